@@ -1,0 +1,6 @@
+noinst_LIBRARIES += src/backend/libleased-backend.a
+src_backend_libleased_backend_a_SOURCES =
+
+check_PROGRAMS += tests/link/backend
+tests_link_backend_SOURCES = tests/link/main.c
+tests_link_backend_LDADD = @WHOLE@ src/backend/libleased-backend.a @NOWHOLE@ $(L_backend)

@@ -1,0 +1,21 @@
+/* Wall and monotonic time behind one replaceable source, so that simulations own the clock. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+struct clock_source {
+	int64_t (*wall_ms)(void *ctx);
+	int64_t (*mono_ms)(void *ctx);
+	void *ctx;
+};
+
+/* NULL puts the system clock back. Tests only. */
+void clock_replace(const struct clock_source *src);
+int64_t clock_wall(void);    /* seconds since 1970 */
+int64_t clock_wall_ms(void);
+int64_t clock_mono_ms(void); /* CLOCK_BOOTTIME */
+/* "2026-11-22T17:41:00Z" */
+void clock_format(char out[static 21], int64_t wall_seconds);
+
+#endif

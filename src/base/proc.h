@@ -1,0 +1,39 @@
+/* Start programs: an argv array, exactly the descriptors that were named, never a shell. */
+#ifndef BASE_PROC_H
+#define BASE_PROC_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct proc_spec {
+	const char *const *argv;   /* argv[0] is the path or a name for PATH */
+	const char *const *envp;   /* NULL: a minimal PATH, LANG=C and nothing else */
+	const char *cwd;           /* NULL: "/" */
+	int in, out, err;          /* -1: /dev/null */
+	const int *keep;           /* further descriptors, ended by -1: they become 3, 4, … */
+	int exec_fd;               /* >0: execveat this descriptor instead of argv[0] */
+};
+
+/* Child gets default signals, an empty mask, its own session, PDEATHSIG unset. */
+int proc_start(pid_t *pid, const struct proc_spec *s, struct err *e) MUST_CHECK;
+
+struct proc_result {
+	int status;     /* exit status, or 128 + signal */
+	struct buf out; /* standard output, cut at its max */
+	struct buf err; /* tail of standard error */
+};
+/* Run to the end: feed `input`, collect output under the maxima in `r`, SIGKILL its process group
+ * after timeout_ms. 0 whatever the exit status; -1 if it could not run or timed out. Blocking. */
+int proc_run(const struct proc_spec *s, const void *input, size_t input_n, int64_t timeout_ms,
+	     struct proc_result *r, struct err *e) MUST_CHECK;
+/* proc_run that turns a non-zero status into an error with the tail of standard error. */
+int proc_check(const char *const *argv, int64_t timeout_ms, struct err *e) MUST_CHECK;
+void proc_result_free(struct proc_result *r);
+
+/* A process is named by pid and start time, against pid reuse. 0 start time: it is gone. */
+uint64_t proc_start_time(pid_t pid);
+
+#endif

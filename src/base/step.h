@@ -1,0 +1,64 @@
+/*
+ * The step table: every commit, wire step and helper step that changes what is owed to whom. Each is
+ * one row here and one call of step_at() in the code, right after the thing has happened; that is
+ * where tests kill the process, so a step cannot be forgotten. Append rows, never reuse a name.
+ */
+#ifndef BASE_STEP_H
+#define BASE_STEP_H
+
+#include "base/err.h"
+
+enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
+
+#define STEP_TABLE(X)                                                                              \
+	/* provider: a request */                                                                  \
+	X(LEASE_ASKED, COMMIT, "the request is stored")                                            \
+	X(LEASE_REFUSED, COMMIT, "the refusal, its release and its reply are stored")              \
+	X(LEASE_PAYING, COMMIT, "the proofs are claimed and the swap's body is stored")            \
+	X(LEASE_PAID, COMMIT, "the new proofs are stored")                                         \
+	X(LEASE_RUNNING, COMMIT, "expiry and reply are stored")                                    \
+	X(LEASE_STOPPING, COMMIT, "the lease is to end")                                           \
+	X(LEASE_ENDED, COMMIT, "the erase record is stored")                                       \
+	X(LEASE_TOPPED_UP, COMMIT, "the new expiry is stored")                                     \
+	X(LEASE_REFUND_DUE, COMMIT, "a refund job is stored")                                      \
+	X(LEASE_STARTED, HELPER, "the helper answered that the container runs")                    \
+	X(LEASE_ERASED, HELPER, "the helper answered that everything is erased")                   \
+	X(LEASE_REPLIED, WIRE, "a relay accepted the reply")                                       \
+	/* wallet, both programs */                                                                \
+	X(PLAN_SENT, WIRE, "the swap request is about to leave")                                   \
+	X(PLAN_ANSWERED, WIRE, "the mint's answer was read")                                       \
+	X(PLAN_SETTLED, COMMIT, "outputs are unblinded and stored")                                \
+	X(PLAN_DEAD, COMMIT, "a plan that can never land is closed")                               \
+	X(QUOTE_STORED, COMMIT, "a mint quote is stored")                                          \
+	X(QUOTE_PLANNED, COMMIT, "outputs for a paid quote are stored")                            \
+	/* buyer */                                                                                \
+	X(ORDER_STORED, COMMIT, "request and token are stored before they are sent")               \
+	X(ORDER_SENT, WIRE, "a relay accepted the request")                                        \
+	X(ORDER_ANSWERED, COMMIT, "the provider's answer is stored")                               \
+	X(ORDER_RELEASED, COMMIT, "a released token is back in the wallet")                        \
+	/* helper and keeper */                                                                    \
+	X(VOLUME_CREATED, HELPER, "backing file and header exist")                                 \
+	X(VOLUME_OPENED, HELPER, "the volume is mounted")                                          \
+	X(KEEPER_STARTED, HELPER, "the keeper runs")                                               \
+	X(BOX_CREATED, HELPER, "the runtime created the container")                                \
+	X(BOX_STARTED, HELPER, "the container's process runs")                                     \
+	X(BOX_KILLED, HELPER, "the cgroup is empty")                                               \
+	X(VOLUME_CLOSED, HELPER, "unmounted, mapper and loop device gone")                         \
+	X(VOLUME_ERASED, HELPER, "header and file are gone")
+
+enum step {
+#define X(name, kind, text) STEP_##name,
+	STEP_TABLE(X)
+#undef X
+	STEP_COUNT
+};
+
+const char *step_name(enum step s); /* "LEASE_PAID" */
+const char *step_text(enum step s);
+enum step_kind step_kind(enum step s);
+
+/* Tests only: "NAME[:N]" kills the process with SIGKILL at the N-th passing (default 1). */
+int step_arm(const char *spec, struct err *e) MUST_CHECK;
+void step_at(enum step s);
+
+#endif

@@ -1,0 +1,6 @@
+noinst_LIBRARIES += src/db/libleased-db.a
+src_db_libleased_db_a_SOURCES =
+
+check_PROGRAMS += tests/link/db
+tests_link_db_SOURCES = tests/link/main.c
+tests_link_db_LDADD = @WHOLE@ src/db/libleased-db.a @NOWHOLE@ $(L_db)

@@ -1,0 +1,6 @@
+noinst_LIBRARIES += src/oci/libleased-oci.a
+src_oci_libleased_oci_a_SOURCES =
+
+check_PROGRAMS += tests/link/oci
+tests_link_oci_SOURCES = tests/link/main.c
+tests_link_oci_LDADD = @WHOLE@ src/oci/libleased-oci.a @NOWHOLE@ $(L_oci)

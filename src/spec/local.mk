@@ -1,0 +1,6 @@
+noinst_LIBRARIES += src/spec/libleased-spec.a
+src_spec_libleased_spec_a_SOURCES =
+
+check_PROGRAMS += tests/link/spec
+tests_link_spec_SOURCES = tests/link/main.c
+tests_link_spec_LDADD = @WHOLE@ src/spec/libleased-spec.a @NOWHOLE@ $(L_spec)

@@ -1,0 +1,6 @@
+noinst_LIBRARIES += src/wallet/libleased-wallet.a
+src_wallet_libleased_wallet_a_SOURCES =
+
+check_PROGRAMS += tests/link/wallet
+tests_link_wallet_SOURCES = tests/link/main.c
+tests_link_wallet_LDADD = @WHOLE@ src/wallet/libleased-wallet.a @NOWHOLE@ $(L_wallet)
