@@ -1,0 +1,84 @@
+/*
+ * What a provider sells: offer and heartbeat, struct <-> Nostr event. An offer is kind 38402,
+ * addressable by its name, with a NIP-40 expiration; the heartbeat is kind 10402, replaceable.
+ */
+#ifndef PROTO_OFFER_H
+#define PROTO_OFFER_H
+
+#include <stdint.h>
+
+#include "base/amount.h"
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "crypto/secp.h"
+#include "nostr/event.h"
+
+#define OFFER_NAME_MAX   32
+#define OFFER_MINTS_MAX  8
+#define OFFER_IMAGES_MAX 64
+#define OFFER_RELAYS_MAX 8
+#define OFFER_TEXT_MAX   256
+
+struct offer_mint {
+	char url[OFFER_TEXT_MAX];
+	char payment_key[67]; /* NUT-11 lock key for this mint, compressed, lower-case hex */
+};
+
+struct offer_image {
+	char name[OFFER_TEXT_MAX];
+	char digest[72]; /* "sha256:…" */
+};
+
+struct offer {
+	/* Of the event, not of its content. */
+	uint8_t id[32];
+	struct pubkey provider;
+	int64_t created_at;
+	int64_t expiration;
+
+	char name[OFFER_NAME_MAX + 1];
+	char agent[33]; /* random instance id of the agent that published it */
+	char description[OFFER_TEXT_MAX];
+	uint64_t cpu_millicores, memory, disk, pids; /* bytes for memory and disk */
+	struct price price;
+	struct sat min_payment, refund_min;
+	int64_t max_lease;     /* seconds */
+	int64_t start_timeout; /* seconds */
+	char isolation[32];    /* "shared-kernel" */
+	char volume[32];       /* "luks2", "luks1-fuse", "none" */
+	char header[16];       /* "memory", "disk"; where the volume's key material lies */
+	char network[32];      /* "none" */
+	char cgroup[8];        /* "v1", "v2" */
+	bool accepting;        /* false: drained or full, nothing to buy now */
+	struct offer_mint mints[OFFER_MINTS_MAX];
+	size_t nmints;
+	struct offer_image images[OFFER_IMAGES_MAX];
+	size_t nimages;
+	char relays[OFFER_RELAYS_MAX][OFFER_TEXT_MAX]; /* where requests are read */
+	size_t nrelays;
+};
+
+/* An unsigned event is signed with `key`; created_at and expiration come from the struct. */
+int offer_to_event(struct nostr_event **out, const struct offer *o, const struct secret *key,
+		   struct err *e) MUST_CHECK;
+/* The event is verified by the caller. Unknown members are ignored; a `v` other than ours is -1. */
+int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *e) MUST_CHECK;
+const struct offer_mint *offer_find_mint(const struct offer *o, const char *url);
+
+struct heartbeat {
+	struct pubkey provider;
+	int64_t created_at;
+	char agent[33];
+	uint64_t seq;        /* grows by one a beat, over restarts too */
+	uint64_t leases;     /* running */
+	uint64_t cpu_free_millicores, memory_free, disk_free; /* measured, rounded to a tenth of the whole */
+	uint64_t load_percent; /* of all cores, rounded to 10 */
+	bool draining;
+};
+
+int heartbeat_to_event(struct nostr_event **out, const struct heartbeat *h, const struct secret *key,
+		       struct err *e) MUST_CHECK;
+int heartbeat_from_event(struct heartbeat *h, const struct nostr_event *ev, struct err *e) MUST_CHECK;
+
+#endif

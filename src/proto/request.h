@@ -1,0 +1,74 @@
+/*
+ * What a buyer asks: rumor kind 24402, JSON with v 1, one struct for all types. Unknown members are
+ * ignored, an unknown v is refused with ours named. Text and struct are each other's inverse.
+ */
+#ifndef PROTO_REQUEST_H
+#define PROTO_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/amount.h"
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "lease/protocol.h"
+
+enum request_type {
+	REQUEST_SPAWN = 1,
+	REQUEST_TOPUP,
+	REQUEST_STATUS,
+	REQUEST_END,  /* the owner ends the lease: erase, refund due, record */
+	REQUEST_EXEC,
+	REQUEST_LOGS,
+};
+
+struct request_env {
+	char *name, *value;
+};
+
+struct request {
+	enum request_type type;
+	char request_id[LEASE_REQUEST_ID_HEX + 1];
+	int64_t expires_at;
+	char lease[LEASE_ID_HEX + 1]; /* all but spawn */
+
+	/* spawn and top-up */
+	char *token;          /* a secret: freed wiped */
+	char refund_key[67];  /* equal to the lock's refund key */
+	/* spawn */
+	char offer[65];       /* event id of the offer that was read */
+	struct price price;   /* as read there */
+	char *image;
+	char *workdir, *user, *hostname; /* NULL: the image's */
+	char **entrypoint;    /* NULL: the image's */
+	size_t nentrypoint;
+	/* spawn and exec */
+	char **args;
+	size_t nargs;
+	struct request_env *env;
+	size_t nenv;
+	/* exec */
+	char *input;          /* base64 on the wire, at most LEASE_PIECE_MAX bytes */
+	size_t ninput;
+	int64_t timeout;      /* seconds, 0: none but the carrier's */
+	/* logs */
+	uint64_t offset;      /* bytes from the start of the log */
+	uint64_t tail;        /* >0: the last so many lines instead of offset */
+};
+
+struct request *request_new(enum request_type t); /* with a fresh random request_id */
+void request_free(struct request *r);             /* wipes */
+DEFINE_AUTO(struct request, request_free)
+#define auto_request AUTO(request_free)
+
+/* Add copies; the caps of protocol.h are checked when encoding. */
+void request_add_arg(struct request *r, const char *arg);
+void request_add_env(struct request *r, const char *name, const char *value);
+
+int request_encode(struct buf *out, const struct request *r, struct err *e) MUST_CHECK;
+/* REQUEST_VERSION: another protocol version; request_id is filled where it could be read. */
+enum { REQUEST_VERSION = 1 };
+int request_decode(struct request **out, struct str text, struct err *e) MUST_CHECK;
+
+#endif
