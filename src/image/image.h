@@ -1,0 +1,81 @@
+/*
+ * Images: resolve a reference, bring its layers into the store, name the folders of an unpacked
+ * image. Manifests, configurations and layers are parsed and unpacked by a confined child only
+ * (confine.h); what comes back is fixed-size and checked again here.
+ *
+ * The store (root's, 0700): layers/HEX (unpacked once, by DiffID), images/HEX (the record of an image
+ * whose layers are all there, by manifest digest), tmp/ (swept by image_sweep).
+ */
+#ifndef IMAGE_IMAGE_H
+#define IMAGE_IMAGE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/auto.h"
+#include "base/err.h"
+#include "spec/image_config.h"
+#include "spec/spec.h"
+
+#define IMAGE_LAYERS_MAX 127
+
+enum { IMAGE_NOT_FOUND = 1 };
+
+struct image_store {
+	const char *dir;	    /* absolute; created as needed */
+	const char *const *layouts; /* NULL-ended folders in which oci: layouts may lie */
+	uint64_t bytes_max;	    /* of one unpacked image; 0: 10 GiB */
+};
+
+struct image_layer {
+	char blob[SPEC_DIGEST_SIZE];   /* digest of the bytes in the layout */
+	char diffid[SPEC_DIGEST_SIZE]; /* digest of the uncompressed tar */
+	uint64_t size;		       /* of the blob */
+	uint32_t compression;	       /* enum image_compression */
+};
+
+enum image_compression { IMAGE_PLAIN, IMAGE_GZIP, IMAGE_ZSTD };
+
+/* About 110 KB: lives on the heap. */
+struct image {
+	char digest[SPEC_DIGEST_SIZE]; /* of the manifest */
+	uint64_t size;		       /* of all blobs, bytes */
+	char platform[32];	       /* "linux/amd64" */
+	uint32_t nlayers;
+	struct image_layer layers[IMAGE_LAYERS_MAX]; /* lowest first */
+	struct image_config config;
+	char layout[4096]; /* where it was resolved; "" if it came from the store's record */
+};
+
+struct image *image_new(void);
+void image_free(struct image *i);
+DEFINE_AUTO(struct image, image_free)
+#define auto_image AUTO(image_free)
+
+/* Look into the layout that `ref` names ("oci:PATH[:TAG]"; PATH absolute or below a folder of
+ * store->layouts; without a tag "latest", or the only image that there is), or, for "sha256:…" in
+ * `ref`, into the store. Nothing is unpacked. Digests and sizes of everything read are verified. */
+int image_resolve(struct image *out, const struct image_store *store, const char *ref,
+		  struct err *e) MUST_CHECK;
+/* Unpack the layers that the store does not have and write the image's record. Safe to repeat and to
+ * kill; two at once do the work twice, and one wins. */
+int image_pull(const struct image *i, const struct image_store *store, struct err *e) MUST_CHECK;
+/* The record of an image that is there completely. */
+int image_load(struct image *out, const struct image_store *store, const char *digest,
+	       struct err *e) MUST_CHECK;
+/* Resolve, then pull if needed: what a start calls. A pinned digest that is in the store needs no
+ * layout any more; one that differs from what `ref` says now is an error. */
+int image_ensure(struct image *out, const struct image_store *store, const char *ref,
+		 const char *digest, struct err *e) MUST_CHECK;
+
+/* Lower directories for overlay, topmost first: out[0..nlayers), each owned by the caller. */
+void image_layers(const struct image *i, const struct image_store *store, char **out);
+/* Remove what interrupted pulls left. Only when no pull runs (at start). */
+int image_sweep(const struct image_store *store, struct err *e) MUST_CHECK;
+
+/* Resolve "UID[:GID]", "NAME[:GROUP]" in the passwd and group files of a mounted root, which are read
+ * by a confined child. An unknown name is an error. */
+int image_find_user(struct image_user *out, const char *rootfs, const char *user, struct err *e)
+	MUST_CHECK;
+
+#endif

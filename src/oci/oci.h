@@ -1,0 +1,59 @@
+/*
+ * From spec, image and placement to the texts that a runc-compatible runtime reads. Pure: no file is
+ * opened and nothing of the host is looked up here. The spec and the image are a stranger's, the
+ * placement is ours: only typed and checked values of the former reach the text.
+ */
+#ifndef OCI_OCI_H
+#define OCI_OCI_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "spec/image_config.h"
+#include "spec/spec.h"
+
+#define OCI_CONFIG_MAX (1 << 20)
+
+struct oci_bind {
+	const char *source, *target; /* absolute */
+	enum oci_access { OCI_READ_ONLY, OCI_READ_WRITE } access;
+};
+
+/* Where and as whom; everything borrowed. */
+struct oci_placement {
+	const char *rootfs;   /* absolute path of the mounted root */
+	const char *cgroup;   /* cgroupsPath, begins with "/" */
+	const char *netns;    /* path of a network namespace; NULL: the runtime makes one */
+	const char *hostname; /* where the spec has none; up to 63 characters */
+	uint32_t id_base;     /* first host id of the lease's user namespace … */
+	uint32_t id_count;    /* … and how many; 0: no user namespace */
+	struct image_user user;
+	const struct oci_bind *binds; /* further mounts (ours), after the standard ones */
+	size_t nbinds;
+};
+
+/* Append config.json (ociVersion 1.0.2). -1 with ERRK_INPUT where the image has no command. */
+int oci_config(struct buf *out, const struct spec *s, const struct image_config *img,
+	       const struct oci_placement *p, struct err *e) MUST_CHECK;
+
+/* One more command in the running container. */
+struct oci_exec {
+	const char *const *argv; /* NULL-ended, at least one */
+	const char *workdir;	 /* NULL: as the main process */
+	const struct spec_env *env; /* over the main process's environment */
+	size_t nenv;
+	struct image_user user; /* resolved already */
+};
+
+/* Append a process object for `runtime exec --process FILE`: same limits, capabilities and flags as
+ * the main process has. */
+int oci_exec(struct buf *out, const struct spec *s, const struct image_config *img,
+	     const struct oci_exec *x, struct err *e) MUST_CHECK;
+
+/* The user text that counts: the spec's, else the image's, else "0". */
+const char *oci_user(const struct spec *s, const struct image_config *img);
+int oci_stop_signal(const struct spec *s, const struct image_config *img); /* at least TERM */
+uint32_t oci_stop_timeout(const struct spec *s);			    /* seconds */
+
+#endif

@@ -1,0 +1,90 @@
+/*
+ * Volumes: one encrypted (or plain) ext4 file system on a sparse file, for everything that a lease can
+ * write. Every call discovers the state of the host by itself (mountinfo, loop devices by backing file,
+ * mapper by name, the disk server by pid and start time), so each may be repeated after a crash at any
+ * point. The caller serialises calls for one id.
+ *
+ * On disk: STATE/volumes/ID, the payload: random bytes without the header. On tmpfs, RUN/volumes/ID/:
+ * header, key (hex text, 0600), disk (what the server exports), mnt (the mounted file system).
+ */
+#ifndef VOLUME_VOLUME_H
+#define VOLUME_VOLUME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+#define VOLUME_ID_MAX 40 /* str_is_name() */
+
+enum volume_activation {
+	VOLUME_PLAIN,	 /* "none": not encrypted */
+	VOLUME_FUSE,	 /* "fuse": LUKS1, served by qemu-storage-daemon */
+	VOLUME_DM_CRYPT, /* "dm-crypt": LUKS2, the kernel */
+};
+
+struct volume {
+	const char *state_dir; /* absolute, on disk */
+	const char *run_dir;   /* absolute, on tmpfs */
+	const char *id;
+	enum volume_activation activation;
+	uint64_t bytes;	 /* of the payload; rounded up to 1 MiB */
+	uint64_t inodes; /* 0: mkfs chooses */
+};
+
+const char *volume_activation_name(enum volume_activation a);
+int volume_activation_parse(enum volume_activation *a, struct str s, struct err *e) MUST_CHECK;
+/* Can this host do it? -1 says why not. */
+int volume_probe(enum volume_activation a, struct err *e) MUST_CHECK;
+
+/* Step 1. Backing file, key, header. A half-made one is made anew. */
+int volume_create(const struct volume *v, struct err *e) MUST_CHECK;
+
+/* Step 2, VOLUME_FUSE only (0 and pid 0 for the others). Start the disk server as a child of the
+ * calling process and wait until the disk is there. It runs in a session of its own, outlives its
+ * parent and is recorded by pid and start time; VOLUME_SERVED: one from before still runs (*pid), and
+ * it may not be our child. */
+enum { VOLUME_SERVED = 1 };
+int volume_serve(const struct volume *v, pid_t *pid, struct err *e) MUST_CHECK;
+
+/* Step 3. Attach, make the file system where there is none, mount (nosuid, nodev). */
+int volume_mount(const struct volume *v, struct err *e) MUST_CHECK;
+
+/* All three steps, from whatever state. *pid as by volume_serve; `pid` may be NULL. */
+int volume_open(const struct volume *v, pid_t *pid, struct err *e) MUST_CHECK;
+
+/* Where it is mounted; the caller frees. */
+char *volume_path(const struct volume *v);
+bool volume_is_mounted(const struct volume *v);
+/* pid of the disk server that runs now, 0 if none. */
+pid_t volume_server(const struct volume *v);
+
+/* Unmount, detach, stop the server. Never lazy: -1 with ERRK_STATE while something uses it. The data
+ * stays; volume_open opens it again as long as the key is there. */
+int volume_close(const struct volume *v, struct err *e) MUST_CHECK;
+
+/* What was done to end a volume for ever; each true is something that was looked at afterwards. */
+struct volume_erasure {
+	bool unmounted;	   /* not in mountinfo any more */
+	bool detached;	   /* no loop device, no mapper, no server */
+	bool slots_gone;   /* key slots overwritten (true for VOLUME_PLAIN: there were none) */
+	bool header_gone;  /* header and key are gone from memory-backed storage */
+	bool discarded;	   /* payload's blocks were given back before the file was removed */
+	bool removed;	   /* file gone, folder synced */
+	bool encrypted;	   /* what lay on disk was cipher text only */
+	char unproven[160]; /* what nobody can show: copies of memory, blocks of the plain kind … */
+};
+
+/* Close, destroy key slots, header and key, discard, remove, sync, look. 0 only when everything above
+ * that can be true is; repeat it until then. Also sweeps what an unknown activation left. */
+int volume_erase(const struct volume *v, struct volume_erasure *r, struct err *e) MUST_CHECK;
+
+/* Ids that have anything left on this host (payload or run folder), for sweeping after a restart.
+ * Calls fn for each until it returns non-zero, and returns that. */
+int volume_each(const char *state_dir, const char *run_dir, int (*fn)(void *ctx, const char *id),
+		void *ctx, struct err *e) MUST_CHECK;
+
+#endif
