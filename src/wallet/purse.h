@@ -1,0 +1,96 @@
+/*
+ * The buyer's side of the wallet: fund, send locked to a provider, take back, receive. Several
+ * processes may use one wallet at once: proofs are reserved in immediate transactions, and an open
+ * plan belongs to one process until that is dead.
+ */
+#ifndef WALLET_PURSE_H
+#define WALLET_PURSE_H
+
+#include "wallet/till.h"
+#include "wallet/wallet.h"
+
+enum wallet_stage {
+	WALLET_INVOICE,	 /* pay `text` */
+	WALLET_WAITING,	 /* still waiting; `text` says for what */
+	WALLET_DONE,	 /* amount, token_out, text (the token): as the call says */
+	WALLET_NO_MONEY, /* not enough at this mint: `amount` is what is needed with fees */
+	WALLET_FAILED,	 /* `error`; what is stored stays and goes on by wallet_resume */
+};
+
+struct wallet_news {
+	enum wallet_stage stage;
+	struct str text; /* borrowed during the call; a token is a secret */
+	struct sat amount;
+	int64_t token_out;
+	const struct err *error;
+};
+
+/* DONE, NO_MONEY and FAILED are the last call. Never runs inside the call that started it. */
+typedef void wallet_job_fn(void *ctx, const struct wallet_news *n);
+
+/* Mint quote (NUT-20 key stored), invoice, poll until paid, mint. DONE: amount. */
+void wallet_fund(struct wallet *w, const char *mint, struct sat amount, wallet_job_fn *fn,
+		 void *ctx);
+
+struct wallet_send {
+	const char *mint;
+	struct sat net;	      /* what the receiver has after the fee of its swap */
+	uint8_t lock_key[33]; /* the provider's payment key */
+	int64_t locktime;
+	const char *ref; /* order id; unique among outgoing tokens, "" for none */
+};
+/* One swap makes proofs of exactly the amount and change; waits while change of another process is
+ * under way. DONE: text is the token (V4, DLEQ with r), token_out its row, amount its face value.
+ * With a ref that has a token already: DONE at once with that one. */
+void wallet_send_locked(struct wallet *w, const struct wallet_send *s, wallet_job_fn *fn,
+			void *ctx);
+
+/* Swap an outgoing token back with the provider's signatures, at once. DONE: amount that came back.
+ */
+void wallet_release_redeem(struct wallet *w, int64_t token_out, const struct wallet_release *r,
+			   wallet_job_fn *fn, void *ctx);
+/* The same with the refund key, after the locktime. */
+void wallet_reclaim(struct wallet *w, int64_t token_out, wallet_job_fn *fn, void *ctx);
+/* Swap somebody's token into this wallet (plain, or locked to a refund key of ours). DONE: amount.
+ */
+void wallet_receive(struct wallet *w, struct str token, wallet_job_fn *fn, void *ctx);
+
+enum wallet_out_state {
+	WALLET_OUT_MAKING = 1, /* its swap is not settled yet */
+	WALLET_OUT_OPEN,       /* handed out, or about to be; fate unknown */
+	WALLET_OUT_TAKEN,      /* the receiver has it */
+	WALLET_OUT_RETURNING,  /* a swap back is under way */
+	WALLET_OUT_RETURNED,   /* its money is in the wallet again */
+	WALLET_OUT_FAILED,     /* was never made */
+};
+
+struct wallet_out {
+	int64_t id;
+	enum wallet_out_state state;
+	const char *ref, *mint;
+	struct sat amount;
+	int64_t locktime, created;
+	uint8_t refund_key[33]; /* ours, as it stands in the lock; goes into the request */
+};
+
+/* Ask the mint. DONE: text is "unspent", "pending" or "spent" (any proof spent). A spent one that
+ * is not being returned becomes TAKEN. */
+void wallet_token_state(struct wallet *w, int64_t token_out, wallet_job_fn *fn, void *ctx);
+/* The provider said that it has it: books the money as spent. */
+int wallet_out_taken(struct tx *tx, int64_t token_out, struct err *e) MUST_CHECK;
+
+enum { WALLET_NO_SUCH = 1 };
+/* By row, or by ref where id is 0. `token` (may be NULL) gets the text. Strings in *out are
+ * borrowed from `names`. */
+struct wallet_out_names {
+	char ref[WALLET_REF_MAX + 1], mint[WALLET_URL_MAX + 1];
+};
+int wallet_out_get(struct wallet *w, int64_t id, const char *ref, struct wallet_out *out,
+		   struct wallet_out_names *names, struct buf *token, struct err *e) MUST_CHECK;
+int wallet_each_out(struct wallet *w, int (*fn)(void *ctx, const struct wallet_out *o), void *ctx,
+		    struct err *e) MUST_CHECK;
+/* Secret of a refund key of ours (to sign for refunds and to open what is locked to it). */
+int wallet_refund_secret(struct wallet *w, const uint8_t key[static 33], struct secret *out,
+			 struct err *e) MUST_CHECK; /* WALLET_NO_SUCH */
+
+#endif
