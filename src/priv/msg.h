@@ -1,0 +1,282 @@
+/*
+ * What leased-core may ask of the helper, and what the helper answers. The helper parses nothing
+ * else; it checks every field again with the tables behind these structs (msg.c). A lease is named
+ * by 16 lower-case hex characters that core draws at random. Times called wall are seconds since
+ * 1970, those called _ms are milliseconds since 1970.
+ */
+#ifndef PRIV_MSG_H
+#define PRIV_MSG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "priv/wire.h"
+#include "spec/spec.h"
+
+#define PRIV_VERSION	1
+#define PRIV_ID_LEN	16
+#define PRIV_OWNER_LEN	64
+#define PRIV_FRAME_MAX	((size_t)3 << 20)
+#define PRIV_INPUT_MAX	((size_t)64 << 10) /* standard input of an exec */
+#define PRIV_OUTPUT_MAX ((size_t)1 << 20)  /* output of an exec, each stream; one piece of a log */
+#define PRIV_LIST_MAX	256		   /* leases in one BOX_LIST answer */
+#define PRIV_VOLUME_MIN ((uint64_t)16 << 20)
+#define PRIV_VOLUME_MAX ((uint64_t)16 << 40)
+
+#define PRIV_KINDS(X)                                                                              \
+	X(PING, ping)                                                                              \
+	X(NODE, node)                                                                              \
+	X(IMAGE, image) X(BOX_START, start) X(BOX_INSPECT, inspect) X(BOX_DEADLINE, deadline)      \
+		X(BOX_STOP, stop) X(BOX_DESTROY, destroy) X(BOX_EXEC, exec) X(BOX_LOGS, logs)      \
+			X(BOX_LIST, list)
+
+enum priv_kind {
+#define X(upper, lower) PRIV_##upper,
+	PRIV_KINDS(X)
+#undef X
+		PRIV_KIND_COUNT
+};
+
+/* PING: is the helper there, and which protocol does it speak? */
+struct priv_ping {
+	uint32_t version; /* PRIV_VERSION of the asker */
+};
+struct priv_ping_reply {
+	uint32_t version;
+	uint32_t pid;
+};
+
+/* NODE: measured facts about this machine, for the heartbeat and for offers. */
+struct priv_node {
+	uint32_t unused; /* 0 */
+};
+enum priv_activation { PRIV_PLAIN, PRIV_DM_CRYPT, PRIV_FUSE };
+struct priv_node_reply {
+	uint32_t cpus;
+	uint32_t cpu_busy_permille; /* of all cores, since the previous NODE or over the uptime */
+	uint64_t load1_milli;	    /* 1-minute load average * 1000 */
+	uint64_t memory_total, memory_available; /* bytes */
+	uint64_t disk_total, disk_free;		 /* bytes, of the file system that holds volumes */
+	uint64_t disk_prepared; /* bytes promised to volumes that are prepared ahead */
+	uint32_t leases, running;
+	uint32_t prepared;	      /* volumes that wait, ready */
+	uint32_t cgroup_version;      /* 1 (also hybrid) or 2 */
+	bool user_namespace, seccomp; /* a lease gets its own / a filter */
+	enum priv_activation activation;
+	bool header_on_disk;  /* false: headers are on memory only and die with a reboot */
+	char *activation_why; /* "no /dev/mapper/control" */
+	char *backend;	      /* "oci" */
+	char *runtime;	      /* "runc 1.1.5" */
+	char *kernel;	      /* "6.1.0-18-amd64" */
+	char *arch;	      /* as OCI names it: "amd64" */
+	char *lsm;	      /* "apparmor", "none" */
+};
+
+/* IMAGE: what a configured name or an allowed `oci:` reference stands for, now. */
+struct priv_image {
+	char *name; /* as a spec has it: a configured name, "oci:NAME[:TAG]" or "oci:/PATH[:TAG]" */
+};
+enum priv_image_outcome { PRIV_IMAGE_FOUND, PRIV_IMAGE_NOT_ALLOWED, PRIV_IMAGE_NOT_FOUND };
+struct priv_image_reply {
+	enum priv_image_outcome outcome;
+	char *digest;	/* "sha256:…" of the manifest; empty unless found */
+	uint64_t size;	/* bytes of its compressed layers */
+	char *platform; /* "linux/amd64" */
+	char *message;	/* why not, in words for the buyer */
+};
+
+/* BOX_START: make volume, root and container and run it. Safe to repeat: a generation that was
+ * started answers with its first answer, also when its command has ended since. A higher generation
+ * starts a halted lease again on the volume that it has. */
+struct priv_start {
+	char id[PRIV_ID_LEN + 1];
+	char owner[PRIV_OWNER_LEN + 1]; /* the buyer's public key */
+	uint32_t generation;		/* 1 for the first start */
+	int64_t deadline;		/* wall; the keeper kills at it even when nobody asks */
+	uint64_t volume_bytes;		/* what the offer sells; a prepared one has this size */
+	struct spec spec;		/* its image is a configured name or an allowed reference */
+};
+enum priv_start_outcome { PRIV_START_RUNNING, PRIV_START_FAILED };
+enum priv_stage {
+	PRIV_STAGE_CHECK,  /* the request itself, image allowed, disk left */
+	PRIV_STAGE_IMAGE,  /* verified and unpacked */
+	PRIV_STAGE_VOLUME, /* made or taken from the prepared ones, mounted */
+	PRIV_STAGE_BUNDLE, /* root mounted, config.json written */
+	PRIV_STAGE_KEEPER, /* the keeper runs */
+	PRIV_STAGE_CREATE, /* the runtime made the container */
+	PRIV_STAGE_START,  /* its process runs */
+	PRIV_STAGE_COUNT
+};
+struct priv_start_reply {
+	enum priv_start_outcome outcome;
+	int64_t started_ms;
+	bool prepared; /* the volume was one made ahead */
+	uint32_t image_us, volume_us, bundle_us, keeper_us, create_us, start_us;
+	enum priv_stage stage; /* where it failed */
+	char *message;	       /* empty when running */
+};
+
+/* BOX_INSPECT. Nothing is ever destroyed on unknown. */
+struct priv_inspect {
+	char id[PRIV_ID_LEN + 1];
+};
+enum priv_state {
+	PRIV_BOX_RUNNING,
+	PRIV_BOX_STOPPED, /* ran and ended; volume and log are there */
+	PRIV_BOX_GONE,	  /* this host has nothing of that lease */
+	PRIV_BOX_UNKNOWN, /* it could not be found out */
+	PRIV_STATE_COUNT
+};
+enum priv_why {
+	PRIV_WHY_NONE,
+	PRIV_WHY_EXITED,
+	PRIV_WHY_DEADLINE,
+	PRIV_WHY_STOPPED,
+	PRIV_WHY_COUNT
+};
+struct priv_inspect_reply {
+	enum priv_state state;
+	enum priv_why why;    /* of a stopped one */
+	uint32_t exit_status; /* 0…255, 128 + signal; PRIV_EXIT_UNKNOWN */
+	int64_t started_ms, ended_ms;
+	int64_t deadline;
+	uint32_t generation;
+};
+#define PRIV_EXIT_UNKNOWN 65535
+
+/* BOX_DEADLINE: a top-up moves it (either way). */
+struct priv_deadline {
+	char id[PRIV_ID_LEN + 1];
+	int64_t deadline;
+};
+struct priv_deadline_reply {
+	bool found;
+	int64_t deadline; /* as it holds now */
+};
+
+/* BOX_STOP: TERM, then KILL after the grace; keeps volume and log. Done when the cgroup is empty.
+ */
+struct priv_stop {
+	char id[PRIV_ID_LEN + 1];
+	uint32_t grace_ms;
+};
+struct priv_stop_reply {
+	enum priv_state state; /* STOPPED, GONE or UNKNOWN */
+	uint32_t exit_status;
+};
+
+/* BOX_DESTROY: end and erase everything of the lease. Repeat it until `erased`. */
+struct priv_destroy {
+	char id[PRIV_ID_LEN + 1];
+};
+struct priv_destroy_reply {
+	bool erased; /* everything below that can be true is, and nothing is left */
+	bool found;  /* false: there was nothing of that lease */
+	bool killed; /* its cgroup is empty */
+	/* as struct volume_erasure has them */
+	bool unmounted, detached, slots_gone, header_gone, discarded, removed, encrypted;
+	uint64_t volume_bytes;
+	int64_t erased_at; /* wall */
+	char *unproven;	   /* what nobody can show */
+	char *message;	   /* what is left and why, when not erased */
+};
+
+/* BOX_EXEC: one command inside a running lease. */
+struct priv_exec {
+	char id[PRIV_ID_LEN + 1];
+	struct wire_strings argv;
+	struct wire_strings env; /* NAME=VALUE, added to the container's */
+	char *cwd;		 /* empty: the container's */
+	char *user;		 /* "UID[:GID]"; empty: the container's */
+	struct wire_blob input;	 /* at most PRIV_INPUT_MAX */
+	uint32_t timeout_ms;	 /* 1…600000 */
+	uint32_t output_max;	 /* each stream; at most PRIV_OUTPUT_MAX; more is cut */
+};
+enum priv_exec_outcome {
+	PRIV_EXEC_DONE,
+	PRIV_EXEC_NOT_RUNNING,
+	PRIV_EXEC_TIMED_OUT,
+	PRIV_EXEC_FAILED
+};
+struct priv_exec_reply {
+	enum priv_exec_outcome outcome;
+	uint32_t exit_status; /* 126, 127 as a shell has them */
+	struct wire_blob out, err;
+	bool cut;      /* a stream was longer than output_max */
+	char *message; /* of FAILED */
+};
+
+/* BOX_LOGS: the log from a byte offset. It is in the lines of priv/logline.h; a piece ends at the
+ * end of a line. The oldest bytes of a full log are dropped: then `offset` is beyond what was
+ * asked. */
+struct priv_logs {
+	char id[PRIV_ID_LEN + 1];
+	uint64_t offset; /* PRIV_LOG_TAIL: the last `max` bytes */
+	uint32_t max;	 /* at most PRIV_OUTPUT_MAX */
+};
+#define PRIV_LOG_TAIL (((uint64_t)1 << 62) - 1)
+struct priv_logs_reply {
+	bool found;
+	uint64_t offset; /* of the first byte here */
+	uint64_t next;	 /* ask from here for what follows */
+	bool eof;	 /* nothing more will come: the container has ended and all is read */
+	struct wire_blob bytes;
+};
+
+/* BOX_LIST: every lease that this host has, in order of id. */
+struct priv_list {
+	char *after;  /* id of the last one seen; empty: from the beginning */
+	uint32_t max; /* at most PRIV_LIST_MAX */
+};
+struct priv_list_item {
+	char id[PRIV_ID_LEN + 1];
+	char owner[PRIV_OWNER_LEN + 1];
+	enum priv_state state;
+	uint32_t generation;
+	int64_t deadline;
+	uint64_t volume_bytes;
+};
+struct priv_list_reply {
+	struct wire_list items; /* of struct priv_list_item; see priv_list_at */
+	bool more;
+};
+
+static inline const struct priv_list_item *priv_list_at(const struct priv_list_reply *r, size_t i)
+{
+	return (const struct priv_list_item *)r->items.v + i;
+}
+
+/* The one thing the helper says unasked: a lease's state changed (its command ended, its deadline
+ * passed). It may be lost at a restart of either side: inspect after connecting. */
+struct priv_event {
+	char id[PRIV_ID_LEN + 1];
+	enum priv_state state;
+	enum priv_why why;
+	uint32_t exit_status;
+	int64_t ended_ms;
+};
+
+/* Tables of the structs above. */
+const struct wire_table *priv_request_table(enum priv_kind k);
+const struct wire_table *priv_reply_table(enum priv_kind k);
+extern const struct wire_table priv_event_table;
+const char *priv_kind_name(enum priv_kind k);	/* "BOX_START" */
+const char *priv_stage_name(enum priv_stage s); /* "volume" */
+bool priv_id_valid(const char *id);
+
+/* A frame: what it is, which request it belongs to, then the message. */
+enum priv_frame_type { PRIV_FRAME_REQUEST, PRIV_FRAME_REPLY, PRIV_FRAME_ERROR, PRIV_FRAME_EVENT };
+struct priv_frame {
+	enum priv_frame_type type;
+	uint32_t kind; /* enum priv_kind, or one of the keeper's */
+	uint64_t number;
+	struct str body; /* borrowed from the bytes */
+};
+int priv_frame_parse(struct priv_frame *out, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
+/* Start a frame in `out`; append the body after it. */
+void priv_frame_begin(struct buf *out, enum priv_frame_type type, uint32_t kind, uint64_t number);
+/* The body of an ERROR frame. */
+void priv_error_encode(struct buf *out, const struct err *err);
+int priv_error_decode(struct err *err, struct str body, struct err *e) MUST_CHECK;
+
+#endif
