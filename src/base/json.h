@@ -1,7 +1,7 @@
 /*
- * JSON from strangers. A strict scan (UTF-8, depth, size, no NUL, no duplicate keys, nothing after
- * the document, integers exact below 2^53) runs before cJSON sees a byte, so what cJSON gets wrong
- * cannot reach us. The only file with cJSON.h is json.c. Trees die inside the parser that made them:
+ * JSON from strangers. A strict scan (UTF-8, depth, size, no NUL, nothing after the document, integers
+ * up to 2^53) runs before cJSON sees a byte, and a walk refuses duplicate keys after it, so what
+ * cJSON gets wrong cannot reach us. The only file with cJSON.h is json.c. Trees die inside the parser that made them:
  * modules exchange structs. Writing goes through `struct buf` (buf_json and friends), not trees.
  */
 #ifndef BASE_JSON_H
