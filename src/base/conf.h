@@ -26,7 +26,7 @@ enum conf_type {
 };
 
 struct conf_key {
-	const char *section; /* "offer" also matches "offer NAME": see conf_group */
+	const char *section; /* NULL for the keys of a group */
 	const char *name;
 	enum conf_type type;
 	size_t offset;       /* in the target struct */
@@ -36,7 +36,7 @@ struct conf_key {
 };
 
 /* A section that may appear several times with a name: [offer small]. `item` gives the struct for
- * the section `name` (made on first sight), or NULL with *e filled. */
+ * the section `name` (made on first sight, at an address that stays), or NULL with *e filled. */
 struct conf_group {
 	const char *section;
 	void *(*item)(void *target, const char *name, struct err *e);
@@ -56,7 +56,8 @@ int conf_load(void *target, const struct conf_schema *s, const char *path, struc
 int conf_defaults(void *target, const struct conf_schema *s, struct err *e) MUST_CHECK;
 /* Free what conf_load put into one struct described by `keys`. */
 void conf_clear(void *target, const struct conf_key *keys, size_t nkeys);
-/* The effective configuration as text, with help sentences as comments. */
+/* The effective configuration as text, with help sentences as comments; section headers where the
+ * keys name a section (the caller writes those of groups). */
 void conf_print(struct buf *out, const void *target, const struct conf_key *keys, size_t nkeys);
 
 #endif

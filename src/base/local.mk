@@ -5,6 +5,7 @@ src_base_libleased_base_a_SOURCES = \
 	src/base/buf.c src/base/buf.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/err.c src/base/err.h src/base/mem.c src/base/mem.h \
+	src/base/conf.c src/base/conf.h src/base/proc.c src/base/proc.h \
 	src/base/fs.c src/base/fs.h src/base/json.c src/base/json.h \
 	src/base/log.c src/base/log.h \
 	src/base/secret.c src/base/secret.h \
