@@ -6,6 +6,7 @@
 #ifndef NET_LOOP_H
 #define NET_LOOP_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,6 +23,10 @@ int loop_turn(struct loop *l, int wait_ms); /* at most 64 callbacks, then return
 /* Turn until loop_stop. With a web-socket context on the loop (ws_context_new) that one drives. */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
+bool loop_stopped(const struct loop *l);
+/* Whoever hosts the loop's descriptor runs it: loop_run calls fn until loop_stopped. NULL: epoll. */
+typedef void loop_host_fn(void *ctx);
+void loop_host(struct loop *l, loop_host_fn *fn, void *ctx);
 
 struct loop_io; /* one descriptor */
 typedef void loop_io_fn(void *ctx, int fd, uint32_t events); /* EPOLLIN, EPOLLOUT, … */

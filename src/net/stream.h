@@ -1,5 +1,5 @@
-/* Framed messages on a Unix socket: 4-byte little-endian length, then bytes, with optional
- * descriptors. Used by core and helper, helper and keeper, control socket. */
+/* Framed messages on a Unix socket: a 4-byte little-endian word (length in the low 29 bits, number
+ * of descriptors in the top three), then bytes, with optional descriptors. Used by core and helper, helper and keeper, control socket. */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
@@ -32,7 +32,7 @@ int stream_peer(const struct stream *s, pid_t *pid, uid_t *uid, gid_t *gid);
 int stream_write_blocking(int fd, const void *p, size_t n, const int *fds, struct err *e) MUST_CHECK;
 struct buf;
 int stream_read_blocking(int fd, struct buf *out, int fds[STREAM_MAX_FDS + 1], int64_t timeout_ms,
-			 struct err *e) MUST_CHECK; /* 1: the other end closed */
+			 struct err *e) MUST_CHECK; /* 1: the other end closed; timeout_ms < 0: none */
 
 /* Unix listener: path is unlinked first if it is a dead socket. */
 struct listener;
