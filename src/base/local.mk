@@ -8,6 +8,7 @@ src_base_libleased_base_a_SOURCES = \
 	src/base/conf.c src/base/conf.h src/base/proc.c src/base/proc.h \
 	src/base/fs.c src/base/fs.h src/base/json.c src/base/json.h \
 	src/base/log.c src/base/log.h \
+	src/base/opt.c src/base/opt.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/step.c src/base/step.h \
 	src/base/str.c src/base/str.h

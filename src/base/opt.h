@@ -33,7 +33,7 @@ struct opt {
 };
 
 struct verb {
-	const char *name;      /* "run", or "wallet fund": at most two words */
+	const char *name;      /* "run", or "wallet fund": at most two words; "": runs without one */
 	const char *args;      /* "[OPTION…] IMAGE [COMMAND…]" */
 	const char *help;      /* one line */
 	const struct opt *opts;
