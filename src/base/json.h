@@ -61,6 +61,9 @@ int json_child(const struct json *obj, const char *key, enum json_type type,
 /* Optional members: absent leaves *out as it was and is 0; present with a wrong type is -1. */
 int json_opt_str(const struct json *obj, const char *key, size_t max, struct str *out,
 		 struct err *e) MUST_CHECK;
+/* Copy at most size - 1 bytes; absent makes `dst` the empty string. */
+int json_opt_copy(char *dst, size_t size, const struct json *obj, const char *key,
+		  struct err *e) MUST_CHECK;
 int json_opt_u64(const struct json *obj, const char *key, uint64_t max, uint64_t *out,
 		 struct err *e) MUST_CHECK;
 int json_opt_bool(const struct json *obj, const char *key, bool *out, struct err *e) MUST_CHECK;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "lease/protocol.h"
+#include "spec/spec.h"
 
 enum request_type {
 	REQUEST_SPAWN = 1,
@@ -21,10 +22,6 @@ enum request_type {
 	REQUEST_END,  /* the owner ends the lease: erase, refund due, record */
 	REQUEST_EXEC,
 	REQUEST_LOGS,
-};
-
-struct request_env {
-	char *name, *value;
 };
 
 struct request {
@@ -39,15 +36,8 @@ struct request {
 	/* spawn */
 	char offer[65];       /* event id of the offer that was read */
 	struct price price;   /* as read there */
-	char *image;
-	char *workdir, *user, *hostname; /* NULL: the image's */
-	char **entrypoint;    /* NULL: the image's */
-	size_t nentrypoint;
-	/* spawn and exec */
-	char **args;
-	size_t nargs;
-	struct request_env *env;
-	size_t nenv;
+	/* spawn: what to run; exec: args, env, workdir and user count. Limits come from the offer. */
+	struct spec spec;
 	/* exec */
 	char *input;          /* base64 on the wire, at most LEASE_PIECE_MAX bytes */
 	size_t ninput;
@@ -62,13 +52,11 @@ void request_free(struct request *r);             /* wipes */
 DEFINE_AUTO(struct request, request_free)
 #define auto_request AUTO(request_free)
 
-/* Add copies; the caps of protocol.h are checked when encoding. */
-void request_add_arg(struct request *r, const char *arg);
-void request_add_env(struct request *r, const char *name, const char *value);
-
 int request_encode(struct buf *out, const struct request *r, struct err *e) MUST_CHECK;
-/* REQUEST_VERSION: another protocol version; request_id is filled where it could be read. */
+/* REQUEST_VERSION: another protocol version. */
 enum { REQUEST_VERSION = 1 };
+/* *out is always set (NULL only where not even the id could be read), so that a refusal can name the
+ * request it refuses. */
 int request_decode(struct request **out, struct str text, struct err *e) MUST_CHECK;
 
 #endif

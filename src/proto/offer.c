@@ -1,0 +1,325 @@
+/* Offers and heartbeats: see offer.h. */
+#include "proto/offer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/jsonw.h"
+#include "base/mem.h"
+#include "lease/protocol.h"
+
+#define CONTENT_MAX 32768
+#define SECONDS_MAX ((uint64_t)366 * 86400)
+
+/* --- writing --- */
+
+static void write_mints(struct jsonw *w, const struct offer *o)
+{
+	jsonw_array(w, "mints");
+	for (size_t i = 0; i < o->nmints; i++) {
+		jsonw_object(w, NULL);
+		jsonw_text(w, "url", o->mints[i].url);
+		jsonw_text(w, "unit", "sat");
+		jsonw_text(w, "payment_key", o->mints[i].payment_key);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
+static void write_images(struct jsonw *w, const struct offer *o)
+{
+	jsonw_array(w, "images");
+	for (size_t i = 0; i < o->nimages; i++) {
+		jsonw_object(w, NULL);
+		jsonw_text(w, "name", o->images[i].name);
+		jsonw_text(w, "digest", o->images[i].digest);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
+static void write_terms(struct jsonw *w, const struct offer *o)
+{
+	jsonw_u64(w, "cpu_millicores", o->cpu_millicores);
+	jsonw_u64(w, "memory", o->memory);
+	jsonw_u64(w, "disk", o->disk);
+	jsonw_u64(w, "pids", o->pids);
+	jsonw_object(w, "price");
+	jsonw_u64(w, "msat", o->price.msat);
+	jsonw_u64(w, "per", o->price.per);
+	jsonw_end_object(w);
+	jsonw_u64(w, "min_payment", sat_raw(o->min_payment));
+	jsonw_u64(w, "refund_min", sat_raw(o->refund_min));
+	jsonw_i64(w, "max_lease", o->max_lease);
+	jsonw_i64(w, "start_timeout", o->start_timeout);
+	jsonw_bool(w, "accepting", o->accepting);
+}
+
+static void write_offer(struct buf *out, const struct offer *o)
+{
+	struct jsonw w = JSONW(out);
+
+	jsonw_object(&w, NULL);
+	jsonw_u64(&w, "v", LEASE_PROTOCOL_VERSION);
+	jsonw_text(&w, "agent", o->agent);
+	jsonw_text(&w, "description", o->description);
+	write_terms(&w, o);
+	jsonw_text(&w, "isolation", o->isolation);
+	jsonw_text(&w, "volume", o->volume);
+	jsonw_text(&w, "header", o->header);
+	jsonw_text(&w, "network", o->network);
+	jsonw_text(&w, "cgroup", o->cgroup);
+	write_mints(&w, o);
+	write_images(&w, o);
+	jsonw_array(&w, "relays");
+	for (size_t i = 0; i < o->nrelays; i++)
+		jsonw_text(&w, NULL, o->relays[i]);
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
+}
+
+int offer_to_event(struct nostr_event **out, const struct offer *o, const struct secret *key,
+		   struct err *e)
+{
+	auto_buf struct buf content = BUF(CONTENT_MAX);
+	auto_event struct nostr_event *ev = NULL;
+
+	write_offer(&content, o);
+	if (buf_check(&content, "offer", e) < 0)
+		return -1;
+	ev = nostr_event_new(LEASE_KIND_OFFER, o->created_at, buf_view(&content));
+	nostr_event_tag(ev, "d", o->name);
+	nostr_event_tag(ev, "t", LEASE_TAG_TOPIC);
+	nostr_event_tag_time(ev, "expiration", o->expiration);
+	for (size_t i = 0; i < o->nmints; i++)
+		nostr_event_tag(ev, "mint", o->mints[i].url);
+	if (nostr_event_sign(ev, key, e) < 0)
+		return err_wrap(e, "offer %s", o->name);
+	*out = steal(&ev);
+	return 0;
+}
+
+/* --- reading --- */
+
+static int read_mint(struct offer_mint *m, const struct json *j, struct err *e)
+{
+	uint8_t key[33];
+
+	if (json_opt_copy(m->url, sizeof(m->url), j, "url", e) < 0 ||
+	    json_opt_copy(m->payment_key, sizeof(m->payment_key), j, "payment_key", e) < 0 ||
+	    hex_decode(key, sizeof(key), str_of(m->payment_key), e) < 0)
+		return err_wrap(e, "mints");
+	return 0;
+}
+
+static int read_mints(struct offer *o, const struct json *j, struct err *e)
+{
+	const struct json *a;
+
+	if (json_child(j, "mints", JSON_ARRAY, &a, e) < 0)
+		return -1;
+	for (const struct json *c = json_first(a); c; c = json_next(c)) {
+		if (o->nmints == OFFER_MINTS_MAX)
+			return err_set(e, ERRK_INPUT, "mints: more than %d", OFFER_MINTS_MAX);
+		if (json_type(c) != JSON_OBJECT)
+			return err_set(e, ERRK_INPUT, "mints: want objects");
+		if (read_mint(&o->mints[o->nmints++], c, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int read_images(struct offer *o, const struct json *j, struct err *e)
+{
+	const struct json *a = json_get(j, "images");
+	struct offer_image *im;
+
+	if (!a || json_type(a) != JSON_ARRAY)
+		return 0;
+	for (const struct json *c = json_first(a); c && o->nimages < OFFER_IMAGES_MAX;
+	     c = json_next(c)) {
+		im = &o->images[o->nimages];
+		if (json_type(c) != JSON_OBJECT ||
+		    json_opt_copy(im->name, sizeof(im->name), c, "name", e) < 0 ||
+		    json_opt_copy(im->digest, sizeof(im->digest), c, "digest", e) < 0)
+			return err_set(e, ERRK_INPUT, "images: want names and digests");
+		o->nimages++;
+	}
+	return 0;
+}
+
+static int read_relays(struct offer *o, const struct json *j, struct err *e)
+{
+	const struct json *a = json_get(j, "relays");
+	struct str s;
+
+	if (!a || json_type(a) != JSON_ARRAY)
+		return 0;
+	for (const struct json *c = json_first(a); c && o->nrelays < OFFER_RELAYS_MAX;
+	     c = json_next(c)) {
+		if (!json_as_str(c, &s) || s.n >= OFFER_TEXT_MAX)
+			return err_set(e, ERRK_INPUT, "relays: want URLs");
+		memcpy(o->relays[o->nrelays], s.p, s.n);
+		o->relays[o->nrelays++][s.n] = 0;
+	}
+	return 0;
+}
+
+static int read_sat(struct sat *out, const struct json *j, const char *key, struct err *e)
+{
+	uint64_t v = 0;
+
+	if (json_opt_u64(j, key, JSON_INT_MAX, &v, e) < 0)
+		return -1;
+	return sat_make(out, v) ? 0 : err_set(e, ERRK_INPUT, "%s: too large", key);
+}
+
+static int read_price(struct price *p, const struct json *j, struct err *e)
+{
+	const struct json *o;
+
+	if (json_child(j, "price", JSON_OBJECT, &o, e) < 0 ||
+	    json_u64(o, "msat", AMOUNT_MSAT_MAX, &p->msat, e) < 0 ||
+	    json_u64(o, "per", SECONDS_MAX, &p->per, e) < 0)
+		return -1;
+	return p->per ? 0 : err_set(e, ERRK_INPUT, "price.per: want at least 1 second");
+}
+
+static int read_terms(struct offer *o, const struct json *j, struct err *e)
+{
+	uint64_t max_lease = 0, start_timeout = 0;
+
+	if (json_u64(j, "cpu_millicores", JSON_INT_MAX, &o->cpu_millicores, e) < 0 ||
+	    json_u64(j, "memory", JSON_INT_MAX, &o->memory, e) < 0 ||
+	    json_u64(j, "disk", JSON_INT_MAX, &o->disk, e) < 0 ||
+	    json_opt_u64(j, "pids", JSON_INT_MAX, &o->pids, e) < 0 ||
+	    read_price(&o->price, j, e) < 0 ||
+	    read_sat(&o->min_payment, j, "min_payment", e) < 0 ||
+	    read_sat(&o->refund_min, j, "refund_min", e) < 0 ||
+	    json_u64(j, "max_lease", SECONDS_MAX, &max_lease, e) < 0 ||
+	    json_opt_u64(j, "start_timeout", SECONDS_MAX, &start_timeout, e) < 0)
+		return -1;
+	o->max_lease = (int64_t)max_lease;
+	o->start_timeout = (int64_t)start_timeout;
+	o->accepting = true;
+	return json_opt_bool(j, "accepting", &o->accepting, e);
+}
+
+static int read_words(struct offer *o, const struct json *j, struct err *e)
+{
+	if (json_opt_copy(o->agent, sizeof(o->agent), j, "agent", e) < 0 ||
+	    json_opt_copy(o->description, sizeof(o->description), j, "description", e) < 0 ||
+	    json_opt_copy(o->isolation, sizeof(o->isolation), j, "isolation", e) < 0 ||
+	    json_opt_copy(o->volume, sizeof(o->volume), j, "volume", e) < 0 ||
+	    json_opt_copy(o->header, sizeof(o->header), j, "header", e) < 0 ||
+	    json_opt_copy(o->network, sizeof(o->network), j, "network", e) < 0 ||
+	    json_opt_copy(o->cgroup, sizeof(o->cgroup), j, "cgroup", e) < 0)
+		return -1;
+	return 0;
+}
+
+/* Parse the content of `ev` as an object of our protocol version. */
+static int read_content(struct json **out, const struct nostr_event *ev, uint32_t kind,
+			struct err *e)
+{
+	const struct json_limits lim = { .bytes = CONTENT_MAX, .depth = 5, .nodes = 2048 };
+	auto_json struct json *j = NULL;
+	uint64_t v;
+
+	if (ev->kind != kind)
+		return err_set(e, ERRK_INPUT, "event of kind %u, not %u", ev->kind, kind);
+	if (json_parse(&j, ev->content, &lim, e) < 0)
+		return -1;
+	if (json_type(j) != JSON_OBJECT)
+		return err_set(e, ERRK_INPUT, "content is no object");
+	if (json_u64(j, "v", 1000000, &v, e) < 0)
+		return -1;
+	if (v != LEASE_PROTOCOL_VERSION)
+		return err_set(e, ERRK_INPUT, "protocol version %" PRIu64 ", ours is %d", v,
+			       LEASE_PROTOCOL_VERSION);
+	*out = steal(&j);
+	return 0;
+}
+
+int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *e)
+{
+	auto_json struct json *j = NULL;
+	struct str d = nostr_event_value(ev, "d");
+
+	memset(o, 0, sizeof(*o));
+	if (read_content(&j, ev, LEASE_KIND_OFFER, e) < 0)
+		return -1;
+	if (!str_is_name(d, OFFER_NAME_MAX))
+		return err_set(e, ERRK_INPUT, "d: want a name of a-z, 0-9 and -");
+	memcpy(o->name, d.p, d.n);
+	memcpy(o->id, ev->id, sizeof(o->id));
+	o->provider = ev->pubkey;
+	o->created_at = ev->created_at;
+	o->expiration = nostr_event_expiration(ev);
+	if (read_words(o, j, e) < 0 || read_terms(o, j, e) < 0 || read_mints(o, j, e) < 0 ||
+	    read_images(o, j, e) < 0 || read_relays(o, j, e) < 0)
+		return -1;
+	return 0;
+}
+
+const struct offer_mint *offer_find_mint(const struct offer *o, const char *url)
+{
+	for (size_t i = 0; i < o->nmints; i++)
+		if (!strcmp(o->mints[i].url, url))
+			return &o->mints[i];
+	return NULL;
+}
+
+/* --- heartbeat --- */
+
+int heartbeat_to_event(struct nostr_event **out, const struct heartbeat *h,
+		       const struct secret *key, struct err *e)
+{
+	auto_buf struct buf content = BUF(CONTENT_MAX);
+	auto_event struct nostr_event *ev = NULL;
+	struct jsonw w = JSONW(&content);
+
+	jsonw_object(&w, NULL);
+	jsonw_u64(&w, "v", LEASE_PROTOCOL_VERSION);
+	jsonw_text(&w, "agent", h->agent);
+	jsonw_u64(&w, "seq", h->seq);
+	jsonw_u64(&w, "leases", h->leases);
+	jsonw_u64(&w, "cpu_free_millicores", h->cpu_free_millicores);
+	jsonw_u64(&w, "memory_free", h->memory_free);
+	jsonw_u64(&w, "disk_free", h->disk_free);
+	jsonw_u64(&w, "load_percent", h->load_percent);
+	jsonw_bool(&w, "draining", h->draining);
+	jsonw_end_object(&w);
+	if (buf_check(&content, "heartbeat", e) < 0)
+		return -1;
+	ev = nostr_event_new(LEASE_KIND_HEARTBEAT, h->created_at, buf_view(&content));
+	nostr_event_tag(ev, "t", LEASE_TAG_TOPIC);
+	nostr_event_tag_time(ev, "expiration", h->created_at + (int64_t)10 * LEASE_HEARTBEAT_S);
+	if (nostr_event_sign(ev, key, e) < 0)
+		return err_wrap(e, "heartbeat");
+	*out = steal(&ev);
+	return 0;
+}
+
+int heartbeat_from_event(struct heartbeat *h, const struct nostr_event *ev, struct err *e)
+{
+	auto_json struct json *j = NULL;
+
+	memset(h, 0, sizeof(*h));
+	if (read_content(&j, ev, LEASE_KIND_HEARTBEAT, e) < 0)
+		return -1;
+	h->provider = ev->pubkey;
+	h->created_at = ev->created_at;
+	if (json_opt_copy(h->agent, sizeof(h->agent), j, "agent", e) < 0 ||
+	    json_u64(j, "seq", JSON_INT_MAX, &h->seq, e) < 0 ||
+	    json_opt_u64(j, "leases", JSON_INT_MAX, &h->leases, e) < 0 ||
+	    json_opt_u64(j, "cpu_free_millicores", JSON_INT_MAX, &h->cpu_free_millicores, e) < 0 ||
+	    json_opt_u64(j, "memory_free", JSON_INT_MAX, &h->memory_free, e) < 0 ||
+	    json_opt_u64(j, "disk_free", JSON_INT_MAX, &h->disk_free, e) < 0 ||
+	    json_opt_u64(j, "load_percent", 1000, &h->load_percent, e) < 0)
+		return -1;
+	return json_opt_bool(j, "draining", &h->draining, e);
+}

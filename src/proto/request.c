@@ -1,0 +1,229 @@
+/* Requests: see request.h. Encoding and decoding mirror each other member by member. */
+#include "proto/request.h"
+
+#include <string.h>
+
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/jsonw.h"
+#include "base/mem.h"
+#include "base/secret.h"
+
+static const char *const type_names[] = {
+	[REQUEST_SPAWN] = "spawn", [REQUEST_TOPUP] = "topup", [REQUEST_STATUS] = "status",
+	[REQUEST_END] = "end",     [REQUEST_EXEC] = "exec",   [REQUEST_LOGS] = "logs",
+};
+
+struct request *request_new(enum request_type t)
+{
+	struct request *r = mem_zero(sizeof(*r));
+	uint8_t id[LEASE_REQUEST_ID_HEX / 2];
+
+	r->type = t;
+	r->price.per = 1;
+	rand_bytes(id, sizeof(id));
+	hex_encode(r->request_id, id, sizeof(id));
+	return r;
+}
+
+void request_free(struct request *r)
+{
+	if (!r)
+		return;
+	if (r->token)
+		wipe(r->token, strlen(r->token));
+	free(r->token);
+	spec_clear(&r->spec);
+	if (r->input)
+		wipe(r->input, r->ninput);
+	free(r->input);
+	free(r);
+}
+
+static void encode_spec(struct jsonw *w, const struct spec *spec)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+
+	spec_write(&text, spec);
+	jsonw_raw(w, "spec", buf_view(&text));
+}
+
+static void encode_spawn(struct jsonw *w, const struct request *r)
+{
+	jsonw_text(w, "offer", r->offer);
+	jsonw_object(w, "price");
+	jsonw_u64(w, "msat", r->price.msat);
+	jsonw_u64(w, "per", r->price.per);
+	jsonw_end_object(w);
+}
+
+int request_encode(struct buf *out, const struct request *r, struct err *e)
+{
+	struct jsonw w = JSONW(out);
+
+	jsonw_object(&w, NULL);
+	jsonw_u64(&w, "v", LEASE_PROTOCOL_VERSION);
+	jsonw_text(&w, "type", type_names[r->type]);
+	jsonw_text(&w, "request_id", r->request_id);
+	jsonw_i64(&w, "expires_at", r->expires_at);
+	jsonw_text(&w, "lease", r->lease);
+	jsonw_text(&w, "token", r->token);
+	jsonw_text(&w, "refund_key", r->refund_key);
+	if (r->type == REQUEST_SPAWN)
+		encode_spawn(&w, r);
+	if (r->type == REQUEST_SPAWN || r->type == REQUEST_EXEC)
+		encode_spec(&w, &r->spec);
+	if (r->ninput)
+		jsonw_base64(&w, "input", r->input, r->ninput);
+	if (r->timeout)
+		jsonw_i64(&w, "timeout", r->timeout);
+	if (r->offset)
+		jsonw_u64(&w, "offset", r->offset);
+	if (r->tail)
+		jsonw_u64(&w, "tail", r->tail);
+	jsonw_end_object(&w);
+	return buf_check(out, "request", e);
+}
+
+static int decode_spec(struct request *r, const struct json *j, struct err *e)
+{
+	const struct json *spec;
+
+	if (json_child(j, "spec", JSON_OBJECT, &spec, e) < 0)
+		return -1;
+	return spec_read(&r->spec, spec, e);
+}
+
+static int decode_input(struct request *r, const struct json *j, struct err *e)
+{
+	auto_buf struct buf b = BUF(LEASE_PIECE_MAX);
+	struct str s = { 0 };
+
+	if (json_opt_str(j, "input", 2 * LEASE_PIECE_MAX, &s, e) < 0)
+		return -1;
+	if (!s.n)
+		return 0;
+	if (base64_decode(&b, s, BASE64_STD, e) < 0 || buf_check(&b, "input", e) < 0)
+		return err_wrap(e, "input");
+	r->ninput = b.n;
+	r->input = buf_steal(&b);
+	return 0;
+}
+
+static int decode_spawn(struct request *r, const struct json *j, struct err *e)
+{
+	const struct json *price;
+
+	if (json_opt_copy(r->offer, sizeof(r->offer), j, "offer", e) < 0 ||
+	    json_child(j, "price", JSON_OBJECT, &price, e) < 0 ||
+	    json_u64(price, "msat", AMOUNT_MSAT_MAX, &r->price.msat, e) < 0 ||
+	    json_u64(price, "per", 31536000, &r->price.per, e) < 0 || decode_spec(r, j, e) < 0)
+		return -1;
+	if (!hex_is(str_of(r->offer), 32))
+		return err_set(e, ERRK_INPUT, "offer: want the offer's event id");
+	if (!r->price.per)
+		return err_set(e, ERRK_INPUT, "price.per: want at least 1 second");
+	if (!r->spec.image)
+		return err_set(e, ERRK_INPUT, "spec.image: missing");
+	return 0;
+}
+
+static int decode_exec(struct request *r, const struct json *j, struct err *e)
+{
+	if (decode_spec(r, j, e) < 0)
+		return -1;
+	if (!r->spec.args.n)
+		return err_set(e, ERRK_INPUT, "spec.args: missing");
+	return 0;
+}
+
+static int decode_money(struct request *r, const struct json *j, struct err *e)
+{
+	struct str token = { 0 };
+	uint8_t key[33];
+
+	if (json_str(j, "token", LEASE_TOKEN_MAX, &token, e) < 0 ||
+	    json_opt_copy(r->refund_key, sizeof(r->refund_key), j, "refund_key", e) < 0)
+		return -1;
+	r->token = mem_strndup(token.p, token.n);
+	if (r->refund_key[0] && hex_decode(key, sizeof(key), str_of(r->refund_key), e) < 0)
+		return err_wrap(e, "refund_key");
+	return 0;
+}
+
+static int decode_type(struct request *r, const struct json *j, struct err *e)
+{
+	struct str s;
+
+	if (json_str(j, "type", 16, &s, e) < 0)
+		return -1;
+	for (size_t i = REQUEST_SPAWN; i < ARRAY_SIZE(type_names); i++)
+		if (str_is(s, type_names[i]))
+			r->type = (enum request_type)i;
+	if (!r->type)
+		return err_set(e, ERRK_INPUT, "type: unknown");
+	return 0;
+}
+
+static int decode_members(struct request *r, const struct json *j, struct err *e)
+{
+	uint64_t timeout = 0;
+
+	if (decode_type(r, j, e) < 0 ||
+	    json_opt_copy(r->lease, sizeof(r->lease), j, "lease", e) < 0 ||
+	    decode_input(r, j, e) < 0 || json_opt_u64(j, "timeout", 86400, &timeout, e) < 0 ||
+	    json_opt_u64(j, "offset", JSON_INT_MAX, &r->offset, e) < 0 ||
+	    json_opt_u64(j, "tail", 1000000, &r->tail, e) < 0)
+		return -1;
+	r->timeout = (int64_t)timeout;
+	if (r->type == REQUEST_SPAWN && decode_spawn(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_EXEC && decode_exec(r, j, e) < 0)
+		return -1;
+	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_TOPUP) && decode_money(r, j, e) < 0)
+		return -1;
+	if (r->type != REQUEST_SPAWN && !hex_is(str_of(r->lease), LEASE_ID_HEX / 2))
+		return err_set(e, ERRK_INPUT, "lease: want %d hex characters", LEASE_ID_HEX);
+	return 0;
+}
+
+/* The envelope is read first, so that a refusal can name the request. */
+static int decode_envelope(struct request *r, const struct json *j, uint64_t *v, struct err *e)
+{
+	uint64_t expires;
+
+	if (json_opt_copy(r->request_id, sizeof(r->request_id), j, "request_id", e) < 0)
+		return -1;
+	if (!hex_is(str_of(r->request_id), LEASE_REQUEST_ID_HEX / 2)) {
+		r->request_id[0] = 0;
+		return err_set(e, ERRK_INPUT, "request_id: want %d hex characters",
+			       LEASE_REQUEST_ID_HEX);
+	}
+	if (json_u64(j, "v", 1000000, v, e) < 0 ||
+	    json_u64(j, "expires_at", (uint64_t)1 << 40, &expires, e) < 0)
+		return -1;
+	r->expires_at = (int64_t)expires;
+	return 0;
+}
+
+int request_decode(struct request **out, struct str text, struct err *e)
+{
+	const struct json_limits lim = { .bytes = LEASE_REQUEST_MAX, .depth = 6, .nodes = 4096 };
+	auto_request struct request *r = mem_zero(sizeof(*r));
+	auto_json struct json *j = NULL;
+	uint64_t v = 0;
+	int rc;
+
+	*out = NULL;
+	if (json_parse(&j, text, &lim, e) < 0)
+		return -1;
+	if (json_type(j) != JSON_OBJECT)
+		return err_set(e, ERRK_INPUT, "request: want an object");
+	rc = decode_envelope(r, j, &v, e);
+	if (!rc && v != LEASE_PROTOCOL_VERSION)
+		rc = REQUEST_VERSION;
+	if (!rc)
+		rc = decode_members(r, j, e);
+	*out = steal(&r);
+	return rc;
+}
