@@ -1,0 +1,73 @@
+/*
+ * The engine: turns requests into leases and ends them. It owns every change of a lease; memory
+ * holds none of their state: a step loads the row, acts, commits, forgets, and engine_start repeats
+ * the step of every lease that is not final. One request's way: intake.c, spawn.c, expiry.c.
+ */
+#ifndef LEASE_ENGINE_H
+#define LEASE_ENGINE_H
+
+#include "base/auto.h"
+#include "base/buf.h"
+#include "db/db.h"
+#include "net/http.h"
+#include "net/ws.h"
+#include "nostr/pool.h"
+#include "priv/client.h"
+#include "proto/offer.h"
+#include "wallet/till.h"
+
+struct engine;
+
+struct engine_offer {
+	char name[OFFER_NAME_MAX + 1];
+	char description[OFFER_TEXT_MAX];
+	struct spec_limits limits;
+	struct price price;
+	struct sat min_payment, refund_min;
+	int64_t max_lease, start_timeout; /* seconds */
+	char images[OFFER_IMAGES_MAX][OFFER_TEXT_MAX]; /* names that the helper knows */
+	size_t nimages;
+};
+
+struct engine_limits {
+	uint64_t leases, cpu, memory, disk; /* 0: no limit but the machine's */
+};
+
+struct engine_setup {
+	struct loop *loop;
+	struct db *db; /* borrowed, like everything here; brought to the engine's schema */
+	struct http *http;
+	struct ws_context *ws;
+	struct priv_client *host;
+	const struct secret *key;   /* the provider's Nostr key */
+	const struct seed *seed;    /* the wallet's */
+	const char *instance;       /* random id of this agent, 32 hex characters */
+	const char *const *relays;  /* NULL-ended */
+	const struct wallet_mint *mints;
+	size_t nmints;
+	enum wallet_lock_policy lock;
+	struct engine_limits limits;
+	const struct engine_offer *offers; /* copied */
+	size_t noffers;
+	const char *network; /* word for the offer */
+};
+
+int engine_new(struct engine **out, const struct engine_setup *s, struct err *e) MUST_CHECK;
+/* Resume what is open, connect, publish. */
+int engine_start(struct engine *g, struct err *e) MUST_CHECK;
+void engine_free(struct engine *g); /* leases stay as they are */
+DEFINE_AUTO(struct engine, engine_free)
+
+/* The helper says that a lease's state changed (priv_client hook; ctx is the engine). */
+void engine_host_event(void *ctx, const struct priv_event *ev);
+
+/* --- the operator's verbs; replies are JSON objects appended to `out` --- */
+
+int engine_report_status(struct engine *g, struct buf *out, struct err *e) MUST_CHECK;
+int engine_report_leases(struct engine *g, bool all, struct buf *out, struct err *e) MUST_CHECK;
+/* Take no new leases (until engine_drain with false), and say so in offers and heartbeat. */
+int engine_drain(struct engine *g, bool drain, struct err *e) MUST_CHECK;
+enum { ENGINE_NO_SUCH = 1 };
+int engine_end_lease(struct engine *g, const char *id, struct err *e) MUST_CHECK;
+
+#endif

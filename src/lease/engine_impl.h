@@ -1,0 +1,158 @@
+/* What the files of the engine share: its struct and the steps that one hands to another. */
+#ifndef LEASE_ENGINE_IMPL_H
+#define LEASE_ENGINE_IMPL_H
+
+#include "lease/engine.h"
+#include "lease/store.h"
+#include "nostr/wrap.h"
+#include "proto/reply.h"
+#include "proto/request.h"
+
+#define BUCKETS 1024
+
+/* A budget per author: tokens that refill with time. Authors that hash alike share one. */
+struct bucket {
+	int64_t at_ms;
+	int64_t milli; /* tokens * 1000 */
+};
+
+struct offer_now {
+	struct engine_offer terms;
+	uint8_t id[32]; /* of the event that is published */
+	char digests[OFFER_IMAGES_MAX][SPEC_DIGEST_SIZE];
+	size_t waiting; /* image answers that are still out */
+	bool published;
+};
+
+struct engine {
+	struct engine_setup set; /* pointers into what the owner keeps */
+	struct loop *loop;
+	struct db *db;
+	struct wallet *wallet;
+	struct nostr_pool *pool;
+	struct priv_client *host;
+	struct nostr_unwrap_key me;
+	struct pubkey pubkey;
+	struct nostr_sub *inbox;
+	struct offer_now *offers;
+	size_t noffers;
+	struct bucket buckets[BUCKETS];
+
+	struct loop_timer *expiry_timer, *outbox_timer, *beat_timer, *offer_timer, *check_timer;
+	struct nostr_pool *mirror; /* reads our own offers back through connections of its own */
+	struct nostr_sub *mirror_sub;
+	size_t visible;            /* relays that showed all offers at the last look */
+	struct priv_node_reply node; /* last measurement; texts are not kept */
+	char volume[32], header[16], cgroup[8], isolation[32];
+	bool node_known, draining, stopping;
+
+	struct sending *sending; /* outbox rows on their way */
+	struct work *working;    /* leases with a helper request under way */
+};
+
+/* --- working set: one helper step a lease at a time --- */
+
+struct work {
+	struct work *next;
+	struct engine *g;
+	char id[LEASE_ID_HEX + 1];
+	unsigned tries;
+};
+/* NULL when the lease has one already. */
+struct work *work_begin(struct engine *g, const char *id);
+void work_end(struct work *w);
+
+/* --- outbox.c: replies, stored before they are sent --- */
+
+int outbox_add(struct engine *g, struct tx *tx, const struct pubkey *to, const struct reply *r,
+	       struct err *e) MUST_CHECK;
+void outbox_kick(struct engine *g);  /* after the commit: publish what is due */
+/* The same request came again: its replies go out once more, at most once a minute. */
+int outbox_repeat(struct engine *g, const struct pubkey *to, const char *request_id,
+		  struct err *e) MUST_CHECK;
+int outbox_prune(struct engine *g, struct err *e) MUST_CHECK;
+/* One reply in a transaction of its own; failures are logged. */
+void outbox_send(struct engine *g, const struct pubkey *to, const struct reply *r);
+void outbox_close(struct engine *g);
+
+/* --- intake.c --- */
+
+struct ask { /* a request on its way through the engine */
+	struct engine *g;
+	struct pubkey author;
+	uint8_t hash[32];
+	struct request *req; /* owned */
+	bool refreshed;      /* the mint's keysets were just read for it */
+};
+struct ask *ask_take(const struct ask *a, struct request **req); /* a heap copy that owns *req */
+void ask_free(struct ask *a);
+DEFINE_AUTO(struct ask, ask_free)
+#define auto_ask AUTO(ask_free)
+int intake_start(struct engine *g, struct err *e) MUST_CHECK;
+bool author_charge(struct engine *g, const struct pubkey *author, unsigned tokens);
+/* Store the request as answered with `r` (its release is made here for a token) and send it. */
+void ask_refuse(const struct ask *a, enum reply_code code, const char *message);
+
+/* --- offers.c --- */
+
+int offers_start(struct engine *g, struct err *e) MUST_CHECK;
+void offers_publish(struct engine *g); /* all, now */
+void offers_stop(struct engine *g);
+struct offer_now *offer_named(struct engine *g, const char *name);
+/* The offer behind an event id, current or replaced within LEASE_PRICE_HOLD, with the price that it
+ * had. STORE_NONE: unknown; OFFER_STALE: replaced longer ago. */
+enum { OFFER_STALE = 2 };
+int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
+		 struct price *price, struct err *e) MUST_CHECK;
+
+/* --- money.c: the wallet's side of spawn and top-up --- */
+
+/* Check the token of `a`; 0 with *out; 1: refused or waiting for keysets, the ask was handled
+ * (`again` runs with a heap copy once the keysets are there). */
+enum { MONEY_HANDLED = 1 };
+typedef void ask_fn(struct ask *a); /* owns a */
+int money_check(struct wallet_payment **out, struct wallet_verdict *v, struct ask *a,
+		struct sat min_net, ask_fn *again) MUST_CHECK;
+enum reply_code money_code(enum wallet_code c);
+extern const struct wallet_ops money_ops;
+
+/* --- spawn.c, topup.c, verbs.c --- */
+
+void spawn_asked(struct ask *a);  /* owns a */
+void spawn_resume(struct engine *g, const char *id); /* an ASKED lease after a restart */
+int spawn_settled(struct engine *g, struct tx *tx, const struct payment *p,
+		  const struct wallet_plan *plan, struct err *e) MUST_CHECK;
+int spawn_rejected(struct engine *g, struct tx *tx, const struct payment *p,
+		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
+void start_lease(struct engine *g, const char *id); /* a PAID one; safe to repeat */
+
+void topup_asked(struct ask *a);
+int topup_settled(struct engine *g, struct tx *tx, const struct payment *p,
+		  const struct wallet_plan *plan, struct err *e) MUST_CHECK;
+int topup_rejected(struct engine *g, struct tx *tx, const struct payment *p,
+		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
+void topup_closed(struct engine *g, const struct payment *p);
+
+void verb_asked(struct ask *a); /* status, end, exec, logs */
+
+/* --- ending.c --- */
+
+/* RUNNING or PAID to STOPPING with the refund that is due, in one transaction; then erase. */
+int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err *e) MUST_CHECK;
+void erase_lease(struct engine *g, const char *id); /* a STOPPING one; repeats until erased */
+void expiry_arm(struct engine *g);
+int refund_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t number,
+		 struct msat amount, struct err *e) MUST_CHECK;
+
+/* --- receipt.c --- */
+
+int receipt_write(struct buf *out, const struct engine *g, const struct lease *l,
+		  const struct priv_destroy_reply *erased, struct err *e) MUST_CHECK;
+
+/* --- replies --- */
+
+struct reply *reply_for(const struct lease *l, enum reply_stage stage, enum reply_code code);
+void reply_fill(struct reply *r, const struct lease *l); /* id, state, times, money */
+void reply_say(struct reply *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#endif

@@ -1,0 +1,225 @@
+/* Replies: stored with the state change that they report, wrapped and published until a relay
+ * accepts. A stored reply is also the answer to the same request asked again. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/step.h"
+#include "lease/engine_impl.h"
+
+#define REPLY_BYTES  (128 * 1024)
+#define KEEP_SECONDS (3 * 86400) /* as long as wraps of a request can come back */
+#define GIVE_UP      (2 * 86400)
+#define REPEAT_AFTER 60
+
+struct sending {
+	struct sending *next;
+	struct engine *g;
+	int64_t id;
+	unsigned tries;
+	struct nostr_pub *pub;
+};
+
+int outbox_add(struct engine *g, struct tx *tx, const struct pubkey *to, const struct reply *r,
+	       struct err *e)
+{
+	auto_buf struct buf text = BUF(REPLY_BYTES);
+	int64_t now = clock_wall();
+	struct stmt *s;
+
+	if (reply_encode(&text, r, e) < 0)
+		return -1;
+	s = tx_write(tx, "INSERT INTO outbox(author,request_id,reply,created_at,next_at)"
+			 " VALUES(?,?,?,?,?)");
+	db_bind_blob(s, 1, to->b, sizeof(to->b));
+	db_bind_text(s, 2, str_of(r->request_id));
+	db_bind_secret(s, 3, "outbox.reply", text.p, text.n);
+	db_bind_i64(s, 4, now);
+	db_bind_i64(s, 5, now);
+	return tx_run(s, NULL, e) ? err_wrap(e, "store reply") : 0;
+}
+
+static struct sending *find_sending(const struct engine *g, int64_t id)
+{
+	struct sending *s = g->sending;
+
+	while (s && s->id != id)
+		s = s->next;
+	return s;
+}
+
+static void drop_sending(struct sending *s)
+{
+	struct sending **p = &s->g->sending;
+
+	while (*p != s)
+		p = &(*p)->next;
+	*p = s->next;
+	free(s);
+}
+
+static void mark(struct engine *g, int64_t id, const char *sql, int64_t value)
+{
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+	struct stmt *s;
+
+	if (db_begin(&tx, g->db, &e) < 0) {
+		log_warn("outbox: %s", e.msg);
+		return;
+	}
+	s = tx_write(tx, sql);
+	db_bind_i64(s, 1, value);
+	db_bind_i64(s, 2, id);
+	if (tx_run(s, NULL, &e) || db_commit(&tx, &e) < 0)
+		log_warn("outbox: %s", e.msg);
+}
+
+static void outbox_due(void *ctx)
+{
+	struct engine *g = ctx;
+
+	g->outbox_timer = NULL;
+	outbox_kick(g);
+}
+
+static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_pub_result *r,
+		      size_t n)
+{
+	struct sending *s = ctx;
+	struct engine *g = s->g;
+	bool accepted = false;
+	unsigned wait;
+
+	for (size_t i = 0; i < n; i++)
+		accepted |= r[i].state == NOSTR_PUB_ACCEPTED;
+	if (stage == NOSTR_PUB_FIRST) {
+		mark(g, s->id, "UPDATE outbox SET sent_at = ? WHERE id = ?", clock_wall());
+		step_at(STEP_LEASE_REPLIED);
+		return;
+	}
+	if (!accepted) {
+		wait = s->tries < 7 ? 2u << s->tries : 300;
+		mark(g, s->id, "UPDATE outbox SET next_at = ?, tries = tries + 1 WHERE id = ?",
+		     clock_wall() + wait);
+		if (!g->outbox_timer)
+			g->outbox_timer = loop_timer_add(g->loop, wait * 1000, outbox_due, g);
+	}
+	drop_sending(s);
+}
+
+static int publish(struct engine *g, int64_t id, unsigned tries, const struct pubkey *to,
+		   struct str text, struct err *e)
+{
+	const struct nostr_wrap_how how = {
+		.now = clock_wall(), .backdate = NOSTR_BACKDATE, .expires = clock_wall() + KEEP_SECONDS
+	};
+	auto_event struct nostr_event *rumor = nostr_event_new(LEASE_KIND_REPLY, how.now, text);
+	auto_event struct nostr_event *wrap = NULL;
+	struct sending *s;
+
+	if (nostr_wrap(&wrap, rumor, &g->me.secret, to, &how, e) < 0)
+		return -1;
+	s = mem_zero(sizeof(*s));
+	s->g = g;
+	s->id = id;
+	s->tries = tries;
+	s->next = g->sending;
+	g->sending = s;
+	s->pub = nostr_pool_publish(g->pool, &(struct nostr_pub_ask){ .event = wrap,
+								      .urgency = NOSTR_PUB_URGENT,
+								      .fn = published,
+								      .ctx = s });
+	return 0;
+}
+
+static int publish_row(struct engine *g, struct stmt *row, struct err *e)
+{
+	auto_buf struct buf text = BUF(REPLY_BYTES);
+	struct str author = db_blob(row, 1);
+	struct pubkey to;
+
+	if (find_sending(g, db_i64(row, 0)) || author.n != sizeof(to.b) || db_is_null(row, 2))
+		return 0;
+	memcpy(to.b, author.p, sizeof(to.b));
+	if (db_secret(&text, row, 2, "outbox.reply", e) < 0)
+		return -1;
+	return publish(g, db_i64(row, 0), (unsigned)db_i64(row, 3), &to, buf_view(&text), e);
+}
+
+void outbox_kick(struct engine *g)
+{
+	auto_stmt struct stmt *s =
+		db_query(g->db, "SELECT id,author,reply,tries FROM outbox WHERE sent_at = 0"
+				" AND next_at <= ? AND created_at > ? ORDER BY id LIMIT 200");
+	struct err e;
+	int rc;
+
+	db_bind_i64(s, 1, clock_wall());
+	db_bind_i64(s, 2, clock_wall() - GIVE_UP);
+	while ((rc = db_step(s, &e)) == DB_ROW)
+		if (publish_row(g, s, &e) < 0)
+			log_warn("outbox: %s", e.msg);
+	if (rc < 0)
+		log_warn("outbox: %s", e.msg);
+}
+
+int outbox_repeat(struct engine *g, const struct pubkey *to, const char *request_id, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+	int64_t now = clock_wall();
+	struct stmt *s;
+
+	if (db_begin(&tx, g->db, e) < 0)
+		return -1;
+	s = tx_write(tx, "UPDATE outbox SET sent_at = 0, tries = 0, next_at = ? WHERE author = ?"
+			 " AND request_id = ? AND sent_at > 0 AND sent_at < ?");
+	db_bind_i64(s, 1, now);
+	db_bind_blob(s, 2, to->b, sizeof(to->b));
+	db_bind_text(s, 3, str_of(request_id));
+	db_bind_i64(s, 4, now - REPEAT_AFTER);
+	if (tx_run(s, NULL, e) || db_commit(&tx, e) < 0)
+		return -1;
+	outbox_kick(g);
+	return 0;
+}
+
+int outbox_prune(struct engine *g, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+	struct stmt *s;
+
+	if (db_begin(&tx, g->db, e) < 0)
+		return -1;
+	s = tx_write(tx, "DELETE FROM outbox WHERE created_at < ?");
+	db_bind_i64(s, 1, clock_wall() - KEEP_SECONDS);
+	if (tx_run(s, NULL, e) || request_prune(tx, clock_wall() - KEEP_SECONDS, 100000, e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
+void outbox_send(struct engine *g, const struct pubkey *to, const struct reply *r)
+{
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	if (db_begin(&tx, g->db, &e) < 0 || outbox_add(g, tx, to, r, &e) < 0 ||
+	    db_commit(&tx, &e) < 0) {
+		log_warn("reply %s: %s", r->request_id, e.msg);
+		return;
+	}
+	outbox_kick(g);
+}
+
+void outbox_close(struct engine *g)
+{
+	struct sending *s;
+
+	loop_timer_del(g->outbox_timer);
+	g->outbox_timer = NULL;
+	while ((s = g->sending)) {
+		nostr_pub_cancel(s->pub);
+		drop_sending(s);
+	}
+}
