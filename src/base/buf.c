@@ -62,6 +62,26 @@ void buf_add(struct buf *b, const void *p, size_t n)
 	b->p[b->n] = '\0';
 }
 
+void *buf_extend(struct buf *b, size_t n)
+{
+	char *at;
+
+	if (!reserve(b, n))
+		return NULL;
+	at = b->p + b->n;
+	memset(at, 0, n + 1);
+	b->n += n;
+	return at;
+}
+
+void buf_truncate(struct buf *b, size_t n)
+{
+	if (n >= b->n)
+		return;
+	wipe(b->p + n, b->n - n);
+	b->n = n;
+}
+
 void buf_puts(struct buf *b, const char *s)
 {
 	buf_add(b, s, strlen(s));

@@ -25,6 +25,9 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_puts(struct buf *b, const char *s);
 void buf_str(struct buf *b, struct str s);
 void buf_byte(struct buf *b, uint8_t c);
+/* n zeroed bytes at the end for the caller to fill; NULL when that would pass the maximum. */
+void *buf_extend(struct buf *b, size_t n);
+void buf_truncate(struct buf *b, size_t n); /* wipes what lies behind n */
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_hex(struct buf *b, const void *p, size_t n);
 /* A JSON string literal with quotes, escaped as NIP-01 wants it (also valid JSON everywhere). */

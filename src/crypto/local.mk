@@ -1,5 +1,10 @@
 noinst_LIBRARIES += src/crypto/libleased-crypto.a
-src_crypto_libleased_crypto_a_SOURCES =
+src_crypto_libleased_crypto_a_SOURCES = \
+	src/crypto/bip39.c src/crypto/bip39.h \
+	src/crypto/bip39_words.c src/crypto/bip39_words.h \
+	src/crypto/cipher.c src/crypto/cipher.h \
+	src/crypto/hash.c src/crypto/hash.h \
+	src/crypto/secp.c src/crypto/secp.h
 
 check_PROGRAMS += tests/link/crypto
 tests_link_crypto_SOURCES = tests/link/main.c
