@@ -1,5 +1,5 @@
 noinst_LIBRARIES += src/db/libleased-db.a
-src_db_libleased_db_a_SOURCES =
+src_db_libleased_db_a_SOURCES = src/db/db.c src/db/db.h
 
 check_PROGRAMS += tests/link/db
 tests_link_db_SOURCES = tests/link/main.c
