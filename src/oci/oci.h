@@ -1,6 +1,6 @@
 /*
- * From spec, image and placement to the texts that a runc-compatible runtime reads. Pure: no file is
- * opened and nothing of the host is looked up here. The spec and the image are a stranger's, the
+ * From spec, image and placement to the texts that a runc-compatible runtime reads. Pure: no file
+ * is opened and nothing of the host is looked up here. The spec and the image are a stranger's, the
  * placement is ours: only typed and checked values of the former reach the text.
  */
 #ifndef OCI_OCI_H
@@ -28,6 +28,7 @@ struct oci_placement {
 	const char *hostname; /* where the spec has none; up to 63 characters */
 	uint32_t id_base;     /* first host id of the lease's user namespace … */
 	uint32_t id_count;    /* … and how many; 0: no user namespace */
+	uint64_t nofile;      /* hard limit of open files: at most our own; 0: inherited */
 	struct image_user user;
 	const struct oci_bind *binds; /* further mounts (ours), after the standard ones */
 	size_t nbinds;
@@ -39,11 +40,12 @@ int oci_config(struct buf *out, const struct spec *s, const struct image_config 
 
 /* One more command in the running container. */
 struct oci_exec {
-	const char *const *argv; /* NULL-ended, at least one */
-	const char *workdir;	 /* NULL: as the main process */
+	const char *const *argv;    /* NULL-ended, at least one */
+	const char *workdir;	    /* NULL: as the main process */
 	const struct spec_env *env; /* over the main process's environment */
 	size_t nenv;
 	struct image_user user; /* resolved already */
+	uint64_t nofile;	/* as in the placement */
 };
 
 /* Append a process object for `runtime exec --process FILE`: same limits, capabilities and flags as
@@ -54,6 +56,6 @@ int oci_exec(struct buf *out, const struct spec *s, const struct image_config *i
 /* The user text that counts: the spec's, else the image's, else "0". */
 const char *oci_user(const struct spec *s, const struct image_config *img);
 int oci_stop_signal(const struct spec *s, const struct image_config *img); /* at least TERM */
-uint32_t oci_stop_timeout(const struct spec *s);			    /* seconds */
+uint32_t oci_stop_timeout(const struct spec *s);			   /* seconds */
 
 #endif

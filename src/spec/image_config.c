@@ -32,9 +32,9 @@ const char *image_config_env(const struct image_config *c, size_t i)
 int image_config_add(struct image_config *c, enum image_list list, struct str s, struct err *e)
 {
 	size_t total = (size_t)c->nentrypoint + c->ncmd + c->nenv;
-	uint32_t *count = list == IMAGE_ENTRYPOINT ? &c->nentrypoint :
-			  list == IMAGE_CMD	   ? &c->ncmd :
-						     &c->nenv;
+	uint32_t *count = list == IMAGE_ENTRYPOINT ? &c->nentrypoint
+			  : list == IMAGE_CMD	   ? &c->ncmd
+						   : &c->nenv;
 
 	assert(list != IMAGE_ENTRYPOINT || c->ncmd + c->nenv == 0);
 	assert(list != IMAGE_CMD || c->nenv == 0);

@@ -1,7 +1,7 @@
 /*
- * What an image says about itself, as a flat struct without pointers: the confined child that parses
- * an image's configuration hands it over a pipe, the store keeps it in a file, and whoever receives
- * it checks it by image_config_check() before use.
+ * What an image says about itself, as a flat struct without pointers: the confined child that
+ * parses an image's configuration hands it over a pipe, the store keeps it in a file, and whoever
+ * receives it checks it by image_config_check() before use.
  */
 #ifndef SPEC_IMAGE_CONFIG_H
 #define SPEC_IMAGE_CONFIG_H
@@ -15,12 +15,13 @@
 #define IMAGE_STRINGS_MAX 512
 #define IMAGE_TEXT_MAX	  65536
 
-/* Strings are NUL-terminated in `text`, at the offsets in `at`: entrypoint first, then cmd, then env
+/* Strings are NUL-terminated in `text`, at the offsets in `at`: entrypoint first, then cmd, then
+ * env
  * ("NAME=value", names unique). */
 struct image_config {
 	uint32_t nentrypoint, ncmd, nenv;
 	uint32_t at[IMAGE_STRINGS_MAX];
-	uint32_t text_n; /* bytes of `text` in use */
+	uint32_t text_n;     /* bytes of `text` in use */
 	int32_t stop_signal; /* 0: not said */
 	char workdir[1024];  /* absolute or "" */
 	char user[128];	     /* or "" */
@@ -33,8 +34,8 @@ const char *image_config_env(const struct image_config *c, size_t i);
 
 enum image_list { IMAGE_ENTRYPOINT, IMAGE_CMD, IMAGE_ENV };
 /* Lists are filled in the order of enum image_list. */
-int image_config_add(struct image_config *c, enum image_list list, struct str s, struct err *e)
-	MUST_CHECK;
+int image_config_add(struct image_config *c, enum image_list list, struct str s,
+		     struct err *e) MUST_CHECK;
 /* Everything in range and terminated, whoever wrote the bytes. */
 int image_config_check(const struct image_config *c, struct err *e) MUST_CHECK;
 

@@ -9,16 +9,41 @@ static const struct {
 	const char *name;
 	int number;
 } SIGNALS[] = {
-	{ "HUP", SIGHUP },	 { "INT", SIGINT },   { "QUIT", SIGQUIT },   { "ILL", SIGILL },
-	{ "TRAP", SIGTRAP },	 { "ABRT", SIGABRT }, { "BUS", SIGBUS },     { "FPE", SIGFPE },
-	{ "KILL", SIGKILL },	 { "USR1", SIGUSR1 }, { "SEGV", SIGSEGV },   { "USR2", SIGUSR2 },
-	{ "PIPE", SIGPIPE },	 { "ALRM", SIGALRM }, { "TERM", SIGTERM },   { "CHLD", SIGCHLD },
-	{ "CONT", SIGCONT },	 { "STOP", SIGSTOP }, { "TSTP", SIGTSTP },   { "TTIN", SIGTTIN },
-	{ "TTOU", SIGTTOU },	 { "URG", SIGURG },   { "XCPU", SIGXCPU },   { "XFSZ", SIGXFSZ },
-	{ "VTALRM", SIGVTALRM }, { "PROF", SIGPROF }, { "WINCH", SIGWINCH }, { "IO", SIGIO },
-	{ "PWR", SIGPWR },	 { "SYS", SIGSYS },
+	{"HUP", SIGHUP},
+	{"INT", SIGINT},
+	{"QUIT", SIGQUIT},
+	{"ILL", SIGILL},
+	{"TRAP", SIGTRAP},
+	{"ABRT", SIGABRT},
+	{"BUS", SIGBUS},
+	{"FPE", SIGFPE},
+	{"KILL", SIGKILL},
+	{"USR1", SIGUSR1},
+	{"SEGV", SIGSEGV},
+	{"USR2", SIGUSR2},
+	{"PIPE", SIGPIPE},
+	{"ALRM", SIGALRM},
+	{"TERM", SIGTERM},
+	{"CHLD", SIGCHLD},
+	{"CONT", SIGCONT},
+	{"STOP", SIGSTOP},
+	{"TSTP", SIGTSTP},
+	{"TTIN", SIGTTIN},
+	{"TTOU", SIGTTOU},
+	{"URG", SIGURG},
+	{"XCPU", SIGXCPU},
+	{"XFSZ", SIGXFSZ},
+	{"VTALRM", SIGVTALRM},
+	{"PROF", SIGPROF},
+	{"WINCH", SIGWINCH},
+	{"IO", SIGIO},
+	{"PWR", SIGPWR},
+	{"SYS", SIGSYS},
 	/* init systems in images stop by these; numbers as seen from user space with glibc */
-	{ "RTMIN+3", 37 },	 { "RTMIN+4", 38 },   { "RTMIN", 34 },	     { "RTMAX", 64 },
+	{"RTMIN+3", 37},
+	{"RTMIN+4", 38},
+	{"RTMIN", 34},
+	{"RTMAX", 64},
 };
 
 const char *spec_signal_name(int signal)
@@ -31,7 +56,7 @@ const char *spec_signal_name(int signal)
 
 int spec_signal(struct str name, int *signal, struct err *e)
 {
-	struct str bare = str_starts(name, "SIG") ? (struct str){ name.p + 3, name.n - 3 } : name;
+	struct str bare = str_starts(name, "SIG") ? (struct str){name.p + 3, name.n - 3} : name;
 	uint64_t n;
 
 	for (size_t i = 0; i < ARRAY_SIZE(SIGNALS); i++)

@@ -33,12 +33,12 @@ void spec_clear(struct spec *s)
 	free(s->env);
 	free(s->workdir);
 	free(s->user);
-	*s = (struct spec){ 0 };
+	*s = (struct spec){0};
 }
 
 static struct spec_list list_copy(const struct spec_list *l)
 {
-	struct spec_list out = { .v = mem_array(l->n, sizeof(*out.v)), .n = l->n };
+	struct spec_list out = {.v = mem_array(l->n, sizeof(*out.v)), .n = l->n};
 
 	for (size_t i = 0; i < l->n; i++)
 		out.v[i] = mem_strdup(l->v[i]);
@@ -80,7 +80,7 @@ static bool is_clean(struct str s, size_t max)
 bool spec_is_digest(struct str s)
 {
 	return s.n == SPEC_DIGEST_SIZE - 1 && str_starts(s, "sha256:") &&
-	       hex_is((struct str){ s.p + 7, s.n - 7 }, 32);
+	       hex_is((struct str){s.p + 7, s.n - 7}, 32);
 }
 
 static bool has_dotdot(struct str path)
@@ -148,8 +148,8 @@ int spec_set_env(struct spec *s, struct str name, struct str value, struct err *
 	if (s->nenv == SPEC_ENV_MAX)
 		return err_set(e, ERRK_LIMIT, "env: more than %d variables", SPEC_ENV_MAX);
 	s->env = mem_grow(s->env, s->nenv + 1, sizeof(*s->env));
-	s->env[s->nenv++] = (struct spec_env){ .name = mem_strndup(name.p, name.n),
-					       .value = mem_strndup(value.p, value.n) };
+	s->env[s->nenv++] = (struct spec_env){.name = mem_strndup(name.p, name.n),
+					      .value = mem_strndup(value.p, value.n)};
 	return 0;
 }
 
@@ -167,7 +167,7 @@ int spec_set_workdir(struct spec *s, struct str path, struct err *e)
 
 int spec_set_user(struct spec *s, struct str user, struct err *e)
 {
-	struct str name, group = { "", 0 }, rest = user;
+	struct str name, group = {"", 0}, rest = user;
 
 	if (!is_clean(user, SPEC_USER_MAX))
 		return err_set(e, ERRK_INPUT, "user: 1 to %d printable characters", SPEC_USER_MAX);
@@ -248,7 +248,7 @@ int spec_check_limits(const struct spec_limits *l, struct err *e)
 /* Every field once more through its setter: the helper does not trust core's struct. */
 static int check_fields(const struct spec *s, struct err *e)
 {
-	auto_spec struct spec again = { 0 };
+	auto_spec struct spec again = {0};
 
 	if ((s->image && spec_set_image(&again, str_of(s->image), e)) ||
 	    (s->workdir && spec_set_workdir(&again, str_of(s->workdir), e)) ||

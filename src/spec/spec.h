@@ -16,28 +16,28 @@
 #include "base/json.h"
 #include "base/str.h"
 
-#define SPEC_JSON_MAX	    49152 /* bytes of the JSON form; fits a gift wrap */
-#define SPEC_IMAGE_MAX	    512
-#define SPEC_DIGEST_SIZE    72 /* "sha256:" + 64 hex + NUL */
-#define SPEC_ARGS_MAX	    128
-#define SPEC_ARG_MAX	    16384
-#define SPEC_ENV_MAX	    128
-#define SPEC_ENV_NAME_MAX   128
-#define SPEC_ENV_VALUE_MAX  16384
-#define SPEC_PATH_MAX	    1024
-#define SPEC_USER_MAX	    128
-#define SPEC_HOSTNAME_MAX   63
-#define SPEC_STOP_MAX	    300 /* seconds between the stop signal and KILL */
+#define SPEC_JSON_MAX	   49152 /* bytes of the JSON form; fits a gift wrap */
+#define SPEC_IMAGE_MAX	   512
+#define SPEC_DIGEST_SIZE   72 /* "sha256:" + 64 hex + NUL */
+#define SPEC_ARGS_MAX	   128
+#define SPEC_ARG_MAX	   16384
+#define SPEC_ENV_MAX	   128
+#define SPEC_ENV_NAME_MAX  128
+#define SPEC_ENV_VALUE_MAX 16384
+#define SPEC_PATH_MAX	   1024
+#define SPEC_USER_MAX	   128
+#define SPEC_HOSTNAME_MAX  63
+#define SPEC_STOP_MAX	   300 /* seconds between the stop signal and KILL */
 
-#define SPEC_CPU_MIN	    10 /* millicores */
-#define SPEC_CPU_MAX	    1024000
-#define SPEC_MEMORY_MIN	    (UINT64_C(4) << 20)
-#define SPEC_MEMORY_MAX	    (UINT64_C(16) << 40)
-#define SPEC_PIDS_MIN	    8
-#define SPEC_PIDS_MAX	    4194304
-#define SPEC_DISK_MIN	    (UINT64_C(16) << 20)
-#define SPEC_DISK_MAX	    (UINT64_C(256) << 40)
-#define SPEC_INODES_MAX	    UINT32_MAX
+#define SPEC_CPU_MIN	10 /* millicores */
+#define SPEC_CPU_MAX	1024000
+#define SPEC_MEMORY_MIN (UINT64_C(4) << 20)
+#define SPEC_MEMORY_MAX (UINT64_C(16) << 40)
+#define SPEC_PIDS_MIN	8
+#define SPEC_PIDS_MAX	4194304
+#define SPEC_DISK_MIN	(UINT64_C(16) << 20)
+#define SPEC_DISK_MAX	(UINT64_C(256) << 40)
+#define SPEC_INODES_MAX UINT32_MAX
 
 struct spec_list {
 	char **v; /* n owned strings */
@@ -62,15 +62,15 @@ struct spec {
 	char digest[SPEC_DIGEST_SIZE]; /* manifest digest the image is pinned to, or "" */
 	bool has_entrypoint;	       /* given, perhaps empty: replaces the image's */
 	struct spec_list entrypoint;
-	struct spec_list args;	       /* replace the image's Cmd, follow the entrypoint */
-	struct spec_env *env;	       /* names unique, in the order of their first mention */
+	struct spec_list args; /* replace the image's Cmd, follow the entrypoint */
+	struct spec_env *env;  /* names unique, in the order of their first mention */
 	size_t nenv;
-	char *workdir;		       /* absolute; NULL: the image's */
-	char *user;		       /* "UID", "UID:GID", "NAME[:GROUP]"; NULL: the image's */
+	char *workdir; /* absolute; NULL: the image's */
+	char *user;    /* "UID", "UID:GID", "NAME[:GROUP]"; NULL: the image's */
 	char hostname[SPEC_HOSTNAME_MAX + 1]; /* "": the lease's short id */
 	struct spec_limits limits;
-	int stop_signal;	       /* Linux number; 0: the image's, or TERM */
-	uint32_t stop_timeout;	       /* seconds; 0: 30 */
+	int stop_signal;       /* Linux number; 0: the image's, or TERM */
+	uint32_t stop_timeout; /* seconds; 0: 30 */
 };
 
 void spec_clear(struct spec *s); /* frees what is inside; wipes the environment */

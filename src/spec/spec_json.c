@@ -1,6 +1,7 @@
 /* The JSON form of a spec: a table of members, read and written in one order. */
 #include <string.h>
 
+#include "base/jsonw.h"
 #include "spec/spec.h"
 
 static int read_list(const struct json *list, const char *field,
@@ -128,7 +129,7 @@ static int read_members(struct spec *out, const struct json *obj, struct err *e)
 
 int spec_read(struct spec *out, const struct json *obj, struct err *e)
 {
-	*out = (struct spec){ 0 };
+	*out = (struct spec){0};
 	if (json_type(obj) != JSON_OBJECT)
 		return err_set(e, ERRK_INPUT, "spec: not an object");
 	if (read_members(out, obj, e) == 0)
@@ -139,111 +140,77 @@ int spec_read(struct spec *out, const struct json *obj, struct err *e)
 
 int spec_decode(struct spec *out, struct str text, struct err *e)
 {
-	static const struct json_limits LIMITS = { .bytes = SPEC_JSON_MAX, .depth = 4 };
+	static const struct json_limits LIMITS = {.bytes = SPEC_JSON_MAX, .depth = 4};
 	auto_json struct json *root = NULL;
 
-	*out = (struct spec){ 0 };
+	*out = (struct spec){0};
 	if (json_parse(&root, text, &LIMITS, e))
 		return err_wrap(e, "spec");
 	return spec_read(out, root, e);
 }
 
-/* Puts the comma before every member but the first. */
-static void key(struct buf *b, const char **sep, const char *name)
+static void write_list(struct jsonw *w, const char *name, const struct spec_list *l)
 {
-	buf_puts(b, *sep);
-	buf_json(b, str_of(name));
-	buf_byte(b, ':');
-	*sep = ",";
+	jsonw_array(w, name);
+	for (size_t i = 0; i < l->n; i++)
+		jsonw_str(w, NULL, str_of(l->v[i]));
+	jsonw_end_array(w);
 }
 
-static void write_string(struct buf *b, const char **sep, const char *name, const char *value)
+static void write_env(struct jsonw *w, const struct spec *s)
 {
-	if (!value || !value[0])
-		return;
-	key(b, sep, name);
-	buf_json(b, str_of(value));
+	jsonw_object(w, "env");
+	for (size_t i = 0; i < s->nenv; i++)
+		jsonw_str(w, s->env[i].name, str_of(s->env[i].value));
+	jsonw_end_object(w);
 }
 
-static void write_list(struct buf *b, const char **sep, const char *name, const struct spec_list *l)
+static void write_number(struct jsonw *w, const char *name, uint64_t v)
 {
-	key(b, sep, name);
-	buf_byte(b, '[');
-	for (size_t i = 0; i < l->n; i++) {
-		if (i)
-			buf_byte(b, ',');
-		buf_json(b, str_of(l->v[i]));
-	}
-	buf_byte(b, ']');
+	if (v)
+		jsonw_u64(w, name, v);
 }
 
-static void write_env(struct buf *b, const char **sep, const struct spec *s)
+static void write_limits(struct jsonw *w, const struct spec_limits *l)
 {
-	const char *inner = "";
-
-	key(b, sep, "env");
-	buf_byte(b, '{');
-	for (size_t i = 0; i < s->nenv; i++) {
-		key(b, &inner, s->env[i].name);
-		buf_json(b, str_of(s->env[i].value));
-	}
-	buf_byte(b, '}');
-}
-
-static void write_number(struct buf *b, const char **sep, const char *name, uint64_t v)
-{
-	if (v == 0)
-		return;
-	key(b, sep, name);
-	buf_printf(b, "%llu", (unsigned long long)v);
-}
-
-static void write_limits(struct buf *b, const char **sep, const struct spec_limits *l)
-{
-	const char *inner = "";
-
 	if (!(l->cpu | l->memory | l->pids | l->disk | l->inodes))
 		return;
-	key(b, sep, "limits");
-	buf_byte(b, '{');
-	write_number(b, &inner, "cpu", l->cpu);
-	write_number(b, &inner, "memory", l->memory);
-	write_number(b, &inner, "pids", l->pids);
-	write_number(b, &inner, "disk", l->disk);
-	write_number(b, &inner, "inodes", l->inodes);
-	buf_byte(b, '}');
+	jsonw_object(w, "limits");
+	write_number(w, "cpu", l->cpu);
+	write_number(w, "memory", l->memory);
+	write_number(w, "pids", l->pids);
+	write_number(w, "disk", l->disk);
+	write_number(w, "inodes", l->inodes);
+	jsonw_end_object(w);
 }
 
-static void write_stop(struct buf *b, const char **sep, const struct spec *s)
+static void write_stop(struct jsonw *w, const struct spec *s)
 {
-	const char *inner = "";
-
 	if (!s->stop_signal && !s->stop_timeout)
 		return;
-	key(b, sep, "stop");
-	buf_byte(b, '{');
-	write_string(b, &inner, "signal", spec_signal_name(s->stop_signal));
-	write_number(b, &inner, "timeout", s->stop_timeout);
-	buf_byte(b, '}');
+	jsonw_object(w, "stop");
+	jsonw_text(w, "signal", spec_signal_name(s->stop_signal));
+	write_number(w, "timeout", s->stop_timeout);
+	jsonw_end_object(w);
 }
 
 void spec_write(struct buf *out, const struct spec *s)
 {
-	const char *sep = "";
+	struct jsonw w = JSONW(out);
 
-	buf_byte(out, '{');
-	write_string(out, &sep, "image", s->image);
-	write_string(out, &sep, "digest", s->digest);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "image", s->image);
+	jsonw_text(&w, "digest", s->digest);
 	if (s->has_entrypoint)
-		write_list(out, &sep, "entrypoint", &s->entrypoint);
+		write_list(&w, "entrypoint", &s->entrypoint);
 	if (s->args.n)
-		write_list(out, &sep, "args", &s->args);
+		write_list(&w, "args", &s->args);
 	if (s->nenv)
-		write_env(out, &sep, s);
-	write_string(out, &sep, "workdir", s->workdir);
-	write_string(out, &sep, "user", s->user);
-	write_string(out, &sep, "hostname", s->hostname);
-	write_limits(out, &sep, &s->limits);
-	write_stop(out, &sep, s);
-	buf_byte(out, '}');
+		write_env(&w, s);
+	jsonw_text(&w, "workdir", s->workdir);
+	jsonw_text(&w, "user", s->user);
+	jsonw_text(&w, "hostname", s->hostname);
+	write_limits(&w, &s->limits);
+	write_stop(&w, s);
+	jsonw_end_object(&w);
 }
