@@ -3,8 +3,8 @@
  * image. Manifests, configurations and layers are parsed and unpacked by a confined child only
  * (confine.h); what comes back is fixed-size and checked again here.
  *
- * The store (root's, 0700): layers/HEX (unpacked once, by DiffID), images/HEX (the record of an image
- * whose layers are all there, by manifest digest), tmp/ (swept by image_sweep).
+ * The store (root's, 0700): layers/HEX (unpacked once, by DiffID), images/HEX (the record of an
+ * image whose layers are all there, by manifest digest), tmp/ (swept by image_sweep).
  */
 #ifndef IMAGE_IMAGE_H
 #define IMAGE_IMAGE_H
@@ -57,8 +57,8 @@ DEFINE_AUTO(struct image, image_free)
  * `ref`, into the store. Nothing is unpacked. Digests and sizes of everything read are verified. */
 int image_resolve(struct image *out, const struct image_store *store, const char *ref,
 		  struct err *e) MUST_CHECK;
-/* Unpack the layers that the store does not have and write the image's record. Safe to repeat and to
- * kill; two at once do the work twice, and one wins. */
+/* Unpack the layers that the store does not have and write the image's record. Safe to repeat and
+ * to kill; two at once do the work twice, and one wins. */
 int image_pull(const struct image *i, const struct image_store *store, struct err *e) MUST_CHECK;
 /* The record of an image that is there completely. */
 int image_load(struct image *out, const struct image_store *store, const char *digest,
@@ -73,9 +73,9 @@ void image_layers(const struct image *i, const struct image_store *store, char *
 /* Remove what interrupted pulls left. Only when no pull runs (at start). */
 int image_sweep(const struct image_store *store, struct err *e) MUST_CHECK;
 
-/* Resolve "UID[:GID]", "NAME[:GROUP]" in the passwd and group files of a mounted root, which are read
- * by a confined child. An unknown name is an error. */
-int image_find_user(struct image_user *out, const char *rootfs, const char *user, struct err *e)
-	MUST_CHECK;
+/* Resolve "UID[:GID]", "NAME[:GROUP]" in the passwd and group files of a mounted root, which are
+ * read by a confined child. An unknown name is an error. */
+int image_find_user(struct image_user *out, const char *rootfs, const char *user,
+		    struct err *e) MUST_CHECK;
 
 #endif

@@ -1,6 +1,11 @@
 noinst_LIBRARIES += src/image/libleased-image.a
-src_image_libleased_image_a_SOURCES =
+src_image_libleased_image_a_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS) $(SECCOMP_CFLAGS) $(CAP_CFLAGS)
+src_image_libleased_image_a_SOURCES = \
+	src/image/image.c src/image/image.h src/image/store.c src/image/store.h \
+	src/image/layout.c src/image/layout.h src/image/parse.c src/image/parse.h src/image/user.c \
+	src/image/confine.c src/image/confine.h src/image/unpack.c src/image/unpack.h
 
 check_PROGRAMS += tests/link/image
 tests_link_image_SOURCES = tests/link/main.c
-tests_link_image_LDADD = @WHOLE@ src/image/libleased-image.a @NOWHOLE@ $(L_image)
+tests_link_image_LDADD = @WHOLE@ src/image/libleased-image.a @NOWHOLE@ src/spec/libleased-spec.a \
+	$(L_crypto) $(ARCHIVE_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS)

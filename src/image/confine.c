@@ -1,0 +1,254 @@
+/* The confined child: see confine.h. Everything here runs after fork, before a stranger's byte. */
+#include "image/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <locale.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/capability.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/fs.h"
+#include "base/str.h"
+
+#define ANSWER_FD (CONFINE_INPUT + 1)
+
+static const int PARSE_CALLS[] = {
+	SCMP_SYS(read),		SCMP_SYS(write),	  SCMP_SYS(close),
+	SCMP_SYS(exit),		SCMP_SYS(exit_group),	  SCMP_SYS(brk),
+	SCMP_SYS(mmap),		SCMP_SYS(munmap),	  SCMP_SYS(mremap),
+	SCMP_SYS(madvise),	SCMP_SYS(mprotect),	  SCMP_SYS(futex),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(getpid),	SCMP_SYS(gettid),	  SCMP_SYS(clock_gettime),
+	SCMP_SYS(getrandom),	SCMP_SYS(sigaltstack),	  SCMP_SYS(sched_yield),
+};
+
+static const int UNPACK_CALLS[] = {
+	SCMP_SYS(openat),     SCMP_SYS(openat2),   SCMP_SYS(mkdirat),	 SCMP_SYS(mknodat),
+	SCMP_SYS(mknod),      SCMP_SYS(unlinkat),  SCMP_SYS(symlinkat),	 SCMP_SYS(linkat),
+	SCMP_SYS(fchownat),   SCMP_SYS(fchown),	   SCMP_SYS(fchmod),	 SCMP_SYS(fchmodat),
+	SCMP_SYS(fsetxattr),  SCMP_SYS(setxattr),  SCMP_SYS(lsetxattr),	 SCMP_SYS(utimensat),
+	SCMP_SYS(ftruncate),  SCMP_SYS(pwrite64),  SCMP_SYS(lseek),	 SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat), SCMP_SYS(statx),	   SCMP_SYS(fcntl),	 SCMP_SYS(getdents64),
+	SCMP_SYS(umask),      SCMP_SYS(fallocate), SCMP_SYS(readlinkat),
+};
+
+static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 0))
+			return -1;
+	return 0;
+}
+
+/* For abort(). The child is still root and must not signal anybody else. */
+static int allow_abort(scmp_filter_ctx ctx)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
+				SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}
+
+static int load_filter(enum confine_kind kind, struct err *e)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int r = -1;
+
+	if (ctx && allow_abort(ctx) == 0 && allow(ctx, PARSE_CALLS, ARRAY_SIZE(PARSE_CALLS)) == 0 &&
+	    (kind == CONFINE_PARSE || allow(ctx, UNPACK_CALLS, ARRAY_SIZE(UNPACK_CALLS)) == 0))
+		r = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r ? err_set(e, ERRK_SYS, "cannot load the filter of system calls") : 0;
+}
+
+static int limit(int what, uint64_t most, struct err *e)
+{
+	struct rlimit r = {most, most};
+
+	return setrlimit(what, &r) ? err_sys(e, "setrlimit") : 0;
+}
+
+static int set_limits(const struct confine *c, struct err *e)
+{
+#ifndef LEASED_SANITIZERS /* shadow memory is larger than any limit */
+	if (limit(RLIMIT_AS, UINT64_C(2) << 30, e))
+		return -1;
+#endif
+	if (limit(RLIMIT_CORE, 0, e) || limit(RLIMIT_CPU, 900, e) ||
+	    limit(RLIMIT_FSIZE, c->kind == CONFINE_PARSE ? 0 : c->file_max, e))
+		return -1;
+	return limit(RLIMIT_NOFILE, 64, e);
+}
+
+static int drop_powers(enum confine_kind kind, struct err *e)
+{
+	static const cap_value_t KEPT[] = {CAP_CHOWN, CAP_FOWNER, CAP_DAC_OVERRIDE, CAP_FSETID,
+					   CAP_SETFCAP};
+	cap_t caps = cap_init();
+	int n = kind == CONFINE_UNPACK ? (int)ARRAY_SIZE(KEPT) : 0;
+	int r = -1;
+
+	if (caps && cap_set_flag(caps, CAP_PERMITTED, n, KEPT, CAP_SET) == 0 &&
+	    cap_set_flag(caps, CAP_EFFECTIVE, n, KEPT, CAP_SET) == 0)
+		r = cap_set_proc(caps);
+	cap_free(caps);
+	return r ? err_sys(e, "drop capabilities") : 0;
+}
+
+/* Exactly: standard error, the input as CONFINE_INPUT, the answer's pipe as ANSWER_FD. */
+static int set_descriptors(int input, int answer)
+{
+	int high_answer = fcntl(answer, F_DUPFD, 64);
+	int high_input = input >= 0 ? fcntl(input, F_DUPFD, 64) : -1;
+
+	if (high_answer < 0 || dup2(high_answer, ANSWER_FD) < 0)
+		return -1;
+	if (high_input >= 0 && dup2(high_input, CONFINE_INPUT) < 0)
+		return -1;
+	if (high_input < 0)
+		close(CONFINE_INPUT);
+	close(0);
+	close(1);
+	return close_range(ANSWER_FD + 1, ~0U, 0);
+}
+
+static int enter_root(const char *root, struct err *e)
+{
+	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) ||
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return err_sys(e, "new namespaces");
+	if (chdir(root) || chroot(".") || chdir("/"))
+		return err_sys(e, "chroot to %s", root);
+	return 0;
+}
+
+static int confine_self(const struct confine *c, pid_t parent, struct err *e)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+		return err_set(e, ERRK_SYS, "the parent is gone");
+	/* names in archives are UTF-8; the C locale would mangle them */
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	umask(0);
+	if (enter_root(c->root, e) || set_limits(c, e) || drop_powers(c->kind, e))
+		return -1;
+	if (prctl(PR_SET_DUMPABLE, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return err_sys(e, "no_new_privs");
+	return load_filter(c->kind, e);
+}
+
+struct answer_head {
+	int32_t status;
+	char message[sizeof(((struct err *)0)->msg)];
+	int32_t kind;
+};
+
+/* Never returns: what the parent had open or would flush is not ours to finish. */
+static _Noreturn void child_main(const struct confine *c, int answer, pid_t parent)
+{
+	struct answer_head head = {.status = -1};
+	struct buf tail = BUF(c->tail ? c->tail->max : 0);
+	struct err e = {0};
+
+	if (set_descriptors(c->input, answer))
+		_exit(2);
+	if (confine_self(c, parent, &e) == 0)
+		head.status = c->run(c->arg, c->answer, &tail, &e);
+	if (tail.failed)
+		head.status = err_set(&e, ERRK_LIMIT, "the answer is too long");
+	memcpy(head.message, e.msg, sizeof(head.message));
+	head.kind = (int32_t)e.kind;
+	if (fs_write_all(ANSWER_FD, &head, sizeof(head), NULL) ||
+	    fs_write_all(ANSWER_FD, c->answer, c->answer_n, NULL) ||
+	    (tail.n && fs_write_all(ANSWER_FD, tail.p, tail.n, NULL)))
+		_exit(2);
+	_exit(0);
+}
+
+static int read_all(int fd, void *p, size_t n)
+{
+	for (size_t got = 0; got < n;) {
+		ssize_t r = read(fd, (char *)p + got, n - got);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return -1;
+		got += (size_t)r;
+	}
+	return 0;
+}
+
+static int read_tail(int fd, struct buf *tail)
+{
+	char piece[4096];
+	ssize_t r;
+
+	while ((r = read(fd, piece, sizeof(piece))) != 0) {
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0 || !tail)
+			return -1;
+		buf_add(tail, piece, (size_t)r);
+	}
+	return tail && tail->failed ? -1 : 0;
+}
+
+static int wait_child(pid_t pid, int *status)
+{
+	while (waitpid(pid, status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return 0;
+}
+
+static int take_answer(const struct confine *c, int fd, pid_t pid, struct err *e)
+{
+	struct answer_head head;
+	char shown[sizeof(head.message)];
+	int status = 0;
+	int r = read_all(fd, &head, sizeof(head)) || read_all(fd, c->answer, c->answer_n) ||
+		read_tail(fd, c->tail);
+
+	if (r)
+		kill(pid, SIGKILL);
+	if (wait_child(pid, &status))
+		return err_sys(e, "wait for the confined child");
+	if (r || !WIFEXITED(status) || WEXITSTATUS(status))
+		return err_set(e, ERRK_INPUT, "the confined child died (status %d): bad image?",
+			       status);
+	if (head.status == 0)
+		return 0;
+	str_printable(shown, sizeof(shown),
+		      (struct str){head.message, strnlen(head.message, sizeof(head.message))});
+	return err_set(e,
+		       head.kind == ERRK_LIMIT || head.kind == ERRK_STATE || head.kind == ERRK_SYS
+			       ? (enum err_kind)head.kind
+			       : ERRK_INPUT,
+		       "%s", shown);
+}
+
+int confine_run(const struct confine *c, struct err *e)
+{
+	int ends[2];
+	pid_t parent = getpid(), pid;
+	int r;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return err_sys(e, "pipe");
+	pid = fork();
+	if (pid == 0)
+		child_main(c, ends[1], parent);
+	close(ends[1]);
+	r = pid < 0 ? err_sys(e, "fork") : take_answer(c, ends[0], pid, e);
+	close(ends[0]);
+	return r;
+}

@@ -1,0 +1,512 @@
+/*
+ * Unpacking one layer inside the confined child, whose "/" is the layer's new folder. libarchive
+ * reads; what is made, and how, is decided here. The layer stands alone: nothing of the layers
+ * below is seen.
+ */
+#include "image/unpack.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/mem.h"
+#include "crypto/hash.h"
+#include "image/confine.h"
+
+#define PATH_BYTES_MAX	4096
+#define XATTR_BYTES_MAX 65536
+#define ID_MAX		65535
+#define WHITEOUT	".wh."
+#define OPAQUE		".wh..wh..opq"
+
+typedef struct archive archive_t;
+static void archive_close_free(archive_t *a)
+{
+	if (a)
+		archive_read_free(a);
+}
+DEFINE_AUTO(archive_t, archive_close_free)
+
+/* Two archives in a row: `raw` takes the blob and gives the uncompressed tar, `tar` takes that.
+ * Both digests fall out of the two callbacks. */
+struct stream {
+	const struct unpack *how;
+	struct unpack_result *result;
+	struct sha256_ctx *blob_hash, *tar_hash;
+	struct archive *raw;
+	char in[65536], out[65536];
+};
+
+struct maker {
+	struct stream *s;
+	struct buf *opaque;
+	int root; /* "/" */
+};
+
+static la_ssize_t read_blob(struct archive *a, void *ctx, const void **p)
+{
+	struct stream *s = ctx;
+	ssize_t n;
+
+	do
+		n = read(CONFINE_INPUT, s->in, sizeof(s->in));
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		archive_set_error(a, errno, "read of the blob failed");
+		return -1;
+	}
+	sha256_add(s->blob_hash, s->in, (size_t)n);
+	s->result->blob_size += (uint64_t)n;
+	*p = s->in;
+	return n;
+}
+
+static la_ssize_t read_tar(struct archive *a, void *ctx, const void **p)
+{
+	struct stream *s = ctx;
+	la_ssize_t n = archive_read_data(s->raw, s->out, sizeof(s->out));
+
+	if (n < 0) {
+		archive_set_error(a, archive_errno(s->raw), "%s", archive_error_string(s->raw));
+		return -1;
+	}
+	s->result->bytes += (uint64_t)n;
+	if (s->result->bytes > s->how->bytes_max) {
+		archive_set_error(a, EFBIG, "the layer is larger than allowed");
+		return -1;
+	}
+	sha256_add(s->tar_hash, s->out, (size_t)n);
+	*p = s->out;
+	return n;
+}
+
+static int archive_failed(struct archive *a, const char *what, struct err *e)
+{
+	const char *text = archive_error_string(a);
+
+	if (archive_errno(a) == EFBIG)
+		return err_set(e, ERRK_LIMIT, "%s", text);
+	return err_set(e, ERRK_INPUT, "%s: %s", what, text ? text : "broken archive");
+}
+
+static int open_raw(struct stream *s, struct err *e)
+{
+	struct archive_entry *entry;
+	int r = ARCHIVE_OK;
+
+	archive_read_support_format_raw(s->raw);
+	archive_read_support_format_empty(s->raw);
+	if (s->how->compression == IMAGE_GZIP)
+		r = archive_read_support_filter_gzip(s->raw);
+	if (s->how->compression == IMAGE_ZSTD)
+		r = archive_read_support_filter_zstd(s->raw);
+	if (r != ARCHIVE_OK || archive_read_open(s->raw, s, NULL, read_blob, NULL) != ARCHIVE_OK ||
+	    archive_read_next_header(s->raw, &entry) != ARCHIVE_OK)
+		return archive_failed(s->raw, "layer", e);
+	return 0;
+}
+
+static int open_tar(struct archive *tar, struct stream *s, struct err *e)
+{
+	archive_read_support_format_tar(tar);
+	archive_read_support_format_gnutar(tar);
+	if (archive_read_open(tar, s, NULL, read_tar, NULL) != ARCHIVE_OK)
+		return archive_failed(tar, "layer", e);
+	return 0;
+}
+
+/* A path of the archive as a clean relative one ("" is the layer's root). Refuses "..". */
+static int clean_path(char out[static PATH_BYTES_MAX], const char *path, struct err *e)
+{
+	struct str piece, rest = str_of(path);
+	size_t n = 0;
+
+	if (!path || rest.n >= PATH_BYTES_MAX)
+		return err_set(e, ERRK_LIMIT, "a path is missing or longer than %d bytes",
+			       PATH_BYTES_MAX);
+	while (str_cut(&rest, '/', &piece)) {
+		if (piece.n == 0 || str_is(piece, "."))
+			continue;
+		if (str_is(piece, ".."))
+			return err_set(e, ERRK_INPUT, "a path contains \"..\": %s", path);
+		if (n)
+			out[n++] = '/';
+		memcpy(out + n, piece.p, piece.n);
+		n += piece.n;
+	}
+	out[n] = '\0';
+	return 0;
+}
+
+/* Links are followed, but never out of "/". */
+static int open_in_root(int root, const char *path, uint64_t flags)
+{
+	struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT};
+
+	return (int)syscall(SYS_openat2, root, path[0] ? path : ".", &how, sizeof(how));
+}
+
+/* Make the missing folders of `path`, as the specification wants: root's, 0755. */
+static int make_parents(int root, char *path, struct err *e)
+{
+	for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdirat(root, path, 0755) && errno != EEXIST)
+			return err_sys(e, "mkdir %s", path);
+		*slash = '/';
+	}
+	return 0;
+}
+
+/* The open folder that `path` lies in; *name points to the last piece. */
+static int open_parent(int *fd, const char **name, int root, char *path, struct err *e)
+{
+	char *slash = strrchr(path, '/');
+
+	if (make_parents(root, path, e))
+		return -1;
+	*name = slash ? slash + 1 : path;
+	if (slash)
+		*slash = '\0';
+	*fd = open_in_root(root, slash ? path : "", O_PATH | O_DIRECTORY);
+	if (slash)
+		*slash = '/';
+	return *fd < 0 ? err_sys(e, "folder of %s", path) : 0;
+}
+
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0);
+}
+
+static int add_opaque(struct maker *m, const char *path, struct err *e)
+{
+	buf_add(m->opaque, path, strlen(path) + 1);
+	return buf_check(m->opaque, "list of opaque folders", e);
+}
+
+/* `name` points into `path`. ".wh.NAME" hides NAME of the layers below. What this layer itself has
+ * under that name stays; if it is a folder, nothing from below shines through. */
+static int make_whiteout(struct maker *m, int dir, const char *path, const char *name,
+			 struct err *e)
+{
+	auto_free char *parent = mem_strndup(path, (size_t)(name - path));
+	auto_free char *target = NULL;
+	struct stat st;
+
+	if (strcmp(name, OPAQUE) == 0)
+		return add_opaque(m, parent, e);
+	if (strncmp(name, WHITEOUT WHITEOUT, 8) == 0)
+		return 0; /* aufs' own book-keeping */
+	name += strlen(WHITEOUT);
+	if (!name[0] || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return err_set(e, ERRK_INPUT, "a whiteout without a name");
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		target = mem_printf("%s%s", parent, name);
+		return S_ISDIR(st.st_mode) ? add_opaque(m, target, e) : 0;
+	}
+	if (mknodat(dir, name, S_IFCHR, makedev(0, 0)))
+		return err_sys(e, "whiteout of %s", name);
+	return 0;
+}
+
+/* The last of several entries with one name wins. *was_whiteout: this layer hid the name before. */
+static int clear_way(int dir, const char *name, bool want_dir, bool *was_whiteout, struct err *e)
+{
+	struct stat st;
+
+	*was_whiteout = false;
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW)) {
+		if (errno == ENOENT)
+			return 0;
+		return err_sys(e, "stat %s", name);
+	}
+	if (want_dir && S_ISDIR(st.st_mode))
+		return 0;
+	*was_whiteout = is_whiteout(&st);
+	if (unlinkat(dir, name, S_ISDIR(st.st_mode) ? AT_REMOVEDIR : 0))
+		return err_sys(e, "replace %s", name);
+	return 0;
+}
+
+static bool keeps_xattr(const char *name)
+{
+	if (strcmp(name, "security.capability") == 0)
+		return true;
+	return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
+}
+
+static int set_xattrs(int fd, struct archive_entry *entry, struct err *e)
+{
+	const char *name;
+	const void *value;
+	size_t n;
+
+	archive_entry_xattr_reset(entry);
+	while (archive_entry_xattr_next(entry, &name, &value, &n) == ARCHIVE_OK) {
+		if (!name || !keeps_xattr(name))
+			continue;
+		if (n > XATTR_BYTES_MAX)
+			return err_set(e, ERRK_LIMIT, "an extended attribute is too long");
+		if (fsetxattr(fd, name, value, n, 0) && errno != ENOTSUP)
+			return err_sys(e, "attribute %s", name);
+	}
+	return 0;
+}
+
+static int check_owner(struct archive_entry *entry, struct err *e)
+{
+	la_int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
+
+	if (uid < 0 || uid > ID_MAX || gid < 0 || gid > ID_MAX)
+		return err_set(e, ERRK_INPUT, "an owner above %d, which no lease can map", ID_MAX);
+	return 0;
+}
+
+/* Owner first: chown clears set-id bits and capabilities. */
+static int set_attributes(int fd, struct archive_entry *entry, struct err *e)
+{
+	struct timespec times[2] = {{0, UTIME_OMIT},
+				    {archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)}};
+
+	if (fchown(fd, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) ||
+	    fchmod(fd, archive_entry_mode(entry) & 07777))
+		return err_sys(e, "owner and mode");
+	if (set_xattrs(fd, entry, e))
+		return -1;
+	return futimens(fd, times) ? err_sys(e, "time") : 0;
+}
+
+static int copy_data(int fd, struct archive *tar, struct err *e)
+{
+	const void *p;
+	size_t n;
+	la_int64_t offset;
+	int r;
+
+	while ((r = archive_read_data_block(tar, &p, &n, &offset)) == ARCHIVE_OK)
+		for (size_t done = 0; done < n;) {
+			ssize_t w = pwrite(fd, (const char *)p + done, n - done,
+					   (off_t)(offset + (la_int64_t)done));
+
+			if (w <= 0)
+				return err_sys(e, "write");
+			done += (size_t)w;
+		}
+	return r == ARCHIVE_EOF ? 0 : archive_failed(tar, "layer", e);
+}
+
+static int make_file(int dir, const char *name, struct archive *tar, struct archive_entry *entry,
+		     struct err *e)
+{
+	auto_close int fd =
+		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_sys(e, "create %s", name);
+	if (copy_data(fd, tar, e))
+		return -1;
+	/* sparse entries end in a hole */
+	if (ftruncate(fd, archive_entry_size(entry)))
+		return err_sys(e, "size of %s", name);
+	return set_attributes(fd, entry, e);
+}
+
+static int make_folder(int dir, const char *name, struct archive_entry *entry, struct err *e)
+{
+	auto_close int fd = -1;
+
+	if (mkdirat(dir, name, 0700) && errno != EEXIST)
+		return err_sys(e, "mkdir %s", name);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_sys(e, "open %s", name);
+	return set_attributes(fd, entry, e);
+}
+
+static int make_symlink(int dir, const char *name, struct archive_entry *entry, struct err *e)
+{
+	const char *target = archive_entry_symlink(entry);
+
+	if (!target || !target[0] || strlen(target) >= PATH_BYTES_MAX)
+		return err_set(e, ERRK_INPUT, "a symbolic link without a target");
+	if (symlinkat(target, dir, name) ||
+	    fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
+		     AT_SYMLINK_NOFOLLOW))
+		return err_sys(e, "symbolic link %s", name);
+	return 0;
+}
+
+static int make_fifo(int dir, const char *name, struct archive_entry *entry, struct err *e)
+{
+	if (mknodat(dir, name, S_IFIFO | 0600, 0) ||
+	    fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
+		     AT_SYMLINK_NOFOLLOW) ||
+	    fchmodat(dir, name, archive_entry_mode(entry) & 0777, 0))
+		return err_sys(e, "fifo %s", name);
+	return 0;
+}
+
+/* Only to a file of this layer; a link to a file below would have to copy it. */
+static int make_hardlink(struct maker *m, int dir, const char *name, const char *target,
+			 struct err *e)
+{
+	char path[PATH_BYTES_MAX];
+	auto_close int from = -1;
+	const char *from_name;
+	struct stat st;
+
+	if (clean_path(path, target, e))
+		return -1;
+	if (!path[0])
+		return err_set(e, ERRK_INPUT, "a hard link to the root");
+	if (open_parent(&from, &from_name, m->root, path, e))
+		return -1;
+	if (fstatat(from, from_name, &st, AT_SYMLINK_NOFOLLOW) || S_ISDIR(st.st_mode) ||
+	    is_whiteout(&st))
+		return err_set(e, ERRK_INPUT, "a hard link to a file that is not in its layer: %s",
+			       path);
+	return linkat(from, from_name, dir, name, 0) ? err_sys(e, "hard link %s", path) : 0;
+}
+
+/* In /dev they are of no use (the container has its own) and left out; elsewhere they are refused.
+ */
+static int refuse_device(const char *path, struct err *e)
+{
+	if (strncmp(path, "dev/", 4) == 0)
+		return 0;
+	return err_set(e, ERRK_DENIED, "a device or socket in the image: %s", path);
+}
+
+static int make_by_type(struct maker *m, int dir, const char *name, struct archive *tar,
+			struct archive_entry *entry, struct err *e)
+{
+	if (archive_entry_hardlink(entry))
+		return make_hardlink(m, dir, name, archive_entry_hardlink(entry), e);
+	switch (archive_entry_filetype(entry)) {
+	case AE_IFREG:
+		return make_file(dir, name, tar, entry, e);
+	case AE_IFDIR:
+		return make_folder(dir, name, entry, e);
+	case AE_IFLNK:
+		return make_symlink(dir, name, entry, e);
+	case AE_IFIFO:
+		return make_fifo(dir, name, entry, e);
+	default:
+		return err_set(e, ERRK_INPUT, "an entry of unknown type");
+	}
+}
+
+static bool is_device(struct archive_entry *entry)
+{
+	mode_t type = archive_entry_filetype(entry);
+
+	return !archive_entry_hardlink(entry) &&
+	       (type == AE_IFCHR || type == AE_IFBLK || type == AE_IFSOCK);
+}
+
+static int set_root(struct maker *m, struct archive_entry *entry, struct err *e)
+{
+	auto_close int fd = open_in_root(m->root, "", O_RDONLY | O_DIRECTORY);
+
+	if (fd < 0)
+		return err_sys(e, "open the layer's root");
+	return set_attributes(fd, entry, e);
+}
+
+/* ".wh." is nobody's name but a whiteout's, so it may not be a folder's either. */
+static bool is_below_whiteout(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *mark = strncmp(path, WHITEOUT, 4) == 0 ? path : strstr(path, "/" WHITEOUT);
+
+	return slash && mark && mark < slash;
+}
+
+static int take_entry(struct maker *m, struct archive *tar, struct archive_entry *entry,
+		      struct err *e)
+{
+	char path[PATH_BYTES_MAX];
+	auto_close int dir = -1;
+	const char *name;
+	bool was_whiteout, is_dir = archive_entry_filetype(entry) == AE_IFDIR;
+
+	if (clean_path(path, archive_entry_pathname(entry), e) || check_owner(entry, e))
+		return -1;
+	if (!path[0])
+		return is_dir ? set_root(m, entry, e) : err_set(e, ERRK_INPUT, "a file as root");
+	if (is_below_whiteout(path))
+		return err_set(e, ERRK_INPUT, "an entry below a whiteout: %s", path);
+	if (is_device(entry))
+		return refuse_device(path, e);
+	if (open_parent(&dir, &name, m->root, path, e))
+		return -1;
+	if (strncmp(name, WHITEOUT, 4) == 0)
+		return make_whiteout(m, dir, path, name, e);
+	if (clear_way(dir, name, is_dir, &was_whiteout, e))
+		return -1;
+	if (make_by_type(m, dir, name, tar, entry, e))
+		return err_wrap(e, "%s", path);
+	return is_dir && was_whiteout ? add_opaque(m, path, e) : 0;
+}
+
+static int take_entries(struct maker *m, struct archive *tar, struct err *e)
+{
+	struct archive_entry *entry;
+	int r;
+
+	while ((r = archive_read_next_header(tar, &entry)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
+		if (++m->s->result->entries > UNPACK_ENTRIES_MAX)
+			return err_set(e, ERRK_LIMIT, "more than %d entries", UNPACK_ENTRIES_MAX);
+		if (take_entry(m, tar, entry, e))
+			return -1;
+	}
+	return r == ARCHIVE_EOF ? 0 : archive_failed(tar, "layer", e);
+}
+
+/* What lies behind the archive's end belongs to both digests. */
+static int drain(struct stream *s, struct err *e)
+{
+	const void *p;
+	la_ssize_t n;
+
+	while ((n = read_tar(s->raw, s, &p)) > 0)
+		;
+	if (n < 0)
+		return archive_failed(s->raw, "layer", e);
+	while ((n = read_blob(s->raw, s, &p)) > 0)
+		;
+	return n < 0 ? archive_failed(s->raw, "layer", e) : 0;
+}
+
+int unpack_layer(const void *arg, void *answer, struct buf *opaque, struct err *e)
+{
+	auto_free struct stream *s = mem_zero(sizeof(*s));
+	AUTO(sha256_free) struct sha256_ctx *blob_hash = sha256_new(), *tar_hash = sha256_new();
+	AUTO(archive_close_free) archive_t *raw = archive_read_new(), *tar = archive_read_new();
+	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	struct maker m = {.s = s, .opaque = opaque, .root = root};
+
+	s->how = arg;
+	s->result = answer;
+	s->blob_hash = blob_hash;
+	s->tar_hash = tar_hash;
+	s->raw = raw;
+	if (!raw || !tar || root < 0)
+		return err_set(e, ERRK_SYS, "cannot begin");
+	if (open_raw(s, e) || open_tar(tar, s, e) || take_entries(&m, tar, e) || drain(s, e))
+		return -1;
+	sha256_end(blob_hash, s->result->blob);
+	sha256_end(tar_hash, s->result->diffid);
+	return 0;
+}

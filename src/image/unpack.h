@@ -1,0 +1,29 @@
+/* Inside src/image: one layer's tar to files. */
+#ifndef IMAGE_UNPACK_H
+#define IMAGE_UNPACK_H
+
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "image/image.h"
+
+#define UNPACK_ENTRIES_MAX 1000000
+#define UNPACK_OPAQUE_MAX  (1 << 20) /* bytes of opaque folders' names */
+
+struct unpack {
+	enum image_compression compression;
+	uint64_t bytes_max; /* of the uncompressed layer */
+};
+
+struct unpack_result {
+	uint8_t blob[32];   /* SHA-256 of what was read */
+	uint8_t diffid[32]; /* … and of the uncompressed tar */
+	uint64_t blob_size, entries, bytes;
+};
+
+/* For confine_run(): reads the blob from CONFINE_INPUT, writes below "/". `arg` is a struct unpack,
+ * the answer a struct unpack_result, the tail the paths of opaque folders, each ended by NUL. */
+int unpack_layer(const void *arg, void *answer, struct buf *opaque, struct err *e) MUST_CHECK;
+
+#endif
