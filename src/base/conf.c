@@ -227,6 +227,13 @@ static struct unit *find_unit(struct reader *r, struct str section)
 	return find_group(r, section);
 }
 
+static int take_value(struct reader *r, void *target, const struct conf_key *k, struct str v)
+{
+	if (set_value(target, k, v, r->e) || (r->schema->check && r->schema->check(k, v, r->e)))
+		return err_wrap(r->e, "%s", k->name);
+	return 0;
+}
+
 static int set_key(struct reader *r, const char *section, const char *name, const char *value)
 {
 	struct unit *u = find_unit(r, str_of(section));
@@ -243,8 +250,7 @@ static int set_key(struct reader *r, const char *section, const char *name, cons
 		if (u->seen[i] && k->type != CONF_LIST)
 			return err_set(r->e, ERRK_INPUT, "%s is set twice", name);
 		u->seen[i] = true;
-		return set_value(u->target, k, str_of(value), r->e) ? err_wrap(r->e, "%s", name)
-								    : 0;
+		return take_value(r, u->target, k, str_of(value));
 	}
 	return err_set(r->e, ERRK_INPUT, "[%s] has no key %s", section, name);
 }

@@ -9,8 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/err.h"
 #include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
 
 enum conf_type {
 	CONF_STRING,   /* char *, owned */
@@ -49,6 +50,8 @@ struct conf_schema {
 	size_t nkeys;
 	const struct conf_group *groups;
 	size_t ngroups;
+	/* A further look at each value that the file sets, so that its error has a line; may be NULL. */
+	int (*check)(const struct conf_key *k, struct str value, struct err *e);
 };
 
 /* Fill defaults, then read the file. Ownership of strings goes to the target. */

@@ -1,0 +1,490 @@
+#include "agent/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/conf.h"
+#include "base/mem.h"
+#include "spec/spec.h"
+
+enum { OFFER_NAME_LENGTH = 32, OFFERS_MAX = 32, DESCRIPTION_MAX = 200 };
+
+#define AT(member)    offsetof(struct config, member)
+#define OFFER(member) offsetof(struct config_offer, member)
+
+/* clang-format off */
+static const struct conf_key keys[] = {
+	{ "agent", "name", CONF_STRING, AT(name), "leased", 0, 0,
+	  "Name that buyers see beside the key." },
+	{ "agent", "state_dir", CONF_PATH, AT(state_dir), LOCALSTATEDIR "/lib/leased", 0, 0,
+	  "Keys, wallet, database and encrypted volumes." },
+	{ "agent", "run_dir", CONF_PATH, AT(run_dir), RUNDIR, 0, 0,
+	  "Sockets, bundles and volume headers; leased mounts a tmpfs where this is a disk." },
+	{ "agent", "libexec_dir", CONF_PATH, AT(libexec_dir), LIBEXECDIR, 0, 0,
+	  "Where leased-core and leased-keeper are installed." },
+	{ "agent", "user", CONF_STRING, AT(user), "leased", 0, 0,
+	  "User of leased-core: a name, or a number that nobody else uses." },
+	{ "agent", "control_socket", CONF_PATH, AT(control_socket), NULL, 0, 0,
+	  "Socket for leasectl; leased.sock in run_dir where not set." },
+	{ "agent", "control_group", CONF_STRING, AT(control_group), NULL, 0, 0,
+	  "Group whose members may use leasectl, besides root." },
+	{ "agent", "log_level", CONF_STRING, AT(log_level_name), "info", 0, 0,
+	  "Least important lines to log: debug, info, warn or broken." },
+
+	{ "nostr", "relay", CONF_LIST, AT(relays), NULL, 0, 0,
+	  "Relay for offers, requests and replies; repeat the key, three or more are wise." },
+	{ "nostr", "dm_relay", CONF_LIST, AT(dm_relays), NULL, 0, 0,
+	  "Relay where requests are read, if not all of the above." },
+	{ "nostr", "allow_local", CONF_BOOL, AT(allow_local), "no", 0, 0,
+	  "Allow unencrypted relays and mints on loopback and private addresses, for trials." },
+
+	{ "wallet", "mint", CONF_LIST, AT(mints), NULL, 0, 0,
+	  "Mint whose tokens are taken; what lies there is a credit to its operator." },
+	{ "wallet", "unit", CONF_STRING, AT(unit), "sat", 0, 0,
+	  "Unit of prices and tokens; sat is the only one." },
+	{ "wallet", "require_lock", CONF_BOOL, AT(require_lock), "yes", 0, 0,
+	  "Take only tokens that are locked to our payment key." },
+	{ "wallet", "max_proofs", CONF_UINT, AT(max_proofs), "64", 1, 256,
+	  "Most proofs in one token." },
+	{ "wallet", "exposure_cap", CONF_SAT, AT(exposure_cap), "0", 0, 0,
+	  "Most that may lie at one mint before it is refused; 0 for no cap." },
+
+	{ "limits", "max_leases", CONF_UINT, AT(max_leases), "32", 1, 10000,
+	  "Most leases at a time." },
+	{ "limits", "max_lease", CONF_DURATION, AT(max_lease), "30d", 60, CONFIG_LEASE_MAX,
+	  "Longest paid time of a lease, top-ups included." },
+	{ "limits", "request_cpu", CONF_CORES, AT(request_cpu), "500m", 10, 1000,
+	  "Share of a core that requests of strangers may use." },
+	{ "limits", "disk_budget", CONF_BYTES, AT(disk_budget), "0", 0, 0,
+	  "Disk for all leases together; 0 for what is free." },
+	{ "limits", "memory_budget", CONF_BYTES, AT(memory_budget), "0", 0, 0,
+	  "Memory for all leases together; 0 for what the machine has." },
+	{ "limits", "cpu_budget", CONF_CORES, AT(cpu_budget), "0", 0, 0,
+	  "Cores for all leases together; 0 for what the machine has." },
+
+	{ "runtime", "backend", CONF_STRING, AT(backend), "oci", 0, 0,
+	  "How containers are run: oci, a runc-compatible runtime." },
+	{ "runtime", "path", CONF_STRING, AT(runtime), "runc", 0, 0,
+	  "The runtime: runc, crun or runsc, a name or an absolute path." },
+	{ "runtime", "allow_cgroup_v1", CONF_BOOL, AT(allow_cgroup_v1), "no", 0, 0,
+	  "Run on a machine with cgroup version 1; offers then say so." },
+	{ "runtime", "cgroup_parent", CONF_STRING, AT(cgroup_parent), "leased", 0, 0,
+	  "Cgroup below which each lease gets its own." },
+	{ "runtime", "log_max", CONF_BYTES, AT(log_max), "16Mi", 1 << 16, (uint64_t)1 << 30,
+	  "Output kept for each lease." },
+
+	{ "volume", "activation", CONF_STRING, AT(activation_name), "auto", 0, 0,
+	  "Encryption of volumes: auto, dm-crypt, fuse, or none for trials." },
+	{ "volume", "header", CONF_STRING, AT(header_name), "tmpfs", 0, 0,
+	  "Where volume headers lie: tmpfs (gone for ever with a reboot) or disk." },
+	{ "volume", "pool", CONF_UINT, AT(pool), "1", 0, 16,
+	  "Volumes prepared ahead for each offer." },
+
+	{ "network", "mode", CONF_STRING, AT(network_name), "none", 0, 0,
+	  "Network of a lease: none, or loopback only." },
+};
+
+static const struct conf_key offer_keys[] = {
+	{ NULL, "description", CONF_STRING, OFFER(description), NULL, 0, 0,
+	  "A line for buyers." },
+	{ NULL, "cpu", CONF_CORES, OFFER(cpu), "1", SPEC_CPU_MIN, SPEC_CPU_MAX,
+	  "Cores, such as 2 or 500m." },
+	{ NULL, "memory", CONF_BYTES, OFFER(memory), "512Mi", SPEC_MEMORY_MIN, SPEC_MEMORY_MAX,
+	  "Memory." },
+	{ NULL, "disk", CONF_BYTES, OFFER(disk), "2Gi", SPEC_DISK_MIN, SPEC_DISK_MAX,
+	  "Encrypted disk: everything that the container writes." },
+	{ NULL, "pids", CONF_UINT, OFFER(pids), "256", SPEC_PIDS_MIN, SPEC_PIDS_MAX,
+	  "Processes and threads." },
+	{ NULL, "price", CONF_PRICE, OFFER(price), NULL, 0, 0,
+	  "Price, such as 10sat/h, 500msat/s or 240sat/d." },
+	{ NULL, "min_payment", CONF_SAT, OFFER(min_payment), "10sat", 1, 0,
+	  "Smallest payment that is taken." },
+	{ NULL, "refund_min", CONF_SAT, OFFER(refund_min), "2sat", 1, 0,
+	  "Smallest refund that is made; less is kept." },
+	{ NULL, "start_timeout", CONF_DURATION, OFFER(start_timeout), "300", 10, 3600,
+	  "A start that takes longer is refunded." },
+	{ NULL, "max_lease", CONF_DURATION, OFFER(max_lease), "24h", 60, CONFIG_LEASE_MAX,
+	  "Longest paid time; at most 24h where headers lie on tmpfs." },
+	{ NULL, "image", CONF_LIST, OFFER(image_lines), NULL, 0, 0,
+	  "Image that may run: NAME=oci:/LAYOUT[:TAG] or oci:/LAYOUT[:TAG]; repeat the key." },
+};
+/* clang-format on */
+
+/* --- words --- */
+
+struct word {
+	const char *name;
+	int value;
+};
+
+static const struct word log_levels[] = {
+	{"debug", LOGL_DEBUG},	 {"info", LOGL_INFO}, {"warn", LOGL_WARN},
+	{"broken", LOGL_BROKEN}, {NULL, 0},
+};
+static const struct word activations[] = {
+	{"auto", CONFIG_AUTO},
+	{"dm-crypt", CONFIG_DM_CRYPT},
+	{"fuse", CONFIG_FUSE},
+	{"none", CONFIG_PLAIN},
+	{NULL, 0},
+};
+static const struct word headers[] = {
+	{"tmpfs", CONFIG_HEADER_TMPFS},
+	{"disk", CONFIG_HEADER_DISK},
+	{NULL, 0},
+};
+static const struct word networks[] = {
+	{"none", CONFIG_NETWORK_NONE},
+	{"loopback", CONFIG_NETWORK_LOOPBACK},
+	{NULL, 0},
+};
+static const struct word units[] = {{"sat", 0}, {NULL, 0}};
+static const struct word backends[] = {{"oci", 0}, {NULL, 0}};
+
+/* Keys of type CONF_STRING that take one of a few words. */
+static const struct {
+	size_t offset;
+	const struct word *words;
+} word_keys[] = {
+	{AT(log_level_name), log_levels},
+	{AT(activation_name), activations},
+	{AT(header_name), headers},
+	{AT(network_name), networks},
+	{AT(unit), units},
+	{AT(backend), backends},
+};
+
+static int find_word(const struct word *words, struct str v, int *value, struct err *e)
+{
+	auto_buf struct buf known = BUF(128);
+	const struct word *w;
+
+	for (w = words; w->name; w++) {
+		if (str_is(v, w->name)) {
+			*value = w->value;
+			return 0;
+		}
+		buf_printf(&known, "%s%s", known.n ? ", " : "", w->name);
+	}
+	return err_set(e, ERRK_INPUT, "\"%.*s\" is none of: %s", (int)v.n, v.p, buf_view(&known).p);
+}
+
+/* --- values that need more than a range --- */
+
+static int check_url(struct str v, const char *plain, const char *tls, struct err *e)
+{
+	size_t i;
+
+	if (!str_starts(v, plain) && !str_starts(v, tls))
+		return err_set(e, ERRK_INPUT, "\"%.*s\" does not begin with %s", (int)v.n, v.p,
+			       tls);
+	for (i = 0; i < v.n; i++)
+		if (v.p[i] <= ' ' || v.p[i] >= 127 || strchr("\"<>\\^`{|}@?#", v.p[i]))
+			return err_set(e, ERRK_INPUT, "\"%.*s\" holds a character that it must not",
+				       (int)v.n, v.p);
+	return 0;
+}
+
+static bool is_offer_key(const struct conf_key *k, size_t offset)
+{
+	return !k->section && k->offset == offset;
+}
+
+static int parse_image(struct config_image *out, struct str line, struct err *e);
+static void clear_image(struct config_image *im);
+
+static int check_image(struct str v, struct err *e)
+{
+	struct config_image im = {0};
+	int done = parse_image(&im, v, e);
+
+	clear_image(&im);
+	return done;
+}
+
+/* Called by conf_load for each value, so that the error has its line. */
+static int check_value(const struct conf_key *k, struct str v, struct err *e)
+{
+	size_t i;
+	int unused;
+
+	if (is_offer_key(k, OFFER(image_lines)))
+		return check_image(v, e);
+	if (is_offer_key(k, OFFER(description)) && v.n > DESCRIPTION_MAX)
+		return err_set(e, ERRK_INPUT, "longer than %d bytes", DESCRIPTION_MAX);
+	if (!k->section)
+		return 0;
+	if (k->offset == AT(relays) || k->offset == AT(dm_relays))
+		return check_url(v, "ws://", "wss://", e);
+	if (k->offset == AT(mints))
+		return check_url(v, "http://", "https://", e);
+	for (i = 0; i < ARRAY_SIZE(word_keys); i++)
+		if (k->offset == word_keys[i].offset)
+			return find_word(word_keys[i].words, v, &unused, e);
+	return 0;
+}
+
+/* --- images --- */
+
+static void clear_image(struct config_image *im)
+{
+	free(im->name);
+	free(im->path);
+	free(im->tag);
+	*im = (struct config_image){0};
+}
+
+static bool is_tag(struct str s)
+{
+	size_t i;
+
+	if (s.n == 0 || s.n > 128)
+		return false;
+	for (i = 0; i < s.n; i++)
+		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') ||
+		      (s.p[i] >= '0' && s.p[i] <= '9') || strchr("._-", s.p[i])))
+			return false;
+	return true;
+}
+
+/* "/LAYOUT[:TAG]" */
+static int parse_layout(struct config_image *out, struct str s, struct err *e)
+{
+	struct str rest = s, path = {0};
+
+	str_cut(&rest, ':', &path);
+	if (path.n < 2 || path.p[0] != '/')
+		return err_set(e, ERRK_INPUT, "the image's path is not absolute");
+	if (rest.p && !is_tag(rest))
+		return err_set(e, ERRK_INPUT, "the image's tag is not one");
+	out->path = mem_strndup(path.p, path.n);
+	out->tag = rest.p ? mem_strndup(rest.p, rest.n) : mem_strdup("latest");
+	return 0;
+}
+
+static bool is_image_name(struct str s)
+{
+	struct str rest = s, tag, name = {0};
+
+	str_cut(&rest, ':', &name);
+	tag = rest;
+	return is_tag(name) && (!tag.p || is_tag(tag));
+}
+
+static int parse_image(struct config_image *out, struct str line, struct err *e)
+{
+	struct str rest = line, name = {0};
+
+	if (str_starts(line, "oci:")) {
+		out->name = mem_strndup(line.p, line.n);
+		return parse_layout(out, (struct str){line.p + 4, line.n - 4}, e);
+	}
+	str_cut(&rest, '=', &name);
+	if (!rest.p || !is_image_name(name) || !str_starts(rest, "oci:"))
+		return err_set(e, ERRK_INPUT,
+			       "\"%.*s\" is not an image: write NAME=oci:/LAYOUT[:TAG]",
+			       (int)line.n, line.p);
+	out->name = mem_strndup(name.p, name.n);
+	return parse_layout(out, (struct str){rest.p + 4, rest.n - 4}, e);
+}
+
+static void clear_images(struct config_offer *o)
+{
+	size_t i;
+
+	for (i = 0; i < o->nimages; i++)
+		clear_image(&o->images[i]);
+	free(o->images);
+	o->images = NULL;
+	o->nimages = 0;
+}
+
+static int fill_images(struct config_offer *o, struct err *e)
+{
+	size_t n = 0, i;
+
+	clear_images(o);
+	while (o->image_lines && o->image_lines[n])
+		n++;
+	o->images = mem_array(n, sizeof(*o->images));
+	for (o->nimages = 0; o->nimages < n; o->nimages++) {
+		struct config_image *im = &o->images[o->nimages];
+
+		if (parse_image(im, str_of(o->image_lines[o->nimages]), e)) {
+			clear_image(im);
+			return -1;
+		}
+		for (i = 0; i < o->nimages; i++)
+			if (strcmp(o->images[i].name, im->name) == 0) {
+				err_set(e, ERRK_INPUT, "image %s is given twice", im->name);
+				clear_image(im);
+				return -1;
+			}
+	}
+	return 0;
+}
+
+/* --- offers --- */
+
+struct config_offer *config_add_offer(struct config *c, const char *name, struct err *e)
+{
+	struct config_offer *o;
+	size_t i;
+
+	for (i = 0; i < c->noffers; i++)
+		if (strcmp(c->offers[i]->name, name) == 0)
+			return c->offers[i];
+	if (!str_is_name(str_of(name), OFFER_NAME_LENGTH)) {
+		err_set(e, ERRK_INPUT, "an offer's name is 1 to %d of a-z, 0-9 and -",
+			OFFER_NAME_LENGTH);
+		return NULL;
+	}
+	if (c->noffers == OFFERS_MAX) {
+		err_set(e, ERRK_LIMIT, "more than %d offers", OFFERS_MAX);
+		return NULL;
+	}
+	o = mem_zero(sizeof(*o));
+	o->name = mem_strdup(name);
+	c->offers = mem_grow(c->offers, c->noffers + 1, sizeof(*c->offers));
+	c->offers[c->noffers++] = o;
+	return o;
+}
+
+static void *offer_item(void *target, const char *name, struct err *e)
+{
+	return config_add_offer(target, name, e);
+}
+
+static const struct conf_group groups[] = {
+	{"offer", offer_item, offer_keys, ARRAY_SIZE(offer_keys)},
+};
+static const struct conf_schema schema = {
+	keys, ARRAY_SIZE(keys), groups, ARRAY_SIZE(groups), check_value,
+};
+
+static int check_offer(const struct config *c, struct config_offer *o, struct err *e)
+{
+	if (o->price.per == 0)
+		return err_set(e, ERRK_INPUT, "price is missing");
+	if (o->max_lease > c->max_lease)
+		return err_set(e, ERRK_INPUT, "max_lease is longer than that of [limits]");
+	if (c->header == CONFIG_HEADER_TMPFS && o->max_lease > CONFIG_MEMORY_LEASE_MAX)
+		return err_set(e, ERRK_INPUT,
+			       "max_lease is longer than 24h, but headers lie on tmpfs");
+	if (!o->image_lines)
+		return err_set(e, ERRK_INPUT, "no image is allowed: set image = NAME=oci:/LAYOUT");
+	return fill_images(o, e);
+}
+
+/* --- the whole --- */
+
+static int fill_words(struct config *c, struct err *e)
+{
+	int level = 0, activation = 0, header = 0, network = 0, unused;
+
+	if (find_word(log_levels, str_of(c->log_level_name), &level, e) ||
+	    find_word(activations, str_of(c->activation_name), &activation, e) ||
+	    find_word(headers, str_of(c->header_name), &header, e) ||
+	    find_word(networks, str_of(c->network_name), &network, e) ||
+	    find_word(units, str_of(c->unit), &unused, e) ||
+	    find_word(backends, str_of(c->backend), &unused, e))
+		return -1;
+	c->log_level = (enum log_level)level;
+	c->activation = (enum config_activation)activation;
+	c->header = (enum config_header)header;
+	c->network = (enum config_network)network;
+	return 0;
+}
+
+/* Plain ws:// and http:// are for loopback trials only. */
+static int check_tls(const struct config *c, char *const *urls, const char *plain, struct err *e)
+{
+	for (; urls && *urls; urls++)
+		if (!c->allow_local && str_starts(str_of(*urls), plain))
+			return err_set(e, ERRK_INPUT,
+				       "%s is unencrypted: allow_local = yes in [nostr] allows it",
+				       *urls);
+	return 0;
+}
+
+int config_check(struct config *c, struct err *e)
+{
+	size_t i;
+
+	if (fill_words(c, e))
+		return -1;
+	if (!c->relays)
+		return err_set(e, ERRK_INPUT, "[nostr] relay is missing");
+	if (!c->mints)
+		return err_set(e, ERRK_INPUT, "[wallet] mint is missing");
+	if (c->noffers == 0)
+		return err_set(e, ERRK_INPUT, "there is no [offer NAME]");
+	if (check_tls(c, c->relays, "ws://", e) || check_tls(c, c->dm_relays, "ws://", e) ||
+	    check_tls(c, c->mints, "http://", e))
+		return -1;
+	if (!c->control_socket)
+		c->control_socket = mem_printf("%s/leased.sock", c->run_dir);
+	for (i = 0; i < c->noffers; i++)
+		if (check_offer(c, c->offers[i], e))
+			return err_wrap(e, "[offer %s]", c->offers[i]->name);
+	return 0;
+}
+
+int config_load(struct config **out, const char *path, struct err *e)
+{
+	auto_config struct config *c = mem_zero(sizeof(*c));
+
+	if (conf_load(c, &schema, path, e))
+		return -1;
+	if (config_check(c, e))
+		return err_wrap(e, "%s", path);
+	*out = steal(&c);
+	return 0;
+}
+
+struct config *config_new(void)
+{
+	struct config *c = mem_zero(sizeof(*c));
+
+	/* Defaults are constants of ours; config_load would refuse them as well. */
+	if (conf_defaults(c, &schema, NULL))
+		abort();
+	return c;
+}
+
+static void free_offer(struct config_offer *o)
+{
+	clear_images(o);
+	conf_clear(o, offer_keys, ARRAY_SIZE(offer_keys));
+	free(o->name);
+	free(o);
+}
+
+void config_free(struct config *c)
+{
+	size_t i;
+
+	if (!c)
+		return;
+	for (i = 0; i < c->noffers; i++)
+		free_offer(c->offers[i]);
+	free(c->offers);
+	conf_clear(c, keys, ARRAY_SIZE(keys));
+	free(c);
+}
+
+char *config_state_file(const struct config *c, const char *file)
+{
+	return mem_printf("%s/%s", c->state_dir, file);
+}
+
+void config_print(struct buf *out, const struct config *c)
+{
+	size_t i;
+
+	conf_print(out, c, keys, ARRAY_SIZE(keys));
+	for (i = 0; i < c->noffers; i++) {
+		buf_printf(out, "\n[offer %s]\n", c->offers[i]->name);
+		conf_print(out, c->offers[i], offer_keys, ARRAY_SIZE(offer_keys));
+	}
+}

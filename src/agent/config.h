@@ -1,0 +1,104 @@
+/*
+ * leased.conf as checked structs. The tables in config.c are the schema: sections, keys, defaults,
+ * ranges and the sentence that leased.conf(5) and the commented file give for each.
+ */
+#ifndef AGENT_CONFIG_H
+#define AGENT_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/amount.h"
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+
+#define CONFIG_PATH	       SYSCONFDIR "/leased/leased.conf"
+#define CONFIG_LEASE_MAX       (365 * 86400) /* seconds */
+#define CONFIG_MEMORY_LEASE_MAX 86400	     /* where headers live in memory */
+
+enum config_activation { CONFIG_AUTO, CONFIG_DM_CRYPT, CONFIG_FUSE, CONFIG_PLAIN };
+enum config_header { CONFIG_HEADER_TMPFS, CONFIG_HEADER_DISK };
+enum config_network { CONFIG_NETWORK_NONE, CONFIG_NETWORK_LOOPBACK };
+
+/* An image that an offer may run: "NAME=oci:/LAYOUT[:TAG]", or without a name. */
+struct config_image {
+	char *name; /* what buyers write; "oci:/LAYOUT[:TAG]" where the operator gave none */
+	char *path; /* absolute path of the OCI layout */
+	char *tag;  /* "latest" where none was given */
+};
+
+struct config_offer {
+	char *name;
+	char *description;
+	uint64_t cpu; /* thousandths of a core */
+	uint64_t memory, disk, pids; /* bytes; processes and threads */
+	struct price price;
+	struct sat min_payment, refund_min;
+	int64_t start_timeout, max_lease; /* seconds */
+	char **image_lines; /* as written */
+	struct config_image *images;
+	size_t nimages;
+};
+
+struct config {
+	/* [agent] */
+	char *name;
+	char *state_dir, *run_dir, *libexec_dir;
+	char *user;	     /* of leased-core: a name, or a number that may be unused */
+	char *control_socket; /* RUN_DIR/leased.sock by default */
+	char *control_group; /* may be NULL: root and the core's user only */
+	char *log_level_name;
+	enum log_level log_level;
+	/* [nostr]: lists are NULL-ended; dm_relays falls back to relays */
+	char **relays, **dm_relays;
+	bool allow_local; /* plain ws:// and http:// to loopback and private addresses */
+	/* [wallet] */
+	char **mints;
+	char *unit; /* "sat" */
+	bool require_lock;
+	uint64_t max_proofs;
+	struct sat exposure_cap; /* per mint; 0: none */
+	/* [limits]; budgets of 0: what the machine has */
+	uint64_t max_leases;
+	int64_t max_lease; /* seconds */
+	uint64_t request_cpu; /* thousandths of a core for the requests of strangers */
+	uint64_t disk_budget, memory_budget, cpu_budget;
+	/* [runtime] */
+	char *backend; /* "oci" */
+	char *runtime; /* runc, crun, runsc: name or path */
+	bool allow_cgroup_v1;
+	char *cgroup_parent;
+	uint64_t log_max; /* bytes of output kept for a lease */
+	/* [volume] */
+	char *activation_name, *header_name;
+	enum config_activation activation;
+	enum config_header header;
+	uint64_t pool; /* volumes prepared ahead for each offer */
+	/* [network] */
+	char *network_name;
+	enum config_network network;
+	/* [offer NAME], in the order of the file */
+	struct config_offer **offers;
+	size_t noffers;
+};
+
+/* Read and check; every error names the file, and the line where one is at fault. */
+int config_load(struct config **out, const char *path, struct err *e) MUST_CHECK;
+void config_free(struct config *c);
+DEFINE_AUTO(struct config, config_free)
+#define auto_config AUTO(config_free)
+
+/* "STATE_DIR/FILE", the caller's to free. */
+char *config_state_file(const struct config *c, const char *file);
+/* The effective configuration as a commented file that config_load reads again. */
+void config_print(struct buf *out, const struct config *c);
+/* A struct with every default and no offer, to be filled and printed by leasectl init. */
+struct config *config_new(void);
+struct config_offer *config_add_offer(struct config *c, const char *name, struct err *e);
+/* The checks of config_load on a filled struct. */
+int config_check(struct config *c, struct err *e) MUST_CHECK;
+
+#endif
