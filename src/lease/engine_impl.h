@@ -56,7 +56,9 @@ struct work {
 	struct work *next;
 	struct engine *g;
 	char id[LEASE_ID_HEX + 1];
+	struct loop_timer *timer;
 	unsigned tries;
+	bool erase_next; /* it was to be erased while this step was under way */
 };
 /* NULL when the lease has one already. */
 struct work *work_begin(struct engine *g, const char *id);
@@ -124,7 +126,15 @@ int spawn_settled(struct engine *g, struct tx *tx, const struct payment *p,
 		  const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 int spawn_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
+/* The reply to a payment that came to nothing, with the release where the proofs are free again. */
+int payment_refused(struct engine *g, struct tx *tx, const struct payment *p,
+		    const struct wallet_plan *plan, struct err *e) MUST_CHECK;
+
+/* --- start.c --- */
+
 void start_lease(struct engine *g, const char *id); /* a PAID one; safe to repeat */
+void inspect_lease(struct engine *g, const char *id); /* a RUNNING one, after a restart */
+void set_deadline(struct engine *g, const struct lease *l); /* the keeper's, to expires_at */
 
 void topup_asked(struct ask *a);
 int topup_settled(struct engine *g, struct tx *tx, const struct payment *p,

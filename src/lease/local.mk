@@ -1,5 +1,11 @@
 noinst_LIBRARIES += src/lease/libleased-lease.a
-src_lease_libleased_lease_a_SOURCES =
+src_lease_libleased_lease_a_SOURCES = \
+	src/lease/lease.h src/lease/fsm.c \
+	src/lease/store.c src/lease/store.h \
+	src/lease/engine.c src/lease/engine.h src/lease/engine_impl.h \
+	src/lease/intake.c src/lease/money.c src/lease/spawn.c src/lease/start.c \
+	src/lease/ending.c src/lease/topup.c src/lease/verbs.c src/lease/outbox.c \
+	src/lease/offers.c src/lease/replies.c src/lease/receipt.c
 
 check_PROGRAMS += tests/link/lease
 tests_link_lease_SOURCES = tests/link/main.c

@@ -1,0 +1,406 @@
+/*
+ * Offers and heartbeats: when and what to advertise. An offer is published when its images are known
+ * and again before it lapses or when it changes; a replaced one's price holds for ten minutes. After
+ * publishing, the offers are read back through connections of their own.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "lease/engine_impl.h"
+
+#define OFFER_TTL    3600
+#define REPUBLISH_MS (OFFER_TTL * 1000 / 3)
+#define READ_BACK_MS 3000
+
+static int64_t round_tenth(uint64_t v, uint64_t whole)
+{
+	uint64_t step = whole / 10;
+
+	return (int64_t)(step ? v / step * step : v);
+}
+
+struct offer_now *offer_named(struct engine *g, const char *name)
+{
+	for (size_t i = 0; i < g->noffers; i++)
+		if (!strcmp(g->offers[i].terms.name, name))
+			return &g->offers[i];
+	return NULL;
+}
+
+int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
+		 struct price *price, struct err *e)
+{
+	auto_stmt struct stmt *s = db_query(
+		g->db, "SELECT name,price_msat,price_per,replaced_at FROM offer_event WHERE id = ?");
+	auto_free char *name = NULL;
+	uint8_t id[32];
+	int64_t replaced;
+	int rc;
+
+	if (hex_decode(id, sizeof(id), str_of(event_id), e) < 0)
+		return STORE_NONE;
+	db_bind_blob(s, 1, id, sizeof(id));
+	rc = db_step(s, e);
+	if (rc != DB_ROW)
+		return rc < 0 ? -1 : STORE_NONE;
+	name = mem_strndup(db_text(s, 0).p, db_text(s, 0).n);
+	price->msat = (uint64_t)db_i64(s, 1);
+	price->per = (uint64_t)db_i64(s, 2);
+	replaced = db_i64(s, 3);
+	*out = offer_named(g, name);
+	if (!*out)
+		return STORE_NONE;
+	return replaced && replaced + LEASE_PRICE_HOLD < clock_wall() ? OFFER_STALE : 0;
+}
+
+/* --- publishing --- */
+
+static int store_offer(struct engine *g, struct offer_now *o, const uint8_t id[32], struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+	int64_t now = clock_wall();
+	struct stmt *s;
+
+	if (db_begin(&tx, g->db, e) < 0)
+		return -1;
+	s = tx_write(tx, "UPDATE offer_event SET replaced_at = ? WHERE name = ? AND replaced_at = 0");
+	db_bind_i64(s, 1, now);
+	db_bind_text(s, 2, str_of(o->terms.name));
+	if (tx_run(s, NULL, e))
+		return -1;
+	s = tx_write(tx, "INSERT INTO offer_event(id,name,price_msat,price_per,published_at)"
+			 " VALUES(?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET replaced_at = 0");
+	db_bind_blob(s, 1, id, 32);
+	db_bind_text(s, 2, str_of(o->terms.name));
+	db_bind_i64(s, 3, (int64_t)o->terms.price.msat);
+	db_bind_i64(s, 4, (int64_t)o->terms.price.per);
+	db_bind_i64(s, 5, now);
+	if (tx_run(s, NULL, e))
+		return -1;
+	s = tx_write(tx, "DELETE FROM offer_event WHERE replaced_at > 0 AND replaced_at < ?");
+	db_bind_i64(s, 1, now - 86400);
+	return tx_run(s, NULL, e) ? -1 : db_commit(&tx, e);
+}
+
+static void fill_lists(struct engine *g, const struct offer_now *now, struct offer *o)
+{
+	uint8_t key[33];
+	struct err e;
+
+	for (size_t i = 0; i < g->set.nmints && o->nmints < OFFER_MINTS_MAX; i++) {
+		struct offer_mint *m = &o->mints[o->nmints];
+
+		if (wallet_url(m->url, str_of(g->set.mints[i].url), &e) < 0 ||
+		    wallet_payment_key(g->wallet, m->url, key, &e) < 0) {
+			log_broken("mint %s: %s", g->set.mints[i].url, e.msg);
+			continue;
+		}
+		hex_encode(m->payment_key, key, sizeof(key));
+		o->nmints++;
+	}
+	for (size_t i = 0; i < now->terms.nimages; i++) {
+		if (!now->digests[i][0])
+			continue;
+		memcpy(o->images[o->nimages].name, now->terms.images[i], OFFER_TEXT_MAX);
+		memcpy(o->images[o->nimages++].digest, now->digests[i], SPEC_DIGEST_SIZE);
+	}
+	for (size_t i = 0; g->set.relays[i] && i < OFFER_RELAYS_MAX; i++)
+		memcpy(o->relays[o->nrelays++], g->set.relays[i],
+		       strnlen(g->set.relays[i], OFFER_TEXT_MAX - 1));
+}
+
+static void fill_offer(struct engine *g, const struct offer_now *now, struct offer *o)
+{
+	const struct engine_offer *t = &now->terms;
+
+	memset(o, 0, sizeof(*o));
+	o->created_at = clock_wall();
+	o->expiration = o->created_at + OFFER_TTL;
+	memcpy(o->name, t->name, sizeof(o->name));
+	memcpy(o->agent, g->set.instance, strnlen(g->set.instance, sizeof(o->agent) - 1));
+	memcpy(o->description, t->description, sizeof(o->description));
+	o->cpu_millicores = t->limits.cpu;
+	o->memory = t->limits.memory;
+	o->disk = t->limits.disk;
+	o->pids = t->limits.pids;
+	o->price = t->price;
+	o->min_payment = t->min_payment;
+	o->refund_min = t->refund_min;
+	o->max_lease = t->max_lease;
+	o->start_timeout = t->start_timeout;
+	memcpy(o->isolation, g->isolation, sizeof(o->isolation));
+	memcpy(o->volume, g->volume, sizeof(g->volume));
+	memcpy(o->header, g->header, sizeof(o->header));
+	memcpy(o->network, g->set.network, strnlen(g->set.network, sizeof(o->network) - 1));
+	memcpy(o->cgroup, g->cgroup, sizeof(o->cgroup));
+	o->accepting = !g->draining && !g->stopping;
+	fill_lists(g, now, o);
+}
+
+static void publish_event(struct engine *g, const struct nostr_event *ev, enum nostr_urgency u)
+{
+	nostr_pool_publish(g->pool, &(struct nostr_pub_ask){ .event = ev, .urgency = u });
+}
+
+static void publish_offer(struct engine *g, struct offer_now *now)
+{
+	auto_event struct nostr_event *ev = NULL;
+	auto_free struct offer *o = mem_zero(sizeof(*o));
+	struct err e;
+
+	fill_offer(g, now, o);
+	/* Stored first: a request may name it as soon as one relay shows it. */
+	if (offer_to_event(&ev, o, &g->me.secret, &e) < 0 || store_offer(g, now, ev->id, &e) < 0) {
+		log_broken("offer %s: %s", now->terms.name, e.msg);
+		return;
+	}
+	memcpy(now->id, ev->id, sizeof(now->id));
+	now->published = true;
+	publish_event(g, ev, NOSTR_PUB_URGENT);
+}
+
+/* NIP-65 and NIP-17: where we write, and where we read requests. */
+static void publish_relays(struct engine *g)
+{
+	auto_event struct nostr_event *list =
+		nostr_event_new(NOSTR_RELAY_LIST, clock_wall(), STR(""));
+	auto_event struct nostr_event *dm = nostr_event_new(NOSTR_DM_RELAYS, clock_wall(), STR(""));
+	struct err e;
+
+	for (size_t i = 0; g->set.relays[i]; i++) {
+		nostr_event_tag(list, "r", g->set.relays[i]);
+		nostr_event_tag(dm, "relay", g->set.relays[i]);
+	}
+	if (nostr_event_sign(list, &g->me.secret, &e) < 0 ||
+	    nostr_event_sign(dm, &g->me.secret, &e) < 0) {
+		log_broken("relay list: %s", e.msg);
+		return;
+	}
+	publish_event(g, list, NOSTR_PUB_NORMAL);
+	publish_event(g, dm, NOSTR_PUB_NORMAL);
+}
+
+/* --- reading back --- */
+
+static void seen_offer(void *ctx, const struct nostr_event *ev, unsigned relay)
+{
+	struct engine *g = ctx;
+
+	for (size_t i = 0; i < g->noffers; i++)
+		if (!memcmp(g->offers[i].id, ev->id, sizeof(ev->id)))
+			g->visible++;
+}
+
+static void mirror_close(void *ctx)
+{
+	struct engine *g = ctx;
+
+	g->check_timer = NULL;
+	nostr_pool_free(g->mirror);
+	g->mirror = NULL;
+	if (!g->visible)
+		log_broken("no relay shows our offers: nobody can buy");
+}
+
+static void mirror_done(void *ctx, unsigned relay, bool all)
+{
+	struct engine *g = ctx;
+
+	if (!all)
+		return;
+	g->mirror_sub = NULL;
+	/* A pool may not be freed from its own callback. */
+	g->check_timer = loop_timer_add(g->loop, 0, mirror_close, g);
+}
+
+static void read_back(void *ctx)
+{
+	struct engine *g = ctx;
+	auto_filter struct nostr_filter *f = nostr_filter_new();
+	struct err e;
+
+	g->check_timer = NULL;
+	g->visible = 0;
+	g->mirror = nostr_pool_new(g->loop, g->set.ws, NULL);
+	for (size_t i = 0; g->set.relays[i]; i++)
+		if (nostr_pool_add(g->mirror, g->set.relays[i], NULL, &e) < 0)
+			log_warn("relay %s: %s", g->set.relays[i], e.msg);
+	nostr_filter_kind(f, LEASE_KIND_OFFER);
+	nostr_filter_author(f, &g->pubkey);
+	g->mirror_sub = nostr_pool_subscribe(
+		g->mirror, &(struct nostr_sub_ask){ .mode = NOSTR_SUB_ONCE,
+						    .filters = (struct nostr_filter *const[]){ f },
+						    .nfilters = 1,
+						    .event = seen_offer,
+						    .done = mirror_done,
+						    .ctx = g });
+}
+
+static void republish(void *ctx)
+{
+	struct engine *g = ctx;
+
+	g->offer_timer = NULL;
+	offers_publish(g);
+}
+
+void offers_publish(struct engine *g)
+{
+	for (size_t i = 0; i < g->noffers; i++)
+		if (!g->offers[i].waiting)
+			publish_offer(g, &g->offers[i]);
+	publish_relays(g);
+	loop_timer_del(g->offer_timer);
+	g->offer_timer = loop_timer_add(g->loop, REPUBLISH_MS, republish, g);
+	if (!g->mirror && !g->check_timer)
+		g->check_timer = loop_timer_add(g->loop, READ_BACK_MS, read_back, g);
+}
+
+/* --- images --- */
+
+struct naming {
+	struct engine *g;
+	struct offer_now *o;
+	size_t i;
+};
+
+static void named(void *ctx, const struct priv_image_reply *r, const struct err *error)
+{
+	struct naming *n = ctx;
+	struct engine *g = n->g;
+	size_t waiting = 0;
+
+	if (error || r->outcome != PRIV_IMAGE_FOUND)
+		log_broken("image %s of offer %s: %s", n->o->terms.images[n->i], n->o->terms.name,
+			   error ? error->msg : r->message);
+	else
+		memcpy(n->o->digests[n->i], r->digest, strnlen(r->digest, SPEC_DIGEST_SIZE - 1));
+	n->o->waiting--;
+	free(n);
+	for (size_t i = 0; i < g->noffers; i++)
+		waiting += g->offers[i].waiting;
+	if (!waiting)
+		offers_publish(g);
+}
+
+static void name_images(struct engine *g, struct offer_now *o)
+{
+	struct naming *n;
+
+	o->waiting = o->terms.nimages;
+	for (size_t i = 0; i < o->terms.nimages; i++) {
+		n = mem_zero(sizeof(*n));
+		*n = (struct naming){ g, o, i };
+		priv_client_image(g->host, &(struct priv_image){ .name = o->terms.images[i] }, named,
+				  n);
+	}
+}
+
+/* --- heartbeat --- */
+
+static void learn_node(struct engine *g, const struct priv_node_reply *r)
+{
+	static const char *const volumes[] = {
+		[PRIV_PLAIN] = "none",
+		[PRIV_DM_CRYPT] = "luks2",
+		[PRIV_FUSE] = "luks1-fuse",
+	};
+
+	g->node = *r;
+	g->node.activation_why = g->node.backend = g->node.runtime = NULL;
+	g->node.kernel = g->node.arch = g->node.lsm = NULL;
+	strncpy(g->volume, volumes[r->activation], sizeof(g->volume) - 1);
+	strncpy(g->header, r->header_on_disk ? "disk" : "memory", sizeof(g->header) - 1);
+	strncpy(g->cgroup, r->cgroup_version == 1 ? "v1" : "v2", sizeof(g->cgroup) - 1);
+	strncpy(g->isolation, "shared-kernel", sizeof(g->isolation) - 1);
+}
+
+static int next_seq(struct engine *g, int64_t *seq, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+	int64_t good = nostr_sub_last_good(g->inbox);
+
+	if (meta_get(g->db, "beat_seq", seq, e) < 0 || db_begin(&tx, g->db, e) < 0 ||
+	    meta_set(tx, "beat_seq", ++*seq, e) < 0 ||
+	    (good && meta_set(tx, "inbox_last_good", good, e) < 0))
+		return -1;
+	return db_commit(&tx, e);
+}
+
+static void beat(struct engine *g)
+{
+	const struct priv_node_reply *n = &g->node;
+	struct heartbeat h = { .created_at = clock_wall(), .draining = g->draining };
+	auto_event struct nostr_event *ev = NULL;
+	uint64_t cpu = (uint64_t)n->cpus * 1000;
+	struct lease_use use;
+	struct err e;
+	int64_t seq;
+
+	if (next_seq(g, &seq, &e) < 0 || lease_sum(g->db, &use, &e) < 0) {
+		log_broken("heartbeat: %s", e.msg);
+		return;
+	}
+	memcpy(h.agent, g->set.instance, strnlen(g->set.instance, sizeof(h.agent) - 1));
+	h.seq = (uint64_t)seq;
+	h.leases = use.running;
+	h.cpu_free_millicores = (uint64_t)round_tenth(use.cpu < cpu ? cpu - use.cpu : 0, cpu);
+	h.memory_free = (uint64_t)round_tenth(n->memory_available, n->memory_total);
+	h.disk_free = (uint64_t)round_tenth(n->disk_free, n->disk_total);
+	h.load_percent = n->cpu_busy_permille / 100 * 10;
+	if (heartbeat_to_event(&ev, &h, &g->me.secret, &e) < 0) {
+		log_broken("heartbeat: %s", e.msg);
+		return;
+	}
+	publish_event(g, ev, NOSTR_PUB_DROPPABLE);
+}
+
+static void measure(void *ctx);
+
+static void measured(void *ctx, const struct priv_node_reply *r, const struct err *error)
+{
+	struct engine *g = ctx;
+	bool first = !g->node_known;
+	struct err e;
+
+	if (error) {
+		log_warn("measure the host: %s", error->msg);
+	} else {
+		learn_node(g, r);
+		g->node_known = true;
+		beat(g);
+	}
+	if (first && !error)
+		for (size_t i = 0; i < g->noffers; i++)
+			name_images(g, &g->offers[i]);
+	if (outbox_prune(g, &e) < 0)
+		log_warn("outbox: %s", e.msg);
+	g->beat_timer = loop_timer_add(g->loop, (int64_t)LEASE_HEARTBEAT_S * 1000, measure, g);
+}
+
+static void measure(void *ctx)
+{
+	struct engine *g = ctx;
+
+	g->beat_timer = NULL;
+	priv_client_node(g->host, &(struct priv_node){ 0 }, measured, g);
+}
+
+int offers_start(struct engine *g, struct err *e)
+{
+	measure(g);
+	return 0;
+}
+
+void offers_stop(struct engine *g)
+{
+	loop_timer_del(g->beat_timer);
+	loop_timer_del(g->offer_timer);
+	loop_timer_del(g->check_timer);
+	g->beat_timer = g->offer_timer = g->check_timer = NULL;
+	nostr_pool_free(g->mirror);
+	g->mirror = NULL;
+}

@@ -1,0 +1,391 @@
+/*
+ * A spawn request, downward: pure checks → ASKED → image resolved → PAYING (proofs claimed, swap
+ * stored) → swap → PAID → helper starts it → RUNNING, expiry and reply in one commit. Everything
+ * that can be refused is refused before the mint hears of the token.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/secret.h"
+#include "base/step.h"
+#include "lease/engine_impl.h"
+
+/* --- checks --- */
+
+static bool fits(uint64_t limit, uint64_t used, uint64_t wanted)
+{
+	return !limit || (used <= limit && wanted <= limit - used);
+}
+
+static bool has_room(struct engine *g, const struct spec_limits *want)
+{
+	const struct engine_limits *lim = &g->set.limits;
+	struct lease_use use;
+	struct err e;
+
+	if (lease_sum(g->db, &use, &e) < 0) {
+		log_broken("%s", e.msg);
+		return false;
+	}
+	if (g->node_known && want->disk > g->node.disk_free)
+		return false;
+	return fits(lim->leases, use.leases, 1) && fits(lim->cpu, use.cpu, want->cpu) &&
+	       fits(lim->memory, use.memory, want->memory) && fits(lim->disk, use.disk, want->disk);
+}
+
+/* The offer's limits become the spec's: the buyer buys the offer, not a part of it. */
+static int complete_spec(struct spec *spec, const struct offer_now *o, struct err *e)
+{
+	if (spec->limits.cpu > o->terms.limits.cpu || spec->limits.memory > o->terms.limits.memory ||
+	    spec->limits.disk > o->terms.limits.disk || spec->limits.pids > o->terms.limits.pids)
+		return err_set(e, ERRK_DENIED, "limits: more than the offer %s has", o->terms.name);
+	spec->limits = o->terms.limits;
+	return spec_check(spec, e);
+}
+
+static bool image_offered(const struct offer_now *o, const char *image)
+{
+	for (size_t i = 0; i < o->terms.nimages; i++)
+		if (!strcmp(o->terms.images[i], image))
+			return true;
+	return false;
+}
+
+/* Pure checks of the request against the offer that it names; refuses by itself. */
+static int find_offer(struct ask *a, struct offer_now **out, struct price *price)
+{
+	struct err e;
+	int rc = offer_lookup(a->g, a->req->offer, out, price, &e);
+
+	if (rc < 0) {
+		log_broken("offer: %s", e.msg);
+		ask_refuse(a, REPLY_INTERNAL, NULL);
+	} else if (rc == STORE_NONE) {
+		ask_refuse(a, REPLY_OFFER_UNKNOWN, NULL);
+	} else if (rc == OFFER_STALE || a->req->price.msat != price->msat ||
+		   a->req->price.per != price->per) {
+		ask_refuse(a, REPLY_OFFER_STALE, NULL);
+		rc = OFFER_STALE;
+	}
+	return rc;
+}
+
+static int check_request(struct ask *a, struct offer_now **o, struct price *price)
+{
+	struct err e;
+
+	if (find_offer(a, o, price))
+		return -1;
+	if (a->g->draining || a->g->stopping) {
+		ask_refuse(a, REPLY_DRAINING, NULL);
+		return -1;
+	}
+	if (!image_offered(*o, a->req->spec.image)) {
+		ask_refuse(a, REPLY_IMAGE, NULL);
+		return -1;
+	}
+	if (complete_spec(&a->req->spec, *o, &e) < 0) {
+		ask_refuse(a, REPLY_SPEC, e.msg);
+		return -1;
+	}
+	if (!has_room(a->g, &(*o)->terms.limits)) {
+		ask_refuse(a, REPLY_FULL, NULL);
+		return -1;
+	}
+	return 0;
+}
+
+/* --- ASKED --- */
+
+static void new_lease(struct lease *l, const struct ask *a, const struct offer_now *o,
+		      struct price price, const struct wallet_verdict *v)
+{
+	uint8_t id[LEASE_ID_HEX / 2];
+
+	memset(l, 0, sizeof(*l));
+	rand_bytes(id, sizeof(id));
+	hex_encode(l->id, id, sizeof(id));
+	l->state = LEASE_ASKED;
+	l->author = a->author;
+	memcpy(l->request_id, a->req->request_id, sizeof(l->request_id));
+	memcpy(l->offer, o->terms.name, sizeof(o->terms.name));
+	l->price = price;
+	l->max_lease = o->terms.max_lease;
+	l->start_timeout = o->terms.start_timeout;
+	l->refund_min = o->terms.refund_min;
+	memcpy(l->image, a->req->spec.image, strlen(a->req->spec.image));
+	l->limits = a->req->spec.limits;
+	memcpy(l->mint, v->mint, sizeof(v->mint));
+	if (v->has_refund)
+		hex_encode(l->refund_key, v->refund_key, sizeof(v->refund_key));
+	l->asked_at = clock_wall();
+	l->not_after = a->req->expires_at;
+	l->exit_status = -1;
+}
+
+/* One commit: the request is known, the lease is asked for. STORE_KNOWN: a twin was faster. */
+static int store_asked(const struct ask *a, const struct lease *l, struct err *e)
+{
+	struct request_row row = { .author = a->author, .at = l->asked_at };
+	auto_buf struct buf spec = BUF(SPEC_JSON_MAX);
+	auto_tx struct tx *tx = NULL;
+	int rc;
+
+	memcpy(row.request_id, a->req->request_id, sizeof(row.request_id));
+	memcpy(row.hash, a->hash, sizeof(row.hash));
+	spec_write(&spec, &a->req->spec);
+	if (buf_check(&spec, "spec", e) < 0 || db_begin(&tx, a->g->db, e) < 0)
+		return -1;
+	rc = request_insert(tx, &row, e);
+	if (rc)
+		return rc;
+	if (lease_insert(tx, l, buf_view(&spec), e) < 0 || db_commit(&tx, e) < 0)
+		return -1;
+	step_at(STEP_LEASE_ASKED);
+	return 0;
+}
+
+static int refuse_lease(struct engine *g, struct lease *l, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	if (db_begin(&tx, g->db, e) < 0 ||
+	    lease_move(tx, l, LEASE_REFUSED, WHY_REFUSED, e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
+/* A stored lease that nothing was claimed for is refused like a request. */
+static void refuse_asked(const struct ask *a, struct lease *l, enum reply_code code,
+			 const char *message)
+{
+	struct err e;
+
+	ask_refuse(a, code, message);
+	if (refuse_lease(a->g, l, &e) < 0)
+		log_broken("lease %s: %s", l->id, e.msg);
+}
+
+/* --- PAYING --- */
+
+/* Claim the proofs, store the swap, and move, in one commit. 1: known proofs, nothing happened. */
+static int store_paying(const struct ask *a, struct lease *l, const struct wallet_payment *pay,
+			struct err *e)
+{
+	struct payment p = { .kind = PAYMENT_SPAWN, .author = a->author };
+	const struct wallet_claim claim = { .ref = l->id, .not_after = l->not_after };
+	auto_tx struct tx *tx = NULL;
+	int rc;
+
+	memcpy(p.lease, l->id, sizeof(p.lease));
+	memcpy(p.request_id, l->request_id, sizeof(p.request_id));
+	if (db_begin(&tx, a->g->db, e) < 0)
+		return -1;
+	rc = wallet_claim(tx, a->g->wallet, pay, &claim, &p.plan, e);
+	if (rc)
+		return rc;
+	l->plan = p.plan;
+	if (payment_insert(tx, &p, str_of(a->req->token), e) < 0 || lease_save(tx, l, e) < 0 ||
+	    lease_move(tx, l, LEASE_PAYING, WHY_NONE, e) < 0 || db_commit(&tx, e) < 0)
+		return -1;
+	step_at(STEP_LEASE_PAYING);
+	return 0;
+}
+
+struct spawning { /* while the helper looks for the image */
+	struct ask *ask;
+	struct wallet_payment *pay;
+	char id[LEASE_ID_HEX + 1];
+};
+
+static void spawning_free(struct spawning *s)
+{
+	wallet_payment_free(s->pay);
+	ask_free(s->ask);
+	free(s);
+}
+DEFINE_AUTO(struct spawning, spawning_free)
+
+static void pay(struct spawning *s, struct lease *l)
+{
+	struct err e;
+	int rc = store_paying(s->ask, l, s->pay, &e);
+
+	if (!rc)
+		rc = wallet_plan_run(s->ask->g->wallet, l->plan, &e);
+	if (rc == WALLET_KNOWN)
+		refuse_asked(s->ask, l, REPLY_CLAIMED, NULL);
+	if (rc < 0) {
+		log_broken("lease %s: %s", l->id, e.msg);
+		if (l->state == LEASE_ASKED)
+			refuse_asked(s->ask, l, REPLY_INTERNAL, NULL);
+	}
+}
+
+static void image_found(void *ctx, const struct priv_image_reply *r, const struct err *error)
+{
+	AUTO(spawning_free) struct spawning *s = ctx;
+	struct engine *g = s->ask->g;
+	struct lease l;
+	struct err e;
+
+	if (lease_load(g->db, s->id, &l, &e) || l.state != LEASE_ASKED)
+		return;
+	if (error) {
+		log_broken("image %s: %s", l.image, error->msg);
+		refuse_asked(s->ask, &l, REPLY_INTERNAL, NULL);
+	} else if (r->outcome != PRIV_IMAGE_FOUND) {
+		refuse_asked(s->ask, &l, REPLY_IMAGE, r->message);
+	} else if (clock_wall() >= l.not_after) {
+		refuse_asked(s->ask, &l, REPLY_EXPIRED, NULL);
+	} else {
+		memcpy(l.digest, r->digest, strnlen(r->digest, sizeof(l.digest) - 1));
+		pay(s, &l);
+	}
+}
+
+void spawn_asked(struct ask *ask)
+{
+	auto_ask struct ask *a = ask;
+	AUTO(wallet_payment_free) struct wallet_payment *money = NULL;
+	struct wallet_verdict v = { 0 };
+	struct offer_now *o = NULL;
+	struct price price;
+	struct spawning *s;
+	struct lease l;
+	struct err e;
+	int rc;
+
+	if (check_request(a, &o, &price) < 0 ||
+	    money_check(&money, &v, a, o->terms.min_payment, spawn_asked))
+		return;
+	if (!author_charge(a->g, &a->author, 5)) {
+		ask_refuse(a, REPLY_BUSY, NULL);
+		return;
+	}
+	new_lease(&l, a, o, price, &v);
+	rc = store_asked(a, &l, &e);
+	if (rc) {
+		if (rc < 0)
+			log_broken("lease %s: %s", l.id, e.msg);
+		return;
+	}
+	s = mem_zero(sizeof(*s));
+	s->ask = steal(&a);
+	s->pay = steal(&money);
+	memcpy(s->id, l.id, sizeof(s->id));
+	priv_client_image(s->ask->g->host, &(struct priv_image){ .name = l.image }, image_found, s);
+}
+
+/* Its token was never stored, so nothing is ours: the buyer sends the same request again. */
+void spawn_resume(struct engine *g, const char *id)
+{
+	struct lease l;
+	struct err e;
+	struct stmt *s;
+	auto_tx struct tx *tx = NULL;
+
+	if (lease_load(g->db, id, &l, &e) || l.state != LEASE_ASKED || db_begin(&tx, g->db, &e) < 0)
+		return;
+	s = tx_write(tx, "DELETE FROM request WHERE author = ? AND request_id = ?");
+	db_bind_blob(s, 1, l.author.b, sizeof(l.author.b));
+	db_bind_text(s, 2, str_of(l.request_id));
+	if (tx_run(s, NULL, &e) || lease_move(tx, &l, LEASE_REFUSED, WHY_REFUSED, &e) < 0 ||
+	    db_commit(&tx, &e) < 0)
+		log_broken("lease %s: %s", id, e.msg);
+}
+
+/* --- the wallet closed the plan --- */
+
+static int reply_late(struct engine *g, struct tx *tx, struct lease *l, struct err *e)
+{
+	auto_reply struct reply *r = NULL;
+
+	l->ended_at = clock_wall();
+	if (lease_save(tx, l, e) < 0 || refund_store(g, tx, l, 1, l->paid, e) < 0 ||
+	    lease_move(tx, l, LEASE_ENDED, WHY_PAID_LATE, e) < 0)
+		return -1;
+	r = reply_for(l, REPLY_STAGE_FAILED, REPLY_MINT_DOWN);
+	r->final = true;
+	r->token = REPLY_TOKEN_SPENT;
+	r->refund_due = l->paid;
+	reply_say(r, "the mint answered after the request had ended; all is refunded");
+	return outbox_add(g, tx, &l->author, r, e);
+}
+
+int spawn_settled(struct engine *g, struct tx *tx, const struct payment *p,
+		  const struct wallet_plan *plan, struct err *e)
+{
+	struct lease l;
+
+	if (lease_load(g->db, p->lease, &l, e))
+		return err_set(e, ERRK_STATE, "plan %lld pays for no lease", (long long)plan->id);
+	if (!msat_of_sat(&l.paid, plan->net))
+		return err_set(e, ERRK_LIMIT, "lease %s: amount", l.id);
+	l.fee = plan->fee;
+	l.paid_at = clock_wall();
+	if (plan->late)
+		return reply_late(g, tx, &l, e);
+	if (lease_save(tx, &l, e) < 0)
+		return -1;
+	return lease_move(tx, &l, LEASE_PAID, WHY_NONE, e);
+}
+
+/* Mint said no and the proofs are unspent: give them back by our signature. */
+static int reply_release(struct engine *g, struct tx *tx, const struct payment *p, struct reply *r,
+			 struct err *e)
+{
+	auto_free struct wallet_release *rel = mem_zero(sizeof(*rel));
+	auto_buf struct buf token = BUF(LEASE_TOKEN_MAX);
+	struct payment same;
+	int rc;
+
+	r->token = REPLY_TOKEN_UNSPENT;
+	rc = payment_load(g->db, p->plan, &same, &token, e);
+	if (rc || !token.n)
+		return rc < 0 ? -1 : 0;
+	rc = wallet_release(tx, g->wallet, buf_view(&token), rel, e);
+	if (rc)
+		return rc < 0 ? -1 : 0;
+	r->release = mem_array(rel->n, sizeof(*r->release));
+	for (r->nrelease = 0; r->nrelease < rel->n; r->nrelease++)
+		hex_encode(r->release[r->nrelease], rel->sig[r->nrelease], 64);
+	return 0;
+}
+
+int payment_refused(struct engine *g, struct tx *tx, const struct payment *p,
+		    const struct wallet_plan *plan, struct err *e)
+{
+	bool free_again =
+		plan->reason == WALLET_REJECT_EXPIRED || plan->reason == WALLET_REJECT_REFUSED;
+	enum reply_code code = plan->reason == WALLET_REJECT_EXPIRED   ? REPLY_MINT_DOWN
+			       : plan->reason == WALLET_REJECT_REFUSED ? REPLY_MINT_REFUSED
+								       : REPLY_SPENT;
+	auto_reply struct reply *r = reply_new(p->request_id, REPLY_STAGE_REFUSED, code);
+
+	r->final = true;
+	r->token = REPLY_TOKEN_SPENT;
+	memcpy(r->lease, p->lease, sizeof(r->lease));
+	reply_say(r, "%s", reply_code_text(code));
+	if (free_again && reply_release(g, tx, p, r, e) < 0)
+		return -1;
+	return outbox_add(g, tx, &p->author, r, e);
+}
+
+int spawn_rejected(struct engine *g, struct tx *tx, const struct payment *p,
+		   const struct wallet_plan *plan, struct err *e)
+{
+	struct lease l;
+
+	if (lease_load(g->db, p->lease, &l, e))
+		return err_set(e, ERRK_STATE, "plan %lld pays for no lease", (long long)plan->id);
+	if (payment_refused(g, tx, p, plan, e) < 0)
+		return -1;
+	l.ended_at = clock_wall();
+	if (lease_save(tx, &l, e) < 0)
+		return -1;
+	return lease_move(tx, &l, LEASE_REFUSED, WHY_REFUSED, e);
+}

@@ -1,0 +1,236 @@
+/* From paid to running: the helper starts the container, and expiry and reply are one commit. What
+ * does not run within the offer's start_timeout is ended and refunded. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/step.h"
+#include "lease/engine_impl.h"
+
+/* --- one helper step a lease at a time --- */
+
+struct work *work_begin(struct engine *g, const char *id)
+{
+	struct work *w;
+
+	for (w = g->working; w; w = w->next)
+		if (!strcmp(w->id, id))
+			return NULL;
+	w = mem_zero(sizeof(*w));
+	w->g = g;
+	memcpy(w->id, id, sizeof(w->id));
+	w->next = g->working;
+	g->working = w;
+	return w;
+}
+
+void work_end(struct work *w)
+{
+	struct work **p = &w->g->working;
+
+	while (*p != w)
+		p = &(*p)->next;
+	*p = w->next;
+	loop_timer_del(w->timer);
+	if (w->erase_next)
+		erase_lease(w->g, w->id);
+	free(w);
+}
+
+/* --- start --- */
+
+static int store_running(struct engine *g, struct lease *l, int64_t started_at, struct err *e)
+{
+	auto_reply struct reply *r = NULL;
+	auto_tx struct tx *tx = NULL;
+
+	l->started_at = started_at;
+	l->expires_at = started_at + lease_paid_seconds(l);
+	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 ||
+	    lease_move(tx, l, LEASE_RUNNING, WHY_NONE, e) < 0)
+		return -1;
+	r = reply_for(l, REPLY_STAGE_RUNNING, REPLY_OK);
+	r->final = true;
+	r->token = REPLY_TOKEN_SPENT;
+	if (outbox_add(g, tx, &l->author, r, e) < 0 || db_commit(&tx, e) < 0)
+		return -1;
+	step_at(STEP_LEASE_RUNNING);
+	return 0;
+}
+
+static void deadline_set(void *ctx, const struct priv_deadline_reply *r, const struct err *error)
+{
+	if (error)
+		log_warn("second clock: %s", error->msg);
+	else if (!r->found)
+		log_warn("second clock: the host has no such lease");
+}
+
+void set_deadline(struct engine *g, const struct lease *l)
+{
+	struct priv_deadline d = { .deadline = l->expires_at };
+
+	memcpy(d.id, l->id, sizeof(d.id));
+	priv_client_deadline(g->host, &d, deadline_set, NULL);
+}
+
+static void failed(struct engine *g, struct lease *l, const char *why)
+{
+	struct err e;
+
+	log_warn("lease %s: start failed: %s", l->id, why);
+	if (end_lease(g, l, WHY_START_FAILED, &e) < 0)
+		log_broken("lease %s: %s", l->id, e.msg);
+}
+
+static void started(void *ctx, const struct priv_start_reply *r, const struct err *error)
+{
+	struct work *w = ctx;
+	struct engine *g = w->g;
+	struct lease l;
+	struct err e;
+	int rc = lease_load(g->db, w->id, &l, &e);
+
+	work_end(w);
+	if (rc || l.state != LEASE_PAID)
+		return;
+	step_at(STEP_LEASE_STARTED);
+	if (error) { /* the helper is gone; it is asked again when it is back */
+		log_warn("lease %s: start: %s", l.id, error->msg);
+		return;
+	}
+	if (r->outcome != PRIV_START_RUNNING) {
+		failed(g, &l, r->message);
+		return;
+	}
+	if (store_running(g, &l, r->started_ms / 1000, &e) < 0) {
+		log_broken("lease %s: %s", l.id, e.msg);
+		return;
+	}
+	outbox_kick(g);
+	set_deadline(g, &l);
+	expiry_arm(g);
+	log_info("lease %s: running, %s, started in %u us", l.id, r->prepared ? "prepared" : "on demand",
+		 r->volume_us + r->bundle_us + r->keeper_us + r->create_us + r->start_us);
+}
+
+static void start_overdue(void *ctx)
+{
+	struct work *w = ctx;
+	struct lease l;
+	struct err e;
+
+	w->timer = NULL;
+	if (!lease_load(w->g->db, w->id, &l, &e) && l.state == LEASE_PAID)
+		failed(w->g, &l, "not running within the offer's start_timeout");
+}
+
+static int fill_start(struct engine *g, struct priv_start *m, const struct lease *l, struct err *e)
+{
+	auto_buf struct buf spec = BUF(SPEC_JSON_MAX);
+
+	memset(m, 0, sizeof(*m));
+	if (lease_load_spec(g->db, l->id, &spec, e) < 0 ||
+	    spec_decode(&m->spec, buf_view(&spec), e) < 0)
+		return -1;
+	memcpy(m->spec.digest, l->digest, sizeof(m->spec.digest));
+	memcpy(m->id, l->id, sizeof(m->id));
+	hex_encode(m->owner, l->author.b, sizeof(l->author.b));
+	m->generation = 1;
+	m->volume_bytes = l->limits.disk;
+	/* Paid time starts when it runs, which is not later than this allows for. */
+	m->deadline = clock_wall() + l->start_timeout + lease_paid_seconds(l);
+	return 0;
+}
+
+void start_lease(struct engine *g, const char *id)
+{
+	struct priv_start m;
+	struct lease l;
+	struct work *w;
+	struct err e;
+	int64_t left;
+
+	if (lease_load(g->db, id, &l, &e) || l.state != LEASE_PAID)
+		return;
+	left = l.paid_at + l.start_timeout - clock_wall();
+	if (left <= 0) {
+		failed(g, &l, "not running within the offer's start_timeout");
+		return;
+	}
+	if (fill_start(g, &m, &l, &e) < 0) {
+		failed(g, &l, e.msg);
+		return;
+	}
+	w = work_begin(g, id);
+	if (w) {
+		w->timer = loop_timer_add(g->loop, left * 1000, start_overdue, w);
+		priv_client_start(g->host, &m, started, w);
+	}
+	spec_clear(&m.spec);
+}
+
+/* --- a lease that should run, seen again --- */
+
+static void note_exit(struct engine *g, struct lease *l, uint32_t status)
+{
+	auto_reply struct reply *r = NULL;
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	if (l->exit_status >= 0 || status == PRIV_EXIT_UNKNOWN)
+		return;
+	l->exit_status = status;
+	r = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
+	memcpy(r->state, "exited", sizeof("exited"));
+	if (db_begin(&tx, g->db, &e) < 0 || lease_save(tx, l, &e) < 0 ||
+	    outbox_add(g, tx, &l->author, r, &e) < 0 || db_commit(&tx, &e) < 0) {
+		log_broken("lease %s: %s", l->id, e.msg);
+		return;
+	}
+	outbox_kick(g);
+}
+
+static void inspected(void *ctx, const struct priv_inspect_reply *r, const struct err *error)
+{
+	struct work *w = ctx;
+	struct engine *g = w->g;
+	struct lease l;
+	struct err e;
+	int rc = lease_load(g->db, w->id, &l, &e);
+
+	work_end(w);
+	if (rc || l.state != LEASE_RUNNING || error)
+		return;
+	if (r->state == PRIV_BOX_STOPPED && r->why == PRIV_WHY_EXITED)
+		note_exit(g, &l, r->exit_status);
+	if (r->state == PRIV_BOX_RUNNING && r->deadline != l.expires_at)
+		set_deadline(g, &l);
+	if (r->state == PRIV_BOX_GONE && end_lease(g, &l, WHY_HOST_REBOOTED, &e) < 0)
+		log_broken("lease %s: %s", l.id, e.msg);
+}
+
+void inspect_lease(struct engine *g, const char *id)
+{
+	struct priv_inspect m = { 0 };
+	struct work *w = work_begin(g, id);
+
+	if (!w)
+		return;
+	memcpy(m.id, id, sizeof(m.id));
+	priv_client_inspect(g->host, &m, inspected, w);
+}
+
+void engine_host_event(void *ctx, const struct priv_event *ev)
+{
+	struct engine *g = ctx;
+	struct lease l;
+	struct err e;
+
+	if (lease_load(g->db, ev->id, &l, &e) || l.state != LEASE_RUNNING)
+		return;
+	if (ev->state == PRIV_BOX_STOPPED && ev->why == PRIV_WHY_EXITED)
+		note_exit(g, &l, ev->exit_status);
+}

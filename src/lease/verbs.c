@@ -1,0 +1,245 @@
+/* What an owner asks of a lease that is there: status, end, exec, logs. Only the owner is answered
+ * with anything but not_found. Exec runs once for one request, however often that arrives. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "lease/engine_impl.h"
+
+#define EXEC_TIMEOUT_S 60
+#define LOG_WINDOW     LEASE_OUTPUT_MAX
+
+/* Refuse without storing: nothing was done, and asking again may be answered differently. */
+static void deny(const struct ask *a, enum reply_code code, const char *message)
+{
+	auto_reply struct reply *r = reply_new(a->req->request_id, REPLY_STAGE_REFUSED, code);
+
+	r->final = true;
+	reply_say(r, "%s", message && *message ? message : reply_code_text(code));
+	outbox_send(a->g, &a->author, r);
+}
+
+/* From here on a repeat of the request gets the stored replies. 1: it is stored already. */
+static int store_request(const struct ask *a, struct err *e)
+{
+	struct request_row row = { .author = a->author, .at = clock_wall() };
+	auto_tx struct tx *tx = NULL;
+	int rc;
+
+	memcpy(row.request_id, a->req->request_id, sizeof(row.request_id));
+	memcpy(row.hash, a->hash, sizeof(row.hash));
+	if (db_begin(&tx, a->g->db, e) < 0)
+		return -1;
+	rc = request_insert(tx, &row, e);
+	return rc ? rc : db_commit(&tx, e);
+}
+
+/* --- status --- */
+
+static void status(struct ask *a, const struct lease *l)
+{
+	auto_reply struct reply *r =
+		reply_new(a->req->request_id, REPLY_STAGE_STATUS, REPLY_OK);
+	auto_buf struct buf receipt = BUF(8192);
+	struct err e;
+
+	reply_fill(r, l);
+	r->final = true;
+	if (!lease_load_receipt(a->g->db, l->id, &receipt, &e))
+		r->receipt = buf_steal(&receipt);
+	outbox_send(a->g, &a->author, r);
+}
+
+/* --- end --- */
+
+static void end(struct ask *a, struct lease *l)
+{
+	struct err e;
+
+	if (l->state == LEASE_RUNNING || l->state == LEASE_PAID) {
+		if (end_lease(a->g, l, WHY_OWNER, &e) < 0) {
+			log_broken("lease %s: %s", l->id, e.msg);
+			deny(a, REPLY_INTERNAL, NULL);
+			return;
+		}
+	}
+	status(a, l);
+}
+
+/* --- pieces of output --- */
+
+static void fill_piece(char **dst, size_t *n, const uint8_t *src, size_t total, size_t at)
+{
+	size_t left = at < total ? total - at : 0;
+
+	*n = left < LEASE_PIECE_MAX ? left : LEASE_PIECE_MAX;
+	*dst = *n ? mem_dup(src + at, *n) : NULL;
+}
+
+/* Both streams side by side, so many bytes of each in a reply; the last one is final. */
+struct output {
+	struct str out, err;
+	int64_t exit_status;
+	uint64_t offset;
+	bool truncated, final;
+	enum reply_stage stage;
+};
+
+static int add_piece(struct ask *a, struct tx *tx, const struct lease *l, const struct output *o,
+		     uint64_t piece, struct err *e)
+{
+	auto_reply struct reply *r = reply_new(a->req->request_id, o->stage, REPLY_OK);
+	size_t at = piece * LEASE_PIECE_MAX;
+
+	memcpy(r->lease, l->id, sizeof(r->lease));
+	memcpy(r->state, lease_state_name(l->state), strlen(lease_state_name(l->state)));
+	r->piece = piece;
+	fill_piece(&r->out, &r->nout, (const uint8_t *)o->out.p, o->out.n, at);
+	fill_piece(&r->err, &r->nerr, (const uint8_t *)o->err.p, o->err.n, at);
+	at += LEASE_PIECE_MAX;
+	r->final = at >= o->out.n && at >= o->err.n;
+	if (r->final) {
+		r->exit_status = o->exit_status;
+		r->offset = o->offset;
+		r->truncated = o->truncated;
+	}
+	return outbox_add(a->g, tx, &a->author, r, e);
+}
+
+static void send_output(struct ask *a, const struct lease *l, const struct output *o)
+{
+	size_t most = o->out.n > o->err.n ? o->out.n : o->err.n;
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	if (db_begin(&tx, a->g->db, &e) < 0)
+		goto broken;
+	for (uint64_t piece = 0; piece == 0 || piece * LEASE_PIECE_MAX < most; piece++)
+		if (add_piece(a, tx, l, o, piece, &e) < 0)
+			goto broken;
+	if (db_commit(&tx, &e) < 0)
+		goto broken;
+	outbox_kick(a->g);
+	return;
+broken:
+	log_broken("output of lease %s: %s", l->id, e.msg);
+}
+
+/* --- exec --- */
+
+static void exec_done(void *ctx, const struct priv_exec_reply *r, const struct err *error)
+{
+	auto_ask struct ask *a = ctx;
+	struct output o = { .stage = REPLY_STAGE_EXEC };
+	struct lease l;
+	struct err e;
+
+	if (lease_load(a->g->db, a->req->lease, &l, &e))
+		return;
+	if (error || r->outcome == PRIV_EXEC_FAILED) {
+		deny(a, REPLY_EXEC_FAILED, error ? error->msg : r->message);
+		return;
+	}
+	if (r->outcome == PRIV_EXEC_NOT_RUNNING) {
+		deny(a, REPLY_NOT_RUNNING, NULL);
+		return;
+	}
+	o.out = (struct str){ (const char *)r->out.p, r->out.n };
+	o.err = (struct str){ (const char *)r->err.p, r->err.n };
+	o.exit_status = r->outcome == PRIV_EXEC_TIMED_OUT ? 124 : (int64_t)r->exit_status;
+	o.truncated = r->cut;
+	send_output(a, &l, &o);
+}
+
+static void fill_env(struct wire_strings *out, const struct spec *s)
+{
+	out->v = mem_array(s->nenv + 1, sizeof(*out->v));
+	for (out->n = 0; out->n < s->nenv; out->n++)
+		out->v[out->n] = mem_printf("%s=%s", s->env[out->n].name, s->env[out->n].value);
+}
+
+static void exec(struct ask *ask, const struct lease *l)
+{
+	auto_ask struct ask *a = ask;
+	struct priv_exec m = { .output_max = LEASE_OUTPUT_MAX };
+	const struct request *req = a->req;
+
+	if (l->state != LEASE_RUNNING || l->exit_status >= 0) {
+		deny(a, REPLY_NOT_RUNNING, NULL);
+		return;
+	}
+	memcpy(m.id, l->id, sizeof(m.id));
+	m.argv = (struct wire_strings){ req->spec.args.v, req->spec.args.n };
+	fill_env(&m.env, &req->spec);
+	m.cwd = req->spec.workdir;
+	m.user = req->spec.user;
+	m.input = (struct wire_blob){ (uint8_t *)req->input, req->ninput };
+	m.timeout_ms = 1000 * (uint32_t)(req->timeout && req->timeout < 600 ? req->timeout
+									     : EXEC_TIMEOUT_S);
+	priv_client_exec(a->g->host, &m, exec_done, a);
+	for (size_t i = 0; i < m.env.n; i++)
+		free(m.env.v[i]);
+	free(m.env.v);
+	a = NULL; /* exec_done has it */
+}
+
+/* --- logs --- */
+
+static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct err *error)
+{
+	auto_ask struct ask *a = ctx;
+	struct output o = { .stage = REPLY_STAGE_LOGS, .exit_status = -1 };
+	struct lease l;
+	struct err e;
+
+	if (lease_load(a->g->db, a->req->lease, &l, &e))
+		return;
+	if (error || !r->found) {
+		deny(a, REPLY_NOT_FOUND, error ? error->msg : "the log is gone");
+		return;
+	}
+	o.out = (struct str){ (const char *)r->bytes.p, r->bytes.n };
+	o.offset = r->next;
+	o.truncated = !r->eof;
+	o.exit_status = r->eof ? l.exit_status : -1;
+	send_output(a, &l, &o);
+}
+
+static void logs(struct ask *a, const struct lease *l)
+{
+	struct priv_logs m = { .offset = a->req->tail ? PRIV_LOG_TAIL : a->req->offset,
+			       .max = LOG_WINDOW };
+
+	memcpy(m.id, l->id, sizeof(m.id));
+	priv_client_logs(a->g->host, &m, logs_done, a);
+}
+
+void verb_asked(struct ask *ask)
+{
+	auto_ask struct ask *a = ask;
+	struct lease l;
+	struct err e;
+	int rc = lease_load(a->g->db, a->req->lease, &l, &e);
+
+	if (rc < 0)
+		log_broken("lease %s: %s", a->req->lease, e.msg);
+	if (rc || !pubkey_eq(&l.author, &a->author)) {
+		deny(a, rc < 0 ? REPLY_INTERNAL : REPLY_NOT_FOUND, NULL);
+		return;
+	}
+	rc = store_request(a, &e);
+	if (rc) {
+		if (rc < 0)
+			log_broken("request %s: %s", a->req->request_id, e.msg);
+		return;
+	}
+	if (a->req->type == REQUEST_EXEC)
+		exec(steal(&a), &l);
+	else if (a->req->type == REQUEST_LOGS)
+		logs(steal(&a), &l);
+	else if (a->req->type == REQUEST_END)
+		end(a, &l);
+	else
+		status(a, &l);
+}
