@@ -25,9 +25,9 @@ int ledger_post(struct tx *tx, const struct ledger_posting *p, struct err *e)
 
 int ledger_sum(struct db *d, enum ledger_account a, const char *ref, int64_t *msat, struct err *e)
 {
-	auto_stmt struct stmt *s = db_query(
-		d, "SELECT coalesce(sum(iif(target = ?1, msat, -msat)), 0) FROM posting"
-		   " WHERE (target = ?1 OR source = ?1) AND (?2 IS NULL OR ref = ?2)");
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT coalesce(sum(iif(target = ?1, msat, -msat)), 0) FROM posting"
+			    " WHERE (target = ?1 OR source = ?1) AND (?2 IS NULL OR ref = ?2)");
 
 	db_bind_i64(s, 1, a);
 	db_bind_text(s, 2, str_of(ref));

@@ -7,9 +7,8 @@ static const char step1[] =
 	"CREATE TABLE mint ("
 	" id INTEGER PRIMARY KEY,"
 	" url TEXT NOT NULL UNIQUE,"
-	" keysets_at INTEGER NOT NULL DEFAULT 0,"  /* last answer of /v1/keysets */
-	" quiet_until INTEGER NOT NULL DEFAULT 0," /* after 429: nothing goes there before */
-	" waiting INTEGER NOT NULL DEFAULT 0"
+	" keysets_at INTEGER NOT NULL DEFAULT 0," /* last answer of /v1/keysets */
+	" quiet_until INTEGER NOT NULL DEFAULT 0" /* after 429: nothing goes there before */
 	") STRICT;"
 
 	/* Keys are pinned: a row is written once and only active, fee and expiry ever change. */
@@ -20,12 +19,13 @@ static const char step1[] =
 	" active INTEGER NOT NULL,"
 	" fee_ppk INTEGER NOT NULL,"
 	" expiry INTEGER NOT NULL," /* 0: none */
-	" keys TEXT NOT NULL"       /* {"1":"02…",…} */
+	" keys TEXT NOT NULL"	    /* {"1":"02…",…} */
 	") STRICT;"
 
 	"CREATE TABLE counter (" /* NUT-13: the next one to use */
 	" keyset BLOB PRIMARY KEY REFERENCES keyset,"
-	" next INTEGER NOT NULL"
+	" next INTEGER NOT NULL,"
+	" scanned INTEGER NOT NULL DEFAULT 0" /* once looked past with restore */
 	") STRICT;"
 
 	"CREATE TABLE key (" /* refund keys, derived from the seed by id */
@@ -43,7 +43,7 @@ static const char step1[] =
 	" gross INTEGER NOT NULL, fee INTEGER NOT NULL, net INTEGER NOT NULL," /* sat */
 	" not_after INTEGER NOT NULL,"
 	" lock_key BLOB," /* inputs are locked to this key of ours */
-	" body BLOB,"     /* sealed: the exact bytes to POST; NULL once closed */
+	" body BLOB,"	  /* sealed: the exact bytes to POST; NULL once closed */
 	" token_out INTEGER REFERENCES token_out,"
 	" quote INTEGER REFERENCES quote,"
 	" reason INTEGER NOT NULL DEFAULT 0,"
@@ -57,7 +57,6 @@ static const char step1[] =
 	" plan INTEGER NOT NULL REFERENCES plan,"
 	" idx INTEGER NOT NULL,"
 	" y BLOB NOT NULL,"
-	" input BLOB," /* sealed JSON of the input as the body has it; NULL once closed */
 	" PRIMARY KEY (plan, idx)"
 	") STRICT, WITHOUT ROWID;"
 	"CREATE INDEX plan_input_y ON plan_input(y);"
@@ -66,9 +65,8 @@ static const char step1[] =
 	" plan INTEGER NOT NULL REFERENCES plan,"
 	" idx INTEGER NOT NULL,"
 	" amount INTEGER NOT NULL,"
-	" b BLOB NOT NULL,"  /* B_ */
-	" secret BLOB,"      /* sealed text; NULL once settled */
-	" r BLOB,"           /* sealed; NULL once settled */
+	" b BLOB NOT NULL,"	 /* B_ */
+	" private BLOB,"	 /* sealed r || secret; NULL once settled */
 	" out INTEGER NOT NULL," /* 1: belongs to the outgoing token */
 	" PRIMARY KEY (plan, idx)"
 	") STRICT, WITHOUT ROWID;"
@@ -88,7 +86,7 @@ static const char step1[] =
 	" amount INTEGER NOT NULL CHECK (amount > 0),"
 	" secret BLOB," /* sealed; NULL once spent */
 	" c BLOB NOT NULL,"
-	" dleq BLOB,"   /* sealed e || s || r */
+	" dleq BLOB," /* sealed e || s || r */
 	" state INTEGER NOT NULL,"
 	" made_by INTEGER NOT NULL REFERENCES plan,"
 	" plan INTEGER REFERENCES plan" /* reserved for, or spent by */
@@ -149,7 +147,7 @@ static const char step1[] =
 	") STRICT, WITHOUT ROWID;";
 
 static const struct db_migration steps[] = {
-	{ 1, step1 },
+	{1, step1},
 };
 
 const struct db_schema wallet_schema = {

@@ -7,8 +7,8 @@
 extern const struct db_schema wallet_schema;
 
 /* Stored numbers: never change one. */
-enum proof_state { PROOF_UNSPENT = 1, PROOF_RESERVED, PROOF_SPENT };
-enum plan_state { PLAN_OPEN = 1, PLAN_SETTLED, PLAN_REJECTED, PLAN_REPLACED };
-enum quote_state { QUOTE_WAITING = 1, QUOTE_PLANNED, QUOTE_DONE, QUOTE_LAPSED };
+enum held_state { HELD_FREE = 1, HELD_RESERVED, HELD_SPENT };
+enum plan_state { PLAN_OPEN = 1, PLAN_SETTLED, PLAN_REJECTED };
+enum fund_state { FUND_WAITING = 1, FUND_PLANNED, FUND_DONE, FUND_LAPSED };
 
 #endif

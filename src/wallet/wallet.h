@@ -129,15 +129,15 @@ int wallet_fee(struct wallet *w, const char *mint, size_t n, struct sat *out,
 	       struct err *e) MUST_CHECK;
 
 /* --- ledger: each posting moves msat from one account to another, so the books always balance. The
- * proofs that we hold are worth OWN + OPEN + EARNED + OWED; a lease has paid what EARNED, OWED, FEES
- * and OPEN got of it. --- */
+ * proofs that we hold are worth OWN + OPEN + EARNED + OWED; a lease has paid what EARNED, OWED,
+ * FEES and OPEN got of it. --- */
 
 enum ledger_account {
 	LEDGER_OUTSIDE = 1, /* the world: other wallets, Lightning */
-	LEDGER_OWN,         /* free money of this wallet */
-	LEDGER_OUT,         /* outgoing tokens of unknown fate */
-	LEDGER_FEES,        /* what mints kept */
-	LEDGER_OPEN,        /* paid for a lease, not yet earned */
+	LEDGER_OWN,	    /* free money of this wallet */
+	LEDGER_OUT,	    /* outgoing tokens of unknown fate */
+	LEDGER_FEES,	    /* what mints kept */
+	LEDGER_OPEN,	    /* paid for a lease, not yet earned */
 	LEDGER_EARNED,
 	LEDGER_OWED,  /* refunds due */
 	LEDGER_SPENT, /* buyer: paid to providers */
