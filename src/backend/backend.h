@@ -1,0 +1,83 @@
+/*
+ * What runs a lease's container. A backend translates one checked spec for its runtime; images,
+ * volumes, roots, logs, deadlines and lists of leases are common and lie outside it. Every call
+ * blocks and is safe to repeat. prepare, exec, stop, inspect and destroy are made in a worker of
+ * the helper, create and start in the lease's keeper, so that the container is the keeper's child.
+ */
+#ifndef BACKEND_BACKEND_H
+#define BACKEND_BACKEND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "oci/oci.h"
+#include "spec/image_config.h"
+#include "spec/spec.h"
+
+/* Where one container lives; everything borrowed. Calls that only act on what is there (create,
+ * start, inspect, stop, destroy) need no more than the first block. */
+struct box {
+	const char *id;		  /* the lease's: 16 hex characters */
+	const char *dir;	  /* the lease's folder on tmpfs; the bundle is made in it */
+	const char *runtime;	  /* path or name of the runtime's program */
+	const char *runtime_root; /* its state, on tmpfs */
+	const char *cgroup;	  /* "/leased/ID" */
+
+	const struct spec *spec;
+	const struct image_config *image;
+	const char *root;	    /* mounted root file system */
+	struct image_user user;	    /* who the main process is */
+	uint32_t id_base, id_count; /* host ids of its user namespace; count 0: none */
+};
+
+enum backend_status { BACKEND_RUNNING, BACKEND_STOPPED, BACKEND_GONE, BACKEND_UNKNOWN };
+
+struct backend_state {
+	enum backend_status status;
+	bool created; /* with RUNNING: made, but its process waits for start */
+	pid_t pid;    /* first process, as the host sees it; 0 where unknown */
+};
+
+struct backend_exec {
+	const char *const *argv; /* NULL-ended, at least one */
+	const struct spec_env *env;
+	size_t nenv;
+	const char *workdir; /* NULL: as the main process */
+	struct image_user user;
+	const void *input;
+	size_t input_n;
+	int64_t timeout_ms;
+};
+
+struct backend_exec_result {
+	int status;	     /* exit status; 128 + signal; 126, 127 as a shell has them */
+	bool timed_out;	     /* killed by us */
+	struct buf out, err; /* maxima set by the caller, who frees them; what is beyond is cut */
+};
+
+struct backend {
+	const char *name;
+	/* Can this host do it? `version` is appended: "runc 1.1.5". */
+	int (*probe)(const struct box *box, struct buf *version, struct err *e);
+	/* Write what create reads. */
+	int (*prepare)(const struct box *box, struct err *e);
+	/* Make the container; its output goes to the two descriptors. */
+	int (*create)(const struct box *box, int out, int err, pid_t *pid, struct err *e);
+	int (*start)(const struct box *box, struct err *e);
+	/* -1 never: what cannot be found out is UNKNOWN, with `e` saying why. */
+	void (*inspect)(const struct box *box, struct backend_state *out, struct err *e);
+	/* Signal the first process; with KILL every process, and return when none is left. */
+	int (*stop)(const struct box *box, int signal, struct err *e);
+	/* Kill, and remove all that create and prepare made. 0: nothing is left. */
+	int (*destroy)(const struct box *box, struct err *e);
+	int (*exec)(const struct box *box, const struct backend_exec *x,
+		    struct backend_exec_result *r, struct err *e);
+};
+
+extern const struct backend backend_oci;  /* a runc-compatible runtime by path */
+extern const struct backend backend_fake; /* files in box->dir; for simulations */
+
+#endif

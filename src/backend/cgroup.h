@@ -1,0 +1,24 @@
+/*
+ * A lease's cgroups by path below the mounts of every hierarchy: one on version 2, several on
+ * version 1 and on the hybrid. Absent ones count as empty.
+ */
+#ifndef BACKEND_CGROUP_H
+#define BACKEND_CGROUP_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* 2: unified; 1: version 1, also in the hybrid form. */
+int cgroup_version(void);
+/* How many processes are in `path` and below it. */
+int cgroup_count(const char *path, unsigned *out, struct err *e) MUST_CHECK;
+/* KILL until nobody is left, at most timeout_ms. */
+int cgroup_kill(const char *path, int64_t timeout_ms, struct err *e) MUST_CHECK;
+/* Remove it everywhere, with what is below; -1 with ERRK_STATE while it has processes. */
+int cgroup_remove(const char *path, struct err *e) MUST_CHECK;
+/* Move this process into `path`, made where needed. Without effect on resources: it only keeps the
+ * process apart from the service that started it. */
+int cgroup_join(const char *path, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,348 @@
+/*
+ * The backend for runc-compatible runtimes (runc, crun, runsc): create, start, state, kill, delete
+ * and exec of their command line. The bundle is ours; environments are in files on tmpfs, never in
+ * an argv.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "backend/backend.h"
+#include "backend/cgroup.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/secret.h"
+
+#define RUNTIME_TIMEOUT_MS 60000
+#define KILL_TIMEOUT_MS	   10000
+#define LOG_MAX		   65536
+#define STATE_MAX	   65536
+
+static char *bundle_dir(const struct box *box)
+{
+	return mem_printf("%s/bundle", box->dir);
+}
+
+static char *log_path(const struct box *box)
+{
+	return mem_printf("%s/runtime.log", box->dir);
+}
+
+/* The runtime's own account of a failure: the `msg` of the last line of its JSON log. */
+static int runtime_error(const char *log, const char *verb, int status, struct err *e)
+{
+	auto_buf struct buf text = BUF(LOG_MAX);
+	struct str rest, line, last = {0}, said = {0};
+	auto_json struct json *j = NULL;
+	char msg[200] = "";
+
+	if (fs_read(&text, log, NULL) == 0)
+		for (rest = str_trim(buf_view(&text)); rest.n > 0 && str_cut(&rest, '\n', &line);)
+			last = line;
+	if (last.n > 0 && json_parse(&j, last, NULL, NULL) == 0 &&
+	    json_opt_str(j, "msg", LOG_MAX, &said, NULL) == 0)
+		str_printable(msg, sizeof(msg), said);
+	return err_set(e, ERRK_PEER, "runtime %s ended with %d%s%s", verb, status, *msg ? ": " : "",
+		       msg);
+}
+
+/* Run one verb to its end with the given output; the exit status, -1 with `e` filled. */
+static int run_verb(const char *const *argv, int out, int err, struct err *e)
+{
+	struct proc_spec spec = {.argv = argv, .in = -1, .out = out, .err = err};
+	struct pollfd p = {.events = POLLIN};
+	auto_close int pidfd = -1;
+	int status;
+	pid_t pid;
+
+	if (proc_start(&pid, &spec, e) < 0)
+		return -1;
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	p.fd = pidfd;
+	if (pidfd < 0 || poll(&p, 1, RUNTIME_TIMEOUT_MS) <= 0) {
+		kill(-pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return err_set(e, ERRK_PEER, "%s does not end", argv[0]);
+	}
+	if (waitpid(pid, &status, 0) < 0)
+		return err_sys(e, "wait for %s", argv[0]);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* `verb` and its arguments, NULL-ended, after the options that are the same for all. */
+static int runtime(const struct box *box, const char *const *args, int out, int err, struct err *e)
+{
+	auto_free char *log = log_path(box);
+	const char *argv[24] = {box->runtime,	"--root", box->runtime_root, "--log", log,
+				"--log-format", "json"};
+	size_t n = 7;
+	int status;
+
+	while (*args && n + 1 < ARRAY_SIZE(argv))
+		argv[n++] = *args++;
+	unlink(log);
+	status = run_verb(argv, out, err, e);
+	if (status > 0)
+		return runtime_error(log, argv[7], status, e);
+	return status;
+}
+
+static int oci_probe(const struct box *box, struct buf *version, struct err *e)
+{
+	const char *const argv[] = {box->runtime, "--version", NULL};
+	struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
+	struct proc_result r = {.out = BUF(4096), .err = BUF(4096)};
+	struct str rest, line;
+	int ret;
+
+	ret = proc_run(&spec, NULL, 0, RUNTIME_TIMEOUT_MS, &r, e);
+	if (ret == 0 && r.status != 0)
+		ret = err_set(e, ERRK_PEER, "%s --version ended with %d", box->runtime, r.status);
+	if (ret == 0) {
+		/* "runc version 1.1.5+ds1" */
+		rest = buf_view(&r.out);
+		str_cut(&rest, '\n', &line);
+		while (line.n > 0 && str_cut(&line, ' ', &rest))
+			if (!str_is(rest, "version"))
+				buf_printf(version, "%s%.*s", version->n ? " " : "", (int)rest.n,
+					   rest.p);
+	}
+	proc_result_free(&r);
+	return ret;
+}
+
+static int oci_prepare(const struct box *box, struct err *e)
+{
+	auto_buf struct buf config = BUF(OCI_CONFIG_MAX);
+	auto_free char *bundle = bundle_dir(box);
+	auto_free char *path = mem_printf("%s/config.json", bundle);
+	struct oci_placement p = {.rootfs = box->root,
+				  .cgroup = box->cgroup,
+				  .hostname = box->id,
+				  .id_base = box->id_base,
+				  .id_count = box->id_count,
+				  .user = box->user};
+
+	if (oci_config(&config, box->spec, box->image, &p, e) < 0 ||
+	    buf_check(&config, "config.json", e) < 0)
+		return -1;
+	if (fs_mkdirs(bundle, 0700, e) < 0 || fs_mkdirs(box->runtime_root, 0700, e) < 0)
+		return -1;
+	return fs_write(path, config.p, config.n, 0600, e);
+}
+
+static int read_pid(const char *path, pid_t *out, struct err *e)
+{
+	auto_buf struct buf text = BUF(32);
+	uint64_t pid;
+	int r = fs_read(&text, path, e);
+
+	if (r == FS_NOT_FOUND)
+		return err_set(e, ERRK_PEER, "the runtime wrote no %s", path);
+	if (r < 0 || str_u64(str_trim(buf_view(&text)), INT32_MAX, &pid, e) < 0)
+		return -1;
+	*out = (pid_t)pid;
+	return 0;
+}
+
+static int oci_create(const struct box *box, int out, int err, pid_t *pid, struct err *e)
+{
+	auto_free char *bundle = bundle_dir(box);
+	auto_free char *pid_file = mem_printf("%s/pid", box->dir);
+	const char *const args[] = {"create", "--bundle", bundle, "--pid-file",
+				    pid_file, box->id,	  NULL};
+
+	unlink(pid_file);
+	if (runtime(box, args, out, err, e) < 0)
+		return -1;
+	return read_pid(pid_file, pid, e);
+}
+
+static int oci_start(const struct box *box, struct err *e)
+{
+	const char *const args[] = {"start", box->id, NULL};
+
+	return runtime(box, args, -1, -1, e);
+}
+
+static enum backend_status status_of(struct str s, bool *created)
+{
+	*created = str_is(s, "created");
+	if (*created || str_is(s, "running") || str_is(s, "creating") || str_is(s, "paused"))
+		return BACKEND_RUNNING;
+	return str_is(s, "stopped") ? BACKEND_STOPPED : BACKEND_UNKNOWN;
+}
+
+static int parse_state(struct backend_state *out, struct str text, struct err *e)
+{
+	auto_json struct json *j = NULL;
+	struct str status;
+	uint64_t pid = 0;
+
+	if (json_parse(&j, text, NULL, e) < 0 || json_str(j, "status", 32, &status, e) < 0 ||
+	    json_opt_u64(j, "pid", INT32_MAX, &pid, e) < 0)
+		return err_wrap(e, "the runtime's state");
+	out->status = status_of(status, &out->created);
+	out->pid = (pid_t)pid;
+	return 0;
+}
+
+/* The runtime's own folder is the fact behind "does not exist". */
+static bool runtime_knows(const struct box *box)
+{
+	auto_free char *path = mem_printf("%s/%s", box->runtime_root, box->id);
+
+	return fs_exists(path);
+}
+
+static void oci_inspect(const struct box *box, struct backend_state *out, struct err *e)
+{
+	const char *const argv[] = {box->runtime, "--root", box->runtime_root,
+				    "state",	  box->id,  NULL};
+	struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
+	struct proc_result r = {.out = BUF(STATE_MAX), .err = BUF(4096)};
+
+	*out = (struct backend_state){.status = BACKEND_UNKNOWN};
+	if (!runtime_knows(box)) {
+		out->status = BACKEND_GONE;
+		return;
+	}
+	if (proc_run(&spec, NULL, 0, RUNTIME_TIMEOUT_MS, &r, e) < 0)
+		out->status = BACKEND_UNKNOWN;
+	else if (r.status != 0 && !runtime_knows(box))
+		out->status = BACKEND_GONE;
+	else if (r.status != 0)
+		err_set(e, ERRK_PEER, "runtime state ended with %d", r.status);
+	else if (parse_state(out, buf_view(&r.out), e) < 0)
+		out->status = BACKEND_UNKNOWN;
+	proc_result_free(&r);
+}
+
+static int oci_stop(const struct box *box, int signal, struct err *e)
+{
+	char number[16];
+	const char *const args[] = {"kill", box->id, number, NULL};
+	struct backend_state state;
+
+	if (signal == SIGKILL)
+		return cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e);
+	snprintf(number, sizeof(number), "%d", signal);
+	if (runtime(box, args, -1, -1, e) == 0)
+		return 0;
+	oci_inspect(box, &state, e); /* it may have ended a moment ago */
+	return state.status == BACKEND_STOPPED || state.status == BACKEND_GONE ? 0 : -1;
+}
+
+static int oci_destroy(const struct box *box, struct err *e)
+{
+	const char *const args[] = {"delete", "--force", box->id, NULL};
+	auto_free char *bundle = bundle_dir(box);
+
+	if (cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0)
+		return -1;
+	if (runtime_knows(box) && runtime(box, args, -1, -1, e) < 0 && runtime_knows(box))
+		return -1;
+	if (cgroup_remove(box->cgroup, e) < 0)
+		return -1;
+	return fs_remove_tree(bundle, e);
+}
+
+/* The process file of one exec: in the lease's folder on tmpfs, under a name of its own. */
+static int write_process(const struct box *box, const struct backend_exec *x, const char *path,
+			 struct err *e)
+{
+	auto_buf struct buf text = BUF(OCI_CONFIG_MAX);
+	struct oci_exec exec = {.argv = x->argv,
+				.workdir = x->workdir,
+				.env = x->env,
+				.nenv = x->nenv,
+				.user = x->user};
+
+	if (oci_exec(&text, box->spec, box->image, &exec, e) < 0 ||
+	    buf_check(&text, "process", e) < 0)
+		return -1;
+	return fs_write(path, text.p, text.n, 0600, e);
+}
+
+/* A killed `runtime exec` leaves its process inside: end that one, too. */
+static void kill_exec(const char *pid_file)
+{
+	pid_t pid;
+
+	if (read_pid(pid_file, &pid, NULL) == 0 && pid > 1)
+		kill(pid, SIGKILL);
+}
+
+/* What the runtime says when it found no program, as a shell's status. */
+static void shell_status(struct backend_exec_result *r, const struct err *why)
+{
+	if (strstr(why->msg, "permission denied"))
+		r->status = 126;
+	else if (strstr(why->msg, "not found") || strstr(why->msg, "no such file"))
+		r->status = 127;
+}
+
+static int exec_with(const struct box *box, const char *const *argv, const struct backend_exec *x,
+		     struct backend_exec_result *r, struct err *e)
+{
+	struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
+	struct proc_result p = {.out = BUF(r->out.max), .err = BUF(r->err.max)};
+	int64_t end = clock_mono_ms() + x->timeout_ms;
+	int ret = proc_run(&spec, x->input, x->input_n, x->timeout_ms, &p, e);
+
+	r->timed_out = ret < 0 && clock_mono_ms() >= end;
+	r->status = ret == 0 ? p.status : 128 + SIGKILL;
+	r->out = p.out;
+	r->err = p.err;
+	return r->timed_out ? 0 : ret;
+}
+
+static int oci_run_exec(const struct box *box, const struct backend_exec *x,
+			struct backend_exec_result *r, struct err *e)
+{
+	uint64_t name = rand_below(UINT64_MAX);
+	auto_free char *process = mem_printf("%s/exec-%016" PRIx64 ".json", box->dir, name);
+	auto_free char *pid_file = mem_printf("%s/exec-%016" PRIx64 ".pid", box->dir, name);
+	auto_free char *log = mem_printf("%s/exec-%016" PRIx64 ".log", box->dir, name);
+	const char *const argv[] = {
+		box->runtime, "--root", box->runtime_root, "--log", log,	  "--log-format",
+		"json",	      "exec",	"--process",	   process, "--pid-file", pid_file,
+		box->id,      NULL};
+	struct err why = {0};
+	int ret = write_process(box, x, process, e);
+
+	if (ret == 0)
+		ret = exec_with(box, argv, x, r, e);
+	if (ret == 0 && r->timed_out)
+		kill_exec(pid_file);
+	if (ret == 0 && r->status == 255) {
+		runtime_error(log, "exec", r->status, &why);
+		shell_status(r, &why);
+	}
+	unlink(process);
+	unlink(pid_file);
+	unlink(log);
+	return ret;
+}
+
+const struct backend backend_oci = {
+	.name = "oci",
+	.probe = oci_probe,
+	.prepare = oci_prepare,
+	.create = oci_create,
+	.start = oci_start,
+	.inspect = oci_inspect,
+	.stop = oci_stop,
+	.destroy = oci_destroy,
+	.exec = oci_run_exec,
+};

@@ -1,0 +1,23 @@
+/* Capabilities by the system calls themselves: two masks are not worth a library in each keeper. */
+#include "keeper/powers.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define KEEPER_POWERS (1u << CAP_KILL | 1u << CAP_SYS_RESOURCE)
+
+int powers_drop(struct err *e)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{KEEPER_POWERS, KEEPER_POWERS, 0}};
+
+	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 && errno != EPERM)
+			return err_sys(e, "drop a capability");
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &head, data) < 0)
+		return err_sys(e, "drop capabilities");
+	return 0;
+}
