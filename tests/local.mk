@@ -1,3 +1,4 @@
 # tests that belong to no single layer
 EXTRA_DIST += tests/run-each tests/source/check-source tests/source/layers.txt \
 	tests/source/wrappers.txt tests/source/calls.txt tests/source/codespell.txt
+include tests/system/local.mk
