@@ -8,3 +8,14 @@ L_config = src/agent/libleased-config.a src/spec/libleased-spec.a $(L_crypto)
 check_PROGRAMS += tests/link/config
 tests_link_config_SOURCES = tests/link/main.c
 tests_link_config_LDADD = @WHOLE@ src/agent/libleased-config.a @NOWHOLE@ $(L_config)
+
+noinst_LIBRARIES += src/agent/libleased-agent.a
+src_agent_libleased_agent_a_SOURCES = \
+	src/agent/control.c src/agent/control.h src/agent/control_engine.c \
+	src/agent/sandbox.c src/agent/sandbox.h
+L_agent = src/agent/libleased-agent.a src/agent/libleased-config.a $(L_lease) \
+	$(SECCOMP_LIBS) $(CAP_LIBS)
+
+check_PROGRAMS += tests/link/agent
+tests_link_agent_SOURCES = tests/link/main.c
+tests_link_agent_LDADD = @WHOLE@ src/agent/libleased-agent.a @NOWHOLE@ $(L_agent)
