@@ -93,12 +93,13 @@ static int drop_powers(enum confine_kind kind, struct err *e)
 {
 	static const cap_value_t KEPT[] = {CAP_CHOWN, CAP_FOWNER, CAP_DAC_OVERRIDE, CAP_FSETID,
 					   CAP_SETFCAP};
-	cap_t caps = cap_init();
-	int n = kind == CONFINE_UNPACK ? (int)ARRAY_SIZE(KEPT) : 0;
-	int r = -1;
+	cap_t caps = cap_init(); /* none */
+	int r = caps ? 0 : -1;
 
-	if (caps && cap_set_flag(caps, CAP_PERMITTED, n, KEPT, CAP_SET) == 0 &&
-	    cap_set_flag(caps, CAP_EFFECTIVE, n, KEPT, CAP_SET) == 0)
+	if (r == 0 && kind == CONFINE_UNPACK)
+		r = cap_set_flag(caps, CAP_PERMITTED, ARRAY_SIZE(KEPT), KEPT, CAP_SET) ||
+		    cap_set_flag(caps, CAP_EFFECTIVE, ARRAY_SIZE(KEPT), KEPT, CAP_SET);
+	if (r == 0)
 		r = cap_set_proc(caps);
 	cap_free(caps);
 	return r ? err_sys(e, "drop capabilities") : 0;

@@ -19,7 +19,7 @@
 
 static int open_beneath(int dir, const char *path, uint64_t flags)
 {
-	struct open_how how = {.flags = flags | O_CLOEXEC | O_NOCTTY,
+	struct open_how how = {.flags = flags | O_CLOEXEC,
 			       .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS};
 
 	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
@@ -115,7 +115,7 @@ static int open_regular(int *fd, int dir, const char *path, uint64_t *size, stru
 {
 	struct stat st;
 
-	*fd = open_beneath(dir, path, O_RDONLY | O_NONBLOCK);
+	*fd = open_beneath(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (*fd < 0)
 		return err_sys(e, "image layout: %s", path);
 	if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {

@@ -9,3 +9,12 @@ check_PROGRAMS += tests/link/image
 tests_link_image_SOURCES = tests/link/main.c
 tests_link_image_LDADD = @WHOLE@ src/image/libleased-image.a @NOWHOLE@ src/spec/libleased-spec.a \
 	$(L_crypto) $(ARCHIVE_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/root/image
+ROOT_TESTS += tests/root/image
+tests_root_image_SOURCES = tests/root/image.c tests/root/make_layout.c tests/root/make_layout.h
+tests_root_image_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS)
+tests_root_image_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
+tests_root_image_LDADD = $(L_image) $(CMOCKA_LIBS)
+endif
