@@ -59,6 +59,8 @@ DEFINE_AUTO(struct keyset, keyset_free)
 /* A JSON object {"1":"02…",…}: every key a curve point, amounts distinct and > 0. Replaces the
  * keys. */
 int keyset_keys_parse(struct keyset *k, struct str json, struct err *e) MUST_CHECK;
+struct json;
+int keyset_keys_from_json(struct keyset *k, const struct json *object, struct err *e) MUST_CHECK;
 void keyset_keys_write(struct buf *out, const struct keyset *k);
 /* The id that follows from keys, unit, fee and expiry. `version` is KEYSET_V1 or KEYSET_V2. */
 void keyset_derive_id(struct keyset_id *out, const struct keyset *k, enum keyset_version version);

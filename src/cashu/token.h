@@ -15,7 +15,7 @@ struct cashu_token {
 	char *mint;	      /* as written; compare after mint_url_normalise */
 	char *unit;	      /* "sat" where a V3 token has none */
 	char *memo;	      /* NULL: none */
-	struct proofs proofs; /* at least one; each secret and C once; ids may be short */
+	struct proofs proofs; /* at least one; each secret once; ids may be short */
 };
 
 struct token_limits {
