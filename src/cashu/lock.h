@@ -37,8 +37,8 @@ enum lock_kind lock_parse(struct lock *out, struct str secret) MUST_CHECK;
 /* The same 33 bytes: the other parity of our key is somebody else's. */
 bool lock_is_to(const struct lock *l, const struct lock_key *ours);
 
-int lock_key_of(struct lock_key *out,
-		const struct secret *k) MUST_CHECK; /* -1: not a valid scalar */
+/* False: not a valid scalar. */
+bool lock_key_of(struct lock_key *out, const struct secret *k) MUST_CHECK;
 int lock_key_parse(struct lock_key *out, struct str hex, struct err *e) MUST_CHECK;
 
 /* A secret's text with this nonce; what lock_parse takes. */
