@@ -1,9 +1,44 @@
 noinst_LIBRARIES += src/cashu/libleased-cashu.a
 src_cashu_libleased_cashu_a_SOURCES = \
-	src/cashu/cbor.h src/cashu/derive.h src/cashu/dhke.h src/cashu/keyset.h src/cashu/lock.h \
-	src/cashu/mint.h src/cashu/p2pk.h src/cashu/proof.h src/cashu/quote.h src/cashu/request.h \
-	src/cashu/sign.h src/cashu/token.h src/cashu/wire.h
+	src/cashu/cbor.c src/cashu/cbor.h \
+	src/cashu/derive.c src/cashu/derive.h \
+	src/cashu/dhke.c src/cashu/dhke.h \
+	src/cashu/keyset.c src/cashu/keyset.h \
+	src/cashu/lock.c src/cashu/lock.h \
+	src/cashu/mint.c src/cashu/mint.h \
+	src/cashu/p2pk.c src/cashu/p2pk.h \
+	src/cashu/proof.c src/cashu/proof.h \
+	src/cashu/quote.c src/cashu/quote.h \
+	src/cashu/request.c src/cashu/request.h \
+	src/cashu/request-tlv.c src/cashu/request-tlv.h \
+	src/cashu/sign.c src/cashu/sign.h \
+	src/cashu/token.c src/cashu/token.h \
+	src/cashu/wire.c src/cashu/wire.h
 
 check_PROGRAMS += tests/link/cashu
 tests_link_cashu_SOURCES = tests/link/main.c
 tests_link_cashu_LDADD = @WHOLE@ src/cashu/libleased-cashu.a @NOWHOLE@ $(L_cashu)
+
+EXTRA_DIST += \
+	tests/vectors/cashu/error_codes.json tests/vectors/cashu/nut00_blinding.json \
+	tests/vectors/cashu/nut00_hash_to_curve.json tests/vectors/cashu/nut00_token_v3.json \
+	tests/vectors/cashu/nut00_token_v4.json tests/vectors/cashu/nut01_keys.json \
+	tests/vectors/cashu/nut02_keyset_id.json tests/vectors/cashu/nut10_tags.json \
+	tests/vectors/cashu/nut11_nut14_sig_all.json tests/vectors/cashu/nut11_p2pk_sig_inputs.json \
+	tests/vectors/cashu/nut12_dleq.json tests/vectors/cashu/nut13_derivation.json \
+	tests/vectors/cashu/nut18_payment_request.json \
+	tests/vectors/cashu/nut20_mint_quote_signature.json \
+	tests/vectors/cashu/nut26_payment_request_bech32m.json \
+	tests/vectors/cashu/p2pk_hostile_locks.json tests/vectors/cashu/token_interop.json
+
+if CMOCKA
+CASHU_TESTS = tests/unit/cashu_dhke tests/unit/cashu_token
+check_PROGRAMS += $(CASHU_TESTS)
+TESTS += $(CASHU_TESTS)
+CASHU_VECTORS = tests/unit/cashu_vectors.c tests/unit/cashu_vectors.h
+CASHU_LIBS = $(L_cashu) $(CMOCKA_LIBS)
+tests_unit_cashu_dhke_SOURCES = tests/unit/cashu_dhke.c $(CASHU_VECTORS)
+tests_unit_cashu_dhke_LDADD = $(CASHU_LIBS)
+tests_unit_cashu_token_SOURCES = tests/unit/cashu_token.c $(CASHU_VECTORS)
+tests_unit_cashu_token_LDADD = $(CASHU_LIBS)
+endif
