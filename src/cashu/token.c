@@ -304,6 +304,8 @@ static int text_decode(struct cashu_token *t, struct str text, struct token_limi
 	if (!v3 && !str_starts(rest, "cashuB"))
 		return err_set(e, ERRK_INPUT, "no cashuA or cashuB");
 	rest = (struct str){rest.p + 6, rest.n - 6};
+	while (rest.n > 0 && rest.p[rest.n - 1] == '=')
+		rest.n--; /* tokens with too much padding are about */
 	if (base64_decode(&raw, rest, BASE64_ANY, e))
 		return -1;
 	return v3 ? v3_decode(t, buf_view(&raw), lim.proofs, e)
