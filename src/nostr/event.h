@@ -56,6 +56,7 @@ void nostr_event_free(
 	struct nostr_event *ev); /* wipes the content: it may be a decrypted message */
 DEFINE_AUTO(struct nostr_event, nostr_event_free)
 #define auto_event AUTO(nostr_event_free)
+void nostr_event_set_content(struct nostr_event *ev, struct str content); /* copied */
 struct nostr_event *nostr_event_copy(const struct nostr_event *ev);
 
 /* Add a tag; values are copied. nostr_event_tag adds [name, value]. */

@@ -4,8 +4,9 @@
 
 #include "nostr/filter.h"
 
-#define NOSTR_SUB_MAX	  64 /* characters of a subscription id */
-#define NOSTR_FILTERS_MAX 32 /* in one REQ */
+#define NOSTR_FRAME_MAX	  (256 * 1024) /* bytes of a message */
+#define NOSTR_SUB_MAX	  64	       /* characters of a subscription id */
+#define NOSTR_FILTERS_MAX 32	       /* in one REQ */
 #define NOSTR_TEXT_MAX	  1024
 
 enum nostr_frame_type {

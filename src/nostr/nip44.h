@@ -16,6 +16,8 @@ int nip44_key(struct secret *out, const struct secret *mine, const struct pubkey
 /* Append the payload for 1 … NIP44_SEND_MAX bytes with a fresh nonce. */
 int nip44_encrypt(struct buf *out, const struct secret *key, struct str text,
 		  struct err *e) MUST_CHECK;
+/* Length and version, without any cryptography. */
+int nip44_check(struct str payload, struct err *e) MUST_CHECK;
 /* Append the text: MAC in constant time first, then exact padding. Not checked for UTF-8. */
 int nip44_decrypt(struct buf *out, const struct secret *key, struct str payload,
 		  struct err *e) MUST_CHECK;

@@ -30,7 +30,8 @@ void nostr_relay_status(const struct nostr_relay *r, struct nostr_relay_status *
 bool nostr_relay_take(struct nostr_relay *r);
 void nostr_relay_charge(struct nostr_relay *r, unsigned n);
 int64_t nostr_relay_affords(const struct nostr_relay *r,
-			    unsigned n); /* ms until n tokens are there */
+			    unsigned n);		 /* ms until n tokens are there */
+unsigned nostr_relay_burst(const struct nostr_relay *r); /* the budget when it is full */
 /* A forged or unasked event: after NOSTR_FAULTS_MAX of them the connection is given up for long. */
 void nostr_relay_fault(struct nostr_relay *r, const char *what);
 #define NOSTR_FAULTS_MAX 20
