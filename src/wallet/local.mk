@@ -1,6 +1,13 @@
 noinst_LIBRARIES += src/wallet/libleased-wallet.a
 src_wallet_libleased_wallet_a_SOURCES = \
-	src/wallet/purse.h src/wallet/till.h src/wallet/wallet.h
+	src/wallet/back.c src/wallet/check.c src/wallet/claim.c src/wallet/core.h \
+	src/wallet/fund.c src/wallet/job.c src/wallet/job.h src/wallet/keysets.c \
+	src/wallet/ledger.c src/wallet/mints.c src/wallet/outputs.c src/wallet/outputs.h \
+	src/wallet/outs.c src/wallet/payment.h src/wallet/plan.h src/wallet/plans.c \
+	src/wallet/purse.h src/wallet/quotes.c src/wallet/recover.c src/wallet/refund.c \
+	src/wallet/replace.c src/wallet/run.c src/wallet/scan.c src/wallet/schema.c \
+	src/wallet/schema.h src/wallet/select.c src/wallet/send.c src/wallet/settle.c \
+	src/wallet/till.h src/wallet/wallet.c src/wallet/wallet.h
 
 check_PROGRAMS += tests/link/wallet
 tests_link_wallet_SOURCES = tests/link/main.c

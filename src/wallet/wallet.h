@@ -128,11 +128,13 @@ int wallet_each_mint(struct wallet *w,
 int wallet_fee(struct wallet *w, const char *mint, size_t n, struct sat *out,
 	       struct err *e) MUST_CHECK;
 
-/* --- ledger: each posting moves msat from one account to another, so books always balance --- */
+/* --- ledger: each posting moves msat from one account to another, so the books always balance. The
+ * proofs that we hold are worth OWN + OPEN + EARNED + OWED; a lease has paid what EARNED, OWED,
+ * FEES and OPEN got of it. --- */
 
 enum ledger_account {
-	LEDGER_OUTSIDE = 1, /* the world: buyers, Lightning */
-	LEDGER_ECASH,	    /* proofs that we hold */
+	LEDGER_OUTSIDE = 1, /* the world: other wallets, Lightning */
+	LEDGER_OWN,	    /* free money of this wallet */
 	LEDGER_OUT,	    /* outgoing tokens of unknown fate */
 	LEDGER_FEES,	    /* what mints kept */
 	LEDGER_OPEN,	    /* paid for a lease, not yet earned */
@@ -149,7 +151,7 @@ struct ledger_posting {
 	int64_t plan;	    /* 0: none */
 };
 int ledger_post(struct tx *tx, const struct ledger_posting *p, struct err *e) MUST_CHECK;
-/* Sum of what came in minus what went out for one account and ref (NULL: all), in msat. */
+/* What went to the account minus what left it, for one ref (NULL: all), in msat. */
 int ledger_sum(struct db *d, enum ledger_account a, const char *ref, int64_t *msat,
 	       struct err *e) MUST_CHECK;
 

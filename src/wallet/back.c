@@ -1,0 +1,307 @@
+/* Money into the wallet by one swap: an outgoing token with the provider's signatures or, after its
+ * locktime, with our refund key; somebody else's token. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cashu/dhke.h"
+#include "wallet/job.h"
+
+static void back_closed(struct job *j, const struct plan *p)
+{
+	if (p->state == PLAN_SETTLED)
+		job_done(j, str_of(""), p->pub.net);
+	else
+		job_rejected(j, p);
+}
+
+/* The mint knows full ids only. */
+static int back_ids(struct proofs *list, const struct wmint *m, struct err *e)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const struct keyset *k;
+
+		if (keysets_resolve(&k, &m->keysets, &list->v[i].id) != KEYSET_FOUND)
+			return err_set(e, ERRK_INPUT, "keyset of proof %zu is not known", i);
+		list->v[i].id = k->id;
+	}
+	return 0;
+}
+
+static void witness_set(struct proof *p, const uint8_t sig[static 64])
+{
+	free(p->witness);
+	p->witness = lock_witness(sig);
+}
+
+static int back_store(struct job *j, const struct proofs *inputs, int64_t *plan, struct err *e)
+{
+	AUTO(plan_free) struct plan *p = mem_zero(sizeof(*p));
+	auto_tx struct tx *tx = NULL;
+	struct output_wish wish = {0};
+
+	p->pub.kind = j->token_out ? WALLET_PLAN_RETURN : WALLET_PLAN_RECEIVE;
+	p->pub.token_out = j->token_out;
+	p->mint = j->mint;
+	memcpy(p->ref, j->ref, sizeof(p->ref));
+	p->keyset = wish.keyset = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
+	if (proofs_sum(&p->pub.gross, inputs, e) < 0 ||
+	    proofs_fee(&p->pub.fee, inputs, &j->mint->keysets, e) < 0)
+		return -1;
+	if (!sat_sub(&wish.ours, p->pub.gross, p->pub.fee) || sat_is_zero(wish.ours))
+		return err_set(e, ERRK_LIMIT, "the mint's fee eats this token up");
+	p->pub.net = wish.ours;
+	if (db_begin(&tx, j->w->db, e) < 0 || outputs_make(&p->planned, tx, j->w, &wish, e) < 0 ||
+	    plan_store(tx, j->w, p, inputs, e) < 0)
+		return -1;
+	if (j->token_out && out_state(tx, j->token_out, WALLET_OUT_RETURNING, e) < 0)
+		return -1;
+	*plan = p->pub.id;
+	return db_commit(&tx, e);
+}
+
+static void back_go(struct job *j, const struct proofs *inputs)
+{
+	int64_t plan = 0;
+	struct err e;
+
+	if (back_store(j, inputs, &plan, &e) < 0)
+		job_fail(j, &e);
+	else
+		job_run(j, plan, back_closed);
+}
+
+/* --- outgoing tokens --- */
+
+static int out_load(struct job *j, struct wallet_out *o, struct cashu_token **t, struct err *e)
+{
+	auto_buf struct buf text = BUF(256 << 10);
+	struct wallet_out_names names;
+	int rc = wallet_out_get(j->w, j->token_out, NULL, o, &names, &text, e);
+
+	if (rc < 0)
+		return -1;
+	if (rc == WALLET_NO_SUCH)
+		return err_set(e, ERRK_STATE, "no such outgoing token");
+	o->ref = o->mint = NULL; /* names ends here */
+	j->mint = mint_allowed(j->w, str_of(names.mint));
+	if (!j->mint)
+		return err_set(e, ERRK_DENIED, "mint %s is not allowed", names.mint);
+	memcpy(j->ref, names.ref, sizeof(j->ref));
+	if (o->state != WALLET_OUT_OPEN || text.n == 0)
+		return err_set(e, ERRK_STATE, "this token is not open any more");
+	return token_decode(t, buf_view(&text), TOKEN_LIMITS_WALLET, e);
+}
+
+static int sign_released(struct job *j, struct proofs *list, const struct lock *lock, struct err *e)
+{
+	if (list->n != j->release->n)
+		return err_set(e, ERRK_INPUT, "release: %zu signatures for %zu proofs",
+			       j->release->n, list->n);
+	for (size_t i = 0; i < list->n; i++) {
+		if (!lock_verify(j->release->sig[i], str_of(list->v[i].secret), &lock->key))
+			return err_set(e, ERRK_INPUT, "release: signature %zu is wrong", i);
+		witness_set(&list->v[i], j->release->sig[i]);
+	}
+	return 0;
+}
+
+static int sign_refund(struct job *j, struct proofs *list, const struct lock *lock, struct err *e)
+{
+	auto_secret struct secret k;
+	uint8_t sig[64];
+
+	if (clock_wall() <= lock->locktime)
+		return err_set(e, ERRK_STATE, "locked for another %lld s",
+			       (long long)(lock->locktime - clock_wall() + 1));
+	switch (wallet_refund_secret(j->w, lock->refund.b, &k, e)) {
+	case 0:
+		break;
+	case WALLET_NO_SUCH:
+		return err_set(e, ERRK_STATE, "no key for this lock");
+	default:
+		return -1;
+	}
+	for (size_t i = 0; i < list->n; i++) {
+		lock_sign(sig, str_of(list->v[i].secret), &k);
+		witness_set(&list->v[i], sig);
+	}
+	return 0;
+}
+
+static void return_step(struct job *j)
+{
+	AUTO(token_free) struct cashu_token *t = NULL;
+	struct wallet_out o;
+	struct sat amount;
+	struct lock lock;
+	struct err e;
+
+	if (out_load(j, &o, &t, &e) < 0) {
+		job_fail(j, &e);
+		return;
+	}
+	if (!job_ready(j, return_step))
+		return;
+	if (back_ids(&t->proofs, j->mint, &e) < 0 ||
+	    out_lock(&lock, &amount, j->w, j->token_out, &e) < 0 ||
+	    (j->release ? sign_released(j, &t->proofs, &lock, &e)
+			: sign_refund(j, &t->proofs, &lock, &e)) < 0)
+		job_fail(j, &e);
+	else
+		back_go(j, &t->proofs);
+}
+
+void wallet_release_redeem(struct wallet *w, int64_t token_out, const struct wallet_release *r,
+			   wallet_job_fn *fn, void *ctx)
+{
+	struct job *j = job_new(w, fn, ctx, return_step);
+
+	j->token_out = token_out;
+	j->release = mem_dup(r, sizeof(*r));
+}
+
+void wallet_reclaim(struct wallet *w, int64_t token_out, wallet_job_fn *fn, void *ctx)
+{
+	struct job *j = job_new(w, fn, ctx, return_step);
+
+	j->token_out = token_out;
+}
+
+/* --- somebody's token --- */
+
+static int receive_open(struct job *j, struct proof *p, struct err *e)
+{
+	auto_secret struct secret k;
+	struct lock lock;
+	uint8_t sig[64];
+
+	switch (lock_parse(&lock, str_of(p->secret))) {
+	case LOCK_PLAIN:
+		return 0;
+	case LOCK_UNSUPPORTED:
+		return err_set(e, ERRK_DENIED, "it has a lock that this wallet does not know");
+	case LOCK_OK:
+		break;
+	}
+	switch (wallet_refund_secret(j->w, lock.key.b, &k, e)) {
+	case 0:
+		lock_sign(sig, str_of(p->secret), &k);
+		witness_set(p, sig);
+		return 0;
+	case WALLET_NO_SUCH:
+		return err_set(e, ERRK_DENIED, "it is locked to somebody else");
+	default:
+		return -1;
+	}
+}
+
+static int receive_check(struct job *j, struct err *e)
+{
+	struct proofs *list = &j->token->proofs;
+
+	if (strcmp(j->token->unit, WALLET_UNIT) != 0)
+		return err_set(e, ERRK_DENIED, "its unit is not sat");
+	if (back_ids(list, j->mint, e) < 0)
+		return -1;
+	for (size_t i = 0; i < list->n; i++)
+		if (receive_open(j, &list->v[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+static void receive_step(struct job *j)
+{
+	struct err e;
+
+	if (!j->token) {
+		job_fail_msg(j, ERRK_INPUT, "this is not a Cashu token");
+		return;
+	}
+	j->mint = mint_allowed(j->w, str_of(j->token->mint));
+	if (!j->mint) {
+		err_set(&e, ERRK_DENIED, "its mint is not allowed: %.200s", j->token->mint);
+		job_fail(j, &e);
+		return;
+	}
+	if (!job_ready(j, receive_step))
+		return;
+	if (receive_check(j, &e) < 0)
+		job_fail(j, &e);
+	else
+		back_go(j, &j->token->proofs);
+}
+
+void wallet_receive(struct wallet *w, struct str token, wallet_job_fn *fn, void *ctx)
+{
+	struct job *j = job_new(w, fn, ctx, receive_step);
+
+	if (token_decode(&j->token, token, TOKEN_LIMITS_WALLET, NULL) < 0)
+		j->token = NULL;
+}
+
+/* --- what became of it --- */
+
+static int state_taken(struct job *j, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	if (db_begin(&tx, j->w->db, e) < 0 || wallet_out_taken(tx, j->token_out, e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
+static void state_answer(void *ctx, struct y_states *s, const struct mint_fault *f)
+{
+	struct job *j = ctx;
+	size_t spent = 0, pending = 0;
+	struct err e;
+
+	j->call = NULL;
+	if (f) {
+		if (f->kind == MINT_LIMITED)
+			mint_hush(j->w, j->mint, f);
+		err_set(&e, ERRK_PEER, "%s: %s", j->mint->url, f->detail);
+		job_fail(j, &e);
+		return;
+	}
+	for (size_t i = 0; i < s->n; i++) {
+		spent += s->v[i].state == PROOF_SPENT;
+		pending += s->v[i].state == PROOF_PENDING;
+	}
+	if (spent > 0 && state_taken(j, &e) < 0)
+		job_fail(j, &e);
+	else
+		job_done(j, str_of(spent ? "spent" : pending ? "pending" : "unspent"), SAT(0));
+}
+
+static void state_step(struct job *j)
+{
+	AUTO(token_free) struct cashu_token *t = NULL;
+	struct wallet_out o;
+	struct err e;
+
+	if (out_load(j, &o, &t, &e) < 0) {
+		job_fail(j, &e);
+		return;
+	}
+	if (mint_quiet_ms(j->w, j->mint) > 0) {
+		job_fail_msg(j, ERRK_PEER, "the mint limits our requests");
+		return;
+	}
+	j->ys = mem_array(t->proofs.n, sizeof(*j->ys));
+	for (size_t i = 0; i < t->proofs.n; i++) {
+		if (dhke_y_bytes(j->ys[i].b, str_of(t->proofs.v[i].secret), &e) < 0) {
+			job_fail(j, &e);
+			return;
+		}
+	}
+	j->call = mint_checkstate(j->mint->io, j->ys, t->proofs.n, state_answer, j);
+}
+
+void wallet_token_state(struct wallet *w, int64_t token_out, wallet_job_fn *fn, void *ctx)
+{
+	struct job *j = job_new(w, fn, ctx, state_step);
+
+	j->token_out = token_out;
+}

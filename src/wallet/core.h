@@ -1,0 +1,81 @@
+/* What the wallet's files share: the wallet itself, a mint of it, and who this process is. */
+#ifndef WALLET_CORE_H
+#define WALLET_CORE_H
+
+#include "cashu/keyset.h"
+#include "cashu/mint.h"
+#include "wallet/wallet.h"
+
+#define WALLET_UNIT "sat"
+
+struct run;
+struct job;
+struct scan;
+struct refresh;
+
+struct wmint {
+	struct wmint *next;
+	int64_t id; /* row */
+	bool allowed;
+	struct mint *io; /* NULL: known from earlier, not allowed now */
+	struct keysets keysets;
+	struct refresh *refresh; /* under way; NULL: none */
+	struct scan *scan;
+	int64_t refreshed_ms; /* monotonic; 0: not in this process */
+	char url[WALLET_URL_MAX + 1];
+};
+
+struct owner { /* a process */
+	int64_t pid, start;
+};
+
+struct wallet {
+	struct db *db;
+	struct loop *loop;
+	struct http *http;
+	struct seed seed;
+	char *instance;
+	const struct wallet_ops *ops;
+	void *ctx;
+	struct owner self;
+	struct wmint *mints;
+	struct run *runs;
+	struct job *jobs;
+};
+
+/* --- mints.c --- */
+
+struct wmint *mint_by_url(const struct wallet *w, const char *url); /* normalised; NULL: unknown */
+struct wmint *mint_by_id(const struct wallet *w, int64_t id);
+/* As mint_by_url for any spelling, and only where it is allowed. */
+struct wmint *mint_allowed(const struct wallet *w, struct str url);
+int mints_load(struct wallet *w, struct err *e) MUST_CHECK;
+void mints_free(struct wallet *w);
+/* After a 429: nothing goes to that mint for 65 s or what it asked for, in all processes. */
+void mint_hush(struct wallet *w, const struct wmint *m, const struct mint_fault *f);
+int64_t mint_quiet_ms(struct wallet *w, const struct wmint *m); /* 0: may be asked now */
+
+/* --- keysets.c --- */
+
+int keysets_load(struct wallet *w, struct wmint *m, struct err *e) MUST_CHECK;
+const struct keyset *keyset_by_id(const struct wmint *m, struct str id); /* full id */
+void refresh_free(struct refresh *r);
+/* As wallet_refresh, but asks again however fresh the last answer is (a plan was refused). */
+void mint_refresh_now(struct wallet *w, struct wmint *m, wallet_ready_fn *fn, void *ctx);
+
+/* --- scan.c: is the next counter really free? --- */
+
+/* Ask `restore` for the next 100 outputs until 100 are empty, then move the counter behind what was
+ * signed. */
+void scan_start(struct wallet *w, struct wmint *m, const struct keyset *k, wallet_ready_fn *fn,
+		void *ctx);
+void scan_free(struct scan *s);
+bool scan_wanted(struct wallet *w, const struct keyset *k);
+
+/* --- runs and jobs --- */
+
+void runs_free(struct wallet *w);
+void jobs_free(struct wallet *w);
+bool owner_alive(const struct wallet *w, const struct owner *o); /* another living process */
+
+#endif

@@ -1,0 +1,77 @@
+/* Jobs: calls of the buyer's side that go on over several turns of the loop. */
+#ifndef WALLET_JOB_H
+#define WALLET_JOB_H
+
+#include "cashu/token.h"
+#include "wallet/plan.h"
+#include "wallet/purse.h"
+
+struct job {
+	struct job *next;
+	struct wallet *w;
+	wallet_job_fn *fn; /* NULL: nobody listens */
+	void *ctx;
+	struct loop_timer *timer;
+	struct mint_call *call;
+	void (*step)(struct job *j); /* what the timer calls */
+	void (*closed)(struct job *j, const struct plan *p);
+	int64_t plan; /* waits for it; 0: none */
+	struct wmint *mint;
+	bool refreshed; /* keysets were asked for */
+	unsigned tries;
+	int64_t started_ms;
+
+	/* send */
+	struct sat net;
+	struct lock lock;
+	char ref[WALLET_REF_MAX + 1];
+	/* send, return, state */
+	int64_t token_out;
+	struct wallet_release *release; /* NULL: with our refund key */
+	/* receive */
+	struct cashu_token *token;
+	struct y_bytes *ys;
+	/* fund */
+	struct sat amount;
+	int64_t quote;
+	struct secret quote_key;
+	struct backoff backoff;
+};
+
+/* `step` runs on the next turn. */
+struct job *job_new(struct wallet *w, wallet_job_fn *fn, void *ctx, void (*step)(struct job *j));
+void job_later(struct job *j, int64_t ms, void (*step)(struct job *j));
+void job_say(struct job *j, enum wallet_stage stage, struct str text);
+/* These three are the last that is heard of it. */
+void job_done(struct job *j, struct str text, struct sat amount);
+void job_poor(struct job *j, struct sat needed);
+void job_fail(struct job *j, const struct err *error);
+void job_fail_msg(struct job *j, enum err_kind kind, const char *msg);
+/* Its plan is stored: run it; `closed` is called when that ends. */
+void job_run(struct job *j, int64_t plan, void (*closed)(struct job *j, const struct plan *p));
+/* Keysets at hand, and counters looked past? Otherwise asks and calls `step` again; false: wait. */
+bool job_ready(struct job *j, void (*step)(struct job *j));
+/* For a plan that was rejected. */
+void job_rejected(struct job *j, const struct plan *p);
+
+/* --- select.c --- */
+
+struct chosen { /* proofs of ours that pay an amount */
+	struct proofs proofs;
+	struct y_bytes *ys;
+	struct sat gross, fee;
+};
+void chosen_free(struct chosen *c);
+#define auto_chosen __attribute__((cleanup(chosen_free)))
+enum { SELECT_POOR = 1 };
+/* Free proofs of `m` worth `need` after the fee of spending them: one that fits best, else few.
+ * SELECT_POOR: there is not enough. */
+int select_proofs(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
+		  struct err *e) MUST_CHECK;
+int select_reserve(struct tx *tx, const struct chosen *c, int64_t plan, struct err *e) MUST_CHECK;
+
+/* --- fund.c --- */
+
+void fund_resume(struct wallet *w, int64_t quote);
+
+#endif

@@ -1,0 +1,38 @@
+/* The ledger: postings between accounts, written in the transaction of what they book. */
+#include "base/clock.h"
+#include "wallet/wallet.h"
+
+int ledger_post(struct tx *tx, const struct ledger_posting *p, struct err *e)
+{
+	struct stmt *s;
+	int rc;
+
+	if (msat_raw(p->amount) == 0)
+		return 0;
+
+	s = tx_write(tx, "INSERT INTO posting (at, source, target, msat, mint, ref, plan)"
+			 " VALUES (?, ?, ?, ?, ?, ?, nullif(?, 0))");
+	db_bind_i64(s, 1, clock_wall());
+	db_bind_i64(s, 2, p->from);
+	db_bind_i64(s, 3, p->to);
+	db_bind_i64(s, 4, (int64_t)msat_raw(p->amount));
+	db_bind_text(s, 5, str_of(p->mint));
+	db_bind_text(s, 6, str_of(p->ref ? p->ref : ""));
+	db_bind_i64(s, 7, p->plan);
+	rc = tx_run(s, NULL, e);
+	return rc < 0 ? err_wrap(e, "ledger") : 0;
+}
+
+int ledger_sum(struct db *d, enum ledger_account a, const char *ref, int64_t *msat, struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT coalesce(sum(iif(target = ?1, msat, -msat)), 0) FROM posting"
+			    " WHERE (target = ?1 OR source = ?1) AND (?2 IS NULL OR ref = ?2)");
+
+	db_bind_i64(s, 1, a);
+	db_bind_text(s, 2, str_of(ref));
+	if (db_step(s, e) != DB_ROW)
+		return err_wrap(e, "ledger");
+	*msat = db_i64(s, 0);
+	return 0;
+}

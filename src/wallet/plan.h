@@ -1,0 +1,149 @@
+/*
+ * A plan: one exchange with a mint whose exact request is stored before it is sent. plans.c keeps
+ * the rows, run.c talks to the mint, recover.c decides what an unclear outcome means, settle.c
+ * closes.
+ */
+#ifndef WALLET_PLAN_H
+#define WALLET_PLAN_H
+
+#include "base/buf.h"
+#include "cashu/quote.h"
+#include "cashu/token.h"
+#include "net/backoff.h"
+#include "wallet/core.h"
+#include "wallet/outputs.h"
+#include "wallet/schema.h"
+
+struct plan {
+	struct wallet_plan pub; /* what callers see; its strings are below and in the mint */
+	char ref[WALLET_REF_MAX + 1];
+	enum plan_state state;
+	struct wmint *mint;
+	const struct keyset *keyset; /* of the outputs */
+	bool has_lock_key;
+	struct lock_key lock_key; /* inputs are locked to this key of ours */
+	struct buf body;
+	int64_t quote; /* row; 0: none */
+	struct owner owner;
+	struct y_bytes *ys; /* inputs */
+	size_t nys;
+	struct planned planned;
+};
+
+void plan_free(struct plan *p);
+DEFINE_AUTO(struct plan, plan_free)
+#define auto_plan AUTO(plan_free)
+
+/* --- plans.c --- */
+
+/* A new plan: everything but pub.id is set by the caller, `inputs` carry their witnesses. Computes
+ * body and Ys. */
+int plan_store(struct tx *tx, struct wallet *w, struct plan *p, const struct proofs *inputs,
+	       struct err *e) MUST_CHECK;
+/* The same plan with other outputs, after the old ones are known to be dead. */
+int plan_replace(struct tx *tx, struct plan *p, struct err *e) MUST_CHECK;
+enum { PLAN_NONE = 1 };
+int plan_load(struct plan **out, struct wallet *w, int64_t id, struct err *e) MUST_CHECK;
+/* Inputs with their witnesses, as the body has them. */
+int plan_inputs(struct proofs *out, const struct plan *p, struct err *e) MUST_CHECK;
+int plan_body(struct plan *p, const struct proofs *inputs, struct err *e) MUST_CHECK;
+int plan_body_store(struct tx *tx, const struct plan *p, struct err *e) MUST_CHECK;
+/* Make it ours if its process is dead. PLAN_NONE: it is closed or somebody else's. */
+int plan_adopt(struct wallet *w, int64_t id, struct err *e) MUST_CHECK;
+int plan_close(struct tx *tx, const struct plan *p, struct err *e) MUST_CHECK; /* state, reason */
+
+/* --- run.c: one open plan in this process --- */
+
+struct run {
+	struct run *next;
+	struct wallet *w;
+	struct plan *p;
+	struct mint_call *call;
+	struct loop_timer *timer;
+	void (*later)(struct run *r);
+	struct backoff backoff;
+	int64_t posted_ms; /* when the last POST ended without an answer; 0: never */
+	unsigned refusals; /* by the mint, of these very outputs */
+	unsigned replacements;
+	unsigned empty;		/* restores without an output of ours, inputs spent */
+	bool told;		/* ops->waiting was called */
+	bool *spent;		/* beside p->ys: what the mint said last */
+	char *witness;		/* of the first spent input; NULL: none */
+	size_t witness_at;	/* which input */
+	struct blind_sigs sigs; /* restored, being checked */
+	struct y_bytes *made;	/* Ys of the proofs that these make */
+	bool legacy;		/* NUT-20 in the old format */
+	struct mint_fault last;
+};
+
+enum run_start { RUN_POST, RUN_ASK };
+int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e) MUST_CHECK;
+void run_post(struct run *r);
+void run_ask(struct run *r);
+void run_end(struct run *r);
+/* Call fn after ms, or when the mint may be asked again. */
+void run_later(struct run *r, int64_t ms, void (*fn)(struct run *r));
+/* Something did not work: tell once, then `fn` with growing delays. */
+void run_retry(struct run *r, const char *why, void (*fn)(struct run *r));
+/* Handles silence and logs; then fn later. */
+void run_fault(struct run *r, const struct mint_fault *f, const char *what,
+	       void (*fn)(struct run *r));
+struct blinded *run_asked(const struct run *r); /* the caller frees */
+
+/* --- recover.c --- */
+
+void recover_states(void *ctx, struct y_states *s, const struct mint_fault *f);
+void recover_quote(void *ctx, struct mint_quote *q, const struct mint_fault *f);
+bool plan_expired(const struct plan *p);
+
+/* --- replace.c --- */
+
+/* The inputs are unspent and the mint refuses these outputs: is the plan dead? Then make others, or
+ * give it up. */
+void replace_dead(struct run *r);
+
+/* --- settle.c --- */
+
+/* Unblind, store, book, tell. -1: nothing was written. */
+int settle_plan(struct run *r, const struct blind_sig *sigs, struct err *e) MUST_CHECK;
+int reject_plan(struct run *r, enum wallet_reject reason, struct err *e) MUST_CHECK;
+/* Proofs that these signatures make. */
+int settle_unblind(struct proofs *out, const struct plan *p, const struct blind_sig *sigs,
+		   struct err *e) MUST_CHECK;
+int proof_known(struct wallet *w, const uint8_t y[static 33],
+		struct err *e) MUST_CHECK; /* 1: yes */
+
+/* --- outs.c: outgoing tokens --- */
+
+int out_lock(struct lock *lock, struct sat *amount, struct wallet *w, int64_t token_out,
+	     struct err *e) MUST_CHECK;
+/* A fresh key for a lock of ours; its secret follows from the seed. */
+int refund_key_new(struct lock_key *out, struct tx *tx, struct wallet *w, struct err *e) MUST_CHECK;
+int out_state(struct tx *tx, int64_t token_out, int state, struct err *e) MUST_CHECK;
+int out_token(struct tx *tx, int64_t token_out, struct str token, struct err *e) MUST_CHECK;
+
+/* --- quotes.c --- */
+
+struct quote {
+	int64_t id;
+	struct wmint *mint;
+	char quote[CASHU_QUOTE_ID_MAX + 1];
+	char invoice[CASHU_INVOICE_MAX + 1];
+	struct sat amount;
+	struct secret key;
+	int state; /* enum fund_state */
+	int64_t expiry;
+	struct owner owner;
+};
+int quote_load(struct quote *q, struct wallet *w, int64_t id, struct err *e) MUST_CHECK;
+int quote_state(struct tx *tx, int64_t id, int state, struct err *e) MUST_CHECK;
+/* The body that mints the plan's outputs, signed in either format. */
+int quote_body(struct plan *p, const struct quote *q, enum quote_format format,
+	       struct err *e) MUST_CHECK;
+
+/* --- jobs: callers that wait for a plan (job.c) --- */
+
+void jobs_plan_closed(struct wallet *w, const struct plan *p);
+void jobs_plan_waiting(struct wallet *w, const struct plan *p, const char *why);
+
+#endif

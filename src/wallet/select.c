@@ -1,0 +1,165 @@
+/* Which of our proofs pay an amount. Runs inside the immediate transaction that reserves them, so
+ * that two processes never choose the same. */
+#include <string.h>
+
+#include "base/mem.h"
+#include "wallet/job.h"
+
+#define SELECT_MAX 200 /* inputs of one swap */
+
+struct candidate {
+	struct y_bytes y;
+	struct sat amount;
+	uint32_t ppk;
+	bool taken;
+};
+
+struct candidates {
+	struct candidate *v; /* descending by amount */
+	size_t n;
+};
+
+void chosen_free(struct chosen *c)
+{
+	proofs_free(&c->proofs);
+	free(c->ys);
+	c->ys = NULL;
+}
+
+static int candidates_load(struct candidates *list, struct db *d, const struct wmint *m,
+			   struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT y, amount, keyset FROM proof"
+			    " WHERE mint = ? AND state = 1 ORDER BY amount DESC LIMIT 5000");
+	int rc;
+
+	db_bind_i64(s, 1, m->id);
+	while ((rc = db_step(s, e)) == DB_ROW) {
+		const struct keyset *k = keyset_by_id(m, db_blob(s, 2));
+		struct str y = db_blob(s, 0);
+		struct candidate *c;
+
+		if (!k || y.n != sizeof(c->y.b))
+			continue;
+		list->v = mem_grow(list->v, list->n + 1, sizeof(*list->v));
+		c = &list->v[list->n++];
+		memset(c, 0, sizeof(*c));
+		memcpy(c->y.b, y.p, y.n);
+		c->ppk = k->fee_ppk;
+		if (!sat_make(&c->amount, (uint64_t)db_i64(s, 1)))
+			return err_set(e, ERRK_STATE, "amount of a proof");
+	}
+	return rc;
+}
+
+/* What the taken ones are worth after their fee. */
+static bool candidates_worth(struct sat *gross, struct sat *fee, const struct candidates *list,
+			     struct sat need)
+{
+	uint64_t ppk = 0;
+	struct sat left;
+
+	*gross = SAT(0);
+	for (size_t i = 0; i < list->n; i++) {
+		if (!list->v[i].taken)
+			continue;
+		ppk += list->v[i].ppk;
+		if (!sat_add(gross, *gross, list->v[i].amount))
+			return false;
+	}
+	*fee = keyset_fee(ppk);
+	return sat_sub(&left, *gross, *fee) && sat_cmp(left, need) >= 0;
+}
+
+/* The smallest proof that is enough alone. */
+static bool candidates_one(struct candidates *list, struct sat need)
+{
+	struct sat gross, fee;
+
+	for (size_t i = list->n; i-- > 0;) {
+		list->v[i].taken = true;
+		if (candidates_worth(&gross, &fee, list, need))
+			return true;
+		list->v[i].taken = false;
+	}
+	return false;
+}
+
+/* The largest until it is enough, then without those that are not needed. */
+static bool candidates_few(struct candidates *list, struct sat need)
+{
+	struct sat gross, fee;
+	size_t n = 0;
+
+	while (n < list->n && n < SELECT_MAX && !candidates_worth(&gross, &fee, list, need))
+		list->v[n++].taken = true;
+	if (!candidates_worth(&gross, &fee, list, need))
+		return false;
+	for (size_t i = n; i-- > 0;) {
+		list->v[i].taken = false;
+		if (!candidates_worth(&gross, &fee, list, need))
+			list->v[i].taken = true;
+	}
+	return true;
+}
+
+static int chosen_load(struct chosen *out, struct db *d, const struct candidate *c, struct err *e)
+{
+	auto_stmt struct stmt *s = db_query(d, "SELECT keyset, secret, c FROM proof WHERE y = ?");
+	auto_buf struct buf secret = BUF(PROOF_SECRET_MAX + 1);
+	struct proof p = {.amount = c->amount};
+	struct str id, point;
+
+	db_bind_blob(s, 1, c->y.b, sizeof(c->y.b));
+	if (db_step(s, e) != DB_ROW || db_secret(&secret, s, 1, "proof.secret", e) < 0)
+		return err_wrap(e, "stored proof");
+	id = db_blob(s, 0);
+	point = db_blob(s, 2);
+	if (point.n != sizeof(p.c))
+		return err_set(e, ERRK_STATE, "stored proof is damaged");
+	if (keyset_id_from_bytes(&p.id, id.p, id.n, e) < 0)
+		return -1;
+	memcpy(p.c, point.p, point.n);
+	p.secret = buf_steal(&secret);
+	out->ys = mem_grow(out->ys, out->proofs.n + 1, sizeof(*out->ys));
+	out->ys[out->proofs.n] = c->y;
+	proofs_add_take(&out->proofs, &p);
+	return 0;
+}
+
+int select_proofs(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
+		  struct err *e)
+{
+	struct candidates list = {0};
+	int rc = candidates_load(&list, tx_db(tx), m, e);
+
+	if (rc == 0 && !candidates_one(&list, need) && !candidates_few(&list, need))
+		rc = SELECT_POOR;
+	if (rc == 0)
+		(void)candidates_worth(&out->gross, &out->fee, &list, need);
+	for (size_t i = 0; rc == 0 && i < list.n; i++)
+		if (list.v[i].taken)
+			rc = chosen_load(out, tx_db(tx), &list.v[i], e);
+	free(list.v);
+	return rc;
+}
+
+int select_reserve(struct tx *tx, const struct chosen *c, int64_t plan, struct err *e)
+{
+	for (size_t i = 0; i < c->proofs.n; i++) {
+		struct stmt *s = tx_write(tx, "UPDATE proof SET state = ?, plan = ?"
+					      " WHERE y = ? AND state = ?");
+		int changed = 0;
+
+		db_bind_i64(s, 1, HELD_RESERVED);
+		db_bind_i64(s, 2, plan);
+		db_bind_blob(s, 3, c->ys[i].b, sizeof(c->ys[i].b));
+		db_bind_i64(s, 4, HELD_FREE);
+		if (tx_run(s, &changed, e) < 0)
+			return -1;
+		if (changed != 1)
+			return err_set(e, ERRK_STATE, "a proof is reserved already");
+	}
+	return 0;
+}
