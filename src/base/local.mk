@@ -17,3 +17,29 @@ check_PROGRAMS += tests/link/base
 tests_link_base_SOURCES = tests/link/main.c
 tests_link_base_LDADD = @WHOLE@ src/base/libleased-base.a @NOWHOLE@ $(L_base)
 src_base_libleased_base_a_SOURCES += src/base/jsonw.c src/base/jsonw.h
+
+if CMOCKA
+BASE_TESTS = tests/unit/base_amount tests/unit/base_buf tests/unit/base_codec tests/unit/base_conf \
+	tests/unit/base_fs tests/unit/base_json tests/unit/base_opt tests/unit/base_proc \
+	tests/unit/base_str
+check_PROGRAMS += $(BASE_TESTS)
+TESTS += $(BASE_TESTS)
+endif
+tests_unit_base_amount_SOURCES = tests/unit/base_amount.c tests/unit/unit.h
+tests_unit_base_amount_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_buf_SOURCES = tests/unit/base_buf.c
+tests_unit_base_buf_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_codec_SOURCES = tests/unit/base_codec.c
+tests_unit_base_codec_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_conf_SOURCES = tests/unit/base_conf.c
+tests_unit_base_conf_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_fs_SOURCES = tests/unit/base_fs.c
+tests_unit_base_fs_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_json_SOURCES = tests/unit/base_json.c
+tests_unit_base_json_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_opt_SOURCES = tests/unit/base_opt.c
+tests_unit_base_opt_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_proc_SOURCES = tests/unit/base_proc.c
+tests_unit_base_proc_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_str_SOURCES = tests/unit/base_str.c
+tests_unit_base_str_LDADD = $(L_base) $(CMOCKA_LIBS)

@@ -44,7 +44,17 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(BOX_STARTED, HELPER, "the container's process runs")                                     \
 	X(BOX_KILLED, HELPER, "the cgroup is empty")                                               \
 	X(VOLUME_CLOSED, HELPER, "unmounted, mapper and loop device gone")                         \
-	X(VOLUME_ERASED, HELPER, "header and file are gone")
+	X(VOLUME_ERASED, HELPER, "header and file are gone")                                       \
+	X(VOLUME_PAYLOAD, HELPER, "the backing file exists")                                       \
+	X(VOLUME_KEY, HELPER, "the key exists, on tmpfs")                                          \
+	X(VOLUME_SERVED, HELPER, "the disk server runs and is recorded")                           \
+	X(VOLUME_ATTACHED, HELPER, "loop device and mapper exist")                                 \
+	X(VOLUME_FORMATTED, HELPER, "the file system exists")                                      \
+	X(VOLUME_UNMOUNTED, HELPER, "the file system is not mounted any more")                     \
+	X(VOLUME_DETACHED, HELPER, "loop device and mapper are gone")                              \
+	X(VOLUME_SLOTS_GONE, HELPER, "the key slots are overwritten")                              \
+	X(VOLUME_HEADER_GONE, HELPER, "header and key are gone")                                   \
+	X(VOLUME_DISCARDED, HELPER, "the payload's blocks are given back")
 
 enum step {
 #define X(name, kind, text) STEP_##name,

@@ -62,7 +62,7 @@ struct loop {
 	struct loop_timer **heap;
 	size_t timers, room;
 	uint64_t added;
-	int64_t armed; /* what the timerfd stands at; -1: nothing */
+	int64_t armed; /* what the timerfd stands at; -1: nothing, -2: to be set anew */
 	struct loop_child *children;
 	struct loop_sig *signals;
 	loop_host_fn *host;
@@ -258,7 +258,7 @@ static int run_ios(struct loop *l, int wait_ms)
 		struct loop_io *io = ev[i].data.ptr;
 
 		if (!io) {
-			l->armed = -2; /* the timerfd fired: arm it anew */
+			l->armed = -2;
 			continue;
 		}
 		if (!io->fn)
@@ -370,9 +370,14 @@ void loop_run(struct loop *l)
 	}
 }
 
+/* Also wakes a host that is about to wait on our descriptor. */
 void loop_stop(struct loop *l)
 {
+	const struct itimerspec now = {.it_value.tv_nsec = 1};
+
 	l->stopped = true;
+	l->armed = -2;
+	timerfd_settime(l->timerfd, 0, &now, NULL);
 }
 
 bool loop_stopped(const struct loop *l)

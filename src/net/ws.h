@@ -2,7 +2,7 @@
  * WebSocket client and server (and the server's plain HTTP) on libwebsockets, whose own loop hosts
  * ours as one descriptor. Whole text messages under a cap, no permessage-deflate, pings and
  * half-open detection. Host names are resolved off the thread (net/resolve). The only files with
- * libwebsockets.h are ws.c and ws_server.c.
+ * libwebsockets.h are ws*.c.
  */
 #ifndef NET_WS_H
 #define NET_WS_H
@@ -18,10 +18,13 @@
 
 struct ws_context;
 
-/* One a process; takes over loop_run of `l`. */
+/* One a process; takes over loop_run of `l`. Free it after its clients and servers. */
 int ws_context_new(struct ws_context **out, struct loop *l, struct err *e) MUST_CHECK;
 void ws_context_free(struct ws_context *c);
 DEFINE_AUTO(struct ws_context, ws_context_free)
+/* Seconds of silence before a ping, and before hanging up; 25 and 40 unless told. For connections
+ * that are made afterwards. */
+void ws_context_set_life(struct ws_context *c, int ping_secs, int hangup_secs);
 
 /* --- client --- */
 
@@ -59,6 +62,7 @@ struct ws_server_ops {
 /* Listens on a numeric address; port 0 lets the kernel choose (ws_server_port tells). */
 int ws_server_new(struct ws_server **out, struct ws_context *c, const char *address, int port,
 		  size_t max, const struct ws_server_ops *ops, void *ctx, struct err *e) MUST_CHECK;
+/* Ends every connection with closed() and request_gone(). */
 void ws_server_free(struct ws_server *s);
 DEFINE_AUTO(struct ws_server, ws_server_free)
 int ws_server_port(const struct ws_server *s);
@@ -72,6 +76,8 @@ const char *http_req_method(const struct http_req *r);
 const char *http_req_path(const struct http_req *r); /* without the query */
 struct str http_req_body(const struct http_req *r);
 struct str http_req_header(const struct http_req *r, const char *name); /* accept, content-type, authorization */
+/* A further header of the answer, before http_reply; at most 8. */
+void http_reply_header(struct http_req *r, const char *name, const char *value);
 /* status, content type and body; with drop the connection is closed without an answer. */
 void http_reply(struct http_req *r, int status, const char *type, struct str body);
 void http_drop(struct http_req *r);

@@ -1,6 +1,19 @@
 noinst_LIBRARIES += src/volume/libleased-volume.a
-src_volume_libleased_volume_a_SOURCES =
+src_volume_libleased_volume_a_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTSETUP_CFLAGS)
+src_volume_libleased_volume_a_SOURCES = \
+	src/volume/volume.c src/volume/volume.h src/volume/erase.c src/volume/paths.c \
+	src/volume/paths.h src/volume/luks.c src/volume/luks.h src/volume/loop.c \
+	src/volume/loop.h src/volume/mounts.c src/volume/mounts.h src/volume/server.c \
+	src/volume/server.h src/volume/overlay.c src/volume/overlay.h
 
 check_PROGRAMS += tests/link/volume
 tests_link_volume_SOURCES = tests/link/main.c
-tests_link_volume_LDADD = @WHOLE@ src/volume/libleased-volume.a @NOWHOLE@ $(L_volume)
+tests_link_volume_LDADD = @WHOLE@ src/volume/libleased-volume.a @NOWHOLE@ $(L_spec) $(CRYPTSETUP_LIBS)
+
+if CMOCKA
+check_PROGRAMS += tests/root/volume
+ROOT_TESTS += tests/root/volume
+tests_root_volume_SOURCES = tests/root/volume.c
+tests_root_volume_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_volume_LDADD = $(L_volume) $(CMOCKA_LIBS)
+endif

@@ -1,6 +1,6 @@
 /*
- * The container's root: shared image layers below, a layer of real directories over them (so that no
- * image can put a link where the runtime mounts), and the lease's own volume on top. With a user
+ * The container's root: shared image layers below, a layer of real directories over them (so that
+ * no image can put a link where the runtime mounts), and the lease's own volume on top. With a user
  * namespace the layers are id-mapped, never chowned.
  */
 #ifndef VOLUME_OVERLAY_H
@@ -14,9 +14,9 @@
 struct overlay {
 	const char *const *lower; /* image layers, topmost first; at most 127 */
 	size_t nlower;
-	const char *volume;   /* mounted volume; holds upper/ and work/ */
-	const char *run;      /* the lease's own folder on tmpfs: init/, lower/, root/ are made in it */
-	uint32_t id_base;     /* first host id … */
+	const char *volume; /* mounted volume; holds upper/ and work/ */
+	const char *run;  /* the lease's own folder on tmpfs: init/, lower/, root/ are made in it */
+	uint32_t id_base; /* first host id … */
 	uint32_t id_count;    /* … 0: no user namespace */
 	const char *hostname; /* for /etc/hostname and /etc/hosts */
 	const char *resolv;   /* text of /etc/resolv.conf; NULL: empty */

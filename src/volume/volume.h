@@ -1,11 +1,12 @@
 /*
- * Volumes: one encrypted (or plain) ext4 file system on a sparse file, for everything that a lease can
- * write. Every call discovers the state of the host by itself (mountinfo, loop devices by backing file,
- * mapper by name, the disk server by pid and start time), so each may be repeated after a crash at any
- * point. The caller serialises calls for one id.
+ * Volumes: one encrypted (or plain) ext4 file system on a sparse file, for everything that a lease
+ * can write. Every call discovers the state of the host by itself (mountinfo, loop devices by
+ * backing file, mapper by name, the disk server by pid and start time), so each may be repeated
+ * after a crash at any point. The caller serialises calls for one id.
  *
- * On disk: STATE/volumes/ID, the payload: random bytes without the header. On tmpfs, RUN/volumes/ID/:
- * header, key (hex text, 0600), disk (what the server exports), mnt (the mounted file system).
+ * On disk: STATE/volumes/ID, the payload: random bytes without the header. On tmpfs,
+ * RUN/volumes/ID/: header, key (hex text, 0600), disk (what the server exports), mnt (the mounted
+ * file system).
  */
 #ifndef VOLUME_VOLUME_H
 #define VOLUME_VOLUME_H
@@ -45,8 +46,8 @@ int volume_create(const struct volume *v, struct err *e) MUST_CHECK;
 
 /* Step 2, VOLUME_FUSE only (0 and pid 0 for the others). Start the disk server as a child of the
  * calling process and wait until the disk is there. It runs in a session of its own, outlives its
- * parent and is recorded by pid and start time; VOLUME_SERVED: one from before still runs (*pid), and
- * it may not be our child. */
+ * parent and is recorded by pid and start time; VOLUME_SERVED: one from before still runs (*pid),
+ * and it may not be our child. */
 enum { VOLUME_SERVED = 1 };
 int volume_serve(const struct volume *v, pid_t *pid, struct err *e) MUST_CHECK;
 
@@ -62,24 +63,24 @@ bool volume_is_mounted(const struct volume *v);
 /* pid of the disk server that runs now, 0 if none. */
 pid_t volume_server(const struct volume *v);
 
-/* Unmount, detach, stop the server. Never lazy: -1 with ERRK_STATE while something uses it. The data
- * stays; volume_open opens it again as long as the key is there. */
+/* Unmount, detach, stop the server. Never lazy: -1 with ERRK_STATE while something uses it. The
+ * data stays; volume_open opens it again as long as the key is there. */
 int volume_close(const struct volume *v, struct err *e) MUST_CHECK;
 
 /* What was done to end a volume for ever; each true is something that was looked at afterwards. */
 struct volume_erasure {
-	bool unmounted;	   /* not in mountinfo any more */
-	bool detached;	   /* no loop device, no mapper, no server */
-	bool slots_gone;   /* key slots overwritten (true for VOLUME_PLAIN: there were none) */
-	bool header_gone;  /* header and key are gone from memory-backed storage */
-	bool discarded;	   /* payload's blocks were given back before the file was removed */
-	bool removed;	   /* file gone, folder synced */
-	bool encrypted;	   /* what lay on disk was cipher text only */
+	bool unmounted;	    /* not in mountinfo any more */
+	bool detached;	    /* no loop device, no mapper, no server */
+	bool slots_gone;    /* key slots overwritten (true for VOLUME_PLAIN: there were none) */
+	bool header_gone;   /* header and key are gone from memory-backed storage */
+	bool discarded;	    /* payload's blocks were given back before the file was removed */
+	bool removed;	    /* file gone, folder synced */
+	bool encrypted;	    /* what lay on disk was cipher text only */
 	char unproven[160]; /* what nobody can show: copies of memory, blocks of the plain kind … */
 };
 
-/* Close, destroy key slots, header and key, discard, remove, sync, look. 0 only when everything above
- * that can be true is; repeat it until then. Also sweeps what an unknown activation left. */
+/* Close, destroy key slots, header and key, discard, remove, sync, look. 0 only when everything
+ * above that can be true is; repeat it until then. Also sweeps what an unknown activation left. */
 int volume_erase(const struct volume *v, struct volume_erasure *r, struct err *e) MUST_CHECK;
 
 /* Ids that have anything left on this host (payload or run folder), for sweeping after a restart.

@@ -1,0 +1,171 @@
+/* Ending a volume for ever, and looking afterwards that it is so. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/step.h"
+#include "volume/loop.h"
+#include "volume/luks.h"
+#include "volume/mounts.h"
+#include "volume/paths.h"
+
+/* Zeros over a file in memory, then its name is removed. */
+static int wipe_file(const char *path, struct err *e)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	static const char zeros[65536];
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : err_sys(e, "open %s", path);
+	if (fstat(fd, &st))
+		return err_sys(e, "stat %s", path);
+	for (off_t at = 0; at < st.st_size; at += (off_t)sizeof(zeros)) {
+		off_t left = st.st_size - at;
+		size_t n = left < (off_t)sizeof(zeros) ? (size_t)left : sizeof(zeros);
+
+		if (pwrite(fd, zeros, n, at) != (ssize_t)n)
+			return err_sys(e, "overwrite %s", path);
+	}
+	if (fsync(fd) || unlink(path))
+		return err_sys(e, "remove %s", path);
+	return 0;
+}
+
+/* A header that was never finished has no slots: it is only overwritten. */
+static int erase_header(const struct volume *v, const struct paths *p, struct volume_erasure *r,
+			struct err *e)
+{
+	r->slots_gone = !fs_exists(p->header) || !fs_exists(p->made) ||
+			luks_destroy_slots(p->header, e) == 0;
+	step_at(STEP_VOLUME_SLOTS_GONE);
+	if (wipe_file(p->header, e) || wipe_file(p->key, e))
+		return -1;
+	r->header_gone = !fs_exists(p->header) && !fs_exists(p->key);
+	step_at(STEP_VOLUME_HEADER_GONE);
+	/* without a header there is nothing that slots could open */
+	r->slots_gone = r->slots_gone || r->header_gone;
+	return 0;
+}
+
+/* The file system gets its blocks back, and a disk that can discard does, before the name goes. */
+static int discard(const struct paths *p, struct volume_erasure *r, struct err *e)
+{
+	auto_close int fd = open(p->data, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0) {
+		r->discarded =
+			errno == ENOENT; /* removed in an earlier try: discarded before that */
+		return r->discarded ? 0 : err_sys(e, "open %s", p->data);
+	}
+	if (fstat(fd, &st))
+		return err_sys(e, "stat %s", p->data);
+	if (st.st_size && fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, st.st_size))
+		r->discarded = false;
+	else
+		r->discarded = fsync(fd) == 0 && fstat(fd, &st) == 0 && st.st_blocks == 0;
+	step_at(STEP_VOLUME_DISCARDED);
+	return 0;
+}
+
+static int remove_payload(const struct paths *p, struct volume_erasure *r, struct err *e)
+{
+	auto_close int dir = open(p->state_parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (unlink(p->data) && errno != ENOENT)
+		return err_sys(e, "remove %s", p->data);
+	if (dir >= 0 && fsync(dir))
+		return err_sys(e, "sync %s", p->state_parent);
+	r->removed = !fs_exists(p->data);
+	return 0;
+}
+
+static bool is_detached(const struct volume *v, const struct paths *p)
+{
+	auto_free char *a = NULL, *b = NULL;
+	auto_free char *name = mem_printf("leased-%s", v->id);
+
+	return loop_find(&a, p->data, NULL) == LOOP_NONE &&
+	       loop_find(&b, p->disk, NULL) == LOOP_NONE && !luks_is_open(name) &&
+	       volume_server(v) == 0;
+}
+
+static const char *unproven(const struct volume *v)
+{
+	if (v->activation == VOLUME_PLAIN)
+		return "not encrypted: blocks of the disk may keep the data until they are reused";
+	return "that nobody with this host's root rights copied its memory while the volume was "
+	       "open";
+}
+
+static bool is_complete(const struct volume_erasure *r)
+{
+	return r->unmounted && r->detached && r->slots_gone && r->header_gone && r->removed;
+}
+
+static int erase(const struct volume *v, const struct paths *p, struct volume_erasure *r,
+		 struct err *e)
+{
+	if (volume_close(v, e))
+		return -1;
+	r->unmounted = !mounts_has(p->mount);
+	r->detached = is_detached(v, p);
+	if (erase_header(v, p, r, e) || discard(p, r, e) || remove_payload(p, r, e) ||
+	    fs_remove_tree(p->run, e))
+		return -1;
+	if (!is_complete(r))
+		return err_set(e, ERRK_STATE, "something is left");
+	step_at(STEP_VOLUME_ERASED);
+	return 0;
+}
+
+int volume_erase(const struct volume *v, struct volume_erasure *r, struct err *e)
+{
+	auto_paths struct paths p = {0};
+
+	*r = (struct volume_erasure){.encrypted = v->activation != VOLUME_PLAIN};
+	snprintf(r->unproven, sizeof(r->unproven), "%s", unproven(v));
+	if (paths_make(&p, v, e))
+		return -1;
+	return erase(v, &p, r, e) ? err_wrap(e, "erase volume %s", v->id) : 0;
+}
+
+/* Names in `dir` that may be a volume's, but not those that are also in `but_not` (if not NULL). */
+static int each_in(const char *dir, const char *but_not, int (*fn)(void *ctx, const char *id),
+		   void *ctx, struct err *e)
+{
+	auto_closedir DIR *d = opendir(dir);
+	struct dirent *entry;
+	int r;
+
+	if (!d)
+		return errno == ENOENT ? 0 : err_sys(e, "open %s", dir);
+	while ((entry = readdir(d))) {
+		auto_free char *other = mem_printf("%s/%s", but_not ? but_not : "", entry->d_name);
+
+		if (!str_is_name(str_of(entry->d_name), VOLUME_ID_MAX) ||
+		    (but_not && fs_exists(other)))
+			continue;
+		r = fn(ctx, entry->d_name);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int volume_each(const char *state_dir, const char *run_dir, int (*fn)(void *ctx, const char *id),
+		void *ctx, struct err *e)
+{
+	auto_free char *state = mem_printf("%s/volumes", state_dir);
+	auto_free char *run = mem_printf("%s/volumes", run_dir);
+	int r = each_in(state, NULL, fn, ctx, e);
+
+	return r ? r : each_in(run, state, fn, ctx, e);
+}

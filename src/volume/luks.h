@@ -1,0 +1,39 @@
+/* Inside src/volume: LUKS headers that lie apart from their payload. luks.c alone knows
+ * libcryptsetup. */
+#ifndef VOLUME_LUKS_H
+#define VOLUME_LUKS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* 256 random bits as hex text: what cryptsetup, QEMU and a human can type. Wipe it. */
+struct luks_key {
+	char hex[65];
+};
+void luks_key_wipe(struct luks_key *k);
+#define auto_luks_key __attribute__((cleanup(luks_key_wipe)))
+
+/* LUKS1 header of exactly LUKS1_HEADER_SIZE bytes whose payload follows it on the same (joined)
+ * disk. */
+#define LUKS1_HEADER_SIZE (UINT64_C(2) << 20)
+int luks1_format(const char *header, const struct luks_key *key, struct err *e) MUST_CHECK;
+
+/* Detached LUKS2 header for the payload in file or device `payload`, from its first byte on. */
+int luks2_format(const char *header, const char *payload, const struct luks_key *key,
+		 struct err *e) MUST_CHECK;
+/* Make /dev/mapper/NAME. */
+int luks2_open(const char *name, const char *header, const char *device, const struct luks_key *key,
+	       struct err *e) MUST_CHECK;
+/* 0 also where there is none; -1 with ERRK_STATE while it is in use. */
+int luks_close(const char *name, struct err *e) MUST_CHECK;
+bool luks_is_open(const char *name);
+int luks_probe(struct err *e) MUST_CHECK;
+
+/* Overwrite every key slot. A file that holds no header is an error. */
+int luks_destroy_slots(const char *header, struct err *e) MUST_CHECK;
+/* Does `key` open it? Tests and erase use it. */
+bool luks_opens(const char *header, const struct luks_key *key);
+
+#endif

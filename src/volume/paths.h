@@ -1,0 +1,26 @@
+/* Inside src/volume: where the parts of a volume lie. */
+#ifndef VOLUME_PATHS_H
+#define VOLUME_PATHS_H
+
+#include "volume/volume.h"
+
+/* All owned. */
+struct paths {
+	char *state_parent; /* STATE/volumes */
+	char *data;	    /* STATE/volumes/ID: the payload */
+	char *run;	    /* RUN/volumes/ID, on tmpfs; the rest lies in it */
+	char *key, *header, *descriptor;
+	char *disk;   /* the decrypted disk, where a server shows one */
+	char *mount;  /* the file system */
+	char *server; /* record of the server */
+	char *log;    /* its complaints */
+	char *made;   /* mark: payload, key and header are complete */
+	char *ready;  /* mark: there is a file system */
+};
+
+/* -1 where id or folders are of a form that must not reach a command line. */
+int paths_make(struct paths *p, const struct volume *v, struct err *e) MUST_CHECK;
+void paths_clear(struct paths *p);
+#define auto_paths __attribute__((cleanup(paths_clear)))
+
+#endif

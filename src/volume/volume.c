@@ -1,0 +1,368 @@
+/* A volume's life, each step from whatever state the last one left: see volume.h. */
+#include "volume/volume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/fs.h"
+#include "base/hex.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/secret.h"
+#include "base/step.h"
+#include "volume/loop.h"
+#include "volume/luks.h"
+#include "volume/mounts.h"
+#include "volume/paths.h"
+#include "volume/server.h"
+
+#define MKFS_MS 120000
+#define GRAIN	(UINT64_C(1) << 20)
+
+static const struct {
+	const char *name;
+	int (*probe)(struct err *e);
+} ACTIVATIONS[] = {
+	[VOLUME_PLAIN] = {"none", NULL},
+	[VOLUME_FUSE] = {"fuse", server_probe},
+	[VOLUME_DM_CRYPT] = {"dm-crypt", luks_probe},
+};
+
+const char *volume_activation_name(enum volume_activation a)
+{
+	return ACTIVATIONS[a].name;
+}
+
+int volume_activation_parse(enum volume_activation *a, struct str s, struct err *e)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(ACTIVATIONS); i++)
+		if (str_is(s, ACTIVATIONS[i].name)) {
+			*a = (enum volume_activation)i;
+			return 0;
+		}
+	return err_set(e, ERRK_INPUT, "encryption: write dm-crypt, fuse or none");
+}
+
+int volume_probe(enum volume_activation a, struct err *e)
+{
+	if (access("/dev/loop-control", R_OK | W_OK))
+		return err_set(e, ERRK_STATE, "this host has no loop devices (/dev/loop-control)");
+	return ACTIVATIONS[a].probe ? ACTIVATIONS[a].probe(e) : 0;
+}
+
+static uint64_t payload_bytes(const struct volume *v)
+{
+	return (v->bytes + GRAIN - 1) / GRAIN * GRAIN;
+}
+
+static struct server server_of(const struct volume *v, const struct paths *p)
+{
+	return (struct server){
+		.header = p->header,
+		.payload = p->data,
+		.header_bytes = LUKS1_HEADER_SIZE,
+		.payload_bytes = payload_bytes(v),
+		.key = p->key,
+		.descriptor = p->descriptor,
+		.disk = p->disk,
+		.record = p->server,
+		.log = p->log,
+	};
+}
+
+static int read_key(struct luks_key *key, const struct paths *p, struct err *e)
+{
+	auto_buf struct buf text = BUF(sizeof(key->hex));
+	int r = fs_read_secret(&text, p->key, e);
+
+	if (r > 0)
+		return err_set(e, ERRK_STATE, "the volume's key is gone");
+	if (r < 0)
+		return -1;
+	if (!hex_is(buf_view(&text), 32))
+		return err_set(e, ERRK_STATE, "the volume's key is damaged");
+	memcpy(key->hex, text.p, sizeof(key->hex));
+	return 0;
+}
+
+static int make_key(struct luks_key *key, const struct paths *p, struct err *e)
+{
+	auto_secret struct secret random;
+
+	rand_bytes(random.b, sizeof(random.b));
+	hex_encode(key->hex, random.b, sizeof(random.b));
+	return fs_write(p->key, key->hex, strlen(key->hex), 0600, e);
+}
+
+static int make_payload(const struct volume *v, const struct paths *p, struct err *e)
+{
+	auto_close int fd = -1;
+
+	if (unlink(p->data) && errno != ENOENT)
+		return err_sys(e, "remove %s", p->data);
+	fd = open(p->data, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0 || ftruncate(fd, (off_t)payload_bytes(v)))
+		return err_sys(e, "create %s", p->data);
+	step_at(STEP_VOLUME_PAYLOAD);
+	return 0;
+}
+
+static int make_header(const struct volume *v, const struct paths *p, const struct luks_key *key,
+		       struct err *e)
+{
+	struct server server = server_of(v, p);
+
+	if (v->activation == VOLUME_DM_CRYPT)
+		return luks2_format(p->header, p->data, key, e);
+	return luks1_format(p->header, key, e) ? -1 : server_join(&server, e);
+}
+
+static int encrypt(const struct volume *v, const struct paths *p, struct err *e)
+{
+	auto_luks_key struct luks_key key = {0};
+
+	if (v->activation == VOLUME_PLAIN)
+		return 0;
+	if (!fs_is_memory(p->run))
+		return err_set(e, ERRK_STATE, "%s is not memory: keys would reach the disk",
+			       p->run);
+	if (make_key(&key, p, e))
+		return -1;
+	step_at(STEP_VOLUME_KEY);
+	return make_header(v, p, &key, e);
+}
+
+/* The mark is written last: without it nothing of what is there is used. */
+static bool is_created(const struct volume *v, const struct paths *p)
+{
+	struct stat st;
+
+	return fs_exists(p->made) && stat(p->data, &st) == 0 &&
+	       (uint64_t)st.st_size == payload_bytes(v);
+}
+
+static int mark(const char *path, struct err *e)
+{
+	return fs_write(path, "", 0, 0600, e);
+}
+
+static int create(const struct volume *v, const struct paths *p, struct err *e)
+{
+	if (is_created(v, p))
+		return 0;
+	/* a half-made one, or one whose header is gone, is of no use to anybody */
+	if (volume_close(v, e) || fs_remove_tree(p->run, e) ||
+	    fs_mkdirs(p->state_parent, 0700, e) || fs_mkdirs(p->run, 0700, e))
+		return -1;
+	if (make_payload(v, p, e) || encrypt(v, p, e) || mark(p->made, e))
+		return -1;
+	step_at(STEP_VOLUME_CREATED);
+	return 0;
+}
+
+int volume_create(const struct volume *v, struct err *e)
+{
+	auto_paths struct paths p = {0};
+
+	if (paths_make(&p, v, e))
+		return -1;
+	return create(v, &p, e) ? err_wrap(e, "create volume %s", v->id) : 0;
+}
+
+int volume_serve(const struct volume *v, pid_t *pid, struct err *e)
+{
+	auto_paths struct paths p = {0};
+	struct server server;
+
+	*pid = 0;
+	if (v->activation != VOLUME_FUSE)
+		return 0;
+	if (paths_make(&p, v, e))
+		return -1;
+	server = server_of(v, &p);
+	*pid = server_find(&server);
+	if (*pid)
+		return VOLUME_SERVED;
+	if (server_start(&server, pid, e))
+		return err_wrap(e, "serve volume %s", v->id);
+	step_at(STEP_VOLUME_SERVED);
+	return 0;
+}
+
+static char *mapper_name(const struct volume *v)
+{
+	return mem_printf("leased-%s", v->id);
+}
+
+static int attach_mapper(char **device, const struct volume *v, const struct paths *p,
+			 struct err *e)
+{
+	auto_luks_key struct luks_key key = {0};
+	auto_free char *name = mapper_name(v);
+	auto_free char *loop = NULL;
+
+	if (loop_attach(&loop, p->data, e))
+		return -1;
+	if (!luks_is_open(name) &&
+	    (read_key(&key, p, e) || luks2_open(name, p->header, loop, &key, e)))
+		return -1;
+	*device = mem_printf("/dev/mapper/%s", name);
+	return 0;
+}
+
+static int attach(char **device, const struct volume *v, const struct paths *p, struct err *e)
+{
+	struct server server = server_of(v, p);
+	int r;
+
+	if (v->activation == VOLUME_DM_CRYPT) {
+		r = attach_mapper(device, v, p, e);
+	} else if (v->activation == VOLUME_FUSE) {
+		if (!server_find(&server))
+			return err_set(e, ERRK_STATE, "nothing serves the disk");
+		r = loop_attach(device, p->disk, e);
+	} else {
+		r = loop_attach(device, p->data, e);
+	}
+	if (r == 0)
+		step_at(STEP_VOLUME_ATTACHED);
+	return r;
+}
+
+/* No journal: a volume whose header is in memory does not survive what a journal is for. */
+static int make_file_system(const struct volume *v, const char *device, struct err *e)
+{
+	auto_free char *inodes = mem_printf("%llu", (unsigned long long)v->inodes);
+	const char *argv[16] = {"mkfs.ext4",
+				"-q",
+				"-F",
+				"-b",
+				"4096",
+				"-m",
+				"0",
+				"-O",
+				"^has_journal",
+				"-E",
+				"nodiscard,lazy_itable_init=1",
+				device};
+
+	if (v->inodes) {
+		argv[11] = "-N";
+		argv[12] = inodes;
+		argv[13] = device;
+	}
+	return proc_check(argv, MKFS_MS, e);
+}
+
+/* Blocks that the allocator never used stay holes: no background writing of inode tables. */
+static int mount_device(const char *device, const struct paths *p, struct err *e)
+{
+	if (mkdir(p->mount, 0711) && errno != EEXIST)
+		return err_sys(e, "mkdir %s", p->mount);
+	if (mount(device, p->mount, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, "noinit_itable"))
+		return err_sys(e, "mount %s", p->mount);
+	return 0;
+}
+
+static int mount_volume(const struct volume *v, const struct paths *p, struct err *e)
+{
+	auto_free char *device = NULL;
+
+	if (mounts_has(p->mount))
+		return 0;
+	if (!is_created(v, p))
+		return err_set(e, ERRK_STATE, "it was not created");
+	if (attach(&device, v, p, e))
+		return -1;
+	if (!fs_exists(p->ready)) {
+		if (make_file_system(v, device, e) || mark(p->ready, e))
+			return -1;
+		step_at(STEP_VOLUME_FORMATTED);
+	}
+	if (mount_device(device, p, e))
+		return -1;
+	step_at(STEP_VOLUME_OPENED);
+	return 0;
+}
+
+int volume_mount(const struct volume *v, struct err *e)
+{
+	auto_paths struct paths p = {0};
+
+	if (paths_make(&p, v, e))
+		return -1;
+	return mount_volume(v, &p, e) ? err_wrap(e, "mount volume %s", v->id) : 0;
+}
+
+int volume_open(const struct volume *v, pid_t *pid, struct err *e)
+{
+	pid_t server;
+	int r;
+
+	if (volume_create(v, e))
+		return -1;
+	r = volume_serve(v, &server, e);
+	if (r < 0)
+		return -1;
+	if (pid)
+		*pid = server;
+	return volume_mount(v, e);
+}
+
+char *volume_path(const struct volume *v)
+{
+	auto_paths struct paths p = {0};
+
+	return paths_make(&p, v, NULL) ? NULL : steal(&p.mount);
+}
+
+bool volume_is_mounted(const struct volume *v)
+{
+	auto_paths struct paths p = {0};
+
+	return paths_make(&p, v, NULL) == 0 && mounts_has(p.mount);
+}
+
+pid_t volume_server(const struct volume *v)
+{
+	auto_paths struct paths p = {0};
+	struct server server;
+
+	if (paths_make(&p, v, NULL))
+		return 0;
+	server = server_of(v, &p);
+	return server_find(&server);
+}
+
+/* Whatever the activation was: what is not there needs no closing. */
+static int close_all(const struct volume *v, const struct paths *p, struct err *e)
+{
+	auto_free char *name = mapper_name(v);
+	struct server server = server_of(v, p);
+
+	if (mounts_remove(p->mount, e))
+		return -1;
+	step_at(STEP_VOLUME_UNMOUNTED);
+	if (luks_close(name, e) || loop_detach(p->disk, e) || loop_detach(p->data, e))
+		return -1;
+	step_at(STEP_VOLUME_DETACHED);
+	return server_stop(&server, e);
+}
+
+int volume_close(const struct volume *v, struct err *e)
+{
+	auto_paths struct paths p = {0};
+
+	if (paths_make(&p, v, e))
+		return -1;
+	if (close_all(v, &p, e))
+		return err_wrap(e, "close volume %s", v->id);
+	step_at(STEP_VOLUME_CLOSED);
+	return 0;
+}

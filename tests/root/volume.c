@@ -1,0 +1,384 @@
+/*
+ * Volumes on this host, as root: every activation that it can do is opened, written, closed, opened
+ * again and erased; then killed after each step and repeated. Afterwards mounts, loop devices,
+ * servers and files are as before.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/step.h"
+#include "volume/loop.h"
+#include "volume/luks.h"
+#include "volume/mounts.h"
+#include "volume/volume.h"
+
+#define MARKER "a tenant wrote these very words"
+
+struct place {
+	char state[64], run[64];
+};
+
+static int make_place(void **state)
+{
+	static struct place p;
+
+	memcpy(p.state, "/var/tmp/leased-test-XXXXXX", 28);
+	memcpy(p.run, "/dev/shm/leased-test-XXXXXX", 28);
+	*state = &p;
+	return mkdtemp(p.state) && mkdtemp(p.run) ? 0 : -1;
+}
+
+static int remove_place(void **state)
+{
+	const struct place *p = *state;
+
+	return fs_remove_tree(p->state, NULL) || fs_remove_tree(p->run, NULL);
+}
+
+static struct volume volume_in(const struct place *p, enum volume_activation a)
+{
+	return (struct volume){.state_dir = p->state,
+			       .run_dir = p->run,
+			       .id = "t1",
+			       .activation = a,
+			       .bytes = 64 << 20,
+			       .inodes = 1024};
+}
+
+static void must(int r, const struct err *e)
+{
+	if (r < 0)
+		fail_msg("%s", e->msg);
+}
+
+static char *file_in(const struct volume *v, const char *name)
+{
+	auto_free char *mnt = volume_path(v);
+
+	return mem_printf("%s/%s", mnt, name);
+}
+
+static void write_marker(const struct volume *v)
+{
+	auto_free char *path = file_in(v, "marker");
+	struct err e;
+
+	must(fs_write(path, MARKER, strlen(MARKER), 0600, &e), &e);
+	sync();
+}
+
+static void check_marker(const struct volume *v)
+{
+	auto_free char *path = file_in(v, "marker");
+	auto_buf struct buf text = BUF(256);
+	struct err e;
+
+	must(fs_read(&text, path, &e), &e);
+	assert_string_equal(text.p, MARKER);
+}
+
+/* Is MARKER anywhere in the payload file? */
+static bool payload_has_marker(const struct volume *v)
+{
+	auto_free char *path = mem_printf("%s/volumes/%s", v->state_dir, v->id);
+	auto_free char *text = mem_zero(v->bytes + 1);
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, v->bytes);
+
+	assert_true(n > 0);
+	return memmem(text, (size_t)n, MARKER, strlen(MARKER)) != NULL;
+}
+
+static void check_nothing_left(const struct volume *v)
+{
+	auto_free char *data = mem_printf("%s/volumes/%s", v->state_dir, v->id);
+	auto_free char *run = mem_printf("%s/volumes/%s", v->run_dir, v->id);
+	auto_free char *disk = mem_printf("%s/disk", run);
+	auto_free char *mnt = volume_path(v);
+	auto_free char *loop = NULL;
+
+	assert_false(fs_exists(data));
+	assert_false(fs_exists(run));
+	assert_false(mounts_has(mnt));
+	assert_false(mounts_has(disk));
+	assert_int_equal(loop_find(&loop, data, NULL), LOOP_NONE);
+	assert_int_equal(loop_find(&loop, disk, NULL), LOOP_NONE);
+	assert_int_equal(volume_server(v), 0);
+}
+
+static void erase(const struct volume *v)
+{
+	struct volume_erasure r;
+	struct err e;
+
+	must(volume_erase(v, &r, &e), &e);
+	assert_true(r.unmounted && r.detached && r.slots_gone && r.header_gone && r.removed);
+	assert_true(r.discarded);
+	assert_int_equal(r.encrypted, v->activation != VOLUME_PLAIN);
+	check_nothing_left(v);
+}
+
+static void live(void **state, enum volume_activation a)
+{
+	struct volume v = volume_in(*state, a);
+	struct err e;
+	pid_t pid;
+
+	if (volume_probe(a, &e)) {
+		print_message("# SKIP %s: %s\n", volume_activation_name(a), e.msg);
+		skip();
+	}
+	must(volume_open(&v, &pid, &e), &e);
+	assert_int_equal(pid > 0, a == VOLUME_FUSE);
+	write_marker(&v);
+	must(volume_open(&v, &pid, &e), &e);
+	must(volume_close(&v, &e), &e);
+	assert_false(volume_is_mounted(&v));
+	assert_int_equal(payload_has_marker(&v), a == VOLUME_PLAIN);
+	must(volume_open(&v, &pid, &e), &e);
+	check_marker(&v);
+	erase(&v);
+	erase(&v);
+}
+
+static void test_plain(void **state)
+{
+	live(state, VOLUME_PLAIN);
+}
+
+static void test_fuse(void **state)
+{
+	live(state, VOLUME_FUSE);
+}
+
+static void test_dm_crypt(void **state)
+{
+	live(state, VOLUME_DM_CRYPT);
+}
+
+/* The header with its slots gone must not open by the key that opened it. */
+static void test_slots(void **state)
+{
+	const struct place *p = *state;
+	auto_free char *header = mem_printf("%s/header", p->run);
+	struct luks_key key;
+	struct err e;
+
+	memset(key.hex, 'a', sizeof(key.hex) - 1);
+	key.hex[sizeof(key.hex) - 1] = '\0';
+	must(luks1_format(header, &key, &e), &e);
+	assert_true(luks_opens(header, &key));
+	must(luks_destroy_slots(header, &e), &e);
+	assert_false(luks_opens(header, &key));
+}
+
+static void test_luks2_header(void **state)
+{
+	const struct place *p = *state;
+	auto_free char *header = mem_printf("%s/header2", p->run);
+	auto_free char *data = mem_printf("%s/data2", p->state);
+	auto_close int fd = open(data, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	struct luks_key key;
+	struct err e;
+
+	assert_int_equal(ftruncate(fd, 64 << 20), 0);
+	memset(key.hex, 'b', sizeof(key.hex) - 1);
+	key.hex[sizeof(key.hex) - 1] = '\0';
+	must(luks2_format(header, data, &key, &e), &e);
+	assert_true(luks_opens(header, &key));
+	key.hex[0] = 'c';
+	assert_false(luks_opens(header, &key));
+	must(luks_destroy_slots(header, &e), &e);
+	key.hex[0] = 'b';
+	assert_false(luks_opens(header, &key));
+	assert_int_equal(unlink(data), 0);
+}
+
+enum phase { OPENING, ERASING };
+
+static const struct {
+	const char *step;
+	enum phase phase;
+} KILLS[] = {
+	{"VOLUME_PAYLOAD", OPENING},	{"VOLUME_KEY", OPENING},
+	{"VOLUME_CREATED", OPENING},	{"VOLUME_SERVED", OPENING},
+	{"VOLUME_ATTACHED", OPENING},	{"VOLUME_FORMATTED", OPENING},
+	{"VOLUME_OPENED", OPENING},	{"VOLUME_UNMOUNTED", ERASING},
+	{"VOLUME_DETACHED", ERASING},	{"VOLUME_CLOSED", ERASING},
+	{"VOLUME_SLOTS_GONE", ERASING}, {"VOLUME_HEADER_GONE", ERASING},
+	{"VOLUME_DISCARDED", ERASING},	{"VOLUME_ERASED", ERASING},
+};
+
+/* Do one phase in a child that dies at `step`. */
+static void die_at(const struct volume *v, const char *step, enum phase phase)
+{
+	struct volume_erasure r;
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (step_arm(step, NULL))
+			_exit(1);
+		_exit(phase == OPENING ? volume_open(v, NULL, NULL) : volume_erase(v, &r, NULL));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		fail_msg("%s was not passed (status %d)", step, status);
+}
+
+static void kill_everywhere(void **state, enum volume_activation a)
+{
+	struct volume v = volume_in(*state, a);
+	struct err e;
+
+	if (volume_probe(a, &e)) {
+		print_message("# SKIP %s: %s\n", volume_activation_name(a), e.msg);
+		skip();
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(KILLS); i++) {
+		if (a == VOLUME_PLAIN && (strcmp(KILLS[i].step, "VOLUME_KEY") == 0))
+			continue;
+		if (a != VOLUME_FUSE && strcmp(KILLS[i].step, "VOLUME_SERVED") == 0)
+			continue;
+		if (KILLS[i].phase == ERASING)
+			must(volume_open(&v, NULL, &e), &e);
+		die_at(&v, KILLS[i].step, KILLS[i].phase);
+		if (KILLS[i].phase == OPENING) {
+			must(volume_open(&v, NULL, &e), &e);
+			write_marker(&v);
+		}
+		erase(&v);
+	}
+}
+
+static void test_kill_plain(void **state)
+{
+	kill_everywhere(state, VOLUME_PLAIN);
+}
+
+static void test_kill_fuse(void **state)
+{
+	kill_everywhere(state, VOLUME_FUSE);
+}
+
+static void test_kill_dm_crypt(void **state)
+{
+	kill_everywhere(state, VOLUME_DM_CRYPT);
+}
+
+/* A tenant's process that still writes keeps the volume: an error, and then the erase holds. */
+static void test_busy(void **state)
+{
+	struct volume v = volume_in(*state, VOLUME_PLAIN);
+	auto_free char *path = NULL;
+	struct volume_erasure r;
+	struct err e;
+	int fd;
+
+	must(volume_open(&v, NULL, &e), &e);
+	path = file_in(&v, "open");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(volume_erase(&v, &r, &e), -1);
+	assert_int_equal(e.kind, ERRK_STATE);
+	assert_true(volume_is_mounted(&v));
+	close(fd);
+	erase(&v);
+}
+
+/* The server is killed under a mounted volume: closing still works, nothing stays. */
+static void test_dead_server(void **state)
+{
+	struct volume v = volume_in(*state, VOLUME_FUSE);
+	struct err e;
+	pid_t pid;
+
+	if (volume_probe(VOLUME_FUSE, &e))
+		skip();
+	must(volume_open(&v, &pid, &e), &e);
+	write_marker(&v);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	erase(&v);
+}
+
+static int count_one(void *ctx, const char *id)
+{
+	int *n = ctx;
+
+	assert_string_equal(id, "t1");
+	(*n)++;
+	return 0;
+}
+
+static void test_each(void **state)
+{
+	struct volume v = volume_in(*state, VOLUME_PLAIN);
+	struct err e;
+	int n = 0;
+
+	must(volume_create(&v, &e), &e);
+	must(volume_each(v.state_dir, v.run_dir, count_one, &n, &e), &e);
+	assert_int_equal(n, 1);
+	erase(&v);
+	must(volume_each(v.state_dir, v.run_dir, count_one, &n, &e), &e);
+	assert_int_equal(n, 1);
+}
+
+static void test_quota(void **state)
+{
+	struct volume v = volume_in(*state, VOLUME_PLAIN);
+	static char block[1 << 20];
+	auto_free char *path = NULL;
+	struct err e;
+	int fd;
+
+	must(volume_open(&v, NULL, &e), &e);
+	path = file_in(&v, "big");
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	for (int i = 0; i < 64; i++)
+		if (write(fd, block, sizeof(block)) < 0) {
+			close(fd);
+			erase(&v);
+			return;
+		}
+	close(fd);
+	fail_msg("64 MiB went into a volume of 64 MiB");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),	     cmocka_unit_test(test_fuse),
+		cmocka_unit_test(test_dm_crypt),     cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_luks2_header), cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_dead_server),  cmocka_unit_test(test_each),
+		cmocka_unit_test(test_quota),	     cmocka_unit_test(test_kill_plain),
+		cmocka_unit_test(test_kill_fuse),    cmocka_unit_test(test_kill_dm_crypt),
+	};
+
+	if (geteuid() != 0) {
+		printf("1..0 # SKIP not root\n");
+		return 0;
+	}
+	return cmocka_run_group_tests(tests, make_place, remove_place);
+}

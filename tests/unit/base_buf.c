@@ -1,0 +1,134 @@
+/* Buffers and the small things beside them: clock, steps, random numbers. */
+#include "unit.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/step.h"
+
+static void a_buffer_stops_at_its_maximum(void **state)
+{
+	auto_buf struct buf b = BUF(5);
+	struct err e = {0};
+
+	buf_puts(&b, "12345");
+	assert_int_equal(buf_check(&b, "x", &e), 0);
+	buf_byte(&b, '6');
+	assert_int_equal(buf_check(&b, "x", &e), -1);
+	assert_int_equal(e.kind, ERRK_LIMIT);
+	assert_view(b, "12345");
+	buf_puts(&b, "");
+	assert_true(b.failed);
+}
+
+static void a_buffer_grows_and_stays_terminated(void **state)
+{
+	auto_buf struct buf b = BUF(100000);
+	int i;
+
+	for (i = 0; i < 10000; i++)
+		buf_printf(&b, "%d,", i % 10);
+	assert_int_equal(b.n, 20000);
+	assert_int_equal(strlen(b.p), 20000);
+	buf_truncate(&b, 4);
+	assert_view(b, "0,1,");
+	memset(buf_extend(&b, 2), 'x', 2);
+	assert_view(b, "0,1,xx");
+	assert_null(buf_extend(&b, 100000));
+}
+
+static void an_empty_buffer_is_an_empty_string(void **state)
+{
+	auto_buf struct buf b = BUF(8);
+	char *s = buf_steal(&b);
+
+	assert_string_equal(s, "");
+	free(s);
+	assert_string_equal(buf_view(&b).p, "");
+}
+
+/* NIP-01: the seven named escapes, all else verbatim; control bytes as \u00xx. */
+static void json_strings_are_escaped_as_nip01_says(void **state)
+{
+	auto_buf struct buf b = BUF(256);
+
+	buf_json(&b, STR("\n\"\\\r\t\b\f/<\x01\x1f\x7f\xc3\xbc"));
+	assert_view(b, "\"\\n\\\"\\\\\\r\\t\\b\\f/<\\u0001\\u001f\x7f\xc3\xbc\"");
+}
+
+static int64_t fixed_ms(void *ctx)
+{
+	return *(int64_t *)ctx;
+}
+
+static void the_clock_can_be_replaced(void **state)
+{
+	int64_t ms = 1795369260999;
+	const struct clock_source src = {fixed_ms, fixed_ms, &ms};
+	char text[21];
+
+	clock_replace(&src);
+	assert_int_equal(clock_wall(), 1795369260);
+	assert_int_equal(clock_mono_ms(), ms);
+	clock_replace(NULL);
+	assert_true(clock_wall() != 1795369260);
+	clock_format(text, 1795369260);
+	assert_string_equal(text, "2026-11-22T17:41:00Z");
+	clock_format(text, INT64_MAX);
+	assert_string_equal(text, "9999-12-31T23:59:59Z");
+}
+
+static void an_armed_step_kills_at_its_passing(void **state)
+{
+	struct err e = {0};
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (step_arm("LEASE_PAID:2", &e))
+			_exit(1);
+		step_at(STEP_LEASE_PAID);
+		step_at(STEP_LEASE_ASKED);
+		if (write(STDERR_FILENO, "", 0))
+			_exit(2);
+		step_at(STEP_LEASE_PAID);
+		_exit(3);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(step_arm("NO_SUCH", &e), -1);
+	assert_int_equal(step_arm("LEASE_PAID:0", &e), -1);
+	assert_string_equal(step_name(STEP_LEASE_PAID), "LEASE_PAID");
+	assert_int_equal(step_kind(STEP_PLAN_SENT), STEP_WIRE);
+}
+
+static void random_numbers_stay_below(void **state)
+{
+	bool seen[3] = {false};
+	int i;
+
+	for (i = 0; i < 200; i++)
+		seen[rand_below(3)] = true;
+	assert_true(seen[0] && seen[1] && seen[2]);
+	assert_int_equal(rand_below(1), 0);
+	assert_true(secret_eq("abc", "abc", 3));
+	assert_false(secret_eq("abc", "abd", 3));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_buffer_stops_at_its_maximum),
+		cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+		cmocka_unit_test(an_empty_buffer_is_an_empty_string),
+		cmocka_unit_test(json_strings_are_escaped_as_nip01_says),
+		cmocka_unit_test(the_clock_can_be_replaced),
+		cmocka_unit_test(an_armed_step_kills_at_its_passing),
+		cmocka_unit_test(random_numbers_stay_below),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
