@@ -17,3 +17,5 @@ tests_root_volume_SOURCES = tests/root/volume.c
 tests_root_volume_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_volume_LDADD = $(L_volume) $(CMOCKA_LIBS)
 endif
+
+include tests/root/local.mk
