@@ -52,7 +52,7 @@ int payment_key(struct wallet *w, const struct wmint *m, struct secret *k, struc
 		struct err *e)
 {
 	derive_payment_key(k, &w->seed, str_of(w->instance), str_of(m->url));
-	if (lock_key_of(pub, k) < 0)
+	if (!lock_key_of(pub, k))
 		return err_set(e, ERRK_STATE, "payment key");
 	return 0;
 }

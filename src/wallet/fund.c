@@ -198,7 +198,7 @@ static void fund_step(struct job *j)
 		return;
 	}
 	secret_new(&j->quote_key);
-	if (lock_key_of(&key, &j->quote_key) < 0) {
+	if (!lock_key_of(&key, &j->quote_key)) {
 		job_fail_msg(j, ERRK_STATE, "quote key");
 		return;
 	}

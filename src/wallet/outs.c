@@ -176,7 +176,7 @@ int refund_key_new(struct lock_key *out, struct tx *tx, struct wallet *w, struct
 		return err_wrap(e, "refund key");
 	row = tx_last_id(tx);
 	refund_key_derive(&k, &w->seed, row);
-	if (lock_key_of(out, &k) < 0)
+	if (!lock_key_of(out, &k))
 		return err_set(e, ERRK_STATE, "refund key");
 	s = tx_write(tx, "UPDATE key SET pub = ? WHERE id = ?");
 	db_bind_blob(s, 1, out->b, sizeof(out->b));
