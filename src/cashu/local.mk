@@ -32,7 +32,8 @@ EXTRA_DIST += \
 	tests/vectors/cashu/p2pk_hostile_locks.json tests/vectors/cashu/token_interop.json
 
 if CMOCKA
-CASHU_TESTS = tests/unit/cashu_dhke tests/unit/cashu_token
+CASHU_TESTS = tests/unit/cashu_derive tests/unit/cashu_dhke tests/unit/cashu_keyset \
+	tests/unit/cashu_lock tests/unit/cashu_request tests/unit/cashu_token
 check_PROGRAMS += $(CASHU_TESTS)
 TESTS += $(CASHU_TESTS)
 CASHU_VECTORS = tests/unit/cashu_vectors.c tests/unit/cashu_vectors.h
@@ -41,4 +42,12 @@ tests_unit_cashu_dhke_SOURCES = tests/unit/cashu_dhke.c $(CASHU_VECTORS)
 tests_unit_cashu_dhke_LDADD = $(CASHU_LIBS)
 tests_unit_cashu_token_SOURCES = tests/unit/cashu_token.c $(CASHU_VECTORS)
 tests_unit_cashu_token_LDADD = $(CASHU_LIBS)
+tests_unit_cashu_derive_SOURCES = tests/unit/cashu_derive.c $(CASHU_VECTORS)
+tests_unit_cashu_derive_LDADD = $(CASHU_LIBS)
+tests_unit_cashu_keyset_SOURCES = tests/unit/cashu_keyset.c $(CASHU_VECTORS)
+tests_unit_cashu_keyset_LDADD = $(CASHU_LIBS)
+tests_unit_cashu_lock_SOURCES = tests/unit/cashu_lock.c $(CASHU_VECTORS)
+tests_unit_cashu_lock_LDADD = $(CASHU_LIBS)
+tests_unit_cashu_request_SOURCES = tests/unit/cashu_request.c $(CASHU_VECTORS)
+tests_unit_cashu_request_LDADD = $(CASHU_LIBS)
 endif

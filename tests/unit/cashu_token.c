@@ -175,8 +175,7 @@ static void tokens_of_others_read(void **state)
 static void writing_and_reading_is_identity(void **state)
 {
 	AUTO(token_free)
-	struct cashu_token *t = token_new("https://mint.example", "sat", "hi"),
-			   *u = NULL;
+	struct cashu_token *t = token_new("https://mint.example", "sat", "hi"), *u = NULL;
 	auto_buf struct buf text = BUF(1 << 16), again = BUF(1 << 16);
 
 	for (unsigned i = 0; i < 4; i++) {
