@@ -19,3 +19,9 @@ L_agent = src/agent/libleased-agent.a src/agent/libleased-config.a $(L_lease) \
 check_PROGRAMS += tests/link/agent
 tests_link_agent_SOURCES = tests/link/main.c
 tests_link_agent_LDADD = @WHOLE@ src/agent/libleased-agent.a @NOWHOLE@ $(L_agent)
+
+sbin_PROGRAMS += leased
+leased_SOURCES = src/agent/leased.c src/agent/supervisor.c src/agent/supervisor.h \
+	src/agent/place.c src/agent/place.h
+leased_LDADD = src/agent/libleased-agent.a src/agent/libleased-config.a $(L_helper) \
+	$(SECCOMP_LIBS) $(CAP_LIBS)

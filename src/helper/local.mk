@@ -1,5 +1,16 @@
 noinst_LIBRARIES += src/helper/libleased-helper.a
-src_helper_libleased_helper_a_SOURCES =
+src_helper_libleased_helper_a_SOURCES = \
+	src/helper/helper.c src/helper/helper.h \
+	src/helper/job.c src/helper/job.h \
+	src/helper/job_end.c \
+	src/helper/job_look.c \
+	src/helper/job_start.c \
+	src/helper/links.c src/helper/links.h \
+	src/helper/node.c src/helper/node.h \
+	src/helper/pool.c src/helper/pool.h \
+	src/helper/record.c src/helper/record.h \
+	src/helper/table.c src/helper/table.h \
+	src/helper/worker.c src/helper/worker.h
 
 check_PROGRAMS += tests/link/helper
 tests_link_helper_SOURCES = tests/link/main.c

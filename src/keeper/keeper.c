@@ -294,7 +294,11 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 	struct timespec from;
 	pid_t pid;
 
+	auto_free char *group = mem_printf("%s.keeper", k->start.cgroup);
+
 	r->stage = PRIV_STAGE_KEEPER;
+	if (cgroup_join(group, e) < 0)
+		log_warn("lease %s: %s", k->start.id, e->msg); /* ends with its service, then */
 	if (!b)
 		return err_set(e, ERRK_INPUT, "no backend %s", k->start.backend);
 	if (open_output(k, e) < 0 || watch_disk(k, e) < 0)

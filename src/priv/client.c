@@ -30,7 +30,8 @@ struct priv_client {
 	struct request *dead; /* to be answered with their own error in the next turn */
 	struct loop_timer *timer;
 	uint64_t last;
-	bool *freed; /* set by priv_client_free inside a callback */
+	bool burying; /* answering the dead … */
+	bool freed;   /* … and one of their callbacks freed the client */
 };
 
 static void request_fail(struct request *r, const struct err *e)
@@ -43,21 +44,21 @@ static void bury_dead(void *ctx)
 {
 	struct priv_client *c = ctx;
 	struct request *r = steal(&c->dead);
-	bool freed = false;
 
 	c->timer = NULL;
-	c->freed = &freed;
+	c->burying = true;
 	while (r) {
 		struct request *next = r->next;
 
-		if (freed)
+		if (c->freed)
 			free(r);
 		else
 			request_fail(r, &r->err);
 		r = next;
 	}
-	if (!freed)
-		c->freed = NULL;
+	c->burying = false;
+	if (c->freed)
+		free(c);
 }
 
 static void let_die(struct priv_client *c, struct request *r)
@@ -198,13 +199,13 @@ void priv_client_free(struct priv_client *c)
 {
 	if (!c)
 		return;
-	if (c->freed)
-		*c->freed = true;
-	stream_free(c->stream);
-	loop_timer_del(c->timer);
-	free_requests(c->open);
-	free_requests(c->dead);
-	free(c);
+	stream_free(steal(&c->stream));
+	loop_timer_del(steal(&c->timer));
+	free_requests(steal(&c->open));
+	free_requests(steal(&c->dead));
+	c->freed = true;
+	if (!c->burying)
+		free(c);
 }
 
 size_t priv_client_open(const struct priv_client *c)

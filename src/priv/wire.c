@@ -37,7 +37,7 @@ static int take(struct reader *r, size_t n, struct str *out, struct err *e)
 
 static int take_number(struct reader *r, size_t bytes, uint64_t *out, struct err *e)
 {
-	struct str s;
+	struct str s = { NULL, 0 };
 
 	*out = 0;
 	if (take(r, bytes, &s, e) < 0)
@@ -286,7 +286,7 @@ static int get_count(struct reader *r, uint64_t max, size_t least, size_t *out, 
 static int get_strings(struct reader *r, const struct wire_field *f, struct wire_strings *out,
 		       struct err *e)
 {
-	size_t n;
+	size_t n = 0;
 
 	if (get_count(r, f->min, 4, &n, e) < 0)
 		return -1;
@@ -311,7 +311,7 @@ static int get_fields(struct reader *r, const struct wire_table *t, void *msg, s
 static int get_list(struct reader *r, const struct wire_field *f, struct wire_list *out,
 		    struct err *e)
 {
-	size_t n;
+	size_t n = 0;
 
 	if (get_count(r, f->max, 4, &n, e) < 0)
 		return -1;

@@ -95,13 +95,10 @@ static bool has_dotdot(struct str path)
 
 int spec_set_image(struct spec *s, struct str image, struct err *e)
 {
-	struct str transport, path = image;
-
 	if (!is_clean(image, SPEC_IMAGE_MAX))
 		return err_set(e, ERRK_INPUT, "image: 1 to %d printable characters",
 			       SPEC_IMAGE_MAX);
-	str_cut(&path, ':', &transport);
-	if (has_dotdot(path))
+	if (has_dotdot(image))
 		return err_set(e, ERRK_INPUT, "image: \"..\" is not allowed in it");
 	replace(&s->image, image);
 	return 0;

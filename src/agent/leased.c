@@ -1,0 +1,277 @@
+/*
+ * main of leased: supervisor of leased-core and host helper. Runs as root, reads no byte from the
+ * network and parses nothing that a stranger wrote. Leases outlive it: their keepers go on.
+ */
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "agent/config.h"
+#include "agent/place.h"
+#include "agent/sandbox.h"
+#include "agent/supervisor.h"
+#include "backend/cgroup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/step.h"
+#include "helper/helper.h"
+#include "volume/overlay.h"
+
+/* Above the ranges that distributions hand out (useradd, systemd-nspawn), below 2^31. */
+#define ID_BASE	 1879048192u
+#define ID_SLOTS 4095u
+
+struct leased {
+	struct config *conf;
+	const char *conf_path;
+	struct sandbox_user user;
+	struct place place;
+	struct loop *loop;
+	struct helper *helper;
+	struct supervisor *supervisor;
+	struct helper_config hc;
+	struct helper_image *images;
+	struct helper_prepared *prepared;
+	char *activation_why;
+	bool stopping;
+};
+
+/* configuration of the helper */
+
+static void fill_images(struct leased *a)
+{
+	const struct config *c = a->conf;
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->noffers; i++)
+		n += c->offers[i]->nimages;
+	a->images = mem_array(n + 1, sizeof(*a->images));
+	for (size_t i = 0; i < c->noffers; i++)
+		for (size_t k = 0; k < c->offers[i]->nimages; k++) {
+			const struct config_image *from = &c->offers[i]->images[k];
+
+			a->images[a->hc.nimages++] = (struct helper_image){
+				from->name, mem_printf("oci:%s:%s", from->path, from->tag)};
+		}
+	a->hc.images = a->images;
+}
+
+/* Offers of one size share their prepared volumes. */
+static void fill_prepared(struct leased *a)
+{
+	const struct config *c = a->conf;
+	size_t n = 0;
+
+	a->prepared = mem_array(c->noffers + 1, sizeof(*a->prepared));
+	for (size_t i = 0; i < c->noffers; i++) {
+		size_t k = 0;
+
+		while (k < n && a->prepared[k].bytes != c->offers[i]->disk)
+			k++;
+		n += k == n;
+		a->prepared[k].bytes = c->offers[i]->disk;
+		a->prepared[k].count += (unsigned)c->pool;
+	}
+	a->hc.prepared = a->prepared;
+	a->hc.nprepared = n;
+}
+
+static int fill_activation(struct leased *a, struct err *e)
+{
+	static const enum volume_activation of[] = {[CONFIG_DM_CRYPT] = VOLUME_DM_CRYPT,
+						    [CONFIG_FUSE] = VOLUME_FUSE,
+						    [CONFIG_PLAIN] = VOLUME_PLAIN};
+	auto_buf struct buf why = BUF(900);
+
+	if (a->conf->header == CONFIG_HEADER_DISK)
+		return err_set(e, ERRK_INPUT, "[volume] header = disk is not built yet");
+	if (a->conf->activation != CONFIG_AUTO) {
+		a->hc.activation = of[a->conf->activation];
+		if (volume_probe(a->hc.activation, e) < 0)
+			return err_wrap(e, "[volume] activation");
+		buf_puts(&why, "configured");
+	} else if (helper_choose_activation(&a->hc.activation, &why, e) < 0) {
+		return -1;
+	}
+	a->activation_why = mem_strndup(why.p ? why.p : "", why.n);
+	a->hc.activation_why = a->activation_why;
+	log_info("volumes: %s%s%s%s", volume_activation_name(a->hc.activation),
+		 *a->activation_why ? " (" : "", a->activation_why, *a->activation_why ? ")" : "");
+	return 0;
+}
+
+static void fill_ids(struct leased *a)
+{
+	struct err err;
+
+	if (overlay_probe_idmap(a->conf->state_dir, &err) < 0) {
+		log_warn("leases get no user namespace of their own: %s", err.msg);
+		return;
+	}
+	a->hc.id_base = ID_BASE;
+	a->hc.id_slots = ID_SLOTS;
+}
+
+static int fill_helper(struct leased *a, struct err *e)
+{
+	const struct config *c = a->conf;
+
+	a->hc = (struct helper_config){.state_dir = c->state_dir,
+				       .run_dir = c->run_dir,
+				       .libexec_dir = c->libexec_dir,
+				       .runtime = c->runtime,
+				       .cgroup = c->cgroup_parent,
+				       .allow_cgroup_v1 = c->allow_cgroup_v1,
+				       .log_bytes = c->log_max};
+	fill_images(a);
+	fill_prepared(a);
+	fill_ids(a);
+	return fill_activation(a, e);
+}
+
+/* life */
+
+/* sd_notify(3) without its library. */
+static void notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = {.sun_family = AF_UNIX};
+	size_t n = path ? strlen(path) : 0;
+	auto_close int fd = -1;
+
+	if (n < 2 || n >= sizeof(to.sun_path))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (*path == '@')
+		to.sun_path[0] = '\0';
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&to,
+			     (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n)) < 0)
+		log_warn("cannot tell the service manager: %s", state);
+}
+
+static void on_core(void *ctx, int fd)
+{
+	struct leased *a = ctx;
+	struct err err;
+
+	if (helper_serve(a->helper, fd, &err) < 0)
+		log_broken("%s", err.msg);
+}
+
+static void on_all_done(void *ctx)
+{
+	struct leased *a = ctx;
+
+	loop_stop(a->loop);
+}
+
+static void on_core_stopped(void *ctx)
+{
+	struct leased *a = ctx;
+
+	helper_shut_down(a->helper, on_all_done, a);
+}
+
+static void on_stop(void *ctx, int signo)
+{
+	struct leased *a = ctx;
+
+	if (a->stopping)
+		return;
+	a->stopping = true;
+	log_info("stopping; %zu leases go on", helper_leases(a->helper));
+	notify("STOPPING=1");
+	supervisor_stop(a->supervisor, on_core_stopped, a);
+}
+
+static int open_core(struct leased *a, struct err *e)
+{
+	auto_free char *program = mem_printf("%s/leased-core", a->conf->libexec_dir);
+	struct supervisor_setup s = {.program = program,
+				     .config = a->conf_path,
+				     .user = a->user,
+				     .started = on_core,
+				     .ctx = a};
+
+	if (supervisor_new(&a->supervisor, a->loop, &s, e) < 0)
+		return -1;
+	return supervisor_start(a->supervisor, e);
+}
+
+static int run(struct leased *a, struct err *e)
+{
+	const char *step = getenv("LEASED_TEST_HELPER_STEP");
+
+	if (step && step_arm(step, e) < 0)
+		return -1;
+	if (config_load(&a->conf, a->conf_path, e) < 0)
+		return -1;
+	log_open("leased", a->conf->log_level);
+	if (geteuid() != 0)
+		return err_set(e, ERRK_DENIED,
+			       "leased needs root: it makes containers and volumes");
+	if (sandbox_find_user(&a->user, a->conf->user, e) < 0 ||
+	    place_open(&a->place, a->conf, &a->user, e) < 0 || fill_helper(a, e) < 0)
+		return -1;
+	if (loop_new(&a->loop, e) < 0 || loop_signal_add(a->loop, SIGTERM, on_stop, a, e) < 0 ||
+	    loop_signal_add(a->loop, SIGINT, on_stop, a, e) < 0 ||
+	    helper_new(&a->helper, a->loop, &a->hc, e) < 0 || open_core(a, e) < 0)
+		return -1;
+	notify("READY=1");
+	log_info("ready; %zu leases taken over", helper_leases(a->helper));
+	loop_run(a->loop);
+	return 0;
+}
+
+static void clean_up(struct leased *a)
+{
+	bool empty = a->helper && helper_leases(a->helper) == 0;
+	struct err err;
+
+	supervisor_free(a->supervisor);
+	helper_free(a->helper);
+	loop_free(a->loop);
+	if (empty && cgroup_remove(a->conf->cgroup_parent, &err) < 0)
+		log_warn("%s", err.msg);
+	if (a->conf)
+		place_close(&a->place, a->conf, empty ? PLACE_EMPTY : PLACE_IN_USE);
+	for (size_t i = 0; i < a->hc.nimages; i++)
+		free((char *)a->images[i].ref);
+	free(a->images);
+	free(a->prepared);
+	free(a->activation_why);
+	config_free(a->conf);
+}
+
+int main(int argc, char **argv)
+{
+	struct leased a = {.conf_path = CONFIG_PATH, .place = {.lock = -1}};
+	struct err err;
+	int r;
+
+	umask(077);
+	log_open("leased", LOGL_INFO);
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		printf("leased %s\n", PACKAGE_VERSION);
+		return 0;
+	}
+	if (argc == 3 && strcmp(argv[1], "--config") == 0) {
+		a.conf_path = argv[2];
+	} else if (argc != 1) {
+		fprintf(stderr, "usage: leased [--config FILE | --version]\n");
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	r = run(&a, &err);
+	if (r < 0)
+		log_broken("%s", err.msg);
+	clean_up(&a);
+	return r < 0;
+}

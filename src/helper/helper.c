@@ -1,0 +1,573 @@
+/* Requests of core: checked against the helper's own list, then answered here or by a worker. */
+#include "helper/helper.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+#include "backend/cgroup.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "helper/job.h"
+#include "helper/links.h"
+#include "helper/node.h"
+#include "helper/pool.h"
+#include "helper/table.h"
+#include "helper/worker.h"
+#include "priv/server.h"
+
+#define WORKERS 16
+
+struct helper {
+	struct loop *loop;
+	const struct helper_config *c;
+	const struct backend *backend;
+	char *runtime; /* "runc 1.1.5" */
+	struct priv_server *server;
+	unsigned connection; /* counts them: answers belong to one */
+	struct table leases;
+	struct workers *workers;
+	struct pool *pool;
+	struct node_meter meter;
+	helper_done_fn *done;
+	void *done_ctx;
+	struct loop_timer *closing;
+};
+
+/* A request on its way through a worker. */
+struct task {
+	struct helper *h;
+	struct priv_call call;
+	unsigned connection;
+	job_fn *run;
+	struct job job;
+	void *msg; /* owned */
+};
+
+union any_reply {
+#define X(upper, lower) struct priv_##lower##_reply lower;
+	PRIV_KINDS(X)
+#undef X
+};
+
+struct loop *helper_loop(const struct helper *h)
+{
+	return h->loop;
+}
+
+const struct helper_config *helper_config(const struct helper *h)
+{
+	return h->c;
+}
+
+size_t helper_leases(const struct helper *h)
+{
+	return h->leases.n;
+}
+
+/* in the worker */
+
+static void task_run(void *ctx, struct buf *out)
+{
+	struct task *t = ctx;
+	union any_reply reply = {0};
+	struct err err;
+
+	if (t->run(&t->job, &reply, &err) == 0 && priv_reply_frame(out, t->call, &reply, &err) == 0)
+		return;
+	buf_reset(out);
+	priv_error_frame(out, t->call, &err);
+}
+
+/* back in the helper */
+
+/* A lease that was erased leaves the list; one that was started gets its keeper's ear. */
+static void after_task(struct helper *h, const struct task *t, struct str body)
+{
+	struct lease *l = table_find(&h->leases, t->job.rec.id);
+	struct priv_destroy_reply r;
+	struct err err;
+
+	if (!l)
+		return;
+	if (t->call.kind == PRIV_BOX_START)
+		link_open(l, h->loop);
+	if (t->call.kind != PRIV_BOX_DESTROY ||
+	    wire_decode(&r, priv_reply_table(PRIV_BOX_DESTROY), body, &err) < 0)
+		return;
+	if (r.erased)
+		table_remove(&h->leases, l);
+	else
+		log_broken("lease %s is not erased: %s", t->job.rec.id, r.message);
+	wire_clear(&r, priv_reply_table(PRIV_BOX_DESTROY));
+}
+
+static void task_free(struct task *t)
+{
+	if (t->msg)
+		wire_clear(t->msg, priv_request_table(t->call.kind));
+	free(t->msg);
+	free(t);
+}
+
+static void task_done(void *ctx, struct str result)
+{
+	struct task *t = ctx;
+	struct helper *h = t->h;
+	struct priv_frame f;
+	struct err err;
+
+	if (result.n == 0 || priv_frame_parse(&f, (const uint8_t *)result.p, result.n, &err) < 0) {
+		err_set(&err, ERRK_SYS, "the worker for %s died", priv_kind_name(t->call.kind));
+		if (h->server && t->connection == h->connection)
+			priv_server_fail(h->server, t->call, &err);
+		task_free(t);
+		return;
+	}
+	if (f.type == PRIV_FRAME_REPLY)
+		after_task(h, t, f.body);
+	if (h->server && t->connection == h->connection)
+		priv_server_forward(h->server, result);
+	task_free(t);
+}
+
+/* Hand a request to a worker. `msg` is moved; `l` may be NULL. */
+static struct task *task_new(struct helper *h, struct priv_call call, void *msg, job_fn *run)
+{
+	struct task *t = mem_zero(sizeof(*t));
+	size_t size = priv_request_table(call.kind)->size;
+
+	*t = (struct task){.h = h, .call = call, .connection = h->connection, .run = run};
+	t->msg = mem_dup(msg, size);
+	memset(msg, 0, size);
+	t->job = (struct job){.c = h->c, .backend = h->backend, .msg = t->msg};
+	return t;
+}
+
+static void task_start(struct task *t)
+{
+	worker_start(t->h->workers, task_run, task_done, t);
+}
+
+static void set_lease(struct task *t, const struct lease *l)
+{
+	t->job.rec = l->rec;
+	t->job.known = true;
+	t->job.prepared = l->prepared;
+}
+
+/* What a lease that is not in the list may have left: everything is named by its id. */
+static void set_stranger(struct task *t, const char *id)
+{
+	struct record *r = &t->job.rec;
+
+	memcpy(r->id, id, sizeof(r->id));
+	memcpy(r->volume, id, sizeof(r->id));
+	r->activation = t->h->c->activation;
+}
+
+static void start_lease_task(struct helper *h, struct priv_call call, void *msg, job_fn *run)
+{
+	/* Requests that name a lease begin with its id. */
+	const char *id = msg;
+	const struct lease *l = table_find(&h->leases, id);
+	char copy[PRIV_ID_LEN + 1];
+	struct task *t;
+
+	memcpy(copy, id, sizeof(copy));
+	t = task_new(h, call, msg, run);
+	if (l)
+		set_lease(t, l);
+	else
+		set_stranger(t, copy);
+	task_start(t);
+}
+
+/* BOX_START */
+
+/* Bytes that the sparse files of other volumes may still grow by. */
+static uint64_t promised(const struct helper *h)
+{
+	uint64_t sum = pool_bytes(h->pool);
+
+	for (size_t i = 0; i < h->leases.n; i++) {
+		const struct record *r = &h->leases.v[i]->rec;
+		auto_free char *path = mem_printf("%s/volumes/%s", h->c->state_dir, r->volume);
+		struct stat st;
+		uint64_t used = stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+
+		sum += r->volume_bytes > used ? r->volume_bytes - used : 0;
+	}
+	return sum;
+}
+
+static struct lease *new_lease(struct helper *h, const struct priv_start *m, struct err *e)
+{
+	struct record r = {.generation = m->generation,
+			   .deadline = m->deadline,
+			   .volume_bytes = m->volume_bytes,
+			   .inodes = m->spec.limits.inodes,
+			   .activation = h->c->activation};
+	struct lease *l;
+	bool prepared;
+
+	memcpy(r.id, m->id, sizeof(r.id));
+	memcpy(r.owner, m->owner, sizeof(r.owner));
+	memcpy(r.volume, m->id, sizeof(m->id));
+	if (table_slot(&h->leases, h->c->id_slots, &r.slot, e) < 0)
+		return NULL;
+	prepared = r.inodes == 0 && pool_take(h->pool, r.volume_bytes, r.volume);
+	if (record_write(&r, h->c, e) < 0)
+		return NULL;
+	l = table_add(&h->leases, &r);
+	l->h = h;
+	l->prepared = prepared;
+	return l;
+}
+
+static int old_lease(struct helper *h, struct lease *l, const struct priv_start *m, struct err *e)
+{
+	struct record r = l->rec;
+
+	if (strcmp(r.owner, m->owner) != 0)
+		return err_set(e, ERRK_DENIED, "lease %s is somebody else's", m->id);
+	if (m->generation <= r.generation)
+		return 0;
+	r.generation = m->generation;
+	r.deadline = m->deadline;
+	if (record_write(&r, h->c, e) < 0)
+		return -1;
+	l->rec = r;
+	stream_free(steal(&l->link)); /* of the keeper before */
+	l->said = false;
+	return 0;
+}
+
+static void on_start(struct helper *h, struct priv_call call, struct priv_start *m)
+{
+	struct lease *l = table_find(&h->leases, m->id);
+	uint64_t others = promised(h);
+	struct task *t;
+	struct err err;
+
+	if (l && old_lease(h, l, m, &err) < 0)
+		l = NULL;
+	else if (!l)
+		l = new_lease(h, m, &err);
+	if (!l) {
+		priv_server_fail(h->server, call, &err);
+		return;
+	}
+	t = task_new(h, call, m, job_start);
+	set_lease(t, l);
+	t->job.promised = others;
+	task_start(t);
+}
+
+/* the quick ones */
+
+static void on_ping(struct helper *h, struct priv_call call)
+{
+	struct priv_ping_reply r = {PRIV_VERSION, (uint32_t)getpid()};
+
+	priv_server_reply(h->server, call, &r);
+}
+
+static void on_node(struct helper *h, struct priv_call call)
+{
+	struct priv_node_reply r = {0};
+
+	node_measure(&r, &h->meter, h->c);
+	r.backend = mem_strdup(h->backend->name);
+	r.runtime = mem_strdup(h->runtime);
+	r.leases = (uint32_t)h->leases.n;
+	for (size_t i = 0; i < h->leases.n; i++)
+		r.running +=
+			h->leases.v[i]->said && h->leases.v[i]->status.state == PRIV_BOX_RUNNING;
+	r.prepared = pool_ready(h->pool);
+	r.disk_prepared = pool_bytes(h->pool);
+	priv_server_reply(h->server, call, &r);
+	wire_clear(&r, priv_reply_table(PRIV_NODE));
+}
+
+/* A keeper's own words are the answer; without them a worker looks. */
+static void on_inspect(struct helper *h, struct priv_call call, struct priv_inspect *m)
+{
+	const struct lease *l = table_find(&h->leases, m->id);
+	struct priv_inspect_reply r;
+
+	if (!l || !l->said) {
+		start_lease_task(h, call, m, job_inspect);
+		return;
+	}
+	r = (struct priv_inspect_reply){.state = l->status.state,
+					.why = l->status.why,
+					.exit_status = l->status.exit_status,
+					.started_ms = l->status.started_ms,
+					.ended_ms = l->status.ended_ms,
+					.deadline = l->rec.deadline,
+					.generation = l->status.generation};
+	priv_server_reply(h->server, call, &r);
+}
+
+static void on_deadline(struct helper *h, struct priv_call call, struct priv_deadline *m)
+{
+	struct lease *l = table_find(&h->leases, m->id);
+	struct record r;
+	struct err err;
+
+	if (l) {
+		r = l->rec;
+		r.deadline = m->deadline;
+		if (record_write(&r, h->c, &err) < 0) {
+			priv_server_fail(h->server, call, &err);
+			return;
+		}
+		l->rec = r;
+		if (!l->link)
+			link_open(l, h->loop); /* moves our own timer where there is no keeper */
+	}
+	start_lease_task(h, call, m, job_deadline);
+}
+
+static enum priv_state list_state(const struct lease *l)
+{
+	return l->said ? l->status.state : PRIV_BOX_UNKNOWN;
+}
+
+static void on_list(struct helper *h, struct priv_call call, const struct priv_list *m)
+{
+	struct priv_list_item items[PRIV_LIST_MAX];
+	struct priv_list_reply r = {.items = {items, 0}};
+	size_t at = *m->after ? table_after(&h->leases, m->after) : 0;
+
+	for (; at < h->leases.n && r.items.n < m->max; at++) {
+		const struct lease *l = h->leases.v[at];
+		struct priv_list_item *it = &items[r.items.n++];
+
+		*it = (struct priv_list_item){.state = list_state(l),
+					      .generation = l->rec.generation,
+					      .deadline = l->rec.deadline,
+					      .volume_bytes = l->rec.volume_bytes};
+		memcpy(it->id, l->rec.id, sizeof(it->id));
+		memcpy(it->owner, l->rec.owner, sizeof(it->owner));
+	}
+	r.more = at < h->leases.n;
+	priv_server_reply(h->server, call, &r);
+}
+
+static void on_request(void *ctx, struct priv_call call, void *msg)
+{
+	struct helper *h = ctx;
+
+	switch (call.kind) {
+	case PRIV_PING:
+		on_ping(h, call);
+		return;
+	case PRIV_NODE:
+		on_node(h, call);
+		return;
+	case PRIV_IMAGE:
+		task_start(task_new(h, call, msg, job_image));
+		return;
+	case PRIV_BOX_START:
+		on_start(h, call, msg);
+		return;
+	case PRIV_BOX_INSPECT:
+		on_inspect(h, call, msg);
+		return;
+	case PRIV_BOX_DEADLINE:
+		on_deadline(h, call, msg);
+		return;
+	case PRIV_BOX_STOP:
+		start_lease_task(h, call, msg, job_stop);
+		return;
+	case PRIV_BOX_DESTROY:
+		start_lease_task(h, call, msg, job_destroy);
+		return;
+	case PRIV_BOX_EXEC:
+		start_lease_task(h, call, msg, job_exec);
+		return;
+	case PRIV_BOX_LOGS:
+		start_lease_task(h, call, msg, job_logs);
+		return;
+	case PRIV_BOX_LIST:
+		on_list(h, call, msg);
+		return;
+	case PRIV_KIND_COUNT:
+		return;
+	}
+}
+
+/* what links tell */
+
+void helper_on_state(struct helper *h, const struct lease *l)
+{
+	struct priv_event ev = {.state = l->status.state,
+				.why = l->status.why,
+				.exit_status = l->status.exit_status,
+				.ended_ms = l->status.ended_ms};
+
+	memcpy(ev.id, l->rec.id, sizeof(ev.id));
+	if (h->server)
+		priv_server_event(h->server, &ev);
+}
+
+/* A stop that nobody asked for: its answer has no connection to go to. */
+void helper_end_alone(struct helper *h, struct lease *l)
+{
+	struct priv_call call = {PRIV_BOX_STOP, 0};
+	struct priv_stop m = {.grace_ms = 0};
+	struct task *t;
+
+	memcpy(m.id, l->rec.id, sizeof(m.id));
+	t = task_new(h, call, &m, job_stop);
+	t->connection = 0;
+	set_lease(t, l);
+	task_start(t);
+}
+
+/* life */
+
+static int take_over(void *ctx, const char *id)
+{
+	struct helper *h = ctx;
+	struct record r;
+	struct lease *l;
+	struct err err;
+	int found = record_read(&r, h->c, id, &err);
+
+	if (found == RECORD_NOT_FOUND)
+		return 0; /* died before it was written: nothing was done either */
+	if (found < 0) {
+		log_broken("lease %s: %s", id, err.msg);
+		return 1;
+	}
+	l = table_add(&h->leases, &r);
+	l->h = h;
+	link_open(l, h->loop);
+	return 0;
+}
+
+static bool volume_is_used(void *ctx, const char *volume)
+{
+	const struct helper *h = ctx;
+
+	for (size_t i = 0; i < h->leases.n; i++)
+		if (strcmp(h->leases.v[i]->rec.volume, volume) == 0)
+			return true;
+	return false;
+}
+
+static int probe(struct helper *h, struct err *e)
+{
+	auto_buf struct buf version = BUF(200);
+	struct box box = {.runtime = h->c->runtime};
+
+	if (cgroup_version() == 1 && !h->c->allow_cgroup_v1)
+		return err_set(
+			e, ERRK_DENIED,
+			"this machine has cgroups of version 1, whose limits are weaker: set "
+			"allow_cgroup_v1 = yes to sell it all the same");
+	if (h->backend->probe(&box, &version, e) < 0)
+		return err_wrap(e, "runtime %s", h->c->runtime);
+	h->runtime = mem_strndup(version.p ? version.p : "", version.n);
+	return 0;
+}
+
+static int sweep_images(const struct helper_config *c, struct err *e)
+{
+	auto_free char *dir = NULL;
+	struct image_store store = job_store(c, &dir);
+
+	if (fs_mkdirs(dir, 0700, e) < 0)
+		return -1;
+	return image_sweep(&store, e);
+}
+
+int helper_new(struct helper **out, struct loop *l, const struct helper_config *c, struct err *e)
+{
+	AUTO(helper_free) struct helper *h = mem_zero(sizeof(*h));
+	auto_free char *leases = mem_printf("%s/leases", c->run_dir);
+	int broken;
+
+	h->loop = l;
+	h->c = c;
+	h->backend = &backend_oci;
+	h->workers = workers_new(l, c->workers ? c->workers : WORKERS);
+	h->pool = pool_new(l, c, h->workers);
+	if (probe(h, e) < 0 || fs_mkdirs(leases, 0700, e) < 0 || sweep_images(c, e) < 0)
+		return -1;
+	broken = record_each(c, take_over, h, e);
+	if (broken < 0)
+		return -1;
+	if (broken > 0)
+		return err_set(e, ERRK_STATE, "the list of leases in %s is damaged", leases);
+	pool_open(h->pool, volume_is_used, h);
+	*out = steal(&h);
+	return 0;
+}
+
+void helper_free(struct helper *h)
+{
+	if (!h)
+		return;
+	loop_timer_del(h->closing);
+	priv_server_free(h->server);
+	table_free(&h->leases);
+	pool_free(h->pool);
+	workers_free(h->workers);
+	free(h->runtime);
+	free(h);
+}
+
+static void on_hangup(void *ctx)
+{
+	struct helper *h = ctx;
+
+	h->connection++;
+}
+
+int helper_serve(struct helper *h, int fd, struct err *e)
+{
+	struct priv_server_hooks hooks = {on_request, on_hangup, h};
+
+	priv_server_free(steal(&h->server));
+	h->connection++;
+	return priv_server_new(&h->server, h->loop, fd, &hooks, e);
+}
+
+static void wait_for_jobs(void *ctx)
+{
+	struct helper *h = ctx;
+
+	h->closing = NULL;
+	if (workers_busy(h->workers) > 0)
+		h->closing = loop_timer_add(h->loop, 20, wait_for_jobs, h);
+	else
+		h->done(h->done_ctx);
+}
+
+void helper_shut_down(struct helper *h, helper_done_fn *done, void *ctx)
+{
+	h->done = done;
+	h->done_ctx = ctx;
+	pool_close(h->pool, wait_for_jobs, h);
+}
+
+int helper_choose_activation(enum volume_activation *out, struct buf *why, struct err *e)
+{
+	static const enum volume_activation order[] = {VOLUME_DM_CRYPT, VOLUME_FUSE};
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
+		if (volume_probe(order[i], &err) == 0) {
+			*out = order[i];
+			return 0;
+		}
+		buf_printf(why, "%s%s: %s", why->n ? "; " : "", volume_activation_name(order[i]),
+			   err.msg);
+	}
+	return err_set(e, ERRK_STATE, "no encrypted volumes here: %.*s", (int)why->n, why->p);
+}

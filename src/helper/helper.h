@@ -1,0 +1,75 @@
+/*
+ * The host helper: serves leased-core's requests with root's powers, from its own list of leases.
+ * It blocks on nothing: each slow request is a worker process. Leases live in files on tmpfs
+ * (record.h) that are written before anything is done, so a helper that starts again takes over
+ * what is there; keepers and containers do not notice.
+ */
+#ifndef HELPER_HELPER_H
+#define HELPER_HELPER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/auto.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/loop.h"
+#include "volume/volume.h"
+
+struct helper_prepared {
+	uint64_t bytes; /* of each volume: what an offer sells */
+	unsigned count; /* how many wait */
+};
+
+struct helper_image {
+	const char *name; /* what a spec calls it; the reference itself is allowed, too */
+	const char *ref;  /* "oci:/PATH:TAG" */
+};
+
+/* Everything is borrowed for the life of the helper. Folders are absolute. */
+struct helper_config {
+	const char *state_dir;	 /* root's, on disk: volumes, image store */
+	const char *run_dir;	 /* memory-backed */
+	const char *libexec_dir; /* where leased-keeper is */
+	const char *runtime;	 /* path or name: "runc" */
+	const char *cgroup;	 /* parent of the leases' cgroups: "/leased" */
+	bool allow_cgroup_v1;
+
+	enum volume_activation activation;
+	const char *activation_why; /* why not a better one; may be NULL */
+
+	const struct helper_image *images; /* what may run; nothing else may */
+	size_t nimages;
+	uint64_t image_bytes; /* maximum of one unpacked image; 0: the store's default */
+	uint64_t log_bytes;   /* kept of a lease's output; 0: 16 MiB */
+
+	uint32_t id_base;  /* first host id of all leases' user namespaces … */
+	uint32_t id_slots; /* … and how many leases that is enough for; 0: no user namespaces */
+	const char *resolv_conf; /* text; NULL: empty */
+
+	const struct helper_prepared *prepared;
+	size_t nprepared;
+	unsigned workers; /* jobs at once; 0: 16 */
+};
+
+struct helper;
+
+/* Takes over the leases that the run folder names and starts to prepare volumes. */
+int helper_new(struct helper **out, struct loop *l, const struct helper_config *c,
+	       struct err *e) MUST_CHECK;
+void helper_free(struct helper *h);
+DEFINE_AUTO(struct helper, helper_free)
+
+/* Serve leased-core on `fd` (taken). A second call replaces the first one's connection. */
+int helper_serve(struct helper *h, int fd, struct err *e) MUST_CHECK;
+/* Stop preparing, erase what is prepared, let jobs end; then `done`. Leases go on. */
+typedef void helper_done_fn(void *ctx);
+void helper_shut_down(struct helper *h, helper_done_fn *done, void *ctx);
+size_t helper_leases(const struct helper *h);
+
+/* The strongest activation that works here: dm-crypt, then fuse. `why` says what is missing for a
+ * better one. -1 where neither works. */
+int helper_choose_activation(enum volume_activation *out, struct buf *why,
+			     struct err *e) MUST_CHECK;
+
+#endif

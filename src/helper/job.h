@@ -1,0 +1,60 @@
+/*
+ * One slow request, done in a worker process. A job finds out what is there and goes on from it, so
+ * that it may be repeated after a crash at any step; jobs that change a lease hold its lock, also
+ * against a worker that a killed helper left behind.
+ */
+#ifndef HELPER_JOB_H
+#define HELPER_JOB_H
+
+#include "backend/backend.h"
+#include "helper/helper.h"
+#include "helper/record.h"
+#include "image/image.h"
+
+struct job {
+	const struct helper_config *c;
+	const struct backend *backend;
+	struct record rec; /* of requests that name a lease: at least its id */
+	bool known;	   /* the helper has that lease in its list */
+	bool prepared;	   /* its volume was made ahead */
+	uint64_t promised; /* bytes that other volumes may still take from the disk */
+	const void *msg;   /* the decoded request */
+};
+
+/* Fill the zeroed reply struct of the request's kind; texts are owned by it. */
+typedef int job_fn(const struct job *j, void *reply, struct err *e);
+
+job_fn job_image, job_start, job_inspect, job_deadline, job_stop, job_destroy, job_exec, job_logs;
+
+/* For volumes prepared ahead: `id` is the volume's name. */
+int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes,
+		struct err *e) MUST_CHECK;
+int job_unprepare(const struct helper_config *c, const char *id, struct err *e) MUST_CHECK;
+
+/* Shared by the jobs. */
+
+/* Take the lease's lock; RECORD_NOT_FOUND when it was destroyed meanwhile. */
+int job_lock(int *fd, const struct job *j, struct err *e) MUST_CHECK;
+char *job_cgroup(const struct helper_config *c, const char *id);
+/* Only what calls on an existing container need. The strings are the caller's to free. */
+struct box_paths {
+	char *dir, *runtime_root, *cgroup, *root;
+};
+void box_paths_free(struct box_paths *p);
+#define auto_box_paths __attribute__((cleanup(box_paths_free)))
+struct box job_box(struct box_paths *p, const struct job *j);
+struct image_store job_store(const struct helper_config *c, char **dir);
+/* The reference that an image's name stands for; NULL: not allowed. */
+const char *job_find_image(const struct helper_config *c, const char *name);
+/* The spec with which the lease was started, and its image. */
+int job_load_spec(struct spec *s, struct image *img, const struct job *j, struct err *e) MUST_CHECK;
+
+enum { KEEPER_ABSENT = 1 };
+/* Connect to the lease's keeper. */
+int job_keeper(int *fd, const struct helper_config *c, const char *id, struct err *e) MUST_CHECK;
+/* What is known of the container: from its keeper, else from its record and the process itself. */
+int job_state(struct keeper_record *out, const struct job *j, struct err *e) MUST_CHECK;
+/* End the container and its keeper; nothing of them runs when this is 0. */
+int job_end_box(const struct job *j, struct err *e) MUST_CHECK;
+
+#endif

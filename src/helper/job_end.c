@@ -1,0 +1,122 @@
+/* BOX_STOP and BOX_DESTROY, and the end of volumes that nobody bought. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/step.h"
+#include "helper/job.h"
+#include "volume/overlay.h"
+
+#define STOP_SPARE_MS 20000
+
+static uint32_t stop_signal(const struct job *j)
+{
+	auto_spec struct spec s = {0};
+	auto_image struct image *img = image_new();
+	struct err err;
+
+	if (job_load_spec(&s, img, j, &err) < 0)
+		return 15;
+	return (uint32_t)oci_stop_signal(&s, &img->config);
+}
+
+int job_stop(const struct job *j, void *reply, struct err *e)
+{
+	const struct priv_stop *m = j->msg;
+	struct priv_stop_reply *r = reply;
+	struct keeper_stop stop = {stop_signal(j), m->grace_ms};
+	struct keeper_record rec = {.exit_status = PRIV_EXIT_UNKNOWN};
+	auto_close int lock = -1, fd = -1;
+	int known = job_lock(&lock, j, e);
+
+	r->state = PRIV_BOX_GONE;
+	r->exit_status = PRIV_EXIT_UNKNOWN;
+	if (known == RECORD_NOT_FOUND)
+		return 0;
+	if (known < 0)
+		return -1;
+	r->state = PRIV_BOX_STOPPED;
+	known = job_keeper(&fd, j->c, j->rec.id, e);
+	if (known < 0)
+		return -1;
+	if (known == 0 &&
+	    keeper_call(fd, KEEPER_STOP, &stop, &rec, m->grace_ms + STOP_SPARE_MS, e) == 0) {
+		r->exit_status = rec.exit_status;
+		return 0;
+	}
+	if (job_end_box(j, e) < 0) /* without a keeper there is no grace */
+		return -1;
+	known = record_keeper(&rec, j->c, j->rec.id, e);
+	r->exit_status = known == 0 ? rec.exit_status : PRIV_EXIT_UNKNOWN;
+	return known < 0 ? -1 : 0;
+}
+
+/* Everything that a lease may have here, in the order in which it holds on to the next. */
+static int destroy_all(const struct job *j, struct priv_destroy_reply *r, struct err *e)
+{
+	auto_free char *dir = record_dir(j->c, j->rec.id);
+	struct volume v = record_volume(&j->rec, j->c);
+	struct volume_erasure er = {0};
+	int erased;
+
+	if (job_end_box(j, e) < 0)
+		return -1;
+	r->killed = true;
+	if (fs_exists(dir) && overlay_unmount(dir, e) < 0)
+		return -1;
+	erased = volume_erase(&v, &er, e);
+	r->unmounted = er.unmounted;
+	r->detached = er.detached;
+	r->slots_gone = er.slots_gone;
+	r->header_gone = er.header_gone;
+	r->discarded = er.discarded;
+	r->removed = er.removed;
+	r->encrypted = er.encrypted;
+	r->unproven = mem_strdup(er.unproven);
+	if (erased < 0)
+		return -1;
+	step_at(STEP_VOLUME_ERASED);
+	return fs_remove_tree(dir, e);
+}
+
+int job_destroy(const struct job *j, void *reply, struct err *e)
+{
+	struct priv_destroy_reply *r = reply;
+	auto_close int lock = -1;
+	struct err why;
+
+	r->found = j->known;
+	r->volume_bytes = j->rec.volume_bytes;
+	if (job_lock(&lock, j, e) < 0)
+		return -1;
+	r->erased = destroy_all(j, r, &why) == 0;
+	if (r->erased)
+		r->erased_at = clock_wall();
+	else
+		r->message = mem_strdup(why.msg);
+	return 0;
+}
+
+int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes, struct err *e)
+{
+	struct volume v = {.state_dir = c->state_dir,
+			   .run_dir = c->run_dir,
+			   .id = id,
+			   .activation = c->activation,
+			   .bytes = bytes};
+
+	return volume_open(&v, NULL, e);
+}
+
+int job_unprepare(const struct helper_config *c, const char *id, struct err *e)
+{
+	struct volume v = {.state_dir = c->state_dir,
+			   .run_dir = c->run_dir,
+			   .id = id,
+			   .activation = c->activation};
+	struct volume_erasure er;
+
+	return volume_erase(&v, &er, e);
+}

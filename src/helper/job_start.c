@@ -1,0 +1,293 @@
+/* BOX_START: image, volume, root, bundle, keeper; each stage timed and safe to repeat. */
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/step.h"
+#include "helper/job.h"
+#include "volume/overlay.h"
+
+#define START_TIMEOUT_MS 130000 /* the keeper's create and start, each with its own */
+#define LOG_BYTES	 ((uint64_t)16 << 20)
+#define DISK_SPARE	 ((uint64_t)64 << 20) /* never given to tenants */
+
+/* One start on its way through the stages. */
+struct start {
+	const struct job *j;
+	const struct priv_start *m;
+	struct spec spec; /* as sent, pinned to the image that was found */
+	struct image *img;
+	struct volume volume;
+	char *mount; /* where the volume is */
+	struct box_paths paths;
+	struct box box;
+	pid_t disk; /* server of a fuse volume */
+	struct priv_start_reply *r;
+};
+
+typedef int stage_fn(struct start *s, struct err *e);
+
+static int check_disk(const struct start *s, struct err *e)
+{
+	struct statvfs fs;
+	uint64_t left, want = s->m->volume_bytes + s->j->promised + DISK_SPARE;
+
+	if (statvfs(s->j->c->state_dir, &fs) < 0)
+		return err_sys(e, "look at %s", s->j->c->state_dir);
+	left = (uint64_t)fs.f_bavail * fs.f_frsize;
+	if (!s->j->prepared && !fs_exists(s->mount) && left < want)
+		return err_set(e, ERRK_LIMIT,
+			       "the disk has %" PRIu64 " bytes left, needed are %" PRIu64, left,
+			       want);
+	return 0;
+}
+
+static int stage_check(struct start *s, struct err *e)
+{
+	spec_copy(&s->spec, &s->m->spec);
+	s->volume = record_volume(&s->j->rec, s->j->c);
+	s->mount = volume_path(&s->volume);
+	s->box = job_box(&s->paths, s->j);
+	if (spec_check(&s->spec, e) < 0)
+		return -1;
+	if (!job_find_image(s->j->c, s->spec.image))
+		return err_set(e, ERRK_DENIED, "image %s is not offered", s->spec.image);
+	return check_disk(s, e);
+}
+
+static int save_spec(const struct start *s, struct err *e)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+	auto_free char *path = record_path(s->j->c, s->j->rec.id, "spec");
+
+	spec_write(&text, &s->spec);
+	if (buf_check(&text, "spec", e) < 0)
+		return -1;
+	return fs_write(path, text.p, text.n, 0600, e);
+}
+
+static int stage_image(struct start *s, struct err *e)
+{
+	auto_free char *dir = NULL;
+	struct image_store store = job_store(s->j->c, &dir);
+	int r;
+
+	s->img = image_new();
+	r = image_ensure(s->img, &store, job_find_image(s->j->c, s->spec.image), s->spec.digest, e);
+	if (r == IMAGE_NOT_FOUND)
+		return err_set(e, ERRK_STATE, "image %s is not there any more", s->spec.image);
+	if (r < 0)
+		return -1;
+	memcpy(s->spec.digest, s->img->digest, sizeof(s->spec.digest));
+	return save_spec(s, e);
+}
+
+static int stage_volume(struct start *s, struct err *e)
+{
+	if (!volume_is_mounted(&s->volume)) {
+		if (volume_open(&s->volume, &s->disk, e) < 0)
+			return -1;
+	} else {
+		s->disk = volume_server(&s->volume);
+	}
+	step_at(STEP_VOLUME_OPENED);
+	return 0;
+}
+
+static int mount_root(struct start *s, struct err *e)
+{
+	auto_free char *dir = NULL;
+	struct image_store store = job_store(s->j->c, &dir);
+	char *layers[IMAGE_LAYERS_MAX] = {NULL};
+	struct overlay o = {.lower = (const char *const *)layers,
+			    .nlower = s->img->nlayers,
+			    .volume = s->mount,
+			    .run = s->paths.dir,
+			    .id_base = s->box.id_base,
+			    .id_count = s->box.id_count,
+			    .hostname = *s->spec.hostname ? s->spec.hostname : s->j->rec.id,
+			    .resolv = s->j->c->resolv_conf};
+	int r;
+
+	image_layers(s->img, &store, layers);
+	r = overlay_mount(&o, e);
+	for (size_t i = 0; i < s->img->nlayers; i++)
+		free(layers[i]);
+	return r;
+}
+
+static int stage_bundle(struct start *s, struct err *e)
+{
+	s->box.spec = &s->spec;
+	s->box.image = &s->img->config;
+	if (mount_root(s, e) < 0 ||
+	    image_find_user(&s->box.user, s->box.root, oci_user(&s->spec, &s->img->config), e) < 0)
+		return -1;
+	return s->j->backend->prepare(&s->box, e);
+}
+
+/* The keeper gets one end of a socket pair as descriptor 3, a file for its own complaints, the
+ * lease's folder, and nothing of ours. */
+static int start_keeper(const struct start *s, int *link, struct err *e)
+{
+	auto_free char *program = mem_printf("%s/leased-keeper", s->j->c->libexec_dir);
+	auto_free char *log = record_path(s->j->c, s->j->rec.id, "keeper.log");
+	const char *const argv[] = {program, s->j->rec.id, NULL};
+	auto_close int errors = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
+	int pair[2];
+	pid_t pid;
+	int r;
+
+	if (errors < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return err_sys(e, "start the keeper");
+	r = proc_start(&pid,
+		       &(struct proc_spec){.argv = argv,
+					   .cwd = s->paths.dir,
+					   .in = -1,
+					   .out = errors,
+					   .err = errors,
+					   .keep = (const int[]){pair[1], -1}},
+		       e);
+	close(pair[1]);
+	if (r < 0) {
+		close(pair[0]);
+		return -1;
+	}
+	*link = pair[0];
+	step_at(STEP_KEEPER_STARTED);
+	return 0;
+}
+
+static uint32_t us_between(int64_t from_ns, int64_t to_ns)
+{
+	int64_t us = (to_ns - from_ns) / 1000;
+
+	return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static int stage_keeper(struct start *s, struct err *e)
+{
+	auto_free char *log_dir = record_log_dir(s->j->c, &s->j->rec);
+	struct keeper_start m = {.generation = s->m->generation,
+				 .deadline = s->j->rec.deadline,
+				 .backend = (char *)s->j->backend->name,
+				 .dir = s->paths.dir,
+				 .runtime = (char *)s->j->c->runtime,
+				 .runtime_root = s->paths.runtime_root,
+				 .cgroup = s->paths.cgroup,
+				 .log_dir = log_dir,
+				 .log_max = s->j->c->log_bytes ? s->j->c->log_bytes : LOG_BYTES,
+				 .out_uid = s->box.id_base + s->box.user.uid,
+				 .disk_pid = (uint32_t)s->disk};
+	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};
+	auto_close int link = -1;
+	int64_t from = now_ns();
+
+	memcpy(m.id, s->j->rec.id, sizeof(m.id));
+	if (start_keeper(s, &link, e) < 0 ||
+	    keeper_call(link, KEEPER_START, &m, &kr, START_TIMEOUT_MS, e) < 0)
+		return -1;
+	s->r->create_us = kr.create_us;
+	s->r->start_us = kr.start_us;
+	s->r->keeper_us = us_between(from, now_ns()) - kr.create_us - kr.start_us;
+	s->r->started_ms = kr.started_ms;
+	if (!kr.running) {
+		s->r->stage = kr.stage;
+		err_set(e, ERRK_PEER, "%s", kr.message);
+	}
+	free(kr.message);
+	return kr.running ? 0 : -1;
+}
+
+static int run_stages(struct start *s, struct err *e)
+{
+	struct priv_start_reply *r = s->r;
+	const struct {
+		enum priv_stage stage;
+		stage_fn *run;
+		uint32_t *us;
+	} stages[] = {
+		{PRIV_STAGE_CHECK, stage_check, NULL},
+		{PRIV_STAGE_IMAGE, stage_image, &r->image_us},
+		{PRIV_STAGE_VOLUME, stage_volume, &r->volume_us},
+		{PRIV_STAGE_BUNDLE, stage_bundle, &r->bundle_us},
+		{PRIV_STAGE_KEEPER, stage_keeper, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+		int64_t from = now_ns();
+
+		r->stage = stages[i].stage;
+		if (stages[i].run(s, e) < 0)
+			return -1;
+		if (stages[i].us)
+			*stages[i].us = us_between(from, now_ns());
+	}
+	return 0;
+}
+
+/* A generation that was started is not started again, whatever became of it. */
+static int started_before(const struct job *j, const struct priv_start *m,
+			  struct priv_start_reply *r, struct err *e)
+{
+	struct keeper_record rec;
+	int known = job_state(&rec, j, e);
+
+	if (known < 0)
+		return -1;
+	if (known == 0 && rec.generation >= m->generation) {
+		r->outcome = PRIV_START_RUNNING;
+		r->started_ms = rec.started_ms;
+		return 1;
+	}
+	return known == 0 && rec.state == PRIV_BOX_RUNNING
+		       ? err_set(e, ERRK_STATE, "an earlier start of it runs")
+		       : 0;
+}
+
+int job_start(const struct job *j, void *reply, struct err *e)
+{
+	const struct priv_start *m = j->msg;
+	struct priv_start_reply *r = reply;
+	struct start s = {.j = j, .m = m, .r = r};
+	auto_close int lock = -1;
+	struct err why, ignored;
+	int before;
+
+	before = job_lock(&lock, j, e);
+	if (before == RECORD_NOT_FOUND)
+		return err_set(e, ERRK_STATE, "the lease was destroyed");
+	before = before < 0 ? -1 : started_before(j, m, r, e);
+	if (before != 0)
+		return before < 0 ? -1 : 0;
+	if (job_end_box(j, e) < 0) /* what an earlier attempt left */
+		return -1;
+	r->prepared = j->prepared;
+	if (run_stages(&s, &why) < 0) {
+		r->outcome = PRIV_START_FAILED;
+		r->message = mem_strdup(why.msg);
+		if (r->stage >= PRIV_STAGE_KEEPER && job_end_box(j, &ignored) < 0)
+			log_warn("lease %s: %s", j->rec.id, ignored.msg);
+	}
+	spec_clear(&s.spec);
+	image_free(s.img);
+	free(s.mount);
+	box_paths_free(&s.paths);
+	return 0;
+}

@@ -1,0 +1,155 @@
+/* Files of a lease on tmpfs. */
+#include "helper/record.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "priv/fields.h"
+
+#define RECORD_MAX 4096
+
+/* The file's form: the same tables as the messages. */
+struct stored {
+	char id[PRIV_ID_LEN + 1];
+	char owner[PRIV_OWNER_LEN + 1];
+	uint32_t generation;
+	int64_t deadline;
+	uint64_t volume_bytes, inodes;
+	char *volume;
+	uint32_t activation, slot;
+};
+
+#define MSG stored
+static const struct wire_field stored_fields[] = {
+	ID,
+	HEX(owner, PRIV_OWNER_LEN),
+	U32(generation, 0, UINT32_MAX),
+	WALL(deadline),
+	U64(volume_bytes, 0, PRIV_VOLUME_MAX),
+	U64(inodes, 0, UINT32_MAX),
+	TEXT(volume, VOLUME_ID_MAX),
+	U32(activation, 0, VOLUME_DM_CRYPT),
+	U32(slot, 0, UINT32_MAX),
+};
+static const struct wire_table stored_table = TABLE(stored);
+#undef MSG
+
+char *record_dir(const struct helper_config *c, const char *id)
+{
+	return mem_printf("%s/leases/%s", c->run_dir, id);
+}
+
+char *record_path(const struct helper_config *c, const char *id, const char *name)
+{
+	return mem_printf("%s/leases/%s/%s", c->run_dir, id, name);
+}
+
+struct volume record_volume(const struct record *r, const struct helper_config *c)
+{
+	return (struct volume){.state_dir = c->state_dir,
+			       .run_dir = c->run_dir,
+			       .id = r->volume,
+			       .activation = r->activation,
+			       .bytes = r->volume_bytes,
+			       .inodes = r->inodes};
+}
+
+char *record_log_dir(const struct helper_config *c, const struct record *r)
+{
+	struct volume v = record_volume(r, c);
+	auto_free char *path = volume_path(&v);
+
+	return mem_printf("%s/log", path);
+}
+
+static void record_of_stored(struct record *r, const struct stored *s)
+{
+	*r = (struct record){.generation = s->generation,
+			     .deadline = s->deadline,
+			     .volume_bytes = s->volume_bytes,
+			     .inodes = s->inodes,
+			     .activation = s->activation,
+			     .slot = s->slot};
+	memcpy(r->id, s->id, sizeof(r->id));
+	memcpy(r->owner, s->owner, sizeof(r->owner));
+	memcpy(r->volume, s->volume, strlen(s->volume) + 1);
+}
+
+int record_read(struct record *out, const struct helper_config *c, const char *id, struct err *e)
+{
+	auto_buf struct buf text = BUF(RECORD_MAX);
+	auto_free char *path = record_path(c, id, "lease");
+	struct stored s;
+	int r = fs_read(&text, path, e);
+
+	if (r == FS_NOT_FOUND)
+		return RECORD_NOT_FOUND;
+	if (r < 0)
+		return -1;
+	if (wire_decode(&s, &stored_table, buf_view(&text), e) < 0)
+		return err_wrap(e, "%s", path);
+	record_of_stored(out, &s);
+	wire_clear(&s, &stored_table);
+	if (strcmp(out->id, id) != 0 || !str_is_name(str_of(out->volume), VOLUME_ID_MAX))
+		return err_set(e, ERRK_INPUT, "%s is not that lease's", path);
+	return 0;
+}
+
+int record_write(const struct record *r, const struct helper_config *c, struct err *e)
+{
+	auto_buf struct buf text = BUF(RECORD_MAX);
+	auto_free char *dir = record_dir(c, r->id);
+	auto_free char *path = record_path(c, r->id, "lease");
+	struct stored s = {.generation = r->generation,
+			   .deadline = r->deadline,
+			   .volume_bytes = r->volume_bytes,
+			   .inodes = r->inodes,
+			   .volume = (char *)r->volume,
+			   .activation = r->activation,
+			   .slot = r->slot};
+
+	memcpy(s.id, r->id, sizeof(s.id));
+	memcpy(s.owner, r->owner, sizeof(s.owner));
+	if (wire_encode(&text, &stored_table, &s, e) < 0 || fs_mkdirs(dir, 0700, e) < 0)
+		return -1;
+	return fs_write(path, text.p, text.n, 0600, e);
+}
+
+int record_each(const struct helper_config *c, int (*fn)(void *ctx, const char *id), void *ctx,
+		struct err *e)
+{
+	auto_free char *path = mem_printf("%s/leases", c->run_dir);
+	auto_closedir DIR *d = opendir(path);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!d)
+		return errno == ENOENT ? 0 : err_sys(e, "open %s", path);
+	while (r == 0 && (entry = readdir(d)))
+		if (priv_id_valid(entry->d_name))
+			r = fn(ctx, entry->d_name);
+	return r;
+}
+
+int record_keeper(struct keeper_record *out, const struct helper_config *c, const char *id,
+		  struct err *e)
+{
+	auto_buf struct buf text = BUF(RECORD_MAX);
+	auto_free char *path = record_path(c, id, KEEPER_STATE);
+	int r = fs_read(&text, path, e);
+
+	if (r == FS_NOT_FOUND)
+		return RECORD_NOT_FOUND;
+	if (r < 0)
+		return -1;
+	return wire_decode(out, &keeper_record_table, buf_view(&text), e);
+}
+
+bool record_alive(uint32_t pid, uint64_t started)
+{
+	return pid > 0 && started != 0 && proc_start_time((pid_t)pid) == started;
+}

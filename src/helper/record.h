@@ -1,0 +1,50 @@
+/*
+ * What the helper knows of a lease, in RUN/leases/ID/lease; beside it lie the spec, the bundle, the
+ * keeper's socket and its record. Written by the helper itself only, before it acts.
+ */
+#ifndef HELPER_RECORD_H
+#define HELPER_RECORD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
+#include "helper/helper.h"
+#include "priv/keeper_msg.h"
+#include "priv/msg.h"
+
+struct record {
+	char id[PRIV_ID_LEN + 1];
+	char owner[PRIV_OWNER_LEN + 1];
+	uint32_t generation; /* the highest that was asked for */
+	int64_t deadline;
+	uint64_t volume_bytes;
+	uint64_t inodes;
+	char volume[VOLUME_ID_MAX + 1]; /* the volume's name: the lease's id, or a prepared one's */
+	uint32_t activation;
+	uint32_t slot; /* of its user namespace */
+};
+
+enum { RECORD_NOT_FOUND = 1 };
+
+int record_read(struct record *out, const struct helper_config *c, const char *id,
+		struct err *e) MUST_CHECK;
+int record_write(const struct record *r, const struct helper_config *c, struct err *e) MUST_CHECK;
+/* The ids of all leases in the run folder. */
+int record_each(const struct helper_config *c, int (*fn)(void *ctx, const char *id), void *ctx,
+		struct err *e) MUST_CHECK;
+
+/* Paths; the caller frees. */
+char *record_dir(const struct helper_config *c, const char *id); /* RUN/leases/ID */
+char *record_path(const struct helper_config *c, const char *id, const char *name);
+char *record_log_dir(const struct helper_config *c, const struct record *r); /* on the volume */
+
+struct volume record_volume(const struct record *r, const struct helper_config *c);
+
+/* The keeper's own record; RECORD_NOT_FOUND: its container was never started. */
+int record_keeper(struct keeper_record *out, const struct helper_config *c, const char *id,
+		  struct err *e) MUST_CHECK;
+/* A process named by pid and start time is there. */
+bool record_alive(uint32_t pid, uint64_t started);
+
+#endif

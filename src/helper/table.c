@@ -1,0 +1,82 @@
+/* A sorted array: ids are random, lists are asked for in order. */
+#include "helper/table.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+size_t table_after(const struct table *t, const char *id)
+{
+	size_t low = 0, high = t->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (strcmp(t->v[mid]->rec.id, id) <= 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct lease *table_find(const struct table *t, const char *id)
+{
+	size_t at = table_after(t, id);
+
+	return at > 0 && strcmp(t->v[at - 1]->rec.id, id) == 0 ? t->v[at - 1] : NULL;
+}
+
+struct lease *table_add(struct table *t, const struct record *r)
+{
+	size_t at = table_after(t, r->id);
+	struct lease *l = mem_zero(sizeof(*l));
+
+	l->rec = *r;
+	t->v = mem_grow(t->v, t->n + 1, sizeof(*t->v));
+	memmove(t->v + at + 1, t->v + at, (t->n - at) * sizeof(*t->v));
+	t->v[at] = l;
+	t->n++;
+	return l;
+}
+
+static void lease_free(struct lease *l)
+{
+	stream_free(l->link);
+	loop_timer_del(l->alone);
+	free(l);
+}
+
+void table_remove(struct table *t, struct lease *l)
+{
+	size_t at = table_after(t, l->rec.id) - 1;
+
+	memmove(t->v + at, t->v + at + 1, (t->n - at - 1) * sizeof(*t->v));
+	t->n--;
+	lease_free(l);
+}
+
+void table_free(struct table *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		lease_free(t->v[i]);
+	free(t->v);
+	*t = (struct table){0};
+}
+
+int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e)
+{
+	/* With n leases one of the first n + 1 slots is free. */
+	size_t n = t->n + 1;
+	auto_free bool *used = mem_array(n, sizeof(bool));
+
+	for (size_t i = 0; i < t->n; i++)
+		if (t->v[i]->rec.slot < n)
+			used[t->v[i]->rec.slot] = true;
+	*out = 0;
+	while (used[*out])
+		++*out;
+	if (max > 0 && *out >= max)
+		return err_set(e, ERRK_LIMIT, "no user ids are left for another lease");
+	return 0;
+}

@@ -1,0 +1,35 @@
+/* The helper's own list of leases, in order of their ids, with what their keepers last said. */
+#ifndef HELPER_TABLE_H
+#define HELPER_TABLE_H
+
+#include "helper/record.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+struct helper;
+
+struct lease {
+	struct helper *h;
+	struct record rec;
+	bool prepared;	     /* its volume was made ahead */
+	struct stream *link; /* to its keeper; NULL: none */
+	bool said;	     /* `status` is what the keeper said */
+	struct keeper_record status;
+	struct loop_timer *alone; /* the deadline of a container without a keeper */
+};
+
+struct table {
+	struct lease **v;
+	size_t n;
+};
+
+struct lease *table_find(const struct table *t, const char *id); /* NULL: none */
+/* Index of the first lease after `id`. */
+size_t table_after(const struct table *t, const char *id);
+struct lease *table_add(struct table *t, const struct record *r); /* the id is new */
+void table_remove(struct table *t, struct lease *l);		  /* frees it */
+void table_free(struct table *t);
+/* The lowest slot below `max` that no lease has. */
+int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e) MUST_CHECK;
+
+#endif
