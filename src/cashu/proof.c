@@ -84,7 +84,7 @@ int proofs_sum(struct sat *out, const struct proofs *s, struct err *e)
 		if (!sat_add(out, *out, s->v[i].amount))
 			return err_set(e, ERRK_LIMIT, "sum of the proofs is too large");
 	if (has_twins(s))
-		return err_set(e, ERRK_INPUT, "a proof comes twice");
+		return err_set(e, ERRK_DENIED, "a proof comes twice");
 	return 0;
 }
 

@@ -51,7 +51,7 @@ static int v3_entry(struct cashu_token *t, const struct json *entry, size_t max,
 	    json_child(entry, "proofs", JSON_ARRAY, &array, e))
 		return -1;
 	if (t->mint && !str_is(mint, t->mint))
-		return err_set(e, ERRK_DENIED, "token of more than one mint");
+		return err_set(e, ERRK_INPUT, "token of more than one mint");
 	if (json_count(array) > max - t->proofs.n)
 		return err_set(e, ERRK_LIMIT, "more than %zu proofs", max);
 	if (proofs_from_json(&more, array, e))

@@ -26,7 +26,8 @@ struct token_limits {
 #define TOKEN_LIMITS_WALLET  ((struct token_limits){768 << 10, PROOFS_MAX}) /* the user's own */
 
 /* Text with or without `cashu:` before it, or the bytes of a raw token. More than one mint is
- * refused. ERRK_LIMIT where a limit was passed, ERRK_INPUT otherwise. */
+ * refused. ERRK_LIMIT where a limit was passed, ERRK_DENIED where a proof comes twice,
+ * ERRK_INPUT otherwise. */
 int token_decode(struct cashu_token **out, struct str text, struct token_limits lim,
 		 struct err *e) MUST_CHECK;
 /* `cashuB…`. With DLEQ where proofs have it; v2 keyset ids in their short form. */
