@@ -1,0 +1,261 @@
+/* The bench of the wallet's tests. */
+#include "wallet_bench.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+static void must(int rc, const struct err *e)
+{
+	if (rc == 0)
+		return;
+	fprintf(stderr, "# %d %s\n", rc, e->msg);
+	abort();
+}
+
+static int on_settled(void *ctx, struct tx *tx, const struct wallet_plan *p, struct err *e)
+{
+	struct bench *b = ctx;
+
+	(void)tx;
+	if (b->heard.fail > 0) {
+		b->heard.fail--;
+		return err_set(e, ERRK_STATE, "the caller is not ready");
+	}
+	b->heard.settled++;
+	b->heard.last = *p;
+	snprintf(b->heard.ref, sizeof(b->heard.ref), "%s", p->ref);
+	return 0;
+}
+
+static int on_rejected(void *ctx, struct tx *tx, const struct wallet_plan *p, struct err *e)
+{
+	struct bench *b = ctx;
+
+	(void)tx;
+	(void)e;
+	b->heard.rejected++;
+	b->heard.last = *p;
+	return 0;
+}
+
+static void on_closed(void *ctx, const struct wallet_plan *p)
+{
+	struct bench *b = ctx;
+
+	(void)p;
+	b->heard.closed++;
+	loop_stop(b->loop);
+}
+
+static void on_waiting(void *ctx, const struct wallet_plan *p, const char *why)
+{
+	struct bench *b = ctx;
+
+	(void)p;
+	(void)why;
+	b->heard.waiting++;
+}
+
+static const struct wallet_ops ops = {on_settled, on_rejected, on_closed, on_waiting};
+
+void bench_open(struct bench *b)
+{
+	const struct wallet_mint mint = {b->sim->url, true};
+	struct wallet_setup s = {.loop = b->loop,
+				 .seed = &b->seed,
+				 .instance = str_of(b->instance),
+				 .mints = &mint,
+				 .nmints = 1,
+				 .ops = &ops,
+				 .ctx = b};
+	struct secret key = {{1}};
+	struct err e;
+
+	must(http_new(&b->http, b->loop, &e), &e);
+	must(db_open(&b->db, b->path, &e), &e);
+	db_set_key(b->db, &key);
+	s.db = b->db;
+	s.http = b->http;
+	must(wallet_open(&b->w, &s, &e), &e);
+}
+
+void bench_close(struct bench *b)
+{
+	wallet_close(b->w);
+	db_close(b->db);
+	http_free(b->http);
+	b->w = NULL;
+	b->db = NULL;
+	b->http = NULL;
+}
+
+void bench_restart(struct bench *b)
+{
+	struct err e;
+
+	bench_close(b);
+	bench_open(b);
+	must(wallet_resume(b->w, &e), &e);
+}
+
+struct bench *bench_new(enum bench_side side, uint32_t ppk)
+{
+	struct bench *b = mem_zero(sizeof(*b));
+	struct err e;
+	int fd;
+
+	snprintf(b->path, sizeof(b->path), "/tmp/wallet-test-XXXXXX");
+	fd = mkstemp(b->path);
+	assert(fd >= 0);
+	close(fd);
+	unlink(b->path);
+	rand_bytes(b->seed.b, sizeof(b->seed.b));
+	if (side == BENCH_SELLER)
+		memcpy(b->instance, "agent", 6);
+	must(loop_new(&b->loop, &e), &e);
+	must(ws_context_new(&b->ws, b->loop, &e), &e);
+	b->sim = sim_new(b->ws, ppk);
+	bench_open(b);
+	return b;
+}
+
+void bench_free(struct bench *b)
+{
+	char other[80];
+
+	bench_close(b);
+	sim_free(b->sim);
+	ws_context_free(b->ws);
+	loop_free(b->loop);
+	unlink(b->path);
+	snprintf(other, sizeof(other), "%s-wal", b->path);
+	unlink(other);
+	snprintf(other, sizeof(other), "%s-shm", b->path);
+	unlink(other);
+	free(b);
+}
+
+static void over(void *ctx)
+{
+	struct bench *b = ctx;
+
+	b->timed_out = true;
+	loop_stop(b->loop);
+}
+
+void bench_run(struct bench *b, int64_t ms)
+{
+	struct loop_timer *t = loop_timer_add(b->loop, ms, over, b);
+
+	b->timed_out = false;
+	loop_run(b->loop);
+	if (!b->timed_out)
+		loop_timer_del(t);
+}
+
+static void on_ready(void *ctx, const struct err *error)
+{
+	struct bench *b = ctx;
+
+	if (error)
+		fprintf(stderr, "# refresh: %s\n", error->msg);
+	loop_stop(b->loop);
+}
+
+void bench_ready(struct bench *b)
+{
+	wallet_refresh(b->w, b->sim->url, on_ready, b);
+	bench_run(b, 10000);
+}
+
+void bench_job(void *ctx, const struct wallet_news *n)
+{
+	struct bench *b = ctx;
+	struct told *t = &b->told;
+
+	if (n->stage == WALLET_INVOICE)
+		t->invoices++;
+	if (n->stage == WALLET_INVOICE || n->stage == WALLET_WAITING)
+		return;
+	t->done = true;
+	t->stage = n->stage;
+	t->amount = n->amount;
+	t->token_out = n->token_out;
+	snprintf(t->text, sizeof(t->text), "%.*s", (int)n->text.n, n->text.p ? n->text.p : "");
+	snprintf(t->error, sizeof(t->error), "%s", n->error ? n->error->msg : "");
+	loop_stop(b->loop);
+}
+
+struct lock bench_lock(struct bench *b)
+{
+	struct lock l = {.has_refund = true, .locktime = clock_wall() + 10000};
+	struct secret k;
+	struct err e;
+
+	must(wallet_payment_key(b->w, b->sim->url, l.key.b, &e), &e);
+	secret_new(&k);
+	assert(lock_key_of(&l.refund, &k));
+	return l;
+}
+
+enum wallet_code bench_check(struct bench *b, const char *token, struct wallet_payment **out)
+{
+	const struct wallet_terms t = {.min_net = SAT(10),
+				       .lock_until = clock_wall() + 1000,
+				       .lock = WALLET_LOCK_OR_PLAIN,
+				       .now = clock_wall()};
+	AUTO(wallet_payment_free) struct wallet_payment *p = NULL;
+	struct wallet_verdict v;
+	struct err e;
+
+	must(wallet_check(&p, b->w, str_of(token), &t, &v, &e), &e);
+	if (out)
+		*out = steal(&p);
+	return v.code;
+}
+
+int64_t bench_claim(struct bench *b, const char *token, int64_t not_after)
+{
+	const struct wallet_claim c = {.ref = "lease1", .not_after = not_after};
+	AUTO(wallet_payment_free) struct wallet_payment *p = NULL;
+	auto_tx struct tx *tx = NULL;
+	enum wallet_code code = bench_check(b, token, &p);
+	int64_t plan = 0;
+	struct err e;
+	int rc;
+
+	if (code != WALLET_OK) {
+		fprintf(stderr, "# check: %s\n", wallet_code_name(code));
+		abort();
+	}
+	must(db_begin(&tx, b->db, &e), &e);
+	rc = wallet_claim(tx, b->w, p, &c, &plan, &e);
+	if (rc == WALLET_KNOWN)
+		return -1;
+	must(rc, &e);
+	must(db_commit(&tx, &e), &e);
+	return plan;
+}
+
+uint64_t bench_available(struct bench *b)
+{
+	struct wallet_balance bal;
+	struct err e;
+
+	must(wallet_balance(b->w, b->sim->url, &bal, &e), &e);
+	return sat_raw(bal.available);
+}
+
+int64_t bench_ledger(struct bench *b, enum ledger_account a)
+{
+	int64_t v = 0;
+	struct err e;
+
+	must(ledger_sum(b->db, a, NULL, &v, &e), &e);
+	return v;
+}

@@ -1,0 +1,62 @@
+/* A loop, a mint and a wallet for one test. */
+#ifndef TESTS_WALLET_BENCH_H
+#define TESTS_WALLET_BENCH_H
+
+#include "wallet/purse.h"
+#include "wallet/till.h"
+#include "wallet_mint.h"
+
+struct heard { /* from struct wallet_ops */
+	unsigned settled, rejected, closed, waiting;
+	struct wallet_plan last;
+	char ref[64];
+	unsigned fail; /* so many calls of settled fail */
+};
+
+struct told { /* to a job's caller */
+	bool done;
+	enum wallet_stage stage;
+	struct sat amount;
+	int64_t token_out;
+	char text[1 << 16];
+	char error[320];
+	unsigned invoices;
+};
+
+struct bench {
+	struct loop *loop;
+	struct ws_context *ws;
+	struct http *http;
+	struct sim *sim;
+	struct db *db;
+	struct wallet *w;
+	struct seed seed;
+	char path[64];
+	char instance[8];
+	struct heard heard;
+	struct told told;
+	bool timed_out;
+};
+
+enum bench_side { BENCH_SELLER, BENCH_BUYER };
+
+/* Fees in ppk. The database is new; the seed is random. */
+struct bench *bench_new(enum bench_side side, uint32_t ppk);
+void bench_free(struct bench *b);
+/* The process dies and starts again: nothing survives but the file. */
+void bench_restart(struct bench *b);
+void bench_close(struct bench *b);
+void bench_open(struct bench *b);
+/* Turn the loop until a plan closes, a job ends, or ms are over. */
+void bench_run(struct bench *b, int64_t ms);
+void bench_ready(struct bench *b); /* wallet_refresh */
+void bench_job(void *ctx, const struct wallet_news *n);
+
+/* Seller: what wallet_check says, claim with a commit, and the plan. */
+struct lock bench_lock(struct bench *b);
+enum wallet_code bench_check(struct bench *b, const char *token, struct wallet_payment **out);
+int64_t bench_claim(struct bench *b, const char *token, int64_t not_after);
+uint64_t bench_available(struct bench *b);
+int64_t bench_ledger(struct bench *b, enum ledger_account a);
+
+#endif

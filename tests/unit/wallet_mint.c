@@ -1,0 +1,558 @@
+/* The mint of the wallet's tests. */
+#include "wallet_mint.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "cashu/dhke.h"
+#include "cashu/p2pk.h"
+#include "cashu/quote.h"
+#include "cashu/sign.h"
+#include "cashu/token.h"
+
+static struct str read_request(struct http_req *r)
+{
+	return http_req_body(r);
+}
+
+static void answer(struct http_req *r, int status, struct buf *b)
+{
+	http_reply(r, status, "application/json", buf_view(b));
+}
+
+static void refuse(struct http_req *r, int code, const char *detail)
+{
+	auto_buf struct buf b = BUF(512);
+
+	buf_printf(&b, "{\"detail\":\"%s\",\"code\":%d}", detail, code);
+	answer(r, 400, &b);
+}
+
+/* --- keysets --- */
+
+static void make_keys(struct sim *s, uint32_t ppk)
+{
+	struct keyset *k = keyset_new();
+
+	memcpy(k->unit, "sat", 4);
+	k->active = true;
+	k->fee_ppk = ppk;
+	k->keys = mem_array(SIM_KEYS, sizeof(*k->keys));
+	k->n = SIM_KEYS;
+	for (int i = 0; i < SIM_KEYS; i++) {
+		secret_new(&s->keys[i]);
+		k->keys[i].amount = (uint64_t)1 << i;
+		assert(point_base(&k->keys[i].point, &s->keys[i]));
+		point_write(k->keys[i].bytes, &k->keys[i].point);
+	}
+	keyset_derive_id(&k->id, k, KEYSET_V2);
+	s->keyset = k;
+}
+
+static const struct secret *key_of(struct sim *s, const struct keyset_id *id, struct sat amount)
+{
+	for (int i = 0; i < SIM_KEYS; i++)
+		if (sat_raw(amount) == (uint64_t)1 << i && keyset_id_eq(id, &s->keyset->id))
+			return &s->keys[i];
+	return NULL;
+}
+
+static void put_keyset(struct buf *b, const struct keyset *k)
+{
+	char id[KEYSET_ID_TEXT];
+
+	keyset_id_text(id, &k->id);
+	buf_printf(b, "{\"id\":\"%s\",\"unit\":\"sat\",\"active\":%s,\"input_fee_ppk\":%u", id,
+		   k->active ? "true" : "false", k->fee_ppk);
+}
+
+static void get_keysets(struct sim *s, struct http_req *r)
+{
+	auto_buf struct buf b = BUF(1 << 16);
+
+	s->keysets++;
+	buf_puts(&b, "{\"keysets\":[");
+	put_keyset(&b, s->keyset);
+	buf_puts(&b, "}");
+	if (s->old) {
+		buf_puts(&b, ",");
+		put_keyset(&b, s->old);
+		buf_puts(&b, "}");
+	}
+	buf_puts(&b, "]}");
+	answer(r, 200, &b);
+}
+
+static void get_keys(struct sim *s, struct http_req *r)
+{
+	auto_buf struct buf b = BUF(1 << 16);
+
+	buf_puts(&b, "{\"keysets\":[");
+	put_keyset(&b, s->keyset);
+	buf_puts(&b, ",\"keys\":");
+	keyset_keys_write(&b, s->keyset);
+	buf_puts(&b, "}]}");
+	answer(r, 200, &b);
+}
+
+/* --- rows --- */
+
+static struct sim_input *find_input(struct sim *s, const uint8_t y[33])
+{
+	for (size_t i = 0; i < s->nspent; i++)
+		if (!memcmp(s->spent[i].y, y, 33))
+			return &s->spent[i];
+	return NULL;
+}
+
+static struct sim_output *find_output(struct sim *s, const uint8_t b[33])
+{
+	for (size_t i = 0; i < s->nsigned; i++)
+		if (!memcmp(s->signed_[i].b, b, 33))
+			return &s->signed_[i];
+	return NULL;
+}
+
+static void add_input(struct sim *s, const struct proof *p, bool pending)
+{
+	struct sim_input *in = &s->spent[s->nspent++];
+
+	assert(s->nspent < SIM_ROWS);
+	assert(dhke_y_bytes(in->y, str_of(p->secret), NULL) == 0);
+	in->pending = pending;
+	in->witness = mem_strdup(p->witness);
+}
+
+static void add_output(struct sim *s, const struct blinded *m)
+{
+	struct sim_output *o = &s->signed_[s->nsigned++];
+
+	assert(s->nsigned < SIM_ROWS);
+	memcpy(o->b, m->b, 33);
+	assert(sign_blinded(&o->sig, m, key_of(s, &m->id, m->amount), NULL) == 0);
+}
+
+/* --- swap and mint --- */
+
+struct request {
+	struct proofs inputs;
+	struct blinded *outputs;
+	size_t n;
+};
+
+static void request_free(struct request *q)
+{
+	proofs_free(&q->inputs);
+	free(q->outputs);
+}
+
+static int request_read(struct request *q, const struct json *j)
+{
+	const struct json *list = json_get(j, "inputs"), *o;
+
+	if (list && proofs_from_json(&q->inputs, list, NULL) < 0)
+		return -1;
+	list = json_get(j, "outputs");
+	if (!list)
+		return -1;
+	q->outputs = mem_array(json_count(list) + 1, sizeof(*q->outputs));
+	for (o = json_first(list); o; o = json_next(o))
+		if (blinded_from_json(&q->outputs[q->n++], o, NULL) < 0)
+			return -1;
+	return 0;
+}
+
+/* 0, or the error code. */
+static int inputs_check(struct sim *s, const struct request *q, uint64_t *sum)
+{
+	for (size_t i = 0; i < q->inputs.n; i++) {
+		const struct proof *p = &q->inputs.v[i];
+		const struct secret *k = key_of(s, &p->id, p->amount);
+		struct sim_input *in;
+		uint8_t y[33];
+
+		assert(!p->dleq.present);
+		if (s->old && keyset_id_eq(&p->id, &s->old->id)) {
+			assert(dhke_y_bytes(y, str_of(p->secret), NULL) == 0);
+		} else if (!k || sign_check_proof(y, p, k, NULL) < 0) {
+			return 10001;
+		}
+		in = find_input(s, y);
+		if (in)
+			return in->pending ? 11002 : 11001;
+		*sum += sat_raw(p->amount);
+	}
+	return 0;
+}
+
+static int outputs_check(struct sim *s, const struct request *q, uint64_t *sum)
+{
+	for (size_t i = 0; i < q->n; i++) {
+		if (s->old && keyset_id_eq(&q->outputs[i].id, &s->old->id))
+			return 12002;
+		if (!key_of(s, &q->outputs[i].id, q->outputs[i].amount))
+			return 12001;
+		if (find_output(s, q->outputs[i].b))
+			return 11003;
+		*sum += sat_raw(q->outputs[i].amount);
+	}
+	return 0;
+}
+
+static int swap_check(struct sim *s, const struct request *q)
+{
+	struct p2pk_tx tx = {.inputs = &q->inputs, .outputs = q->outputs, .n_outputs = q->n};
+	uint64_t in = 0, out = 0, fee;
+	int code = inputs_check(s, q, &in);
+
+	if (!code)
+		code = outputs_check(s, q, &out);
+	if (code)
+		return code;
+	fee = (q->inputs.n * s->keyset->fee_ppk + 999) / 1000;
+	if (in != out + fee)
+		return 11005;
+	return p2pk_check(&tx, clock_wall(), NULL) < 0 ? 11000 : 0;
+}
+
+static void send_signatures(struct sim *s, struct http_req *r, const struct request *q,
+			    enum sim_fault fault)
+{
+	auto_buf struct buf b = BUF(1 << 20);
+
+	buf_puts(&b, "{\"signatures\":[");
+	for (size_t i = 0; i < q->n; i++) {
+		struct blind_sig sig = find_output(s, q->outputs[i].b)->sig;
+
+		if (i == 0 && fault == SIM_WRONG_AMOUNT)
+			sig.amount = SAT(4096);
+		if (i == 0 && fault == SIM_WRONG_KEYSET)
+			sig.id.b[5] ^= 1;
+		if (i == 0 && fault == SIM_WRONG_SIG)
+			sig.dleq.s[7] ^= 1;
+		if (i == 0 && fault == SIM_ONE_SHORT)
+			continue;
+		if (b.p[b.n - 1] != '[')
+			buf_puts(&b, ",");
+		blind_sig_to_json(&b, &sig);
+	}
+	buf_puts(&b, "]}");
+	answer(r, 200, &b);
+}
+
+static void execute(struct sim *s, struct http_req *r, const struct request *q, enum sim_fault f)
+{
+	for (size_t i = 0; i < q->inputs.n; i++)
+		add_input(s, &q->inputs.v[i], f == SIM_PENDING);
+	if (f == SIM_PENDING) {
+		http_drop(r);
+		return;
+	}
+	for (size_t i = 0; i < q->n; i++)
+		add_output(s, &q->outputs[i]);
+	if (f == SIM_FORGET)
+		http_drop(r);
+	else
+		send_signatures(s, r, q, f);
+}
+
+/* True: a fault took the request before anything was done. */
+static bool fault_before(struct http_req *r, enum sim_fault f)
+{
+	auto_buf struct buf none = BUF(16);
+
+	if (f == SIM_DROP) {
+		http_drop(r);
+	} else if (f == SIM_LIMIT) {
+		buf_puts(&none, "slow down");
+		answer(r, 429, &none);
+	} else if (f == SIM_BROKEN) {
+		buf_puts(&none, "oops");
+		answer(r, 500, &none);
+	} else if (f == SIM_REFUSE) {
+		refuse(r, 11000, "no");
+	} else {
+		return false;
+	}
+	return true;
+}
+
+static void post_swap(struct sim *s, struct http_req *r)
+{
+	struct str body = read_request(r);
+	auto_json struct json *j = NULL;
+	struct request q = {0};
+	enum sim_fault f = s->fault;
+	int code;
+
+	s->swaps++;
+	/* libcurl itself repeats a request on a connection that it had kept: that gets lost too */
+	s->fault = f == SIM_FORGET ? SIM_DROP : SIM_GOOD;
+	free(s->last_body);
+	s->last_body = mem_strndup(body.p, body.n);
+	if (!s->first_body)
+		s->first_body = mem_strndup(body.p, body.n);
+	if (fault_before(r, f))
+		return;
+	assert(json_parse(&j, body, NULL, NULL) == 0 && request_read(&q, j) == 0);
+	code = swap_check(s, &q);
+	if (code)
+		refuse(r, code, "refused");
+	else
+		execute(s, r, &q, f);
+	request_free(&q);
+}
+
+/* --- quotes --- */
+
+static void send_quote(struct sim *s, struct http_req *r, size_t i)
+{
+	auto_buf struct buf b = BUF(4096);
+
+	buf_printf(&b,
+		   "{\"quote\":\"q%zu\",\"request\":\"lnbc%zu\",\"amount\":%llu,\"unit\":\"sat\","
+		   "\"state\":\"%s\",\"expiry\":null}",
+		   i, i, (unsigned long long)s->quotes[i].amount,
+		   s->quotes[i].issued ? "ISSUED"
+		   : s->unpaid	       ? "UNPAID"
+				       : "PAID");
+	answer(r, 200, &b);
+}
+
+static void post_quote(struct sim *s, struct http_req *r)
+{
+	auto_json struct json *j = NULL;
+	size_t i = s->nquotes++;
+
+	assert(json_parse(&j, read_request(r), NULL, NULL) == 0);
+	assert(json_u64(j, "amount", 1 << 20, &s->quotes[i].amount, NULL) == 0);
+	assert(json_hex(j, "pubkey", s->quotes[i].key, 33, NULL) == 0);
+	send_quote(s, r, i);
+}
+
+static void post_mint(struct sim *s, struct http_req *r)
+{
+	auto_json struct json *j = NULL;
+	struct request q = {0};
+	enum sim_fault f = s->fault;
+	uint8_t hash[32], sig[64];
+	uint64_t sum = 0;
+	struct str id;
+	size_t i;
+	int code;
+
+	s->fault = SIM_GOOD;
+	if (fault_before(r, f))
+		return;
+	assert(json_parse(&j, read_request(r), NULL, NULL) == 0 && request_read(&q, j) == 0);
+	assert(json_str(j, "quote", 16, &id, NULL) == 0);
+	assert(json_hex(j, "signature", sig, 64, NULL) == 0);
+	i = (size_t)(id.p[1] - '0');
+	quote_hash(hash, s->legacy ? QUOTE_LEGACY : QUOTE_FRAMED, id, q.outputs, q.n);
+	code = outputs_check(s, &q, &sum);
+	if (s->quotes[i].issued)
+		refuse(r, 20002, "issued");
+	else if (!quote_verify(sig, hash, s->quotes[i].key))
+		refuse(r, 20008, "signature");
+	else if (code || sum != s->quotes[i].amount)
+		refuse(r, code ? code : 11005, "refused");
+	else {
+		s->quotes[i].issued = true;
+		execute(s, r, &q, f);
+	}
+	request_free(&q);
+}
+
+/* --- checkstate and restore --- */
+
+static void post_states(struct sim *s, struct http_req *r)
+{
+	auto_buf struct buf b = BUF(1 << 20);
+	auto_json struct json *j = NULL;
+	const struct json *y;
+
+	s->states++;
+	assert(json_parse(&j, read_request(r), NULL, NULL) == 0);
+	buf_puts(&b, "{\"states\":[");
+	for (y = json_first(json_get(j, "Ys")); y; y = json_next(y)) {
+		struct sim_input *in;
+		struct str text;
+		uint8_t bytes[33];
+
+		assert(json_as_str(y, &text) && hex_decode(bytes, 33, text, NULL) == 0);
+		in = find_input(s, bytes);
+		buf_printf(&b, "%s{\"Y\":\"%.*s\",\"state\":\"%s\"", b.p[b.n - 1] == '[' ? "" : ",",
+			   (int)text.n, text.p,
+			   !in		 ? "UNSPENT"
+			   : in->pending ? "PENDING"
+					 : "SPENT");
+		if (in && in->witness) {
+			buf_puts(&b, ",\"witness\":");
+			buf_json(&b, str_of(in->witness));
+		}
+		buf_puts(&b, "}");
+	}
+	buf_puts(&b, "]}");
+	answer(r, 200, &b);
+}
+
+static void post_restore(struct sim *s, struct http_req *r)
+{
+	auto_buf struct buf outs = BUF(1 << 20), sigs = BUF(1 << 20);
+	auto_json struct json *j = NULL;
+	struct request q = {0};
+
+	s->restores++;
+	assert(json_parse(&j, read_request(r), NULL, NULL) == 0 && request_read(&q, j) == 0);
+	buf_puts(&outs, "{\"outputs\":[");
+	for (size_t i = 0; i < q.n; i++) {
+		struct sim_output *o = find_output(s, q.outputs[i].b);
+
+		if (!o)
+			continue;
+		if (sigs.n) {
+			buf_puts(&outs, ",");
+			buf_puts(&sigs, ",");
+		}
+		q.outputs[i].amount = o->sig.amount;
+		blinded_to_json(&outs, &q.outputs[i]);
+		blind_sig_to_json(&sigs, &o->sig);
+	}
+	buf_puts(&outs, "],\"signatures\":[");
+	buf_str(&outs, buf_view(&sigs));
+	buf_puts(&outs, "]}");
+	answer(r, 200, &outs);
+	request_free(&q);
+}
+
+/* --- the server --- */
+
+static void requested(void *ctx, struct http_req *r)
+{
+	struct sim *s = ctx;
+	struct str path = str_of(http_req_path(r));
+	bool post = !strcmp(http_req_method(r), "POST");
+
+	if (str_is(path, "/v1/keysets"))
+		get_keysets(s, r);
+	else if (str_starts(path, "/v1/keys/"))
+		get_keys(s, r);
+	else if (str_is(path, "/v1/swap"))
+		post_swap(s, r);
+	else if (str_is(path, "/v1/checkstate"))
+		post_states(s, r);
+	else if (str_is(path, "/v1/restore"))
+		post_restore(s, r);
+	else if (str_is(path, "/v1/mint/quote/bolt11") && post)
+		post_quote(s, r);
+	else if (str_starts(path, "/v1/mint/quote/bolt11/q"))
+		send_quote(s, r, (size_t)(path.p[path.n - 1] - '0'));
+	else if (str_is(path, "/v1/mint/bolt11"))
+		post_mint(s, r);
+	else
+		refuse(r, 0, "no such path");
+}
+
+struct sim *sim_new(struct ws_context *c, uint32_t ppk)
+{
+	static const struct ws_server_ops ops = {.request = requested};
+	struct sim *s = mem_zero(sizeof(*s));
+	struct err e;
+
+	make_keys(s, ppk);
+	if (ws_server_new(&s->server, c, "127.0.0.1", 0, 1 << 20, &ops, s, &e) < 0) {
+		fprintf(stderr, "# %s\n", e.msg);
+		abort();
+	}
+	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%d", ws_server_port(s->server));
+	return s;
+}
+
+void sim_free(struct sim *s)
+{
+	ws_server_free(s->server);
+	keyset_free(s->keyset);
+	keyset_free(s->old);
+	for (size_t i = 0; i < s->nspent; i++)
+		free(s->spent[i].witness);
+	free(s->first_body);
+	free(s->last_body);
+	free(s);
+}
+
+void sim_rotate(struct sim *s, uint32_t ppk)
+{
+	assert(!s->old);
+	s->old = s->keyset;
+	s->old->active = false;
+	make_keys(s, ppk);
+}
+
+void sim_pending_over(struct sim *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->nspent; i++) {
+		if (s->spent[i].pending)
+			free(s->spent[i].witness);
+		else
+			s->spent[n++] = s->spent[i];
+	}
+	s->nspent = n;
+}
+
+static void token_add(struct sim *s, struct cashu_token *t, struct sat amount,
+		      const struct lock *lock)
+{
+	auto_buf struct buf text = BUF(LOCK_SECRET_MAX);
+	struct output o = {.pub = {.amount = amount, .id = s->keyset->id}};
+	uint8_t nonce[32];
+	struct proof p;
+
+	rand_bytes(nonce, sizeof(nonce));
+	if (lock)
+		lock_write(&text, lock, nonce);
+	else
+		buf_hex(&text, nonce, sizeof(nonce));
+	o.secret = buf_steal(&text);
+	secret_new(&o.r);
+	assert(dhke_blind(&o, NULL) == 0);
+	add_output(s, &o.pub);
+	assert(dhke_unblind(&p, &o, &s->signed_[s->nsigned - 1].sig, s->keyset, NULL) == 0);
+	free(o.secret);
+	proofs_add_take(&t->proofs, &p);
+}
+
+char *sim_token(struct sim *s, uint64_t amount, const struct lock *lock)
+{
+	AUTO(token_free) struct cashu_token *t = token_new(s->url, "sat", NULL);
+	auto_buf struct buf text = BUF(1 << 18);
+	struct sat parts[64];
+	size_t n = sat_split(parts, SAT(amount));
+
+	for (size_t i = 0; i < n; i++)
+		token_add(s, t, parts[i], lock);
+	assert(token_encode(&text, t, NULL) == 0);
+	return buf_steal(&text);
+}
+
+void sim_spend(struct sim *s, const char *token, const struct secret *key)
+{
+	AUTO(token_free) struct cashu_token *t = NULL;
+	uint8_t sig[64];
+
+	assert(token_decode(&t, str_of(token), TOKEN_LIMITS_WALLET, NULL) == 0);
+	for (size_t i = 0; i < t->proofs.n; i++) {
+		if (key) {
+			lock_sign(sig, str_of(t->proofs.v[i].secret), key);
+			t->proofs.v[i].witness = lock_witness(sig);
+		}
+		add_input(s, &t->proofs.v[i], false);
+	}
+}

@@ -1,0 +1,70 @@
+/* A mint inside a test: real HTTP, real blind signatures, and faults one by one. */
+#ifndef TESTS_WALLET_MINT_H
+#define TESTS_WALLET_MINT_H
+
+#include "cashu/lock.h"
+#include "cashu/proof.h"
+#include "cashu/wire.h"
+#include "net/ws.h"
+
+enum sim_fault { /* for the next POST of swap or mint, once */
+		 SIM_GOOD,
+		 SIM_DROP,	   /* the connection is closed, nothing was done */
+		 SIM_FORGET,	   /* done, and the connection is closed without an answer */
+		 SIM_LIMIT,	   /* 429 */
+		 SIM_BROKEN,	   /* 500, nothing was done */
+		 SIM_REFUSE,	   /* 400, code 11000, nothing was done */
+		 SIM_WRONG_AMOUNT, /* done, answered with another amount */
+		 SIM_WRONG_KEYSET,
+		 SIM_WRONG_SIG, /* done, answered with a signature that is not the mint's */
+		 SIM_ONE_SHORT, /* done, one signature is missing */
+		 SIM_PENDING,	/* inputs become pending, no answer */
+};
+
+#define SIM_KEYS 16 /* 1 … 32768 */
+#define SIM_ROWS 4096
+
+struct sim_input {
+	uint8_t y[33];
+	bool pending;
+	char *witness;
+};
+
+struct sim_output {
+	uint8_t b[33];
+	struct blind_sig sig;
+};
+
+struct sim {
+	struct ws_server *server;
+	char url[64];
+	struct secret keys[SIM_KEYS];
+	struct keyset *keyset;
+	struct keyset *old; /* inactive after sim_rotate; NULL: none */
+	enum sim_fault fault;
+	bool unpaid; /* invoices stay unpaid */
+	bool legacy; /* NUT-20 in the old format only */
+	struct sim_input spent[SIM_ROWS];
+	size_t nspent;
+	struct sim_output signed_[SIM_ROWS];
+	size_t nsigned;
+	unsigned swaps, states, restores, keysets; /* requests seen */
+	char *first_body, *last_body;		   /* of swaps */
+	struct {
+		uint64_t amount;
+		uint8_t key[33];
+		bool issued;
+	} quotes[64];
+	size_t nquotes;
+};
+
+struct sim *sim_new(struct ws_context *c, uint32_t ppk);
+void sim_free(struct sim *s);
+void sim_rotate(struct sim *s, uint32_t ppk); /* the keyset becomes inactive, another one active */
+void sim_pending_over(struct sim *s);	      /* what is pending becomes unspent again */
+/* A token made by the mint itself, locked to `lock` (NULL: plain). The caller frees. */
+char *sim_token(struct sim *s, uint64_t amount, const struct lock *lock);
+/* Spend this token at the mint behind the wallet's back, with this witness key (NULL: none). */
+void sim_spend(struct sim *s, const char *token, const struct secret *key);
+
+#endif

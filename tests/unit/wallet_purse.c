@@ -1,0 +1,354 @@
+/* The buyer's wallet: fund, send, take back, receive; alone, after crashes, and twenty at once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cashu/token.h"
+#include "wallet_bench.h"
+
+static int setup(void **state)
+{
+	*state = bench_new(BENCH_BUYER, 100);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bench_free(*state);
+	return 0;
+}
+
+static void wait_job(struct bench *b)
+{
+	for (int64_t end = clock_mono_ms() + 10000; !b->told.done && clock_mono_ms() < end;)
+		bench_run(b, 1000);
+	assert_true(b->told.done);
+	b->told.done = false;
+}
+
+static void fund(struct bench *b, uint64_t amount)
+{
+	wallet_fund(b->w, b->sim->url, SAT(amount), bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+}
+
+static struct secret seller = {{7}};
+
+static struct wallet_send order(struct bench *b, uint64_t net, const char *ref)
+{
+	struct wallet_send s = {
+		.mint = b->sim->url, .net = SAT(net), .locktime = clock_wall() + 1000, .ref = ref};
+	struct lock_key k;
+
+	assert_true(lock_key_of(&k, &seller));
+	memcpy(s.lock_key, k.b, sizeof(k.b));
+	return s;
+}
+
+static void send_order(struct bench *b, uint64_t net, const char *ref)
+{
+	const struct wallet_send s = order(b, net, ref);
+
+	wallet_send_locked(b->w, &s, bench_job, b);
+	wait_job(b);
+}
+
+static void sign_all(struct wallet_release *r, const char *token)
+{
+	AUTO(token_free) struct cashu_token *t = NULL;
+
+	assert_int_equal(token_decode(&t, str_of(token), TOKEN_LIMITS_WALLET, NULL), 0);
+	r->n = t->proofs.n;
+	for (size_t i = 0; i < r->n; i++)
+		lock_sign(r->sig[i], str_of(t->proofs.v[i].secret), &seller);
+}
+
+/* The books and the proofs say the same. */
+static void assert_balanced(struct bench *b)
+{
+	struct wallet_balance bal;
+	struct err e;
+
+	assert_int_equal(wallet_balance(b->w, NULL, &bal, &e), 0);
+	assert_int_equal(sat_raw(bal.available) * 1000 + sat_raw(bal.reserved) * 1000,
+			 bench_ledger(b, LEDGER_OWN));
+	assert_int_equal(bench_ledger(b, LEDGER_OUTSIDE) + bench_ledger(b, LEDGER_OWN) +
+				 bench_ledger(b, LEDGER_OUT) + bench_ledger(b, LEDGER_FEES) +
+				 bench_ledger(b, LEDGER_SPENT),
+			 0);
+}
+
+static void test_fund(void **state)
+{
+	struct bench *b = *state;
+
+	fund(b, 1000);
+	assert_int_equal(b->told.invoices, 1);
+	assert_int_equal(sat_raw(b->told.amount), 1000);
+	assert_int_equal(bench_available(b), 1000);
+	b->sim->legacy = true; /* NUT-20 of older mints */
+	fund(b, 24);
+	assert_int_equal(bench_available(b), 1024);
+	assert_balanced(b);
+}
+
+static void test_fund_answer_lost(void **state)
+{
+	struct bench *b = *state;
+
+	b->sim->fault = SIM_FORGET;
+	fund(b, 1000);
+	assert_int_equal(bench_available(b), 1000);
+	b->sim->fault = SIM_DROP;
+	fund(b, 100);
+	assert_int_equal(bench_available(b), 1100);
+	assert_balanced(b);
+}
+
+/* The process ends while the invoice is unpaid; it is paid later. */
+static void test_fund_resumed(void **state)
+{
+	struct bench *b = *state;
+
+	b->sim->unpaid = true;
+	wallet_fund(b->w, b->sim->url, SAT(500), bench_job, b);
+	while (b->told.invoices == 0)
+		bench_run(b, 50);
+	b->sim->unpaid = false;
+	bench_restart(b);
+	while (b->heard.closed == 0)
+		bench_run(b, 3000);
+	assert_int_equal(bench_available(b), 500);
+	assert_balanced(b);
+}
+
+static void test_send(void **state)
+{
+	struct bench *b = *state;
+	AUTO(token_free) struct cashu_token *t = NULL;
+	struct wallet_out_names names;
+	struct wallet_out o;
+	auto_free char *first = NULL;
+	struct err e;
+
+	fund(b, 1000);
+	send_order(b, 100, "order1");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(sat_raw(b->told.amount), 101); /* the receiver's swap costs 1 */
+	first = mem_strdup(b->told.text);
+	assert_int_equal(token_decode(&t, str_of(first), TOKEN_LIMITS_REQUEST, NULL), 0);
+	for (size_t i = 0; i < t->proofs.n; i++) {
+		struct lock l;
+
+		assert_int_equal(lock_parse(&l, str_of(t->proofs.v[i].secret)), LOCK_OK);
+		assert_true(l.has_refund);
+		assert_true(t->proofs.v[i].dleq.has_r);
+	}
+	assert_int_equal(wallet_out_get(b->w, 0, "order1", &o, &names, NULL, &e), 0);
+	assert_int_equal(o.state, WALLET_OUT_OPEN);
+	assert_balanced(b);
+	send_order(b, 100, "order1"); /* the same again, not a second one */
+	assert_string_equal(b->told.text, first);
+	send_order(b, 5000, "order2");
+	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
+}
+
+static void test_send_answer_lost(void **state)
+{
+	struct bench *b = *state;
+
+	fund(b, 1000);
+	b->sim->fault = SIM_FORGET;
+	send_order(b, 100, "order1");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_balanced(b);
+	b->sim->fault = SIM_FORGET;
+	b->told.text[0] = '\0';
+	{
+		const struct wallet_send s = order(b, 50, "order2");
+
+		b->heard.waiting = 0;
+		wallet_send_locked(b->w, &s, bench_job, b);
+		while (b->heard.waiting == 0)
+			bench_run(b, 20);
+	}
+	bench_restart(b);
+	send_order(b, 50, "order2"); /* joins the plan that goes on */
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(sat_raw(b->told.amount), 51);
+	assert_balanced(b);
+}
+
+static void test_release_redeem(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_release r, wrong;
+
+	fund(b, 1000);
+	send_order(b, 100, "order1");
+	sign_all(&r, b->told.text);
+	wrong = r;
+	wrong.sig[0][5] ^= 1;
+	wallet_release_redeem(b->w, b->told.token_out, &wrong, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	wallet_release_redeem(b->w, b->told.token_out, &r, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(sat_raw(b->told.amount), 100);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
+	assert_int_equal(bench_available(b), 1000 - bench_ledger(b, LEDGER_FEES) / 1000);
+	assert_balanced(b);
+}
+
+static void test_reclaim(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_send s;
+	int64_t out;
+
+	fund(b, 1000);
+	s = order(b, 100, "order1");
+	s.locktime = clock_wall() + 1;
+	wallet_send_locked(b->w, &s, bench_job, b);
+	wait_job(b);
+	out = b->told.token_out;
+	wallet_token_state(b->w, out, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.text, "unspent");
+	while (clock_wall() <= s.locktime)
+		bench_run(b, 200);
+	wallet_reclaim(b->w, out, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(sat_raw(b->told.amount), 100);
+	assert_balanced(b);
+}
+
+static void test_taken(void **state)
+{
+	struct bench *b = *state;
+
+	fund(b, 1000);
+	send_order(b, 100, "order1");
+	sim_spend(b->sim, b->told.text, &seller);
+	wallet_token_state(b->w, b->told.token_out, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.text, "spent");
+	assert_int_equal(bench_ledger(b, LEDGER_SPENT), 101000);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
+	assert_balanced(b);
+}
+
+static void test_receive(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *token = sim_token(b->sim, 100, NULL), *lost = NULL;
+	struct lock l = {.locktime = 0};
+
+	wallet_receive(b->w, str_of(token), bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(bench_available(b), 99);
+	wallet_receive(b->w, str_of(token), bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_true(lock_key_of(&l.key, &seller));
+	lost = sim_token(b->sim, 100, &l);
+	wallet_receive(b->w, str_of(lost), bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_int_equal(bench_available(b), 99);
+	assert_balanced(b);
+}
+
+/* --- several processes --- */
+
+#define BUYERS 8
+
+static void buyer(struct bench *b, unsigned n)
+{
+	struct bench child = {.seed = b->seed, .sim = b->sim};
+	struct wallet_send s;
+	char ref[16];
+	struct err e;
+
+	snprintf(ref, sizeof(ref), "order%u", n);
+	memcpy(child.path, b->path, sizeof(child.path));
+	if (loop_new(&child.loop, &e) < 0)
+		_exit(2);
+	bench_open(&child);
+	s = order(&child, 20, ref);
+	wallet_send_locked(child.w, &s, bench_job, &child);
+	for (unsigned i = 0; i < 30 && !child.told.done; i++)
+		bench_run(&child, 1000);
+	_exit(child.told.done && child.told.stage == WALLET_DONE ? 0 : 1);
+}
+
+struct brood {
+	struct bench *b;
+	unsigned left, bad;
+};
+
+static void born(void *ctx, pid_t pid, int status)
+{
+	struct brood *x = ctx;
+
+	(void)pid;
+	x->bad += status != 0;
+	if (--x->left == 0)
+		loop_stop(x->b->loop);
+}
+
+/* One proof is all there is: each waits for the change of the one before. */
+static void test_many_processes(void **state)
+{
+	struct bench *b = *state;
+	struct brood x = {.b = b, .left = BUYERS};
+	pid_t pids[BUYERS];
+	struct err e;
+
+	fund(b, 1024);
+	for (unsigned i = 0; i < BUYERS; i++) {
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0)
+			buyer(b, i);
+	}
+	for (unsigned i = 0; i < BUYERS; i++)
+		assert_int_equal(loop_child_add(b->loop, pids[i], born, &x, &e), 0);
+	bench_run(b, 40000);
+	assert_int_equal(x.bad, 0);
+	assert_int_equal(x.left, 0);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), BUYERS * 21000);
+	assert_balanced(b);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(test_fund),
+		T(test_fund_answer_lost),
+		T(test_fund_resumed),
+		T(test_send),
+		T(test_send_answer_lost),
+		T(test_release_redeem),
+		T(test_reclaim),
+		T(test_taken),
+		T(test_receive),
+		T(test_many_processes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
