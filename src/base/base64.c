@@ -1,19 +1,26 @@
 /* Base64 of RFC 4648, both alphabets; non-canonical trailing bits are refused. */
 #include "base/hex.h"
+#include "base/secret.h"
+
+/* Value + 1 of each character of both alphabets. */
+static const uint8_t values[256] = {
+#define RUN4(c, v)  [c] = (v), [(c) + 1] = (v) + 1, [(c) + 2] = (v) + 2, [(c) + 3] = (v) + 3
+#define RUN10(c, v) RUN4(c, v), RUN4((c) + 4, (v) + 4), [(c) + 8] = (v) + 8, [(c) + 9] = (v) + 9
+#define RUN26(c, v)                                                                                \
+	RUN10(c, v), RUN10((c) + 10, (v) + 10), RUN4((c) + 20, (v) + 20),                          \
+		[(c) + 24] = (v) + 24, [(c) + 25] = (v) + 25
+	RUN26('A', 1), RUN26('a', 27), RUN10('0', 53), ['+'] = 63,
+	['-'] = 63,    ['/'] = 64,     ['_'] = 64,
+};
 
 static int value_of(char c, enum base64_alphabet a)
 {
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	if ((c == '+' && a != BASE64_URL) || (c == '-' && a != BASE64_STD))
-		return 62;
-	if ((c == '/' && a != BASE64_URL) || (c == '_' && a != BASE64_STD))
-		return 63;
-	return -1;
+	int v = values[(uint8_t)c] - 1;
+
+	if (v >= 62 && ((a == BASE64_STD && (c == '-' || c == '_')) ||
+			(a == BASE64_URL && (c == '+' || c == '/'))))
+		return -1;
+	return v;
 }
 
 static struct str cut_padding(struct str s)
@@ -23,9 +30,30 @@ static struct str cut_padding(struct str s)
 	return s;
 }
 
+/* Bytes are gathered here first: the buffer's own checks cost more than the decoding. */
+struct gather {
+	struct buf *out;
+	uint8_t b[384];
+	size_t n;
+};
+
+static void gather_flush(struct gather *g)
+{
+	buf_add(g->out, g->b, g->n);
+	g->n = 0;
+}
+
+static void gather_byte(struct gather *g, uint8_t v)
+{
+	if (g->n == sizeof(g->b))
+		gather_flush(g);
+	g->b[g->n++] = v;
+}
+
 int base64_decode(struct buf *out, struct str s, enum base64_alphabet a, struct err *e)
 {
 	struct str body = cut_padding(s);
+	struct gather g = {.out = out};
 	unsigned bits = 0;
 	uint32_t acc = 0;
 	size_t i;
@@ -41,9 +69,11 @@ int base64_decode(struct buf *out, struct str s, enum base64_alphabet a, struct 
 		bits += 6;
 		if (bits >= 8) {
 			bits -= 8;
-			buf_byte(out, (uint8_t)(acc >> bits));
+			gather_byte(&g, (uint8_t)(acc >> bits));
 		}
 	}
+	gather_flush(&g);
+	wipe(g.b, sizeof(g.b));
 	if (acc & ((1u << bits) - 1))
 		return err_set(e, ERRK_INPUT, "base64: stray bits at the end");
 	return buf_check(out, "base64", e);

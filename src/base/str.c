@@ -272,6 +272,11 @@ bool utf8_valid(struct str s)
 	size_t n;
 
 	while (s.n) {
+		if ((int8_t)*s.p > 0) { /* plain ASCII, nearly all that we get */
+			s.p++;
+			s.n--;
+			continue;
+		}
 		n = utf8_decode(s, &cp);
 		if (n == 0 || cp == 0)
 			return false;
