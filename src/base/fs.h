@@ -14,7 +14,8 @@ enum { FS_NOT_FOUND = 1 };
 /* Append the file to `out` (whose max is the cap). FS_NOT_FOUND where there is none. */
 int fs_read(struct buf *out, const char *path, struct err *e) MUST_CHECK;
 int fs_read_at(struct buf *out, int dirfd, const char *name, struct err *e) MUST_CHECK;
-/* As fs_read, but -1 unless the file is ours (or root's) and not readable by group or others. */
+/* As fs_read, but -1 unless the file is ours or root's (for root: anybody's) and readable by nobody
+ * else. */
 int fs_read_secret(struct buf *out, const char *path, struct err *e) MUST_CHECK;
 /* Write path.tmp, fsync, rename, fsync the folder. */
 int fs_write(const char *path, const void *p, size_t n, mode_t mode, struct err *e) MUST_CHECK;

@@ -1,0 +1,98 @@
+/* The agent's control socket, as its client. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "ctl/ctl.h"
+#include "net/stream.h"
+
+enum { REPLY_MS = 30000, REPLY_MAX = 4 << 20 };
+
+const char *ctl_config_path(const struct ctl *c)
+{
+	return c->config ? c->config : CONFIG_PATH;
+}
+
+/* The option, the configuration's, or the default where that cannot be read. */
+static char *socket_path(const struct ctl *c)
+{
+	auto_config struct config *conf = NULL;
+
+	if (c->socket)
+		return mem_strdup(c->socket);
+	if (config_load(&conf, ctl_config_path(c), NULL))
+		return mem_strdup(RUNDIR "/leased.sock");
+	return mem_strdup(conf->control_socket);
+}
+
+/* The text of the member "result", which is the last one of a good reply. */
+static void cut_result(struct buf *raw, struct str reply)
+{
+	static const char head[] = "{\"ok\":true,\"result\":";
+
+	if (str_starts(reply, head))
+		buf_add(raw, reply.p + sizeof(head) - 1, reply.n - sizeof(head));
+}
+
+static int read_reply(struct ctl_reply *out, struct str text, struct err *e)
+{
+	const struct json_limits limits = {.bytes = REPLY_MAX, .depth = 12, .nodes = 1000000};
+	struct str why = STR("no reason given"), code = {NULL, 0};
+	bool ok = false;
+
+	if (json_parse(&out->root, text, &limits, e) || json_opt_bool(out->root, "ok", &ok, e) ||
+	    json_opt_str(out->root, "error", 400, &why, e) ||
+	    json_opt_str(out->root, "code", 32, &code, e))
+		return err_wrap(e, "reply of the agent");
+	if (!ok) {
+		err_set(e, ERRK_PEER, "%.*s", (int)why.n, why.p);
+		return str_is(code, "not_found") ? CTL_NO_SUCH : -1;
+	}
+	out->result = json_get(out->root, "result");
+	cut_result(&out->raw, text);
+	return 0;
+}
+
+int ctl_ask(const struct ctl *c, struct str request, struct ctl_reply *out, struct err *e)
+{
+	auto_free char *path = socket_path(c);
+	auto_buf struct buf text = BUF(REPLY_MAX);
+	int fds[STREAM_MAX_FDS + 1] = {-1, -1, -1, -1, -1}, closed;
+	auto_close int fd = -1;
+
+	*out = (struct ctl_reply){.raw = BUF(REPLY_MAX)};
+	if (unix_connect(&fd, path, e)) {
+		err_set(e, ERRK_STATE, "leased does not run: nobody answers at %s", path);
+		return CTL_NO_AGENT;
+	}
+	if (stream_write_blocking(fd, request.p, request.n, NULL, e))
+		return err_wrap(e, "ask the agent");
+	closed = stream_read_blocking(fd, &text, fds, REPLY_MS, e);
+	if (closed < 0)
+		return err_wrap(e, "ask the agent");
+	if (closed)
+		return err_set(e, ERRK_DENIED,
+			       "the agent closed the connection: only root and members of "
+			       "control_group may ask");
+	return read_reply(out, buf_view(&text), e);
+}
+
+void ctl_reply_clear(struct ctl_reply *r)
+{
+	json_free(r->root);
+	buf_free(&r->raw);
+}
+
+int ctl_fail(int outcome, const struct err *e)
+{
+	fprintf(stderr, "leasectl: %s\n", e->msg);
+	return outcome == CTL_NO_SUCH ? CTL_NOT_FOUND : CTL_FAILED;
+}
+
+int ctl_usage(const char *verb, const char *why)
+{
+	fprintf(stderr, "leasectl %s: %s\nTry 'leasectl %s --help'.\n", verb, why, verb);
+	return CTL_USAGE;
+}

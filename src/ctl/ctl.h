@@ -1,0 +1,51 @@
+/* What leasectl's verbs share: global options, exit statuses, the agent's control socket, output.
+ */
+#ifndef CTL_CTL_H
+#define CTL_CTL_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/opt.h"
+
+enum ctl_exit {
+	CTL_OK = 0,
+	CTL_FAILED = 1,
+	CTL_USAGE = 2,
+	CTL_NOT_FOUND = 3,
+	CTL_MINT = 8,	/* no mint answers */
+	CTL_RELAYS = 9, /* no relay answers */
+};
+
+struct ctl {
+	const char *config;		/* NULL: the installed one */
+	const char *state_dir, *socket; /* NULL: as the configuration says */
+	bool json;
+};
+
+const char *ctl_config_path(const struct ctl *c);
+
+/* One question to the agent. `text` keeps the reply's bytes; *result is the member "result", NULL
+ * where there is none, and lives as long as *root. */
+enum { CTL_NO_AGENT = 1, CTL_NO_SUCH = 2 };
+struct ctl_reply {
+	struct json *root;
+	const struct json *result;
+	struct buf raw; /* the result's text */
+};
+int ctl_ask(const struct ctl *c, struct str request, struct ctl_reply *out,
+	    struct err *e) MUST_CHECK;
+void ctl_reply_clear(struct ctl_reply *r);
+#define auto_ctl_reply __attribute__((cleanup(ctl_reply_clear)))
+
+/* Say what went wrong on standard error, and give the exit status for it. */
+int ctl_fail(int outcome, const struct err *e);
+int ctl_usage(const char *verb, const char *why);
+
+extern const struct verb verb_init, verb_doctor, verb_status, verb_leases, verb_drain, verb_undrain,
+	verb_stop, verb_check_config;
+
+#endif

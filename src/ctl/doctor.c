@@ -1,0 +1,125 @@
+/* leasectl doctor: is this machine, and what it talks to, ready for leases? */
+#include "ctl/doctor.h"
+
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "agent/sandbox.h"
+#include "base/mem.h"
+
+void doctor_say(struct doctor *d, enum doctor_level level, const char *what, const char *fix,
+		const char *fmt, ...)
+{
+	static const char *const words[] = {"ok", "warn", "fail"};
+	char raw[400], finding[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(raw, sizeof(raw), fmt, ap);
+	va_end(ap);
+	str_printable(finding, sizeof(finding), str_of(raw));
+	d->failed = d->failed || level == DOCTOR_FAIL;
+	if (d->ctl->json) {
+		jsonw_object(&d->w, NULL);
+		jsonw_text(&d->w, "level", words[level]);
+		jsonw_text(&d->w, "check", what);
+		jsonw_text(&d->w, "finding", finding);
+		jsonw_text(&d->w, "fix", level == DOCTOR_OK ? NULL : fix);
+		jsonw_end_object(&d->w);
+		return;
+	}
+	printf("%-4s  %s: %s", words[level], what, finding);
+	if (level != DOCTOR_OK && fix)
+		printf("  (fix: %s)", fix);
+	putchar('\n');
+	fflush(stdout);
+}
+
+/* --- keys --- */
+
+static void check_key(struct doctor *d, const char *file, uid_t owner)
+{
+	auto_free char *path = mem_printf("%s/core/%s", d->conf->state_dir, file);
+	auto_free char *chmod = mem_printf("chmod 600 %s", path);
+	struct stat st;
+
+	if (lstat(path, &st))
+		doctor_say(d, DOCTOR_FAIL, file, "leasectl init", "%s cannot be read", path);
+	else if (!S_ISREG(st.st_mode) || (st.st_mode & 077))
+		doctor_say(d, DOCTOR_FAIL, file, chmod, "others can read %s", path);
+	else if (st.st_uid != owner)
+		doctor_say(d, DOCTOR_FAIL, file, "chown it to the user of leased-core",
+			   "%s belongs to user %u", path, (unsigned)st.st_uid);
+	else
+		doctor_say(d, DOCTOR_OK, file, NULL, "there, readable by its owner only");
+}
+
+static void check_keys(struct doctor *d)
+{
+	struct sandbox_user user;
+	struct err e = {0};
+
+	if (sandbox_find_user(&user, d->conf->user, &e)) {
+		doctor_say(d, DOCTOR_FAIL, "user", "useradd --system, or user = NUMBER", "%s",
+			   e.msg);
+		return;
+	}
+	doctor_say(d, DOCTOR_OK, "user", NULL, "leased-core runs as %u", (unsigned)user.uid);
+	check_key(d, "nostr.key", user.uid);
+	check_key(d, "seed.words", user.uid);
+	check_key(d, "column.key", user.uid);
+}
+
+static void check_agent(struct doctor *d)
+{
+	auto_ctl_reply struct ctl_reply r = {NULL};
+	struct err e = {0};
+	int outcome = ctl_ask(d->ctl, STR("{\"verb\":\"status\"}"), &r, &e);
+
+	if (outcome == CTL_NO_AGENT)
+		doctor_say(d, DOCTOR_WARN, "agent", "systemctl start leased", "does not run");
+	else if (outcome)
+		doctor_say(d, DOCTOR_FAIL, "agent", "look at its log", "%s", e.msg);
+	else
+		doctor_say(d, DOCTOR_OK, "agent", NULL, "runs");
+}
+
+static void check_all(struct doctor *d)
+{
+	auto_config struct config *conf = NULL;
+	struct err e = {0};
+
+	if (config_load(&conf, ctl_config_path(d->ctl), &e)) {
+		doctor_say(d, DOCTOR_FAIL, "configuration", "leasectl init, or correct that line",
+			   "%s", e.msg);
+		return;
+	}
+	doctor_say(d, DOCTOR_OK, "configuration", NULL, "%zu offer(s)", conf->noffers);
+	d->conf = conf;
+	doctor_host(d);
+	check_keys(d);
+	doctor_peers(d);
+	check_agent(d);
+}
+
+static int run(void *ctx, const void *options, int argc, char **argv)
+{
+	struct doctor d = {.ctl = ctx, .json = BUF(1 << 18)};
+
+	if (argc)
+		return ctl_usage("doctor", "takes no arguments");
+	d.w = JSONW(&d.json);
+	jsonw_object(&d.w, NULL);
+	jsonw_array(&d.w, "checks");
+	check_all(&d);
+	jsonw_end_array(&d.w);
+	jsonw_bool(&d.w, "ready", !d.failed);
+	jsonw_end_object(&d.w);
+	if (d.ctl->json)
+		puts(buf_view(&d.json).p);
+	buf_free(&d.json);
+	return d.failed ? CTL_FAILED : CTL_OK;
+}
+
+const struct verb verb_doctor = {
+	"doctor", "", "check this machine, relays and mints", NULL, 0, false, false, 0, run};

@@ -1,0 +1,28 @@
+/* leasectl doctor's findings: one line a check. */
+#ifndef CTL_DOCTOR_H
+#define CTL_DOCTOR_H
+
+#include "agent/config.h"
+#include "base/buf.h"
+#include "base/jsonw.h"
+#include "ctl/ctl.h"
+
+enum doctor_level { DOCTOR_OK, DOCTOR_WARN, DOCTOR_FAIL };
+
+struct doctor {
+	const struct ctl *ctl;
+	const struct config *conf;
+	bool failed;
+	struct buf json;
+	struct jsonw w;
+};
+
+/* `fix` is what the operator can do, NULL where there is nothing to do; the finding may hold a
+ * stranger's text. */
+void doctor_say(struct doctor *d, enum doctor_level level, const char *what, const char *fix,
+		const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+void doctor_host(struct doctor *d);  /* kernel, cgroups, devices, runtime, folders */
+void doctor_peers(struct doctor *d); /* relays, mints, clock */
+
+#endif

@@ -1,0 +1,194 @@
+/* doctor's look at the machine itself. */
+#include <errno.h>
+#include <linux/magic.h>
+#include <string.h>
+#include <sys/statvfs.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "ctl/doctor.h"
+
+enum { RUN_MS = 10000, KERNEL_MAJOR = 5, KERNEL_MINOR = 12 };
+
+static void check_root(struct doctor *d)
+{
+	if (geteuid() == 0)
+		doctor_say(d, DOCTOR_OK, "root", NULL, "yes");
+	else
+		doctor_say(d, DOCTOR_WARN, "root", "sudo leasectl doctor",
+			   "no: some checks are less sure");
+}
+
+/* Id-mapped mounts came with 5.12. */
+static void check_kernel(struct doctor *d)
+{
+	struct str rest, major = {NULL, 0}, minor = {NULL, 0};
+	uint64_t a = 0, b = 0;
+	struct utsname u;
+	bool fine;
+
+	uname(&u);
+	rest = str_of(u.release);
+	fine = str_cut(&rest, '.', &major) && str_cut(&rest, '.', &minor) &&
+	       str_u64(major, 999, &a, NULL) == 0 && str_u64(minor, 999, &b, NULL) == 0 &&
+	       (a > KERNEL_MAJOR || (a == KERNEL_MAJOR && b >= KERNEL_MINOR));
+	doctor_say(d, fine ? DOCTOR_OK : DOCTOR_FAIL, "kernel", "Linux 5.12 or newer", "%s",
+		   u.release);
+}
+
+static void check_cgroup(struct doctor *d)
+{
+	struct statfs fs;
+
+	if (statfs("/sys/fs/cgroup", &fs))
+		doctor_say(d, DOCTOR_FAIL, "cgroup", "mount it", "/sys/fs/cgroup is not there");
+	else if (fs.f_type == CGROUP2_SUPER_MAGIC)
+		doctor_say(d, DOCTOR_OK, "cgroup", NULL, "version 2");
+	else
+		doctor_say(d, d->conf->allow_cgroup_v1 ? DOCTOR_WARN : DOCTOR_FAIL, "cgroup",
+			   "boot with systemd.unified_cgroup_hierarchy=1, or allow_cgroup_v1 = yes",
+			   "version 1");
+}
+
+static void check_overlay(struct doctor *d)
+{
+	auto_buf struct buf b = BUF(1 << 16);
+
+	if (fs_read(&b, "/proc/filesystems", NULL) == 0 && strstr(b.p, "\toverlay\n"))
+		doctor_say(d, DOCTOR_OK, "overlay", NULL, "there");
+	else
+		doctor_say(d, DOCTOR_FAIL, "overlay", "modprobe overlay", "not in the kernel");
+}
+
+static void check_device(struct doctor *d, const char *what, const char *path, const char *fix)
+{
+	bool there = fs_exists(path);
+
+	doctor_say(d, there ? DOCTOR_OK : DOCTOR_FAIL, what, fix, "%s %s", path,
+		   there ? "is there" : "is missing");
+}
+
+/* First line of `PROGRAM --version`; false where it does not run. */
+static bool version_of(const char *program, char *line, size_t size)
+{
+	const char *const argv[] = {program, "--version", NULL};
+	struct proc_spec s = {.argv = argv};
+	struct proc_result r = {0};
+	struct str rest, first = {NULL, 0};
+	bool fine = proc_run(&s, NULL, 0, RUN_MS, &r, NULL) == 0 && r.status == 0;
+
+	rest = buf_view(&r.out);
+	str_cut(&rest, '\n', &first);
+	str_printable(line, size, first);
+	proc_result_free(&r);
+	return fine;
+}
+
+static void check_program(struct doctor *d, const char *what, const char *program, const char *fix)
+{
+	char line[120];
+	bool fine = version_of(program, line, sizeof(line));
+
+	if (fine)
+		doctor_say(d, DOCTOR_OK, what, NULL, "%s", line);
+	else
+		doctor_say(d, DOCTOR_FAIL, what, fix, "%s does not run", program);
+}
+
+static void check_encryption(struct doctor *d)
+{
+	enum config_activation a = d->conf->activation;
+
+	if (a == CONFIG_AUTO)
+		a = fs_exists("/dev/mapper/control") ? CONFIG_DM_CRYPT : CONFIG_FUSE;
+	if (a == CONFIG_PLAIN) {
+		doctor_say(d, DOCTOR_WARN, "encryption", "activation = auto",
+			   "none: volumes lie open on the disk");
+	} else if (a == CONFIG_DM_CRYPT) {
+		check_device(d, "encryption", "/dev/mapper/control", "modprobe dm-crypt");
+	} else {
+		check_device(d, "encryption", "/dev/fuse", "modprobe fuse");
+		check_program(d, "disk server", "qemu-storage-daemon",
+			      "install qemu-system-common or qemu-utils");
+	}
+}
+
+/* The folder itself, or the nearest one above that exists. */
+static char *nearest(const char *path)
+{
+	char *at = mem_strdup(path), *slash;
+
+	while (!fs_exists(at) && (slash = strrchr(at, '/')) && slash != at)
+		*slash = '\0';
+	return at;
+}
+
+static void check_run_dir(struct doctor *d)
+{
+	auto_free char *at = nearest(d->conf->run_dir);
+
+	if (fs_is_memory(at))
+		doctor_say(d, DOCTOR_OK, "run_dir", NULL, "%s is memory-backed", at);
+	else
+		doctor_say(d, DOCTOR_WARN, "run_dir", "none needed: leased mounts a tmpfs there",
+			   "%s is a disk", at);
+}
+
+static void check_space(struct doctor *d)
+{
+	auto_free char *at = nearest(d->conf->state_dir);
+	uint64_t need = 0, have;
+	struct statvfs fs;
+	size_t i;
+
+	if (statvfs(at, &fs)) {
+		doctor_say(d, DOCTOR_FAIL, "disk", NULL, "%s: %s", at, strerror(errno));
+		return;
+	}
+	have = (uint64_t)fs.f_bavail * fs.f_frsize;
+	for (i = 0; i < d->conf->noffers; i++)
+		if (d->conf->offers[i]->disk > need)
+			need = d->conf->offers[i]->disk;
+	doctor_say(d, have >= need ? DOCTOR_OK : DOCTOR_FAIL, "disk",
+		   "more room, or an offer with a smaller disk",
+		   "%llu MiB free in %s, the largest offer needs %llu MiB",
+		   (unsigned long long)have >> 20, at, (unsigned long long)need >> 20);
+}
+
+static void check_images(struct doctor *d)
+{
+	size_t i, k;
+
+	for (i = 0; i < d->conf->noffers; i++) {
+		const struct config_offer *o = d->conf->offers[i];
+
+		for (k = 0; k < o->nimages; k++) {
+			auto_free char *index = mem_printf("%s/index.json", o->images[k].path);
+			bool there = fs_exists(index);
+
+			doctor_say(d, there ? DOCTOR_OK : DOCTOR_FAIL, "image",
+				   "copy it there: skopeo copy docker://… oci:/LAYOUT:TAG",
+				   "%s: %s %s", o->images[k].name, o->images[k].path,
+				   there ? "is a layout" : "is no OCI layout");
+		}
+	}
+}
+
+void doctor_host(struct doctor *d)
+{
+	check_root(d);
+	check_kernel(d);
+	check_cgroup(d);
+	check_overlay(d);
+	check_device(d, "loop", "/dev/loop-control", "modprobe loop");
+	check_encryption(d);
+	check_program(d, "runtime", d->conf->runtime,
+		      "install runc or crun, or set [runtime] path");
+	check_run_dir(d);
+	check_space(d);
+	check_images(d);
+}

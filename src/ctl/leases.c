@@ -1,0 +1,95 @@
+/* leasectl leases: a table of them. */
+#include "base/auto.h"
+#include "base/clock.h"
+#include "ctl/ctl.h"
+
+struct leases_options {
+	bool all;
+};
+
+static const struct opt opts[] = {
+	{'a', "all", OPT_FLAG, offsetof(struct leases_options, all), NULL,
+	 "also those that ended or were refused"},
+};
+
+static void cell(const struct json *lease, const char *key, int width)
+{
+	struct str s = {NULL, 0};
+	char text[64];
+
+	json_as_str(json_get(lease, key), &s);
+	str_printable(text, sizeof(text), s);
+	printf("%-*.*s  ", width, width, text);
+}
+
+/* "59m", "3h", "-" */
+static void print_left(const struct json *lease)
+{
+	uint64_t at = 0;
+	int64_t left;
+
+	if (!json_as_u64(json_get(lease, "expires_at"), &at) || at == 0) {
+		puts("-");
+		return;
+	}
+	left = (int64_t)at - clock_wall();
+	if (left <= 0)
+		puts("over");
+	else if (left < 120)
+		printf("%llds\n", (long long)left);
+	else if (left < 7200)
+		printf("%lldm\n", (long long)left / 60);
+	else
+		printf("%lldh\n", (long long)left / 3600);
+}
+
+static void print_lease(const struct json *lease)
+{
+	uint64_t paid = 0;
+
+	json_as_u64(json_get(lease, "paid_msat"), &paid);
+	cell(lease, "lease", 16);
+	cell(lease, "state", 8);
+	cell(lease, "offer", 10);
+	cell(lease, "image", 16);
+	printf("%8llu  ", (unsigned long long)paid / 1000);
+	print_left(lease);
+}
+
+static int run(void *ctx, const void *options, int argc, char **argv)
+{
+	const struct leases_options *o = options;
+	auto_ctl_reply struct ctl_reply r = {NULL};
+	const struct ctl *c = ctx;
+	const struct json *lease;
+	struct err e = {0};
+	int outcome;
+
+	if (argc)
+		return ctl_usage("leases", "takes no arguments");
+	outcome = ctl_ask(c,
+			  o->all ? STR("{\"verb\":\"leases\",\"all\":true}")
+				 : STR("{\"verb\":\"leases\"}"),
+			  &r, &e);
+	if (outcome)
+		return ctl_fail(outcome, &e);
+	if (c->json) {
+		puts(buf_view(&r.raw).p);
+		return CTL_OK;
+	}
+	printf("%-16s  %-8s  %-10s  %-16s  %8s  %s\n", "LEASE", "STATE", "OFFER", "IMAGE",
+	       "PAID SAT", "LEFT");
+	for (lease = json_first(json_get(r.result, "leases")); lease; lease = json_next(lease))
+		print_lease(lease);
+	return CTL_OK;
+}
+
+const struct verb verb_leases = {"leases",
+				 "[--all]",
+				 "list the leases",
+				 opts,
+				 ARRAY_SIZE(opts),
+				 false,
+				 false,
+				 sizeof(struct leases_options),
+				 run};

@@ -1,0 +1,28 @@
+/* leasectl: the operator's program. Each verb is a file; see ctl.h. */
+#include "base/auto.h"
+#include "base/log.h"
+#include "ctl/ctl.h"
+
+static const struct opt globals[] = {
+	{0, "config", OPT_STRING, offsetof(struct ctl, config), "FILE",
+	 "read FILE instead of the installed leased.conf"},
+	{0, "state-dir", OPT_STRING, offsetof(struct ctl, state_dir), "DIR",
+	 "use DIR instead of the configuration's state_dir"},
+	{0, "socket", OPT_STRING, offsetof(struct ctl, socket), "PATH",
+	 "the agent's control socket, if not the configuration's"},
+	{0, "json", OPT_FLAG, offsetof(struct ctl, json), NULL, "print JSON"},
+};
+
+int main(int argc, char **argv)
+{
+	const struct verb verbs[] = {verb_init,	 verb_doctor,  verb_status, verb_leases,
+				     verb_drain, verb_undrain, verb_stop,   verb_check_config};
+	struct ctl c = {NULL, NULL, NULL, false};
+	const struct program p = {"leasectl", "Set up, check and operate leased.",
+				  verbs,      ARRAY_SIZE(verbs),
+				  globals,    ARRAY_SIZE(globals),
+				  &c};
+
+	log_open("leasectl", LOGL_BROKEN);
+	return opt_main(&p, &c, argc, argv);
+}

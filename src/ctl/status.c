@@ -1,0 +1,106 @@
+/* leasectl status: what the agent does now. */
+#include "base/auto.h"
+#include "base/hex.h"
+#include "ctl/ctl.h"
+#include "nostr/nip19.h"
+
+/* Values come from the agent, but names in them come from relays and mints. */
+static void print_text(const char *label, const struct json *obj, const char *key)
+{
+	char text[200];
+	struct str s;
+
+	if (!json_as_str(json_get(obj, key), &s))
+		return;
+	str_printable(text, sizeof(text), s);
+	printf("%-10s %s\n", label, text);
+}
+
+static uint64_t number(const struct json *obj, const char *key)
+{
+	uint64_t v = 0;
+
+	return json_as_u64(json_get(obj, key), &v) ? v : 0;
+}
+
+static bool flag(const struct json *obj, const char *key)
+{
+	bool v = false;
+
+	return json_as_bool(json_get(obj, key), &v) && v;
+}
+
+static void print_provider(const struct json *r)
+{
+	auto_buf struct buf npub = BUF(128);
+	struct pubkey key;
+
+	if (json_hex(r, "pubkey", key.b, sizeof(key.b), NULL))
+		return;
+	nip19_npub(&npub, &key);
+	printf("%-10s %s\n", "provider", buf_view(&npub).p);
+}
+
+static void print_entry(const struct json *entry, const char *label, const char *name, bool good,
+			const char *words[2])
+{
+	char text[200];
+	struct str s = {NULL, 0};
+
+	json_as_str(json_get(entry, name), &s);
+	str_printable(text, sizeof(text), s);
+	printf("%-10s %s (%s)\n", label, text, words[good]);
+}
+
+static void print_lists(const struct json *r)
+{
+	const char *published[2] = {"not published", "published"};
+	const char *open[2] = {"not connected", "connected"};
+	const struct json *i;
+	char text[200];
+	struct str url;
+
+	for (i = json_first(json_get(r, "offers")); i; i = json_next(i))
+		print_entry(i, "offer", "name", flag(i, "published"), published);
+	for (i = json_first(json_get(r, "relays")); i; i = json_next(i))
+		print_entry(i, "relay", "url", flag(i, "open"), open);
+	for (i = json_first(json_get(r, "mints")); i; i = json_next(i)) {
+		if (!json_as_str(json_get(i, "url"), &url))
+			continue;
+		str_printable(text, sizeof(text), url);
+		printf("%-10s %s: %llu sat, %llu reserved, %llu in flight\n", "mint", text,
+		       (unsigned long long)number(i, "available_sat"),
+		       (unsigned long long)number(i, "reserved_sat"),
+		       (unsigned long long)number(i, "in_flight_sat"));
+	}
+}
+
+static int run(void *ctx, const void *options, int argc, char **argv)
+{
+	auto_ctl_reply struct ctl_reply r = {NULL};
+	const struct ctl *c = ctx;
+	struct err e = {0};
+	int outcome;
+
+	if (argc)
+		return ctl_usage("status", "takes no arguments");
+	outcome = ctl_ask(c, STR("{\"verb\":\"status\"}"), &r, &e);
+	if (outcome)
+		return ctl_fail(outcome, &e);
+	if (c->json) {
+		puts(buf_view(&r.raw).p);
+		return CTL_OK;
+	}
+	print_provider(r.result);
+	printf("%-10s %s\n", "state", flag(r.result, "draining") ? "draining" : "taking leases");
+	printf("%-10s %llu open, %llu running\n", "leases",
+	       (unsigned long long)number(r.result, "leases"),
+	       (unsigned long long)number(r.result, "running"));
+	print_text("volume", r.result, "volume");
+	print_text("header", r.result, "header");
+	print_lists(r.result);
+	return CTL_OK;
+}
+
+const struct verb verb_status = {
+	"status", "", "show what the agent does now", NULL, 0, false, false, 0, run};
