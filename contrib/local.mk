@@ -1,2 +1,23 @@
 # shipped helpers
-EXTRA_DIST += .ci/run contrib/check contrib/foreign contrib/packages.sh contrib/host-state.sh autogen.sh
+EXTRA_DIST += .ci/run contrib/check contrib/foreign contrib/packages.sh contrib/host-state.sh autogen.sh \
+	contrib/leased.service.in contrib/lease.bash-completion \
+	README.md HACKING.md SECURITY.md NEWS LICENSE doc/architecture.md .clang-format
+
+contrib/leased.service: contrib/leased.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) contrib && sed 's|@sbindir[@]|$(sbindir)|' $(srcdir)/contrib/leased.service.in >$@
+CLEANFILES += contrib/leased.service
+
+if AGENT
+systemdsystemunit_DATA = contrib/leased.service
+endif
+
+# The loader of bash-completion looks for a file called like the program.
+install-data-local:
+	$(MKDIR_P) '$(DESTDIR)$(bashcompletiondir)'
+	$(INSTALL_DATA) $(srcdir)/contrib/lease.bash-completion '$(DESTDIR)$(bashcompletiondir)/lease'
+if AGENT
+	$(INSTALL_DATA) $(srcdir)/contrib/lease.bash-completion '$(DESTDIR)$(bashcompletiondir)/leasectl'
+endif
+
+uninstall-local:
+	rm -f '$(DESTDIR)$(bashcompletiondir)/lease' '$(DESTDIR)$(bashcompletiondir)/leasectl'

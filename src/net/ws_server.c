@@ -426,12 +426,28 @@ static int on_peer(struct ws_peer *p, struct lws *wsi, enum lws_callback_reasons
 	return 0;
 }
 
+/* By the port that the connection came to: libwebsockets goes by the Host header and would give a
+ * connection of one server to another. */
+static struct ws_server *server_of(struct lws *wsi)
+{
+	struct ws_context *c = lws_context_user(lws_get_context(wsi));
+	struct sockaddr_storage ss = {0};
+	socklen_t n = sizeof(ss);
+	struct ws_server *s;
+
+	if (getsockname(lws_get_socket_fd(wsi), (struct sockaddr *)&ss, &n) < 0)
+		return NULL;
+	for (s = c->servers; s; s = s->next)
+		if (!s->dead && s->port == ntohs(((struct sockaddr_in *)&ss)->sin_port))
+			return s;
+	return NULL;
+}
+
 int ws_server_callback(struct lws *wsi, enum lws_callback_reasons why, void *user, void *in,
 		       size_t n)
 {
-	struct lws_vhost *vhost = wsi ? lws_get_vhost(wsi) : NULL;
-	struct ws_server *s = vhost ? lws_vhost_user(vhost) : NULL;
 	struct link *k = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+	struct ws_server *s = k ? k->server : wsi ? server_of(wsi) : NULL;
 
 	if (!s || s->dead)
 		return why == LWS_CALLBACK_HTTP ? -1 : 0;

@@ -34,14 +34,16 @@ static void write_user(struct jsonw *w, const struct image_user *u)
 	jsonw_end_object(w);
 }
 
-/* Never inheritable or ambient (CVE-2022-29162). */
-static void write_capabilities(struct jsonw *w)
+/* Never inheritable or ambient (CVE-2022-29162). Only root has them from the start: the runtime
+ * would give them to any other user as well. */
+static void write_capabilities(struct jsonw *w, uint32_t uid)
 {
-	static const char *const SETS[] = {"bounding", "effective", "permitted"};
+	size_t n = uid == 0 ? ARRAY_SIZE(CAPABILITIES) : 0;
 
 	jsonw_object(w, "capabilities");
-	for (size_t i = 0; i < ARRAY_SIZE(SETS); i++)
-		part_strings(w, SETS[i], CAPABILITIES, ARRAY_SIZE(CAPABILITIES));
+	part_strings(w, "bounding", CAPABILITIES, ARRAY_SIZE(CAPABILITIES));
+	part_strings(w, "effective", CAPABILITIES, n);
+	part_strings(w, "permitted", CAPABILITIES, n);
 	jsonw_end_object(w);
 }
 
@@ -76,7 +78,7 @@ void part_process(struct jsonw *w, const char *key, const struct process *p)
 	jsonw_end_array(w);
 	env_write(w, p->env);
 	jsonw_text(w, "cwd", p->cwd);
-	write_capabilities(w);
+	write_capabilities(w, p->user->uid);
 	write_rlimits(w, p->nofile);
 	jsonw_bool(w, "noNewPrivileges", true);
 	jsonw_end_object(w);

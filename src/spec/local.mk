@@ -6,3 +6,18 @@ src_spec_libleased_spec_a_SOURCES = \
 check_PROGRAMS += tests/link/spec
 tests_link_spec_SOURCES = tests/link/main.c
 tests_link_spec_LDADD = @WHOLE@ src/spec/libleased-spec.a @NOWHOLE@ $(L_base)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/spec
+TESTS += tests/unit/spec
+tests_unit_spec_SOURCES = tests/unit/spec.c tests/unit/unit.h
+tests_unit_spec_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_spec_LDADD = $(L_spec) $(CMOCKA_LIBS)
+endif
+
+check_PROGRAMS += tests/fuzz/fuzz_spec
+TESTS += tests/fuzz/fuzz_spec
+tests_fuzz_fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_spec_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_spec_LDADD = $(L_spec)
+EXTRA_DIST += tests/fuzz/corpus/spec

@@ -95,10 +95,13 @@ static bool has_dotdot(struct str path)
 
 int spec_set_image(struct spec *s, struct str image, struct err *e)
 {
+	struct str transport, path = image;
+
 	if (!is_clean(image, SPEC_IMAGE_MAX))
 		return err_set(e, ERRK_INPUT, "image: 1 to %d printable characters",
 			       SPEC_IMAGE_MAX);
-	if (has_dotdot(image))
+	str_cut(&path, ':', &transport);
+	if (has_dotdot(path))
 		return err_set(e, ERRK_INPUT, "image: \"..\" is not allowed in it");
 	replace(&s->image, image);
 	return 0;

@@ -1,6 +1,6 @@
 /* For the Nostr tests: vector files as JSON, hex members, the loop until something holds. */
-#ifndef TESTS_UNIT_NOSTR_UTIL_H
-#define TESTS_UNIT_NOSTR_UTIL_H
+#ifndef NOSTR_UTIL_H
+#define NOSTR_UTIL_H
 
 #include <setjmp.h>
 #include <stdarg.h>
