@@ -21,6 +21,7 @@ struct wmint {
 	struct keysets keysets;
 	struct refresh *refresh; /* under way; NULL: none */
 	struct scan *scan;
+	bool informed;	      /* /v1/info was good, in this process */
 	int64_t refreshed_ms; /* monotonic; 0: not in this process */
 	char url[WALLET_URL_MAX + 1];
 };

@@ -270,6 +270,40 @@ static void keysets_came(void *ctx, struct keysets *s, const struct mint_fault *
 	refresh_next(r);
 }
 
+/* What we stand on: locks, recovery and proofs of the mint's signatures. Without NUT-11 a lock is
+ * only text, and anyone can spend. */
+static int info_check(const struct mint_info *i, const struct wmint *m, struct err *e)
+{
+	static const unsigned needed[] = {7, 9, 11, 12};
+
+	for (size_t k = 0; k < ARRAY_SIZE(needed); k++)
+		if (!mint_info_has(i, needed[k]))
+			return err_set(e, ERRK_DENIED, "%s does not support NUT-%02u", m->url,
+				       needed[k]);
+	if (i->swap_protected)
+		return err_set(e, ERRK_DENIED, "%s wants its users to log in (NUT-21)", m->url);
+	return 0;
+}
+
+static void info_came(void *ctx, const struct mint_info *i, const struct mint_fault *f)
+{
+	struct refresh *r = ctx;
+	struct err e;
+
+	r->call = NULL;
+	if (f) {
+		refresh_fail(r, f, "info");
+		return;
+	}
+	if (info_check(i, r->m, &e) < 0) {
+		refresh_end(r, &e);
+		return;
+	}
+	log_info("%s runs %s", r->m->url, i->version);
+	r->m->informed = true;
+	r->call = mint_get_keysets(r->m->io, keysets_came, r);
+}
+
 static void refresh_ask(void *ctx)
 {
 	struct refresh *r = ctx;
@@ -283,7 +317,10 @@ static void refresh_ask(void *ctx)
 		refresh_end(r, &e);
 		return;
 	}
-	r->call = mint_get_keysets(r->m->io, keysets_came, r);
+	if (r->m->informed)
+		r->call = mint_get_keysets(r->m->io, keysets_came, r);
+	else
+		r->call = mint_get_info(r->m->io, info_came, r);
 }
 
 static void refresh_fresh(void *ctx)

@@ -26,11 +26,14 @@ int ledger_post(struct tx *tx, const struct ledger_posting *p, struct err *e)
 int ledger_sum(struct db *d, enum ledger_account a, const char *ref, int64_t *msat, struct err *e)
 {
 	auto_stmt struct stmt *s =
-		db_query(d, "SELECT coalesce(sum(iif(target = ?1, msat, -msat)), 0) FROM posting"
-			    " WHERE (target = ?1 OR source = ?1) AND (?2 IS NULL OR ref = ?2)");
+		ref ? db_query(d, "SELECT coalesce(sum(iif(target = ?1, msat, -msat)), 0)"
+				  " FROM posting WHERE ref = ?2 AND ?1 IN (source, target)")
+		    : db_query(d, "SELECT coalesce(sum(iif(target = ?1, msat, -msat)), 0)"
+				  " FROM posting WHERE ?1 IN (source, target)");
 
 	db_bind_i64(s, 1, a);
-	db_bind_text(s, 2, str_of(ref));
+	if (ref)
+		db_bind_text(s, 2, str_of(ref));
 	if (db_step(s, e) != DB_ROW)
 		return err_wrap(e, "ledger");
 	*msat = db_i64(s, 0);

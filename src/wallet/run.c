@@ -249,10 +249,9 @@ int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
 	r->backoff = BACKOFF(250, 60000);
 	r->next = w->runs;
 	w->runs = r;
-	if (how == RUN_POST)
-		run_post(r);
-	else
-		run_ask(r);
+	/* on the next turn: the caller may be inside its own bookkeeping */
+	r->later = how == RUN_POST ? run_post : run_ask;
+	r->timer = loop_timer_add(w->loop, 0, run_wake, r);
 	return 0;
 }
 

@@ -91,7 +91,7 @@ static const char step1[] =
 	" made_by INTEGER NOT NULL REFERENCES plan,"
 	" plan INTEGER REFERENCES plan" /* reserved for, or spent by */
 	") STRICT, WITHOUT ROWID;"
-	"CREATE INDEX proof_free ON proof(mint, amount) WHERE state = 1;"
+	"CREATE INDEX proof_state ON proof(state, mint, amount);"
 	"CREATE INDEX proof_plan ON proof(plan);"
 
 	"CREATE TABLE quote ("

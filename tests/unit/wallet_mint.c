@@ -72,6 +72,18 @@ static void put_keyset(struct buf *b, const struct keyset *k)
 		   k->active ? "true" : "false", k->fee_ppk);
 }
 
+static void get_info(struct sim *s, struct http_req *r)
+{
+	auto_buf struct buf b = BUF(1024);
+
+	buf_puts(&b, "{\"name\":\"sim\",\"version\":\"sim/1\",\"nuts\":{");
+	for (unsigned n = 7; n <= 12; n++)
+		if (n != s->without)
+			buf_printf(&b, "\"%u\":{\"supported\":true},", n);
+	buf_puts(&b, "\"20\":{\"supported\":true}}}");
+	answer(r, 200, &b);
+}
+
 static void get_keysets(struct sim *s, struct http_req *r)
 {
 	auto_buf struct buf b = BUF(1 << 16);
@@ -439,7 +451,9 @@ static void requested(void *ctx, struct http_req *r)
 	struct str path = str_of(http_req_path(r));
 	bool post = !strcmp(http_req_method(r), "POST");
 
-	if (str_is(path, "/v1/keysets"))
+	if (str_is(path, "/v1/info"))
+		get_info(s, r);
+	else if (str_is(path, "/v1/keysets"))
 		get_keysets(s, r);
 	else if (str_starts(path, "/v1/keys/"))
 		get_keys(s, r);

@@ -42,8 +42,9 @@ struct sim {
 	struct keyset *keyset;
 	struct keyset *old; /* inactive after sim_rotate; NULL: none */
 	enum sim_fault fault;
-	bool unpaid; /* invoices stay unpaid */
-	bool legacy; /* NUT-20 in the old format only */
+	unsigned without; /* this NUT is not announced; 0: all are */
+	bool unpaid;	  /* invoices stay unpaid */
+	bool legacy;	  /* NUT-20 in the old format only */
 	struct sim_input spent[SIM_ROWS];
 	size_t nspent;
 	struct sim_output signed_[SIM_ROWS];

@@ -102,6 +102,20 @@ static void test_fund(void **state)
 	assert_balanced(b);
 }
 
+/* A mint without NUT-11 would let anyone spend what we lock. */
+static void test_poor_mint(void **state)
+{
+	struct bench *b = *state;
+
+	b->sim->without = 11;
+	wallet_fund(b->w, b->sim->url, SAT(1000), bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_non_null(strstr(b->told.error, "NUT-11"));
+	b->sim->without = 0;
+	fund(b, 1000);
+}
+
 static void test_fund_answer_lost(void **state)
 {
 	struct bench *b = *state;
@@ -338,16 +352,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_fund),
-		T(test_fund_answer_lost),
-		T(test_fund_resumed),
-		T(test_send),
-		T(test_send_answer_lost),
-		T(test_release_redeem),
-		T(test_reclaim),
-		T(test_taken),
-		T(test_receive),
-		T(test_many_processes),
+		T(test_fund),		T(test_poor_mint),	T(test_fund_answer_lost),
+		T(test_fund_resumed),	T(test_send),		T(test_send_answer_lost),
+		T(test_release_redeem), T(test_reclaim),	T(test_taken),
+		T(test_receive),	T(test_many_processes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
