@@ -190,7 +190,7 @@ int ws_client_new(struct ws_client **out, struct ws_context *c, const char *url,
 	struct ws_client *w = mem_zero(sizeof(*w));
 
 	*w = (struct ws_client){.context = c, .fn = fn, .ctx = ctx};
-	ws_conn_init(&w->conn, max);
+	ws_conn_init(&w->conn, max, WS_CLIENT_QUEUE);
 	if (parse_url(w, url, e) < 0 ||
 	    resolve_start(&w->resolve, c->loop, w->host, resolved, w, e) < 0) {
 		destroy(w);

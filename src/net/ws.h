@@ -67,6 +67,7 @@ void ws_server_free(struct ws_server *s);
 DEFINE_AUTO(struct ws_server, ws_server_free)
 int ws_server_port(const struct ws_server *s);
 
+/* -1 with ERRK_LIMIT when more than 32 MiB wait. */
 int ws_peer_send(struct ws_peer *p, struct str text, struct err *e) MUST_CHECK;
 void ws_peer_close(struct ws_peer *p);          /* closed() follows later */
 void ws_peer_set(struct ws_peer *p, void *data);

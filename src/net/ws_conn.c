@@ -10,9 +10,9 @@ struct ws_out {
 	uint8_t bytes[]; /* LWS_PRE bytes of room, then the text */
 };
 
-void ws_conn_init(struct ws_conn *c, size_t max)
+void ws_conn_init(struct ws_conn *c, size_t max, size_t queue_max)
 {
-	*c = (struct ws_conn){.in = BUF(max ? max : WS_DEFAULT_MAX)};
+	*c = (struct ws_conn){.in = BUF(max ? max : WS_DEFAULT_MAX), .queue_max = queue_max};
 	c->last = &c->first;
 }
 
@@ -41,7 +41,7 @@ int ws_conn_send(struct ws_conn *c, struct str text, struct err *e)
 
 	if (c->closing)
 		return err_set(e, ERRK_STATE, "the web socket is closing");
-	if (text.n > WS_QUEUE_MAX - c->queued)
+	if (text.n > c->queue_max - c->queued)
 		return err_set(e, ERRK_LIMIT, "the other end does not read: %zu bytes wait",
 			       c->queued);
 	o = mem_zero(sizeof(*o) + LWS_PRE + text.n);

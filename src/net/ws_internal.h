@@ -9,8 +9,9 @@
 #include "base/buf.h"
 #include "net/ws.h"
 
-#define WS_QUEUE_MAX   ((size_t)4 << 20)
-#define WS_DEFAULT_MAX ((size_t)256 << 10)
+#define WS_CLIENT_QUEUE ((size_t)4 << 20)
+#define WS_SERVER_QUEUE ((size_t)32 << 20)
+#define WS_DEFAULT_MAX	((size_t)256 << 10)
 
 struct ws_context {
 	struct loop *loop;
@@ -33,11 +34,12 @@ struct ws_conn {
 	struct lws *wsi; /* NULL: not open (any more) */
 	struct buf in;	 /* the message that is being put together */
 	struct ws_out *first, **last;
-	size_t queued;
+	size_t queued, queue_max;
 	bool closing; /* send a close frame at the next chance */
 };
 
-void ws_conn_init(struct ws_conn *c, size_t max);
+/* `max` caps a message coming in, `queue_max` what waits to go out. */
+void ws_conn_init(struct ws_conn *c, size_t max, size_t queue_max);
 void ws_conn_clear(struct ws_conn *c); /* frees what it holds */
 int ws_conn_send(struct ws_conn *c, struct str text, struct err *e) MUST_CHECK;
 void ws_conn_close(struct ws_conn *c);

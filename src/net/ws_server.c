@@ -103,7 +103,7 @@ static int peer_open(struct ws_server *s, struct lws *wsi)
 
 	p->link.kind = LINK_PEER;
 	link_add(&p->link, s, wsi);
-	ws_conn_init(&p->conn, s->max);
+	ws_conn_init(&p->conn, s->max, WS_SERVER_QUEUE);
 	p->conn.wsi = wsi;
 	if (s->ops->open)
 		s->ops->open(s->ctx, p);
