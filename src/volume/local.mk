@@ -10,12 +10,4 @@ check_PROGRAMS += tests/link/volume
 tests_link_volume_SOURCES = tests/link/main.c
 tests_link_volume_LDADD = @WHOLE@ src/volume/libleased-volume.a @NOWHOLE@ $(L_spec) $(CRYPTSETUP_LIBS)
 
-if CMOCKA
-check_PROGRAMS += tests/root/volume
-ROOT_TESTS += tests/root/volume
-tests_root_volume_SOURCES = tests/root/volume.c
-tests_root_volume_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-tests_root_volume_LDADD = $(L_volume) $(CMOCKA_LIBS)
-endif
-
 include tests/root/local.mk

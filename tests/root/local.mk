@@ -8,4 +8,22 @@ tests_root_runtime_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-ini
 tests_root_runtime_LDADD = src/oci/libleased-oci.a src/image/libleased-image.a \
 	src/volume/libleased-volume.a src/spec/libleased-spec.a $(L_crypto) \
 	$(ARCHIVE_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS) $(CRYPTSETUP_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/root/volume_none tests/root/volume_fuse tests/root/volume_dm_crypt
+ROOT_TESTS += tests/root/volume_none tests/root/volume_fuse tests/root/volume_dm_crypt
+
+tests_root_volume_none_SOURCES = tests/root/volume.c
+tests_root_volume_none_CPPFLAGS = $(AM_CPPFLAGS) -DUNDER_TEST=VOLUME_PLAIN
+tests_root_volume_none_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_volume_none_LDADD = $(L_volume) $(CMOCKA_LIBS)
+
+tests_root_volume_fuse_SOURCES = tests/root/volume.c
+tests_root_volume_fuse_CPPFLAGS = $(AM_CPPFLAGS) -DUNDER_TEST=VOLUME_FUSE
+tests_root_volume_fuse_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_volume_fuse_LDADD = $(L_volume) $(CMOCKA_LIBS)
+
+tests_root_volume_dm_crypt_SOURCES = tests/root/volume.c
+tests_root_volume_dm_crypt_CPPFLAGS = $(AM_CPPFLAGS) -DUNDER_TEST=VOLUME_DM_CRYPT
+tests_root_volume_dm_crypt_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_volume_dm_crypt_LDADD = $(L_volume) $(CMOCKA_LIBS)
 endif

@@ -1,6 +1,6 @@
 /* For tests: small image layouts, honest and hostile, made in a folder. */
-#ifndef TESTS_MAKE_LAYOUT_H
-#define TESTS_MAKE_LAYOUT_H
+#ifndef MAKE_LAYOUT_H
+#define MAKE_LAYOUT_H
 
 #include <stddef.h>
 #include <stdint.h>

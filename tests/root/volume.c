@@ -137,42 +137,23 @@ static void erase(const struct volume *v)
 	check_nothing_left(v);
 }
 
-static void live(void **state, enum volume_activation a)
+static void test_life(void **state)
 {
-	struct volume v = volume_in(*state, a);
+	struct volume v = volume_in(*state, UNDER_TEST);
 	struct err e;
 	pid_t pid;
 
-	if (volume_probe(a, &e)) {
-		print_message("# SKIP %s: %s\n", volume_activation_name(a), e.msg);
-		skip();
-	}
 	must(volume_open(&v, &pid, &e), &e);
-	assert_int_equal(pid > 0, a == VOLUME_FUSE);
+	assert_int_equal(pid > 0, UNDER_TEST == VOLUME_FUSE);
 	write_marker(&v);
 	must(volume_open(&v, &pid, &e), &e);
 	must(volume_close(&v, &e), &e);
 	assert_false(volume_is_mounted(&v));
-	assert_int_equal(payload_has_marker(&v), a == VOLUME_PLAIN);
+	assert_int_equal(payload_has_marker(&v), UNDER_TEST == VOLUME_PLAIN);
 	must(volume_open(&v, &pid, &e), &e);
 	check_marker(&v);
 	erase(&v);
 	erase(&v);
-}
-
-static void test_plain(void **state)
-{
-	live(state, VOLUME_PLAIN);
-}
-
-static void test_fuse(void **state)
-{
-	live(state, VOLUME_FUSE);
-}
-
-static void test_dm_crypt(void **state)
-{
-	live(state, VOLUME_DM_CRYPT);
 }
 
 /* The header with its slots gone must not open by the key that opened it. */
@@ -245,19 +226,20 @@ static void die_at(const struct volume *v, const char *step, enum phase phase)
 		fail_msg("%s was not passed (status %d)", step, status);
 }
 
-static void kill_everywhere(void **state, enum volume_activation a)
+static bool is_passed(const char *step)
 {
-	struct volume v = volume_in(*state, a);
+	if (UNDER_TEST == VOLUME_PLAIN && strcmp(step, "VOLUME_KEY") == 0)
+		return false;
+	return UNDER_TEST == VOLUME_FUSE || strcmp(step, "VOLUME_SERVED") != 0;
+}
+
+static void test_kill_everywhere(void **state)
+{
+	struct volume v = volume_in(*state, UNDER_TEST);
 	struct err e;
 
-	if (volume_probe(a, &e)) {
-		print_message("# SKIP %s: %s\n", volume_activation_name(a), e.msg);
-		skip();
-	}
 	for (size_t i = 0; i < ARRAY_SIZE(KILLS); i++) {
-		if (a == VOLUME_PLAIN && (strcmp(KILLS[i].step, "VOLUME_KEY") == 0))
-			continue;
-		if (a != VOLUME_FUSE && strcmp(KILLS[i].step, "VOLUME_SERVED") == 0)
+		if (!is_passed(KILLS[i].step))
 			continue;
 		if (KILLS[i].phase == ERASING)
 			must(volume_open(&v, NULL, &e), &e);
@@ -270,25 +252,10 @@ static void kill_everywhere(void **state, enum volume_activation a)
 	}
 }
 
-static void test_kill_plain(void **state)
-{
-	kill_everywhere(state, VOLUME_PLAIN);
-}
-
-static void test_kill_fuse(void **state)
-{
-	kill_everywhere(state, VOLUME_FUSE);
-}
-
-static void test_kill_dm_crypt(void **state)
-{
-	kill_everywhere(state, VOLUME_DM_CRYPT);
-}
-
 /* A tenant's process that still writes keeps the volume: an error, and then the erase holds. */
 static void test_busy(void **state)
 {
-	struct volume v = volume_in(*state, VOLUME_PLAIN);
+	struct volume v = volume_in(*state, UNDER_TEST);
 	auto_free char *path = NULL;
 	struct volume_erasure r;
 	struct err e;
@@ -308,12 +275,10 @@ static void test_busy(void **state)
 /* The server is killed under a mounted volume: closing still works, nothing stays. */
 static void test_dead_server(void **state)
 {
-	struct volume v = volume_in(*state, VOLUME_FUSE);
+	struct volume v = volume_in(*state, UNDER_TEST);
 	struct err e;
 	pid_t pid;
 
-	if (volume_probe(VOLUME_FUSE, &e))
-		skip();
 	must(volume_open(&v, &pid, &e), &e);
 	write_marker(&v);
 	assert_int_equal(kill(pid, SIGKILL), 0);
@@ -332,7 +297,7 @@ static int count_one(void *ctx, const char *id)
 
 static void test_each(void **state)
 {
-	struct volume v = volume_in(*state, VOLUME_PLAIN);
+	struct volume v = volume_in(*state, UNDER_TEST);
 	struct err e;
 	int n = 0;
 
@@ -346,7 +311,7 @@ static void test_each(void **state)
 
 static void test_quota(void **state)
 {
-	struct volume v = volume_in(*state, VOLUME_PLAIN);
+	struct volume v = volume_in(*state, UNDER_TEST);
 	static char block[1 << 20];
 	auto_free char *path = NULL;
 	struct err e;
@@ -368,17 +333,21 @@ static void test_quota(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_plain),	     cmocka_unit_test(test_fuse),
-		cmocka_unit_test(test_dm_crypt),     cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_luks2_header), cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_dead_server),  cmocka_unit_test(test_each),
-		cmocka_unit_test(test_quota),	     cmocka_unit_test(test_kill_plain),
-		cmocka_unit_test(test_kill_fuse),    cmocka_unit_test(test_kill_dm_crypt),
+		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_luks2_header),
+		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_kill_everywhere),
+		cmocka_unit_test(test_dead_server), /* last: only where there is one */
 	};
+	size_t n = ARRAY_SIZE(tests) - (UNDER_TEST != VOLUME_FUSE);
+	struct err e;
 
-	if (geteuid() != 0) {
-		printf("1..0 # SKIP not root\n");
+	if (geteuid() != 0 || volume_probe(UNDER_TEST, &e)) {
+		printf("1..0 # SKIP %s\n", geteuid() ? "not root" : e.msg);
 		return 0;
 	}
-	return cmocka_run_group_tests(tests, make_place, remove_place);
+	return _cmocka_run_group_tests("volume", tests, n, make_place, remove_place);
 }
