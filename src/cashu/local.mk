@@ -33,7 +33,8 @@ EXTRA_DIST += \
 
 if CMOCKA
 CASHU_TESTS = tests/unit/cashu_derive tests/unit/cashu_dhke tests/unit/cashu_keyset \
-	tests/unit/cashu_lock tests/unit/cashu_request tests/unit/cashu_token
+	tests/unit/cashu_lock tests/unit/cashu_mint tests/unit/cashu_request \
+	tests/unit/cashu_token tests/unit/cashu_wire
 check_PROGRAMS += $(CASHU_TESTS)
 TESTS += $(CASHU_TESTS)
 CASHU_VECTORS = tests/unit/cashu_vectors.c tests/unit/cashu_vectors.h
@@ -50,4 +51,8 @@ tests_unit_cashu_lock_SOURCES = tests/unit/cashu_lock.c $(CASHU_VECTORS)
 tests_unit_cashu_lock_LDADD = $(CASHU_LIBS)
 tests_unit_cashu_request_SOURCES = tests/unit/cashu_request.c $(CASHU_VECTORS)
 tests_unit_cashu_request_LDADD = $(CASHU_LIBS)
+tests_unit_cashu_mint_SOURCES = tests/unit/cashu_mint.c
+tests_unit_cashu_mint_LDADD = $(CASHU_LIBS)
+tests_unit_cashu_wire_SOURCES = tests/unit/cashu_wire.c $(CASHU_VECTORS)
+tests_unit_cashu_wire_LDADD = $(CASHU_LIBS)
 endif
