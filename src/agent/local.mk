@@ -25,3 +25,7 @@ leased_SOURCES = src/agent/leased.c src/agent/supervisor.c src/agent/supervisor.
 	src/agent/place.c src/agent/place.h
 leased_LDADD = src/agent/libleased-agent.a src/agent/libleased-config.a $(L_helper) \
 	$(SECCOMP_LIBS) $(CAP_LIBS)
+
+pkglibexec_PROGRAMS += leased-core
+leased_core_SOURCES = src/agent/core.c
+leased_core_LDADD = $(L_agent)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lease/engine_impl.h"
+#include "priv/logline.h"
 
 #define EXEC_TIMEOUT_S 60
 #define LOG_WINDOW     LEASE_OUTPUT_MAX
@@ -186,9 +187,24 @@ static void exec(struct ask *ask, const struct lease *l)
 
 /* --- logs --- */
 
+/* The host's log has a line format; the wire carries what the two streams said. */
+static void split_streams(struct buf *out, struct buf *err, struct str bytes)
+{
+	struct log_line l;
+	struct buf *b;
+
+	while (log_line_next(&bytes, &l)) {
+		b = l.stream == LOG_STDERR ? err : out;
+		buf_str(b, l.text);
+		if (!l.partial)
+			buf_byte(b, '\n');
+	}
+}
+
 static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct err *error)
 {
 	auto_ask struct ask *a = ctx;
+	auto_buf struct buf out = BUF(LOG_WINDOW), err = BUF(LOG_WINDOW);
 	struct output o = { .stage = REPLY_STAGE_LOGS, .exit_status = -1 };
 	struct lease l;
 	struct err e;
@@ -199,7 +215,9 @@ static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct e
 		deny(a, REPLY_NOT_FOUND, error ? error->msg : "the log is gone");
 		return;
 	}
-	o.out = (struct str){ (const char *)r->bytes.p, r->bytes.n };
+	split_streams(&out, &err, (struct str){ (const char *)r->bytes.p, r->bytes.n });
+	o.out = buf_view(&out);
+	o.err = buf_view(&err);
 	o.offset = r->next;
 	o.truncated = !r->eof;
 	o.exit_status = r->eof ? l.exit_status : -1;
