@@ -1,1 +1,18 @@
-# filled by its owner
+# The buyer's program.
+bin_PROGRAMS += lease
+lease_SOURCES = \
+	src/cli/main.c src/cli/verbs.h \
+	src/cli/app.c src/cli/app.h \
+	src/cli/book.c src/cli/book.h \
+	src/cli/session.c src/cli/session.h \
+	src/cli/market.c src/cli/market.h \
+	src/cli/buy.c src/cli/buy.h \
+	src/cli/ending.c src/cli/ending.h \
+	src/cli/pieces.c src/cli/pieces.h \
+	src/cli/attach.c src/cli/attach.h \
+	src/cli/names.c src/cli/names.h \
+	src/cli/out.c src/cli/out.h \
+	src/cli/cmd_wallet.c src/cli/cmd_offers.c src/cli/cmd_lease.c \
+	src/cli/cmd_run.c src/cli/cmd_exec.c
+lease_LDADD = src/proto/libleased-proto.a src/nostr/libleased-nostr.a \
+	src/spec/libleased-spec.a $(L_wallet)

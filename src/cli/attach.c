@@ -1,0 +1,65 @@
+/* Following what a lease's command prints: see attach.h. The provider tells the command's end
+ * unasked, so that the last look at the log comes at once. */
+#include "cli/attach.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/pieces.h"
+
+#define LOOK_FIRST_MS 150
+#define LOOK_MOST_MS  2000
+#define ANSWER_MS     30000
+
+static int look_once(struct attach *t, bool *more, bool *any)
+{
+	auto_pieces struct pieces p = { .exit_status = -1 };
+	auto_request struct request *req = request_new(REQUEST_LOGS);
+	int rc;
+
+	memcpy(req->lease, t->entry->lease, sizeof(req->lease));
+	req->offset = t->offset;
+	req->tail = t->tail;
+	rc = pieces_ask(t->session, req, ANSWER_MS, &p);
+	if (rc)
+		return rc;
+	t->tail = 0;
+	t->offset = p.offset ? p.offset : t->offset;
+	t->exit_status = p.exit_status;
+	*more = p.more;
+	*any = p.any;
+	return 0;
+}
+
+static bool command_ended(void *ctx, const struct reply *r)
+{
+	struct attach *t = ctx;
+
+	book_learn(t->entry, r);
+	return r->exit_status >= 0 || r->stage == REPLY_STAGE_ENDED;
+}
+
+int attach_run(struct attach *t)
+{
+	int64_t wait = LOOK_FIRST_MS;
+	bool more = true, any = false;
+	int rc;
+
+	session_watch(t->session, t->entry->request_id, command_ended, t);
+	for (;;) {
+		rc = look_once(t, &more, &any);
+		if (rc || !t->follow || !more || t->exit_status >= 0)
+			break;
+		if (t->entry->expires_at && clock_wall() >= t->entry->expires_at)
+			break;
+		wait = any ? LOOK_FIRST_MS : wait * 2 < LOOK_MOST_MS ? wait * 2 : LOOK_MOST_MS;
+		if (app_wait(t->app, t->entry->exit_status >= 0 ? 1 : wait) == APP_INTERRUPTED) {
+			rc = 130;
+			break;
+		}
+	}
+	session_unwatch(t->session, t->entry->request_id);
+	if (t->exit_status < 0 && t->entry->exit_status >= 0)
+		t->exit_status = t->entry->exit_status;
+	return rc;
+}

@@ -1,0 +1,21 @@
+/* Following what a lease's command prints, until it ends. */
+#ifndef CLI_ATTACH_H
+#define CLI_ATTACH_H
+
+#include "cli/book.h"
+#include "cli/session.h"
+
+struct attach {
+	struct app *app;
+	struct session *session;
+	struct book_entry *entry;
+	uint64_t offset;     /* where the log continues */
+	uint64_t tail;	     /* >0: only the last so many lines at first */
+	bool follow;	     /* until the command ends; else what is there now */
+	int64_t exit_status; /* -1: it runs, or the lease ended first */
+};
+
+/* Copies the log to standard output and error. 0 or the exit status of `lease` itself. */
+int attach_run(struct attach *t);
+
+#endif

@@ -1,0 +1,73 @@
+/* The buyer's book of leases and of what was asked for them: SQL only. */
+#ifndef CLI_BOOK_H
+#define CLI_BOOK_H
+
+#include "base/amount.h"
+#include "base/buf.h"
+#include "crypto/secp.h"
+#include "db/db.h"
+#include "lease/protocol.h"
+#include "proto/offer.h"
+#include "proto/reply.h"
+
+#define BOOK_NAME_MAX 63
+
+enum book_state {
+	BOOK_ASKED = 1, /* request and token stored, perhaps sent; no final answer yet */
+	BOOK_REFUSED,	/* not given; the token is free or back */
+	BOOK_RUNNING,
+	BOOK_FAILED, /* paid, not given: refund due */
+	BOOK_ENDED,
+};
+const char *book_state_name(enum book_state s);
+
+struct book_entry {
+	char name[BOOK_NAME_MAX + 1];
+	enum book_state state;
+	struct pubkey provider;
+	char lease[LEASE_ID_HEX + 1];
+	char offer[OFFER_NAME_MAX + 1];
+	char mint[256];
+	char payment_key[67]; /* the provider's, at that mint */
+	struct price price;
+	char image[OFFER_TEXT_MAX];
+	char request_id[LEASE_REQUEST_ID_HEX + 1]; /* of the spawn */
+	struct msat paid, refund_due;
+	int64_t created_at, started_at, expires_at, ended_at;
+	int64_t exit_status; /* -1: not known */
+	char why[32];
+};
+
+/* What was asked with money in it, until its fate is known. */
+struct book_ask {
+	char request_id[LEASE_REQUEST_ID_HEX + 1];
+	char name[BOOK_NAME_MAX + 1];
+	int64_t token_out;
+	int64_t rumor_at;   /* created_at of the rumor: the same bytes must go out again */
+	int64_t expires_at; /* of the request */
+	bool open;
+};
+
+int book_migrate(struct db *d, struct err *e) MUST_CHECK;
+
+enum { BOOK_NONE = 1, BOOK_TAKEN = 2 };
+/* BOOK_TAKEN: there is a lease of that name. */
+int book_add(struct tx *tx, const struct book_entry *b, struct err *e) MUST_CHECK;
+int book_save(struct tx *tx, const struct book_entry *b, struct err *e) MUST_CHECK;
+int book_get(struct db *d, const char *name, struct book_entry *out, struct err *e) MUST_CHECK;
+int book_each(struct db *d, int (*fn)(void *ctx, const struct book_entry *b), void *ctx,
+	      struct err *e) MUST_CHECK;
+int book_save_receipt(struct tx *tx, const char *name, const char *receipt,
+		      struct err *e) MUST_CHECK;
+int book_receipt(struct db *d, const char *name, struct buf *out, struct err *e) MUST_CHECK;
+/* Take over what a reply says about the lease. */
+void book_learn(struct book_entry *b, const struct reply *r);
+
+/* `text` is the request's JSON, a secret. */
+int book_ask_add(struct tx *tx, const struct book_ask *a, struct str text, struct err *e) MUST_CHECK;
+int book_ask_close(struct tx *tx, const char *request_id, struct err *e) MUST_CHECK; /* blanks it */
+int book_ask_text(struct db *d, const char *request_id, struct buf *out, struct err *e) MUST_CHECK;
+int book_each_ask(struct db *d, int (*fn)(void *ctx, const struct book_ask *a), void *ctx,
+		  struct err *e) MUST_CHECK; /* open ones */
+
+#endif

@@ -1,0 +1,288 @@
+/* Paying a provider: see buy.h. */
+#include "cli/buy.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/step.h"
+
+#define LOCK_S	    (3 * 3600) /* longer than the request: the provider must be able to redeem */
+#define REDEEM_MS   60000
+#define START_GRACE 330000 /* an offer's start_timeout and the way back */
+
+void buy_clear(struct buy *b)
+{
+	reply_free(b->reply);
+	b->reply = NULL;
+}
+
+static int make_token(struct buy *b, int64_t expires_at, struct buf *token, int64_t *token_out)
+{
+	struct app_job job = { .app = b->app, .text = token };
+	struct wallet_send s = { .mint = b->entry->mint,
+				 .net = b->amount,
+				 .locktime = expires_at + LOCK_S,
+				 .ref = b->req->request_id };
+	struct err e;
+	int rc;
+
+	if (hex_decode(s.lock_key, sizeof(s.lock_key), str_of(b->entry->payment_key), &e) < 0)
+		return app_fail(EXIT_VERIFY, &e);
+	wallet_send_locked(b->app->wallet, &s, app_job_news, &job);
+	rc = app_job_wait(&job, REDEEM_MS);
+	*token_out = job.last.token_out;
+	return rc;
+}
+
+static int fill_refund_key(struct buy *b, int64_t token_out)
+{
+	struct wallet_out_names names;
+	struct wallet_out out;
+	struct err e;
+	int rc = wallet_out_get(b->app->wallet, token_out, NULL, &out, &names, NULL, &e);
+
+	if (rc)
+		return rc < 0 ? app_fail(EXIT_STATE, &e) : app_failf(EXIT_STATE, "the token is lost");
+	hex_encode(b->req->refund_key, out.refund_key, sizeof(out.refund_key));
+	return 0;
+}
+
+/* Book and request in one commit: from here on nothing is forgotten. */
+static int store(struct buy *b, const struct book_ask *ask, struct str text, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	if (db_begin(&tx, b->app->db, e) < 0)
+		return -1;
+	if (b->req->type == REQUEST_SPAWN) {
+		int rc = book_add(tx, b->entry, e);
+
+		if (rc)
+			return rc < 0 ? -1
+				      : err_set(e, ERRK_STATE, "there is a lease named %s already",
+						b->entry->name);
+	}
+	if (book_ask_add(tx, ask, text, e) < 0 || db_commit(&tx, e) < 0)
+		return -1;
+	step_at(STEP_ORDER_STORED);
+	return 0;
+}
+
+static int store_answer(struct app *a, struct book_entry *entry, const struct book_ask *ask,
+			const struct reply *r, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	book_learn(entry, r);
+	if (r->stage == REPLY_STAGE_REFUSED && !strcmp(entry->request_id, ask->request_id))
+		entry->state = BOOK_REFUSED;
+	if (db_begin(&tx, a->db, e) < 0 || book_save(tx, entry, e) < 0)
+		return -1;
+	if (r->token == REPLY_TOKEN_SPENT && r->stage != REPLY_STAGE_REFUSED &&
+	    wallet_out_taken(tx, ask->token_out, e) < 0)
+		return -1;
+	if (book_ask_close(tx, ask->request_id, e) < 0 || db_commit(&tx, e) < 0)
+		return -1;
+	step_at(STEP_ORDER_ANSWERED);
+	return 0;
+}
+
+/* Swap a refused token back with the provider's signatures, before the command ends. */
+static bool redeem_release(struct app *a, const struct book_ask *ask, const struct reply *r)
+{
+	auto_free struct wallet_release *rel = mem_zero(sizeof(*rel));
+	struct app_job job = { .app = a };
+	struct err e;
+
+	if (!r->nrelease || r->nrelease > WALLET_PROOFS_MAX)
+		return false;
+	for (rel->n = 0; rel->n < r->nrelease; rel->n++)
+		if (hex_decode(rel->sig[rel->n], 64, str_of(r->release[rel->n]), &e) < 0)
+			return false;
+	wallet_release_redeem(a->wallet, ask->token_out, rel, app_job_news, &job);
+	if (app_job_wait(&job, REDEEM_MS))
+		return false;
+	step_at(STEP_ORDER_RELEASED);
+	app_say(a, "lease: %llu sat are back in the wallet",
+		(unsigned long long)sat_raw(job.last.amount));
+	return true;
+}
+
+static int refused(struct app *a, const struct book_ask *ask, const struct reply *r)
+{
+	bool back;
+
+	app_failf(0, "refused by the provider: %s (%s); token %s%s",
+		  r->message[0] ? r->message : reply_code_text(r->code), reply_code_name(r->code),
+		  r->token == REPLY_TOKEN_SPENT ? "spent" : "unspent",
+		  reply_code_retry(r->code) ? "; asking again may help" : "");
+	if (r->token == REPLY_TOKEN_SPENT)
+		return EXIT_UNCLEAR;
+	back = redeem_release(a, ask, r);
+	if (!back)
+		app_failf(0, "the token comes back after its lock ends, by: lease recover");
+	return EXIT_REFUSED;
+}
+
+static int answered(struct app *a, struct book_entry *entry, const struct book_ask *ask,
+		    const struct reply *r)
+{
+	struct err e;
+
+	if (store_answer(a, entry, ask, r, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	if (r->stage == REPLY_STAGE_REFUSED)
+		return refused(a, ask, r);
+	if (r->stage != REPLY_STAGE_FAILED)
+		return 0;
+	return app_failf(EXIT_UNCLEAR, "%s; %llu sat are due back from the provider (%s)", r->message,
+			 (unsigned long long)sat_raw(msat_floor(r->refund_due)),
+			 reply_code_name(r->code));
+}
+
+struct waiting {
+	struct buy *b;
+	const struct book_ask *ask;
+};
+
+static bool take_reply(void *ctx, const struct reply *r)
+{
+	auto_buf struct buf text = BUF(256 * 1024);
+	struct buy *b = ctx;
+	struct err e;
+
+	if (!r->final) {
+		if (r->stage == REPLY_STAGE_ACCEPTED || r->stage == REPLY_STAGE_PAID)
+			app_say(b->app, "lease: %s", r->message);
+		return false;
+	}
+	return !reply_encode(&text, r, &e) && !reply_decode(&b->reply, buf_view(&text), &e);
+}
+
+static int no_answer(int how, const struct book_ask *ask)
+{
+	if (how == SESSION_UNSENT)
+		return app_failf(EXIT_RELAYS, "no relay took the request; the token was not handed over "
+					      "and is kept: lease recover");
+	return app_failf(how == SESSION_INTERRUPTED ? 130 : EXIT_NO_ANSWER,
+			 "%s; %s is stored and nothing is lost: lease recover",
+			 how == SESSION_INTERRUPTED ? "interrupted" : "the provider did not answer",
+			 ask->name);
+}
+
+static int ask_and_wait(struct buy *b, const struct book_ask *ask, struct str text)
+{
+	struct session_send q = { .text = text,
+				  .request_id = ask->request_id,
+				  .rumor_at = ask->rumor_at,
+				  .timeout_ms = (ask->expires_at - clock_wall()) * 1000 + START_GRACE,
+				  .fn = take_reply,
+				  .ctx = b };
+	int how = session_ask(b->session, &q);
+
+	if (how != SESSION_ANSWERED)
+		return no_answer(how, ask);
+	return answered(b->app, b->entry, ask, b->reply);
+}
+
+int buy_run(struct buy *b)
+{
+	auto_buf struct buf token = BUF(LEASE_TOKEN_MAX), text = BUF(LEASE_REQUEST_MAX);
+	struct book_ask ask = { .rumor_at = clock_wall(), .open = true };
+	struct err e;
+	int rc;
+
+	ask.expires_at = b->req->expires_at = ask.rumor_at + b->wait_s;
+	memcpy(ask.request_id, b->req->request_id, sizeof(ask.request_id));
+	memcpy(ask.name, b->entry->name, sizeof(ask.name));
+	rc = make_token(b, ask.expires_at, &token, &ask.token_out);
+	if (rc)
+		return rc;
+	rc = fill_refund_key(b, ask.token_out);
+	if (rc)
+		return rc;
+	b->req->token = mem_strndup(token.p, token.n);
+	if (request_encode(&text, b->req, &e) < 0 || store(b, &ask, buf_view(&text), &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	return ask_and_wait(b, &ask, buf_view(&text));
+}
+
+/* --- recover --- */
+
+static int token_spent(struct app *a, int64_t token_out, bool *spent)
+{
+	auto_buf struct buf state = BUF(64);
+	struct app_job job = { .app = a, .text = &state };
+	int rc;
+
+	wallet_token_state(a->wallet, token_out, app_job_news, &job);
+	rc = app_job_wait(&job, REDEEM_MS);
+	*spent = !rc && str_is(buf_view(&state), "spent");
+	return rc;
+}
+
+static int reclaim(struct app *a, const struct book_ask *ask, struct book_entry *entry)
+{
+	struct app_job job = { .app = a };
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+	int rc;
+
+	wallet_reclaim(a->wallet, ask->token_out, app_job_news, &job);
+	rc = app_job_wait(&job, REDEEM_MS);
+	if (rc)
+		return rc;
+	if (!strcmp(entry->request_id, ask->request_id))
+		entry->state = BOOK_REFUSED;
+	if (db_begin(&tx, a->db, &e) < 0 || book_save(tx, entry, &e) < 0 ||
+	    book_ask_close(tx, ask->request_id, &e) < 0 || db_commit(&tx, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	app_say(a, "%s: %llu sat are back in the wallet", ask->name,
+		(unsigned long long)sat_raw(job.last.amount));
+	return 0;
+}
+
+int buy_recover(struct app *a, const struct book_ask *ask)
+{
+	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
+	auto_session struct session *s = NULL;
+	struct book_entry entry;
+	struct buy b = { .app = a, .entry = &entry };
+	bool spent;
+	struct err e;
+	int rc;
+
+	if (book_get(a->db, ask->name, &entry, &e) ||
+	    book_ask_text(a->db, ask->request_id, &text, &e) ||
+	    session_open(&s, a, &entry.provider, ask->rumor_at, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	b.session = s;
+	if (ask->expires_at + LOCK_S > clock_wall()) {
+		struct session_send q = { .text = buf_view(&text),
+					  .request_id = ask->request_id,
+					  .rumor_at = ask->rumor_at,
+					  .timeout_ms = 20000,
+					  .fn = take_reply,
+					  .ctx = &b };
+		if (session_ask(s, &q) == SESSION_ANSWERED) {
+			rc = answered(a, &entry, ask, b.reply);
+			buy_clear(&b);
+			return rc;
+		}
+	}
+	rc = token_spent(a, ask->token_out, &spent);
+	if (rc)
+		return rc;
+	if (spent)
+		return app_failf(EXIT_UNCLEAR, "%s: the provider has the token and does not answer",
+				 ask->name);
+	if (ask->expires_at + LOCK_S > clock_wall())
+		return app_failf(EXIT_NO_ANSWER, "%s: the token is unspent; it comes back when its lock "
+						 "ends in %lld min",
+				 ask->name,
+				 (long long)(ask->expires_at + LOCK_S - clock_wall()) / 60 + 1);
+	return reclaim(a, ask, &entry);
+}

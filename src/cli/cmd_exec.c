@@ -1,0 +1,130 @@
+/* lease exec and lease logs: output carried by gift wraps, piece by piece. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cli/attach.h"
+#include "cli/pieces.h"
+#include "cli/verbs.h"
+
+static int find(struct app *a, const char *name, struct book_entry *b)
+{
+	struct err e;
+	int rc;
+
+	if (app_wallet(a, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	rc = book_get(a->db, name, b, &e);
+	if (rc < 0)
+		return app_fail(EXIT_STATE, &e);
+	if (rc || !b->lease[0])
+		return app_failf(EXIT_NOT_FOUND, "no lease named %s; lease ls lists them", name);
+	return 0;
+}
+
+static int read_input(struct request *req, struct err *e)
+{
+	req->input = mem_zero(LEASE_PIECE_MAX + 1);
+	req->ninput = fread(req->input, 1, LEASE_PIECE_MAX + 1, stdin);
+	if (req->ninput > LEASE_PIECE_MAX)
+		return err_set(e, ERRK_LIMIT, "standard input: relays carry at most %d bytes",
+			       LEASE_PIECE_MAX);
+	return 0;
+}
+
+static int set_env(struct spec *s, const struct opt_list *env, struct err *e)
+{
+	for (size_t i = 0; i < env->n; i++) {
+		struct str rest = str_of(env->v[i]), name;
+		const char *value;
+
+		str_cut(&rest, '=', &name);
+		value = strchr(env->v[i], '=');
+		if (!value) {
+			auto_free char *own = mem_strndup(name.p, name.n);
+
+			value = getenv(own);
+			if (value && spec_set_env(s, name, str_of(value), e) < 0)
+				return -1;
+			continue;
+		}
+		if (spec_set_env(s, name, str_of(value + 1), e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdir, const char *user,
+		  struct err *e)
+{
+	if (set_env(s, env, e) < 0 || (workdir && spec_set_workdir(s, str_of(workdir), e) < 0) ||
+	    (user && spec_set_user(s, str_of(user), e) < 0))
+		return -1;
+	return 0;
+}
+
+static int fill_exec(struct request *req, const struct exec_options *o, int argc, char **argv,
+		     struct err *e)
+{
+	if (o->timeout && str_duration(str_of(o->timeout), 600, &req->timeout, e) < 0)
+		return err_wrap(e, "--timeout");
+	for (int i = 0; i < argc; i++)
+		if (spec_add_arg(&req->spec, str_of(argv[i]), e) < 0)
+			return -1;
+	if (o->interactive && read_input(req, e) < 0)
+		return -1;
+	return cli_fill_spec(&req->spec, &o->env, o->workdir, o->user, e);
+}
+
+int verb_exec(void *ctx, const void *options, int argc, char **argv)
+{
+	const struct exec_options *o = options;
+	struct app *a = ctx;
+	auto_pieces struct pieces p = { .exit_status = -1 };
+	auto_request struct request *req = request_new(REQUEST_EXEC);
+	auto_session struct session *s = NULL;
+	struct book_entry b;
+	struct err e;
+	int rc;
+
+	if (argc < 2)
+		return app_failf(EXIT_USAGE, "want NAME COMMAND…");
+	if (fill_exec(req, o, argc - 1, argv + 1, &e) < 0)
+		return app_fail(EXIT_USAGE, &e);
+	rc = find(a, argv[0], &b);
+	if (rc)
+		return rc;
+	memcpy(req->lease, b.lease, sizeof(req->lease));
+	if (session_open(&s, a, &b.provider, 0, &e) < 0)
+		return app_fail(EXIT_RELAYS, &e);
+	rc = pieces_ask(s, req, (req->timeout ? req->timeout : 60) * 1000 + 30000, &p);
+	if (rc)
+		return rc == EXIT_REFUSED ? EXIT_OURS : rc;
+	if (p.more)
+		app_failf(0, "output was longer than relays carry and was cut");
+	return (int)p.exit_status;
+}
+
+int verb_logs(void *ctx, const void *options, int argc, char **argv)
+{
+	const struct logs_options *o = options;
+	struct app *a = ctx;
+	auto_session struct session *s = NULL;
+	struct book_entry b;
+	struct attach t = { .app = a, .entry = &b, .follow = o->follow, .exit_status = -1 };
+	struct err e;
+	int rc;
+
+	if (argc != 1)
+		return app_failf(EXIT_USAGE, "want one NAME");
+	if (o->tail && str_u64(str_of(o->tail), 1000000, &t.tail, &e) < 0)
+		return app_failf(EXIT_USAGE, "--tail: %s", e.msg);
+	rc = find(a, argv[0], &b);
+	if (rc)
+		return rc;
+	if (session_open(&s, a, &b.provider, 0, &e) < 0)
+		return app_fail(EXIT_RELAYS, &e);
+	t.session = s;
+	return attach_run(&t);
+}

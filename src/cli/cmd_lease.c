@@ -1,0 +1,320 @@
+/* lease ls, show, status, topup, rm, recover, verify, identity: the book, and asking about it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "cli/buy.h"
+#include "cli/ending.h"
+#include "cli/out.h"
+#include "cli/verbs.h"
+#include "nostr/nip19.h"
+
+#define ANSWER_MS 30000
+
+static void print_entry(const struct book_entry *b)
+{
+	char left[32] = "-", key[13];
+
+	out_key(key, &b->provider);
+	if (b->state == BOOK_RUNNING)
+		out_left(left, sizeof(left), b->expires_at - clock_wall());
+	printf("%-20s  %-8s  %-9s  %-16s  %-12s  %s\n", b->name,
+	       b->state == BOOK_RUNNING && b->expires_at <= clock_wall() ? "expired"
+	       : b->state == BOOK_RUNNING && b->exit_status >= 0	  ? "exited"
+									  : book_state_name(b->state),
+	       left, b->lease, key, b->image);
+}
+
+struct listing_ctx {
+	const struct app *app;
+	bool all;
+};
+
+static int list_entry(void *ctx, const struct book_entry *b)
+{
+	const struct listing_ctx *c = ctx;
+	auto_buf struct buf text = BUF(65536);
+
+	if (!c->all && b->state != BOOK_RUNNING && b->state != BOOK_ASKED)
+		return 0;
+	if (!c->app->g.json) {
+		print_entry(b);
+		return 0;
+	}
+	out_entry_json(&text, b);
+	printf("%s\n", text.p);
+	return 0;
+}
+
+int verb_ls(void *ctx, const void *options, int argc, char **argv)
+{
+	struct app *a = ctx;
+	struct listing_ctx c = { a, ((const struct ls_options *)options)->all };
+	struct err e;
+
+	if (argc)
+		return app_failf(EXIT_USAGE, "lease ls takes no argument");
+	if (app_wallet(a, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	if (!a->g.json)
+		printf("%-20s  %-8s  %-9s  %-16s  %-12s  %s\n", "NAME", "STATE", "LEFT", "LEASE",
+		       "PROVIDER", "IMAGE");
+	if (book_each(a->db, list_entry, &c, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	return 0;
+}
+
+/* The entry that the one argument names; opens the wallet. */
+static int find(struct app *a, int argc, char **argv, struct book_entry *b)
+{
+	struct err e;
+	int rc;
+
+	if (argc != 1)
+		return app_failf(EXIT_USAGE, "want one NAME; lease ls lists them");
+	if (app_wallet(a, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	rc = book_get(a->db, argv[0], b, &e);
+	if (rc < 0)
+		return app_fail(EXIT_STATE, &e);
+	return rc ? app_failf(EXIT_NOT_FOUND, "no lease named %s; lease ls -a lists all", argv[0]) : 0;
+}
+
+int verb_show(void *ctx, const void *options, int argc, char **argv)
+{
+	struct app *a = ctx;
+	auto_buf struct buf text = BUF(65536), receipt = BUF(16384);
+	struct book_entry b;
+	struct err e;
+	int rc = find(a, argc, argv, &b);
+
+	if (rc)
+		return rc;
+	out_entry_json(&text, &b);
+	rc = book_receipt(a->db, b.name, &receipt, &e);
+	if (rc < 0)
+		return app_fail(EXIT_STATE, &e);
+	printf("%s\n", text.p);
+	if (!rc)
+		printf("%s\n", receipt.p);
+	return 0;
+}
+
+/* Ask the provider; the answer goes into the book. */
+static int ask(struct app *a, struct book_entry *b, enum request_type type, struct reply **out)
+{
+	auto_request struct request *req = request_new(type);
+	auto_session struct session *s = NULL;
+	struct err e;
+	int rc;
+
+	memcpy(req->lease, b->lease, sizeof(req->lease));
+	if (!b->lease[0])
+		return app_failf(EXIT_UNCLEAR, "%s was never answered: lease recover", b->name);
+	if (session_open(&s, a, &b->provider, 0, &e) < 0)
+		return app_fail(EXIT_RELAYS, &e);
+	rc = session_call(s, req, ANSWER_MS, out, &e);
+	if (rc < 0)
+		return app_fail(EXIT_OTHER, &e);
+	if (rc)
+		return session_failed(rc);
+	if ((*out)->stage == REPLY_STAGE_REFUSED)
+		return app_failf((*out)->code == REPLY_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_REFUSED,
+				 "%s: %s", b->name, (*out)->message);
+	return ending_learn(a, b, *out);
+}
+
+int verb_status(void *ctx, const void *options, int argc, char **argv)
+{
+	struct app *a = ctx;
+	auto_reply struct reply *r = NULL;
+	auto_buf struct buf text = BUF(65536);
+	struct book_entry b;
+	char left[32];
+	int rc = find(a, argc, argv, &b);
+
+	if (!rc)
+		rc = ask(a, &b, REQUEST_STATUS, &r);
+	if (rc)
+		return rc;
+	if (a->g.json) {
+		out_entry_json(&text, &b);
+		printf("%s\n", text.p);
+		return 0;
+	}
+	out_left(left, sizeof(left), r->expires_at - clock_wall());
+	printf("%s: %s, %s left\n", b.name, r->state, left);
+	return 0;
+}
+
+static int topup(struct app *a, struct book_entry *b, int64_t seconds)
+{
+	auto_request struct request *req = request_new(REQUEST_TOPUP);
+	auto_session struct session *s = NULL;
+	struct buy buy = { .app = a, .entry = b, .req = req, .wait_s = 120 };
+	struct msat cost;
+	char left[32];
+	struct err e;
+	int rc;
+
+	memcpy(req->lease, b->lease, sizeof(req->lease));
+	if (!price_cost(&cost, b->price, (uint64_t)seconds))
+		return app_failf(EXIT_USAGE, "so much time cannot be paid for");
+	buy.amount = msat_ceil(cost);
+	if (sat_is_zero(buy.amount))
+		buy.amount = SAT(1);
+	if (session_open(&s, a, &b->provider, 0, &e) < 0)
+		return app_fail(EXIT_RELAYS, &e);
+	buy.session = s;
+	rc = buy_run(&buy);
+	if (!rc) {
+		out_left(left, sizeof(left), b->expires_at - clock_wall());
+		app_say(a, "%s: paid %" PRIu64 " sat, %s left", b->name, sat_raw(buy.amount), left);
+	}
+	buy_clear(&buy);
+	return rc;
+}
+
+int verb_topup(void *ctx, const void *options, int argc, char **argv)
+{
+	const struct topup_options *o = options;
+	struct app *a = ctx;
+	struct book_entry b;
+	int64_t seconds = 600;
+	struct err e;
+	int rc;
+
+	if (o->wait && str_duration(str_of(o->wait), 365 * 86400, &seconds, &e) < 0)
+		return app_failf(EXIT_USAGE, "--for: %s", e.msg);
+	rc = find(a, argc, argv, &b);
+	if (rc)
+		return rc;
+	if (b.state != BOOK_RUNNING || b.expires_at <= clock_wall())
+		return app_failf(EXIT_EXPIRED, "%s does not run", b.name);
+	return topup(a, &b, seconds);
+}
+
+static int remove_one(struct app *a, struct book_entry *b)
+{
+	auto_session struct session *s = NULL;
+	struct err e;
+
+	if (b->state == BOOK_ENDED || b->state == BOOK_REFUSED)
+		return 0;
+	if (!b->lease[0])
+		return app_failf(EXIT_UNCLEAR, "%s was never answered: lease recover", b->name);
+	if (session_open(&s, a, &b->provider, b->created_at, &e) < 0)
+		return app_fail(EXIT_RELAYS, &e);
+	return ending_run(a, s, b);
+}
+
+int verb_rm(void *ctx, const void *options, int argc, char **argv)
+{
+	struct app *a = ctx;
+	struct book_entry b;
+	struct err e;
+	int rc = 0, one;
+
+	if (!argc)
+		return app_failf(EXIT_USAGE, "want NAME…; lease ls lists them");
+	if (app_wallet(a, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	for (int i = 0; i < argc; i++) {
+		one = book_get(a->db, argv[i], &b, &e);
+		if (one < 0)
+			return app_fail(EXIT_STATE, &e);
+		one = one ? app_failf(EXIT_NOT_FOUND, "no lease named %s", argv[i]) : remove_one(a, &b);
+		if (!one)
+			printf("%s\n", b.name);
+		rc = one ? one : rc;
+	}
+	return rc;
+}
+
+/* --- recover --- */
+
+struct asks {
+	struct book_ask *v;
+	size_t n;
+};
+
+static int collect_ask(void *ctx, const struct book_ask *ask_row)
+{
+	struct asks *s = ctx;
+
+	s->v = mem_grow(s->v, s->n + 1, sizeof(*s->v));
+	s->v[s->n++] = *ask_row;
+	return 0;
+}
+
+int verb_recover(void *ctx, const void *options, int argc, char **argv)
+{
+	struct app *a = ctx;
+	struct asks s = { 0 };
+	struct err e;
+	int rc = 0, one;
+
+	if (argc)
+		return app_failf(EXIT_USAGE, "lease recover takes no argument");
+	if (app_wallet(a, &e) < 0 || book_each_ask(a->db, collect_ask, &s, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	for (size_t i = 0; i < s.n; i++) {
+		one = buy_recover(a, &s.v[i]);
+		app_say(a, "%s: %s", s.v[i].name, one ? "not settled yet" : "settled");
+		rc = one ? one : rc;
+	}
+	if (!s.n)
+		app_say(a, "nothing is unclear");
+	free(s.v);
+	return rc;
+}
+
+/* --- verify --- */
+
+int verb_verify(void *ctx, const void *options, int argc, char **argv)
+{
+	auto_event struct nostr_event *ev = NULL;
+	auto_buf struct buf text = BUF(65536), npub = BUF(128);
+	struct err e;
+	int rc;
+
+	if (argc != 1)
+		return app_failf(EXIT_USAGE, "want one file that holds a receipt");
+	rc = fs_read(&text, argv[0], &e);
+	if (rc)
+		return rc < 0 ? app_fail(EXIT_OTHER, &e)
+			      : app_failf(EXIT_NOT_FOUND, "no such file: %s", argv[0]);
+	if (nostr_event_parse(&ev, str_trim(buf_view(&text)), &e) < 0 ||
+	    nostr_event_verify(ev, &e) < 0)
+		return app_fail(EXIT_VERIFY, &e);
+	if (ev->kind != LEASE_KIND_RECEIPT)
+		return app_failf(EXIT_VERIFY, "an event of kind %u is no receipt", ev->kind);
+	nip19_npub(&npub, &ev->pubkey);
+	printf("signed by %s\n%.*s\n", npub.p, (int)ev->content.n, ev->content.p);
+	return 0;
+}
+
+int verb_identity(void *ctx, const void *options, int argc, char **argv)
+{
+	struct app *a = ctx;
+	auto_secret struct secret key;
+	struct pubkey provider, me;
+	auto_buf struct buf npub = BUF(128);
+	struct err e;
+
+	if (argc != 1)
+		return app_failf(EXIT_USAGE, "want a provider: the key that it knows you by is printed");
+	if (nip19_parse_key(&provider, str_of(argv[0]), &e) < 0)
+		return app_fail(EXIT_USAGE, &e);
+	if (app_open(a, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	app_identity(a, &provider, &key);
+	if (!pubkey_of(&me, &key))
+		return app_failf(EXIT_OTHER, "no key could be derived");
+	nip19_npub(&npub, &me);
+	printf("%s\n", npub.p);
+	return 0;
+}

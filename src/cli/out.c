@@ -1,0 +1,125 @@
+/* What verbs print: see out.h. */
+#include "cli/out.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/jsonw.h"
+
+void out_price(char *dst, size_t size, struct price p)
+{
+	struct msat hour;
+
+	if (price_cost(&hour, p, 3600) && msat_raw(hour) % 1000 == 0)
+		snprintf(dst, size, "%" PRIu64 " sat/h", msat_raw(hour) / 1000);
+	else
+		snprintf(dst, size, "%" PRIu64 " msat/%" PRIu64 "s", p.msat, p.per);
+}
+
+void out_bytes(char *dst, size_t size, uint64_t bytes)
+{
+	static const char *const units[] = { "", "Ki", "Mi", "Gi", "Ti" };
+	size_t u = 0;
+
+	while (u + 1 < ARRAY_SIZE(units) && bytes >= 1024 && bytes % 1024 == 0) {
+		bytes /= 1024;
+		u++;
+	}
+	snprintf(dst, size, "%" PRIu64 "%s", bytes, units[u]);
+}
+
+void out_left(char *dst, size_t size, int64_t s)
+{
+	if (s <= 0)
+		snprintf(dst, size, "-");
+	else if (s < 60)
+		snprintf(dst, size, "%" PRId64 "s", s);
+	else if (s < 3600)
+		snprintf(dst, size, "%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
+	else
+		snprintf(dst, size, "%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
+}
+
+void out_key(char dst[static 13], const struct pubkey *k)
+{
+	hex_encode(dst, k->b, 6);
+}
+
+void out_entry_json(struct buf *out, const struct book_entry *b)
+{
+	struct jsonw w = JSONW(out);
+
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "name", b->name);
+	jsonw_text(&w, "state", book_state_name(b->state));
+	jsonw_text(&w, "lease", b->lease);
+	jsonw_hex(&w, "provider", b->provider.b, sizeof(b->provider.b));
+	jsonw_text(&w, "offer", b->offer);
+	jsonw_text(&w, "image", b->image);
+	jsonw_text(&w, "mint", b->mint);
+	jsonw_u64(&w, "paid_msat", msat_raw(b->paid));
+	jsonw_u64(&w, "refund_due_msat", msat_raw(b->refund_due));
+	jsonw_i64(&w, "created_at", b->created_at);
+	jsonw_i64(&w, "started_at", b->started_at);
+	jsonw_i64(&w, "expires_at", b->expires_at);
+	jsonw_i64(&w, "ended_at", b->ended_at);
+	if (b->exit_status >= 0)
+		jsonw_i64(&w, "exit_status", b->exit_status);
+	jsonw_text(&w, "why", b->why);
+	jsonw_end_object(&w);
+}
+
+static void offer_lists(struct jsonw *w, const struct offer *o)
+{
+	jsonw_array(w, "mints");
+	for (size_t i = 0; i < o->nmints; i++) {
+		jsonw_object(w, NULL);
+		jsonw_text(w, "url", o->mints[i].url);
+		jsonw_text(w, "payment_key", o->mints[i].payment_key);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+	jsonw_array(w, "images");
+	for (size_t i = 0; i < o->nimages; i++) {
+		jsonw_object(w, NULL);
+		jsonw_text(w, "name", o->images[i].name);
+		jsonw_text(w, "digest", o->images[i].digest);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
+void out_offer_json(struct buf *out, const struct listing *l)
+{
+	const struct offer *o = &l->offer;
+	struct jsonw w = JSONW(out);
+
+	jsonw_object(&w, NULL);
+	jsonw_hex(&w, "provider", o->provider.b, sizeof(o->provider.b));
+	jsonw_text(&w, "offer", o->name);
+	jsonw_hex(&w, "event", o->id, sizeof(o->id));
+	jsonw_bool(&w, "live", l->live);
+	jsonw_text(&w, "description", o->description);
+	jsonw_u64(&w, "cpu_millicores", o->cpu_millicores);
+	jsonw_u64(&w, "memory", o->memory);
+	jsonw_u64(&w, "disk", o->disk);
+	jsonw_u64(&w, "pids", o->pids);
+	jsonw_u64(&w, "price_msat", o->price.msat);
+	jsonw_u64(&w, "price_per", o->price.per);
+	jsonw_u64(&w, "min_payment", sat_raw(o->min_payment));
+	jsonw_i64(&w, "max_lease", o->max_lease);
+	jsonw_text(&w, "isolation", o->isolation);
+	jsonw_text(&w, "volume", o->volume);
+	jsonw_text(&w, "header", o->header);
+	jsonw_text(&w, "network", o->network);
+	jsonw_text(&w, "cgroup", o->cgroup);
+	jsonw_u64(&w, "beat_seq", l->beat.seq);
+	jsonw_i64(&w, "beat_at", l->beat.created_at);
+	jsonw_u64(&w, "leases", l->beat.leases);
+	jsonw_u64(&w, "load_percent", l->beat.load_percent);
+	offer_lists(&w, o);
+	jsonw_end_object(&w);
+}

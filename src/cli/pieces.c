@@ -1,0 +1,82 @@
+/* Output that comes in pieces: see pieces.h. */
+#include "cli/pieces.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+
+static void print_piece(const struct reply *r)
+{
+	if (r->nout)
+		fwrite(r->out, 1, r->nout, stdout);
+	if (r->nerr)
+		fwrite(r->err, 1, r->nerr, stderr);
+	fflush(stdout);
+}
+
+void pieces_free(struct pieces *p)
+{
+	for (size_t i = 0; i < PIECES_MAX; i++)
+		reply_free(p->v[i]);
+	reply_free(p->refused);
+}
+
+static struct reply *copy_reply(const struct reply *r)
+{
+	auto_buf struct buf text = BUF(256 * 1024);
+	struct reply *copy = NULL;
+	struct err e;
+
+	if (reply_encode(&text, r, &e) < 0 || reply_decode(&copy, buf_view(&text), &e) < 0)
+		return NULL;
+	return copy;
+}
+
+static bool take_piece(void *ctx, const struct reply *r)
+{
+	struct pieces *p = ctx;
+
+	if (r->stage == REPLY_STAGE_REFUSED) {
+		p->refused = copy_reply(r);
+		return true;
+	}
+	if (r->piece >= PIECES_MAX || p->v[r->piece])
+		return false;
+	p->v[r->piece] = copy_reply(r);
+	if (r->final) {
+		p->has_final = true;
+		p->final = r->piece;
+		p->exit_status = r->exit_status;
+		p->offset = r->offset;
+		p->more = r->truncated;
+	}
+	while (p->next < PIECES_MAX && p->v[p->next]) {
+		p->any |= p->v[p->next]->nout || p->v[p->next]->nerr;
+		print_piece(p->v[p->next++]);
+	}
+	return p->has_final && p->next > p->final;
+}
+
+int pieces_ask(struct session *s, struct request *req, int64_t timeout_ms, struct pieces *p)
+{
+	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
+	struct session_send q = { .request_id = req->request_id,
+				  .rumor_at = clock_wall(),
+				  .timeout_ms = timeout_ms,
+				  .fn = take_piece,
+				  .ctx = p };
+	struct err e;
+	int how;
+
+	req->expires_at = q.rumor_at + 120;
+	if (request_encode(&text, req, &e) < 0)
+		return app_fail(EXIT_OURS, &e);
+	q.text = buf_view(&text);
+	how = session_ask(s, &q);
+	if (how != SESSION_ANSWERED)
+		return session_failed(how);
+	if (!p->refused)
+		return 0;
+	return app_failf(p->refused->code == REPLY_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_REFUSED, "%s",
+			 p->refused->message);
+}

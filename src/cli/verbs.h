@@ -1,0 +1,61 @@
+/* The verbs of `lease`; each is one function in a file of its kind, called from the table in main.c.
+ * ctx is the struct app. */
+#ifndef CLI_VERBS_H
+#define CLI_VERBS_H
+
+#include "cli/app.h"
+#include "spec/spec.h"
+
+struct run_options {
+	bool detach, keep;
+	const char *wait; /* --for */
+	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
+	const char *cpus, *memory, *budget;
+	struct opt_list env;
+};
+
+struct exec_options {
+	bool interactive;
+	const char *workdir, *user, *timeout;
+	struct opt_list env;
+};
+
+struct logs_options {
+	bool follow;
+	const char *tail;
+};
+
+struct topup_options {
+	const char *wait; /* --for */
+};
+
+struct ls_options {
+	bool all;
+};
+
+struct mint_options {
+	const char *mint;
+};
+
+/* Environment, working directory and user from the options of run and exec. */
+int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdir, const char *user,
+		  struct err *e) MUST_CHECK;
+
+int verb_offers(void *ctx, const void *options, int argc, char **argv);
+int verb_run(void *ctx, const void *options, int argc, char **argv);
+int verb_exec(void *ctx, const void *options, int argc, char **argv);
+int verb_logs(void *ctx, const void *options, int argc, char **argv);
+int verb_ls(void *ctx, const void *options, int argc, char **argv);
+int verb_show(void *ctx, const void *options, int argc, char **argv);
+int verb_status(void *ctx, const void *options, int argc, char **argv);
+int verb_topup(void *ctx, const void *options, int argc, char **argv);
+int verb_rm(void *ctx, const void *options, int argc, char **argv);
+int verb_recover(void *ctx, const void *options, int argc, char **argv);
+int verb_verify(void *ctx, const void *options, int argc, char **argv);
+int verb_identity(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_fund(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_balance(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_receive(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_pending(void *ctx, const void *options, int argc, char **argv);
+
+#endif
