@@ -56,3 +56,36 @@ tests_unit_cashu_mint_LDADD = $(CASHU_LIBS)
 tests_unit_cashu_wire_SOURCES = tests/unit/cashu_wire.c $(CASHU_VECTORS)
 tests_unit_cashu_wire_LDADD = $(CASHU_LIBS)
 endif
+
+CASHU_FUZZ = tests/fuzz/fuzz_token_v3 \
+	tests/fuzz/fuzz_token_v4 \
+	tests/fuzz/fuzz_cashu_lock \
+	tests/fuzz/fuzz_cashu_answers \
+	tests/fuzz/fuzz_cashu_request \
+	tests/fuzz/fuzz_cashu_keyset
+check_PROGRAMS += $(CASHU_FUZZ)
+TESTS += $(CASHU_FUZZ)
+tests_fuzz_fuzz_token_v3_SOURCES = tests/fuzz/fuzz_token_v3.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_token_v3_LDADD = $(L_cashu)
+tests_fuzz_fuzz_token_v3_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_token_v4_SOURCES = tests/fuzz/fuzz_token_v4.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_token_v4_LDADD = $(L_cashu)
+tests_fuzz_fuzz_token_v4_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_cashu_lock_SOURCES = tests/fuzz/fuzz_cashu_lock.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cashu_lock_LDADD = $(L_cashu)
+tests_fuzz_fuzz_cashu_lock_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_cashu_answers_SOURCES = tests/fuzz/fuzz_cashu_answers.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cashu_answers_LDADD = $(L_cashu)
+tests_fuzz_fuzz_cashu_answers_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_cashu_request_SOURCES = tests/fuzz/fuzz_cashu_request.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cashu_request_LDADD = $(L_cashu)
+tests_fuzz_fuzz_cashu_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_cashu_keyset_SOURCES = tests/fuzz/fuzz_cashu_keyset.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cashu_keyset_LDADD = $(L_cashu)
+tests_fuzz_fuzz_cashu_keyset_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += tests/fuzz/corpus/token_v3 \
+	tests/fuzz/corpus/token_v4 \
+	tests/fuzz/corpus/cashu_lock \
+	tests/fuzz/corpus/cashu_answers \
+	tests/fuzz/corpus/cashu_request \
+	tests/fuzz/corpus/cashu_keyset
