@@ -22,8 +22,10 @@ struct overlay {
 	const char *resolv;   /* text of /etc/resolv.conf; NULL: empty */
 };
 
-/* Mount at RUN/root. Repeating it where it is mounted already does nothing. Verified to be writable
- * afterwards (overlay falls back to read-only without a word). */
+/* Mount at RUN/root. With a user namespace the runtime enters it as a mapped user: every folder
+ * above RUN/root must be searchable by others (0711). The working folder of the process changes for
+ * a moment, so threads must not rely on it. Repeating it where it is mounted already does nothing.
+ * Verified to be writable afterwards (overlay falls back to read-only without a word). */
 int overlay_mount(const struct overlay *o, struct err *e) MUST_CHECK;
 /* Unmount RUN/root and what an interrupted overlay_mount left, remove the folders. Safe to repeat;
  * -1 with ERRK_STATE while it is in use. */
