@@ -14,7 +14,7 @@ tests_link_wallet_SOURCES = tests/link/main.c
 tests_link_wallet_LDADD = @WHOLE@ src/wallet/libleased-wallet.a @NOWHOLE@ $(L_wallet)
 
 if CMOCKA
-WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse
+WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_crash
 check_PROGRAMS += $(WALLET_TESTS)
 TESTS += $(WALLET_TESTS)
 WALLET_BENCH = tests/unit/wallet_bench.c tests/unit/wallet_bench.h \
@@ -23,4 +23,6 @@ tests_unit_wallet_till_SOURCES = tests/unit/wallet_till.c $(WALLET_BENCH)
 tests_unit_wallet_till_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_purse_SOURCES = tests/unit/wallet_purse.c $(WALLET_BENCH)
 tests_unit_wallet_purse_LDADD = $(L_wallet) $(CMOCKA_LIBS)
+tests_unit_wallet_crash_SOURCES = tests/unit/wallet_crash.c $(WALLET_BENCH)
+tests_unit_wallet_crash_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 endif
