@@ -8,3 +8,21 @@ noinst_HEADERS = include/lease/protocol.h
 check_PROGRAMS += tests/link/proto
 tests_link_proto_SOURCES = tests/link/main.c
 tests_link_proto_LDADD = @WHOLE@ src/proto/libleased-proto.a @NOWHOLE@ $(L_proto)
+
+# The peer's dialect.
+src_proto_libleased_proto_a_SOURCES += \
+	src/proto/paygress_event.c src/proto/paygress_request.c src/proto/paygress_reply.c \
+	src/proto/paygress.h
+if CMOCKA
+check_PROGRAMS += tests/unit/proto_paygress
+TESTS += tests/unit/proto_paygress
+tests_unit_proto_paygress_SOURCES = tests/unit/proto_paygress.c tests/unit/nostr_util.h
+tests_unit_proto_paygress_LDADD = $(L_proto) $(CMOCKA_LIBS)
+endif
+EXTRA_DIST += tests/vectors/nostr/paygress-wire.json
+check_PROGRAMS += tests/fuzz/fuzz_paygress
+TESTS += tests/fuzz/fuzz_paygress
+tests_fuzz_fuzz_paygress_SOURCES = tests/fuzz/fuzz_paygress.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_paygress_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_paygress_LDADD = $(L_proto)
+EXTRA_DIST += tests/fuzz/corpus/paygress
