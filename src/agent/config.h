@@ -15,9 +15,9 @@
 #include "base/err.h"
 #include "base/log.h"
 
-#define CONFIG_PATH	       SYSCONFDIR "/leased/leased.conf"
-#define CONFIG_LEASE_MAX       (365 * 86400) /* seconds */
-#define CONFIG_MEMORY_LEASE_MAX 86400	     /* where headers live in memory */
+#define CONFIG_PATH		SYSCONFDIR "/leased/leased.conf"
+#define CONFIG_LEASE_MAX	(365 * 86400) /* seconds */
+#define CONFIG_MEMORY_LEASE_MAX 86400	      /* where headers live in memory */
 
 enum config_activation { CONFIG_AUTO, CONFIG_DM_CRYPT, CONFIG_FUSE, CONFIG_PLAIN };
 enum config_header { CONFIG_HEADER_TMPFS, CONFIG_HEADER_DISK };
@@ -33,12 +33,12 @@ struct config_image {
 struct config_offer {
 	char *name;
 	char *description;
-	uint64_t cpu; /* thousandths of a core */
+	uint64_t cpu;		     /* thousandths of a core */
 	uint64_t memory, disk, pids; /* bytes; processes and threads */
 	struct price price;
 	struct sat min_payment, refund_min;
 	int64_t start_timeout, max_lease; /* seconds */
-	char **image_lines; /* as written */
+	char **image_lines;		  /* as written */
 	struct config_image *images;
 	size_t nimages;
 };
@@ -47,9 +47,9 @@ struct config {
 	/* [agent] */
 	char *name;
 	char *state_dir, *run_dir, *libexec_dir;
-	char *user;	     /* of leased-core: a name, or a number that may be unused */
+	char *user;	      /* of leased-core: a name, or a number that may be unused */
 	char *control_socket; /* RUN_DIR/leased.sock by default */
-	char *control_group; /* may be NULL: root and the core's user only */
+	char *control_group;  /* may be NULL: root and the core's user only */
 	char *log_level_name;
 	enum log_level log_level;
 	/* [nostr]: lists are NULL-ended; dm_relays falls back to relays */
@@ -63,7 +63,7 @@ struct config {
 	struct sat exposure_cap; /* per mint; 0: none */
 	/* [limits]; budgets of 0: what the machine has */
 	uint64_t max_leases;
-	int64_t max_lease; /* seconds */
+	int64_t max_lease;    /* seconds */
 	uint64_t request_cpu; /* thousandths of a core for the requests of strangers */
 	uint64_t disk_budget, memory_budget, cpu_budget;
 	/* [runtime] */

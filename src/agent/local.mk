@@ -29,3 +29,22 @@ leased_LDADD = src/agent/libleased-agent.a src/agent/libleased-config.a $(L_help
 pkglibexec_PROGRAMS += leased-core
 leased_core_SOURCES = src/agent/core.c
 leased_core_LDADD = $(L_agent)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/agent_config tests/unit/agent_control tests/root/sandbox
+TESTS += tests/unit/agent_config tests/unit/agent_control
+ROOT_TESTS += tests/root/sandbox
+endif
+tests_unit_agent_config_SOURCES = tests/unit/agent_config.c
+tests_unit_agent_config_LDADD = $(L_config) $(CMOCKA_LIBS)
+tests_unit_agent_control_SOURCES = tests/unit/agent_control.c
+tests_unit_agent_control_LDADD = $(L_agent) $(CMOCKA_LIBS)
+tests_root_sandbox_SOURCES = tests/root/sandbox.c
+tests_root_sandbox_LDADD = $(L_agent) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_conf
+TESTS += tests/fuzz/fuzz_conf
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_conf_LDADD = $(L_config)
+tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += tests/fuzz/corpus/conf

@@ -23,8 +23,8 @@ struct msat {
 /* Constructors refuse what is above 2^53 msat. */
 bool sat_make(struct sat *out, uint64_t n) MUST_CHECK;
 bool msat_make(struct msat *out, uint64_t n) MUST_CHECK;
-#define SAT(k) ((struct sat){ k })   /* constants only */
-#define MSAT(k) ((struct msat){ k }) /* constants only */
+#define SAT(k)	((struct sat){k})  /* constants only */
+#define MSAT(k) ((struct msat){k}) /* constants only */
 
 bool sat_add(struct sat *out, struct sat a, struct sat b) MUST_CHECK;
 bool sat_sub(struct sat *out, struct sat a, struct sat b) MUST_CHECK;

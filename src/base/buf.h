@@ -1,4 +1,5 @@
-/* Growable bytes with a hard maximum. A write beyond it marks the buffer failed; check once at the end. */
+/* Growable bytes with a hard maximum. A write beyond it marks the buffer failed; check once at the
+ * end. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 
@@ -16,8 +17,8 @@ struct buf {
 	bool failed; /* a write would have passed `max` */
 };
 
-#define BUF(maximum) ((struct buf){ .max = (maximum) })
-#define auto_buf __attribute__((cleanup(buf_free)))
+#define BUF(maximum) ((struct buf){.max = (maximum)})
+#define auto_buf     __attribute__((cleanup(buf_free)))
 
 void buf_free(struct buf *b); /* wipes before freeing: buffers carry secrets */
 void buf_reset(struct buf *b);

@@ -12,7 +12,7 @@ struct clock_source {
 
 /* NULL puts the system clock back. Tests only. */
 void clock_replace(const struct clock_source *src);
-int64_t clock_wall(void);    /* seconds since 1970 */
+int64_t clock_wall(void); /* seconds since 1970 */
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void); /* CLOCK_BOOTTIME */
 /* "2026-11-22T17:41:00Z" */

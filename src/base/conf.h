@@ -30,10 +30,10 @@ struct conf_key {
 	const char *section; /* NULL for the keys of a group */
 	const char *name;
 	enum conf_type type;
-	size_t offset;       /* in the target struct */
-	const char *dflt;    /* as it would be written; NULL: required or stays zero */
+	size_t offset;	  /* in the target struct */
+	const char *dflt; /* as it would be written; NULL: required or stays zero */
 	uint64_t min, max;
-	const char *help;    /* one sentence for leased.conf(5) and the commented file */
+	const char *help; /* one sentence for leased.conf(5) and the commented file */
 };
 
 /* A section that may appear several times with a name: [offer small]. `item` gives the struct for
@@ -50,12 +50,14 @@ struct conf_schema {
 	size_t nkeys;
 	const struct conf_group *groups;
 	size_t ngroups;
-	/* A further look at each value that the file sets, so that its error has a line; may be NULL. */
+	/* A further look at each value that the file sets, so that its error has a line; may be
+	 * NULL. */
 	int (*check)(const struct conf_key *k, struct str value, struct err *e);
 };
 
 /* Fill defaults, then read the file. Ownership of strings goes to the target. */
-int conf_load(void *target, const struct conf_schema *s, const char *path, struct err *e) MUST_CHECK;
+int conf_load(void *target, const struct conf_schema *s, const char *path,
+	      struct err *e) MUST_CHECK;
 int conf_defaults(void *target, const struct conf_schema *s, struct err *e) MUST_CHECK;
 /* Free what conf_load put into one struct described by `keys`. */
 void conf_clear(void *target, const struct conf_key *keys, size_t nkeys);

@@ -11,7 +11,7 @@
 #include <stdarg.h>
 
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK	  __attribute__((warn_unused_result))
 
 enum err_kind {
 	ERRK_NONE,

@@ -13,7 +13,7 @@
 /* Exactly 2 * n lower-case characters to n bytes. */
 int hex_decode(uint8_t *out, size_t n, struct str s, struct err *e) MUST_CHECK;
 void hex_encode(char *out, const void *p, size_t n); /* writes 2 * n + 1 bytes */
-bool hex_is(struct str s, size_t n);                 /* 2 * n lower-case hex characters */
+bool hex_is(struct str s, size_t n);		     /* 2 * n lower-case hex characters */
 
 enum base64_alphabet { BASE64_STD, BASE64_URL, BASE64_ANY };
 /* Append the decoded bytes. BASE64_STD wants padding; URL and ANY take it or leave it. */

@@ -464,7 +464,7 @@ int json_child(const struct json *obj, const char *key, enum json_type type,
 
 int json_opt_copy(char *dst, size_t size, const struct json *obj, const char *key, struct err *e)
 {
-	struct str s = { 0 };
+	struct str s = {0};
 
 	dst[0] = 0;
 	if (json_opt_str(obj, key, size - 1, &s, e) < 0)

@@ -1,8 +1,9 @@
 /*
- * JSON from strangers. A strict scan (UTF-8, depth, size, no NUL, nothing after the document, integers
- * up to 2^53) runs before cJSON sees a byte, and a walk refuses duplicate keys after it, so what
- * cJSON gets wrong cannot reach us. The only file with cJSON.h is json.c. Trees die inside the parser that made them:
- * modules exchange structs. Writing goes through `struct buf` (buf_json and friends), not trees.
+ * JSON from strangers. A strict scan (UTF-8, depth, size, no NUL, nothing after the document,
+ * integers up to 2^53) runs before cJSON sees a byte, and a walk refuses duplicate keys after it,
+ * so what cJSON gets wrong cannot reach us. The only file with cJSON.h is json.c. Trees die inside
+ * the parser that made them: modules exchange structs. Writing goes through `struct buf` (buf_json
+ * and friends), not trees.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -19,14 +20,14 @@
 struct json; /* a node; borrowed from its document */
 
 struct json_limits {
-	size_t bytes;   /* 0: 1 MiB */
+	size_t bytes;	/* 0: 1 MiB */
 	unsigned depth; /* 0: 8 */
-	size_t nodes;   /* 0: 65536 */
+	size_t nodes;	/* 0: 65536 */
 };
 
 /* `lim` may be NULL for the defaults. Free the root with json_free. */
-int json_parse(struct json **out, struct str text, const struct json_limits *lim, struct err *e)
-	MUST_CHECK;
+int json_parse(struct json **out, struct str text, const struct json_limits *lim,
+	       struct err *e) MUST_CHECK;
 void json_free(struct json *root);
 DEFINE_AUTO(struct json, json_free)
 #define auto_json AUTO(json_free)
@@ -48,12 +49,12 @@ bool json_as_u64(const struct json *j, uint64_t *out);
 bool json_as_bool(const struct json *j, bool *out);
 
 /* Required members: -1 names the key. */
-int json_str(const struct json *obj, const char *key, size_t max, struct str *out, struct err *e)
-	MUST_CHECK;
-int json_u64(const struct json *obj, const char *key, uint64_t max, uint64_t *out, struct err *e)
-	MUST_CHECK;
-int json_hex(const struct json *obj, const char *key, uint8_t *out, size_t n, struct err *e)
-	MUST_CHECK;
+int json_str(const struct json *obj, const char *key, size_t max, struct str *out,
+	     struct err *e) MUST_CHECK;
+int json_u64(const struct json *obj, const char *key, uint64_t max, uint64_t *out,
+	     struct err *e) MUST_CHECK;
+int json_hex(const struct json *obj, const char *key, uint8_t *out, size_t n,
+	     struct err *e) MUST_CHECK;
 /* A required object or array. */
 int json_child(const struct json *obj, const char *key, enum json_type type,
 	       const struct json **out, struct err *e) MUST_CHECK;

@@ -13,7 +13,7 @@ struct jsonw {
 	bool comma; /* a value stands before */
 };
 
-#define JSONW(buffer) ((struct jsonw){ .out = (buffer) })
+#define JSONW(buffer) ((struct jsonw){.out = (buffer)})
 
 /* `key` is NULL inside arrays and for the document itself. */
 void jsonw_object(struct jsonw *w, const char *key);

@@ -43,3 +43,17 @@ tests_unit_base_proc_SOURCES = tests/unit/base_proc.c
 tests_unit_base_proc_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_str_SOURCES = tests/unit/base_str.c
 tests_unit_base_str_LDADD = $(L_base) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_json
+TESTS += tests/fuzz/fuzz_json
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_json_LDADD = $(L_base)
+tests_fuzz_fuzz_json_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += tests/fuzz/corpus/json
+
+check_PROGRAMS += tests/fuzz/fuzz_bech32
+TESTS += tests/fuzz/fuzz_bech32
+tests_fuzz_fuzz_bech32_SOURCES = tests/fuzz/fuzz_bech32.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_bech32_LDADD = $(L_base)
+tests_fuzz_fuzz_bech32_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += tests/fuzz/corpus/bech32

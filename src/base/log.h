@@ -17,9 +17,9 @@ enum log_level {
  * stamps otherwise. `program` is borrowed for ever. */
 void log_open(const char *program, enum log_level least);
 void log_at(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
-#define log_debug(...) log_at(LOGL_DEBUG, __VA_ARGS__)
-#define log_info(...) log_at(LOGL_INFO, __VA_ARGS__)
-#define log_warn(...) log_at(LOGL_WARN, __VA_ARGS__)
+#define log_debug(...)	log_at(LOGL_DEBUG, __VA_ARGS__)
+#define log_info(...)	log_at(LOGL_INFO, __VA_ARGS__)
+#define log_warn(...)	log_at(LOGL_WARN, __VA_ARGS__)
 #define log_broken(...) log_at(LOGL_BROKEN, __VA_ARGS__)
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * Command lines from tables: verbs, options, help and completion come from the same rows. Long
- * options "--name value" or "--name=value", Docker's short ones "-e K=V", "--" ends options, and for
- * verbs with OPT_STOP_AT_ARG parsing stops at the first argument (IMAGE), as docker run does.
+ * options "--name value" or "--name=value", Docker's short ones "-e K=V", "--" ends options, and
+ * for verbs with OPT_STOP_AT_ARG parsing stops at the first argument (IMAGE), as docker run does.
  */
 #ifndef BASE_OPT_H
 #define BASE_OPT_H
@@ -24,23 +24,23 @@ struct opt_list {
 };
 
 struct opt {
-	char brief;         /* 0: none */
-	const char *name;   /* without "--" */
+	char brief;	  /* 0: none */
+	const char *name; /* without "--" */
 	enum opt_type type;
-	size_t offset;      /* in the verb's option struct */
-	const char *arg;    /* what the value is called in help: "SECONDS" */
+	size_t offset;	 /* in the verb's option struct */
+	const char *arg; /* what the value is called in help: "SECONDS" */
 	const char *help;
 };
 
 struct verb {
-	const char *name;      /* "run", or "wallet fund": at most two words; "": runs without one */
-	const char *args;      /* "[OPTION…] IMAGE [COMMAND…]" */
-	const char *help;      /* one line */
+	const char *name; /* "run", or "wallet fund": at most two words; "": runs without one */
+	const char *args; /* "[OPTION…] IMAGE [COMMAND…]" */
+	const char *help; /* one line */
 	const struct opt *opts;
 	size_t nopts;
 	bool stop_at_arg;
 	bool hidden;
-	size_t size;           /* of the option struct, zeroed for the verb */
+	size_t size; /* of the option struct, zeroed for the verb */
 	int (*run)(void *ctx, const void *options, int argc, char **argv); /* exit status */
 };
 

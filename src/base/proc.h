@@ -9,19 +9,19 @@
 #include "base/err.h"
 
 struct proc_spec {
-	const char *const *argv;   /* argv[0] is the path or a name for PATH */
-	const char *const *envp;   /* NULL: a minimal PATH, LANG=C and nothing else */
-	const char *cwd;           /* NULL: "/" */
-	int in, out, err;          /* -1: /dev/null */
-	const int *keep;           /* further descriptors, ended by -1: they become 3, 4, … */
-	int exec_fd;               /* >0: execveat this descriptor instead of argv[0] */
+	const char *const *argv; /* argv[0] is the path or a name for PATH */
+	const char *const *envp; /* NULL: a minimal PATH, LANG=C and nothing else */
+	const char *cwd;	 /* NULL: "/" */
+	int in, out, err;	 /* -1: /dev/null */
+	const int *keep;	 /* further descriptors, ended by -1: they become 3, 4, … */
+	int exec_fd;		 /* >0: execveat this descriptor instead of argv[0] */
 };
 
 /* Child gets default signals, an empty mask, its own session, PDEATHSIG unset. */
 int proc_start(pid_t *pid, const struct proc_spec *s, struct err *e) MUST_CHECK;
 
 struct proc_result {
-	int status;     /* exit status, or 128 + signal */
+	int status;	/* exit status, or 128 + signal */
 	struct buf out; /* standard output, cut at its max */
 	struct buf err; /* tail of standard error */
 };

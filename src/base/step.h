@@ -1,7 +1,7 @@
 /*
- * The step table: every commit, wire step and helper step that changes what is owed to whom. Each is
- * one row here and one call of step_at() in the code, right after the thing has happened; that is
- * where tests kill the process, so a step cannot be forgotten. Append rows, never reuse a name.
+ * The step table: every commit, wire step and helper step that changes what is owed to whom. Each
+ * is one row here and one call of step_at() in the code, right after the thing has happened; that
+ * is where tests kill the process, so a step cannot be forgotten. Append rows, never reuse a name.
  */
 #ifndef BASE_STEP_H
 #define BASE_STEP_H
@@ -60,7 +60,7 @@ enum step {
 #define X(name, kind, text) STEP_##name,
 	STEP_TABLE(X)
 #undef X
-	STEP_COUNT
+		STEP_COUNT
 };
 
 const char *step_name(enum step s); /* "LEASE_PAID" */

@@ -13,7 +13,7 @@ struct str {
 	size_t n;
 };
 
-#define STR(lit) ((struct str){ (lit), sizeof(lit) - 1 })
+#define STR(lit) ((struct str){(lit), sizeof(lit) - 1})
 
 struct str str_of(const char *s); /* NULL gives an empty slice */
 bool str_eq(struct str a, struct str b);
@@ -33,10 +33,11 @@ int str_bytes(struct str s, uint64_t max, uint64_t *bytes, struct err *e) MUST_C
 /* "0.5", "2", "500m" to thousandths of a core. */
 int str_millicores(struct str s, uint64_t max, uint64_t *millicores, struct err *e) MUST_CHECK;
 
-bool utf8_valid(struct str s);   /* well-formed, no surrogates, no NUL */
+bool utf8_valid(struct str s); /* well-formed, no surrogates, no NUL */
 /* Names that reach a path: 1..max of [a-z0-9-], first a letter or digit. */
 bool str_is_name(struct str s, size_t max);
-/* Printable form for terminals and logs: control characters become '?'. dst is always terminated. */
+/* Printable form for terminals and logs: control characters become '?'. dst is always terminated.
+ */
 void str_printable(char *dst, size_t size, struct str s);
 
 #endif

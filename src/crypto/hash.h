@@ -21,8 +21,10 @@ DEFINE_AUTO(struct sha256_ctx, sha256_free)
 
 void hmac_sha256(uint8_t out[static 32], const void *key, size_t key_n, const void *p, size_t n);
 void hmac_sha512(uint8_t out[static 64], const void *key, size_t key_n, const void *p, size_t n);
-void hkdf_extract(uint8_t prk[static 32], const void *salt, size_t salt_n, const void *ikm, size_t ikm_n);
-void hkdf_expand(uint8_t *out, size_t out_n, const uint8_t prk[static 32], const void *info, size_t info_n);
+void hkdf_extract(uint8_t prk[static 32], const void *salt, size_t salt_n, const void *ikm,
+		  size_t ikm_n);
+void hkdf_expand(uint8_t *out, size_t out_n, const uint8_t prk[static 32], const void *info,
+		 size_t info_n);
 void pbkdf2_sha512(uint8_t out[static 64], struct str password, struct str salt, unsigned rounds);
 
 #endif

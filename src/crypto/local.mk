@@ -9,3 +9,11 @@ src_crypto_libleased_crypto_a_SOURCES = \
 check_PROGRAMS += tests/link/crypto
 tests_link_crypto_SOURCES = tests/link/main.c
 tests_link_crypto_LDADD = @WHOLE@ src/crypto/libleased-crypto.a @NOWHOLE@ $(L_crypto)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/crypto
+TESTS += tests/unit/crypto
+endif
+tests_unit_crypto_SOURCES = tests/unit/crypto.c
+tests_unit_crypto_LDADD = $(L_crypto) $(CMOCKA_LIBS)
+EXTRA_DIST += tests/vectors/nostr/bip340-test-vectors.csv tests/vectors/nostr/nip06.json

@@ -1,6 +1,6 @@
 /*
- * SQLite: one connection, WAL, synchronous=FULL, 0600. A function that writes takes a `struct tx *`,
- * which only db_begin makes, so writing outside a transaction does not compile. Statements are
+ * SQLite: one connection, WAL, synchronous=FULL, 0600. A function that writes takes a `struct tx
+ * *`, which only db_begin makes, so writing outside a transaction does not compile. Statements are
  * cached by their (static) text. The only file with sqlite3.h is db.c.
  */
 #ifndef DB_DB_H
@@ -52,15 +52,15 @@ struct db *tx_db(struct tx *tx);
 struct stmt *db_query(struct db *d, const char *sql); /* errors show at the step */
 struct stmt *tx_write(struct tx *tx, const char *sql);
 void db_bind_i64(struct stmt *s, int i, int64_t v);
-void db_bind_text(struct stmt *s, int i, struct str v);    /* p == NULL binds NULL; copied */
+void db_bind_text(struct stmt *s, int i, struct str v); /* p == NULL binds NULL; copied */
 void db_bind_blob(struct stmt *s, int i, const void *p, size_t n); /* copied */
 /* Sealed with the connection's key; `what` ("table.column") is bound in. */
 void db_bind_secret(struct stmt *s, int i, const char *what, const void *p, size_t n);
 
 enum { DB_ROW = 1 }; /* db_step: DB_ROW, 0 when there is no further row, -1 */
 int db_step(struct stmt *s, struct err *e) MUST_CHECK;
-int64_t db_i64(struct stmt *s, int col);                   /* columns count from 0 */
-struct str db_text(struct stmt *s, int col);               /* valid until the next step */
+int64_t db_i64(struct stmt *s, int col);     /* columns count from 0 */
+struct str db_text(struct stmt *s, int col); /* valid until the next step */
 struct str db_blob(struct stmt *s, int col);
 bool db_is_null(struct stmt *s, int col);
 /* Open a sealed column into `out` (appended). */

@@ -1,0 +1,162 @@
+/* leased.conf: what is refused, with its line; what is printed reads back; the key files. */
+#include "unit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/config.h"
+#include "agent/keys.h"
+
+#define HEAD  "[nostr]\nrelay = wss://r.example\n[wallet]\nmint = https://m.example/Bitcoin\n"
+#define OFFER "[offer small]\nprice = 10sat/h\nimage = alpine=oci:/srv/alpine:3.20\n"
+
+static int load(void **state, const char *text, struct config **out, struct err *e)
+{
+	auto_free char *path = mem_printf("%s/leased.conf", (char *)*state);
+
+	*out = NULL;
+	assert_int_equal(fs_write(path, text, strlen(text), 0644, e), 0);
+	return config_load(out, path, e);
+}
+
+static void a_short_file_is_enough(void **state)
+{
+	auto_config struct config *c = NULL;
+	struct err e = {0};
+
+	if (load(state, HEAD OFFER, &c, &e))
+		fail_msg("%s", e.msg);
+	assert_string_equal(c->relays[0], "wss://r.example");
+	assert_null(c->relays[1]);
+	assert_string_equal(c->control_socket, RUNDIR "/leased.sock");
+	assert_int_equal(c->activation, CONFIG_AUTO);
+	assert_int_equal(c->header, CONFIG_HEADER_TMPFS);
+	assert_true(c->require_lock);
+	assert_int_equal(c->noffers, 1);
+	assert_int_equal(c->offers[0]->max_lease, 86400);
+	assert_int_equal(c->offers[0]->start_timeout, 300);
+	assert_int_equal(c->offers[0]->price.per, 3600);
+	assert_string_equal(c->offers[0]->images[0].name, "alpine");
+	assert_string_equal(c->offers[0]->images[0].path, "/srv/alpine");
+	assert_string_equal(c->offers[0]->images[0].tag, "3.20");
+}
+
+static void what_is_wrong_is_named(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} bad[] = {
+		{"", "relay is missing"},
+		{"[nostr]\nrelay = wss://r\n", "mint is missing"},
+		{HEAD, "no [offer NAME]"},
+		{HEAD "[offer small]\nimage = oci:/x\n", "[offer small]: price is missing"},
+		{HEAD "[offer small]\nprice = 1sat/h\n", "no image"},
+		{HEAD "[offer Small]\n", ":5: an offer's name"},
+		{"[nostr]\nrelay = http://r\n", ":2: relay"},
+		{"[nostr]\nrelay = wss://u@r\n", ":2: relay"},
+		{"[nostr]\nrelay = ws://r\n[wallet]\nmint = https://m\n" OFFER, "allow_local"},
+		{"[wallet]\nmint = https://m?x=1\n", ":2: mint"},
+		{"[wallet]\nunit = usd\n", ":2: unit: \"usd\" is none of: sat"},
+		{"[volume]\nactivation = zfs\n", "auto, dm-crypt, fuse, none"},
+		{HEAD OFFER "image = alpine=docker:/x\n", ":8: image"},
+		{HEAD OFFER "image = oci:relative\n", ":8: image"},
+		{HEAD OFFER "image = alpine=oci:/other\n", "alpine is given twice"},
+		{HEAD OFFER "max_lease = 2d\n", "24h"},
+		{HEAD OFFER "cpu = 5m\n", ":8: cpu"},
+		{HEAD OFFER "[limits]\nmax_lease = 1h\n", "longer than that of [limits]"},
+		{"[agent]\nstate_dir = here\n", ":2: state_dir"},
+	};
+	struct err e = {0};
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		auto_config struct config *c = NULL;
+
+		if (load(state, bad[i].text, &c, &e) != -1)
+			fail_msg("took %s", bad[i].text);
+		if (!strstr(e.msg, bad[i].want) || !strstr(e.msg, "leased.conf"))
+			fail_msg("%s gave: %s", bad[i].text, e.msg);
+	}
+}
+
+static void a_disk_header_allows_longer_leases(void **state)
+{
+	auto_config struct config *c = NULL;
+	struct err e = {0};
+
+	assert_int_equal(
+		load(state, HEAD OFFER "max_lease = 2d\n[volume]\nheader = disk\n", &c, &e), 0);
+}
+
+static void what_is_printed_is_the_same_configuration(void **state)
+{
+	auto_config struct config *c = NULL, *again = NULL;
+	auto_buf struct buf text = BUF(1 << 16);
+	auto_buf struct buf text2 = BUF(1 << 16);
+	struct err e = {0};
+
+	assert_int_equal(load(state,
+			      HEAD OFFER "[offer big]\nprice=1sat/s\nimage=oci:/b\ncpu=2500m\n", &c,
+			      &e),
+			 0);
+	config_print(&text, c);
+	if (load(state, text.p, &again, &e))
+		fail_msg("%s", e.msg);
+	config_print(&text2, again);
+	assert_string_equal(text.p, text2.p);
+	assert_string_equal(again->offers[1]->images[0].name, "oci:/b");
+}
+
+static void keys_are_made_once_and_private(void **state)
+{
+	auto_free char *dir = mem_printf("%s/keys", (char *)*state);
+	auto_free char *file = mem_printf("%s/nostr.key", dir);
+	const struct keys_plan plan = {.state_dir = dir, .uid = getuid(), .gid = getgid()};
+	auto_keys struct keys k, again;
+	struct err e = {0};
+
+	assert_int_equal(keys_load(&k, dir, &e), -1);
+	assert_non_null(strstr(e.msg, "leasectl init"));
+	assert_int_equal(keys_create(&plan, &e), 0);
+	assert_int_equal(keys_load(&k, dir, &e), 0);
+	assert_int_equal(keys_create(&plan, &e), 0);
+	assert_int_equal(keys_load(&again, dir, &e), 0);
+	assert_memory_equal(&k, &again, sizeof(k));
+	assert_int_equal(chmod(file, 0644), 0);
+	assert_int_equal(keys_load(&again, dir, &e), -1);
+	assert_non_null(strstr(e.msg, file));
+}
+
+static void given_keys_are_taken_or_refused(void **state)
+{
+	auto_free char *dir = mem_printf("%s/given", (char *)*state);
+	struct keys_plan plan = {.state_dir = dir, .uid = getuid(), .gid = getgid()};
+	auto_keys struct keys k;
+	struct err e = {0};
+
+	plan.key = STR("0000000000000000000000000000000000000000000000000000000000000000");
+	assert_int_equal(keys_create(&plan, &e), -1);
+	plan.key = STR("0000000000000000000000000000000000000000000000000000000000000003");
+	plan.words = STR("leader leader");
+	assert_int_equal(keys_create(&plan, &e), -1);
+	plan.words =
+		STR("leader monkey parrot ring guide accident before fence cannon height naive "
+		    "bean");
+	assert_int_equal(keys_create(&plan, &e), 0);
+	assert_int_equal(keys_load(&k, dir, &e), 0);
+	assert_int_equal(k.nostr.b[31], 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_short_file_is_enough),
+		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(a_disk_header_allows_longer_leases),
+		cmocka_unit_test(what_is_printed_is_the_same_configuration),
+		cmocka_unit_test(keys_are_made_once_and_private),
+		cmocka_unit_test(given_keys_are_taken_or_refused),
+	};
+
+	return cmocka_run_group_tests(tests, unit_folder, unit_folder_gone);
+}
