@@ -106,11 +106,26 @@ static int fill_activation(struct leased *a, struct err *e)
 	return 0;
 }
 
+/* A container's root is nobody on the host, and must get to its root folder. */
+static int check_way(const char *path, struct err *e)
+{
+	auto_free char *part = mem_strdup(path);
+	struct stat st;
+
+	for (char *end = part + strlen(part); end > part; end = strrchr(part, '/')) {
+		*end = '\0';
+		if (*part && stat(part, &st) == 0 && !(st.st_mode & S_IXOTH))
+			return err_set(e, ERRK_STATE, "others may not pass through %s", part);
+	}
+	return 0;
+}
+
 static void fill_ids(struct leased *a)
 {
 	struct err err;
 
-	if (overlay_probe_idmap(a->conf->state_dir, &err) < 0) {
+	if (overlay_probe_idmap(a->conf->state_dir, &err) < 0 ||
+	    check_way(a->conf->run_dir, &err) < 0 || check_way(a->conf->state_dir, &err) < 0) {
 		log_warn("leases get no user namespace of their own: %s", err.msg);
 		return;
 	}

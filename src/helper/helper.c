@@ -478,12 +478,12 @@ static int probe(struct helper *h, struct err *e)
 
 static int sweep_images(const struct helper_config *c, struct err *e)
 {
-	auto_free char *dir = NULL;
-	struct image_store store = job_store(c, &dir);
+	auto_job_store struct job_store store;
 
-	if (fs_mkdirs(dir, 0700, e) < 0)
+	job_store_init(&store, c, NULL);
+	if (fs_mkdirs(store.dir, 0700, e) < 0)
 		return -1;
-	return image_sweep(&store, e);
+	return image_sweep(&store.s, e);
 }
 
 int helper_new(struct helper **out, struct loop *l, const struct helper_config *c, struct err *e)
@@ -497,7 +497,7 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 	h->backend = &backend_oci;
 	h->workers = workers_new(l, c->workers ? c->workers : WORKERS);
 	h->pool = pool_new(l, c, h->workers);
-	if (probe(h, e) < 0 || fs_mkdirs(leases, 0700, e) < 0 || sweep_images(c, e) < 0)
+	if (probe(h, e) < 0 || fs_mkdirs(leases, 0711, e) < 0 || sweep_images(c, e) < 0)
 		return -1;
 	broken = record_each(c, take_over, h, e);
 	if (broken < 0)

@@ -66,10 +66,26 @@ struct box job_box(struct box_paths *p, const struct job *j)
 			    .id_count = j->c->id_slots ? 65536 : 0};
 }
 
-struct image_store job_store(const struct helper_config *c, char **dir)
+void job_store_init(struct job_store *st, const struct helper_config *c, const char *ref)
 {
-	*dir = mem_printf("%s/images", c->state_dir);
-	return (struct image_store){.dir = *dir, .bytes_max = c->image_bytes};
+	*st = (struct job_store){.dir = mem_printf("%s/images", c->state_dir)};
+	if (ref && strncmp(ref, "oci:", 4) == 0) {
+		char *slash;
+
+		st->folder = mem_strdup(ref + 4);
+		slash = strrchr(st->folder, '/');
+		if (slash)
+			slash[slash == st->folder] = '\0';
+		st->layouts[0] = st->folder;
+	}
+	st->s = (struct image_store){
+		.dir = st->dir, .layouts = st->layouts, .bytes_max = c->image_bytes};
+}
+
+void job_store_free(struct job_store *st)
+{
+	free(st->dir);
+	free(st->folder);
 }
 
 const char *job_find_image(const struct helper_config *c, const char *name)
@@ -84,15 +100,15 @@ int job_load_spec(struct spec *s, struct image *img, const struct job *j, struct
 {
 	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
 	auto_free char *path = record_path(j->c, j->rec.id, "spec");
-	auto_free char *dir = NULL;
-	struct image_store store = job_store(j->c, &dir);
+	auto_job_store struct job_store store;
 	int r = fs_read(&text, path, e);
 
+	job_store_init(&store, j->c, NULL);
 	if (r == FS_NOT_FOUND)
 		return err_set(e, ERRK_STATE, "the lease was never started");
 	if (r < 0 || spec_decode(s, buf_view(&text), e) < 0)
 		return -1;
-	r = image_load(img, &store, s->digest, e);
+	r = image_load(img, &store.s, s->digest, e);
 	if (r == IMAGE_NOT_FOUND)
 		return err_set(e, ERRK_STATE, "the lease's image is not in the store");
 	return r;

@@ -43,7 +43,15 @@ struct box_paths {
 void box_paths_free(struct box_paths *p);
 #define auto_box_paths __attribute__((cleanup(box_paths_free)))
 struct box job_box(struct box_paths *p, const struct job *j);
-struct image_store job_store(const struct helper_config *c, char **dir);
+/* The image store; with a reference, the one layout that it may come from. */
+struct job_store {
+	struct image_store s;
+	char *dir, *folder;
+	const char *layouts[2];
+};
+void job_store_init(struct job_store *st, const struct helper_config *c, const char *ref);
+void job_store_free(struct job_store *st);
+#define auto_job_store __attribute__((cleanup(job_store_free)))
 /* The reference that an image's name stands for; NULL: not allowed. */
 const char *job_find_image(const struct helper_config *c, const char *name);
 /* The spec with which the lease was started, and its image. */

@@ -15,16 +15,16 @@ int job_image(const struct job *j, void *reply, struct err *e)
 	struct priv_image_reply *r = reply;
 	const char *ref = job_find_image(j->c, m->name);
 	auto_image struct image *img = image_new();
-	auto_free char *dir = NULL;
-	struct image_store store = job_store(j->c, &dir);
+	auto_job_store struct job_store store;
 	int found;
 
+	job_store_init(&store, j->c, ref);
 	if (!ref) {
 		r->outcome = PRIV_IMAGE_NOT_ALLOWED;
 		r->message = mem_printf("image %.200s is not offered", m->name);
 		return 0;
 	}
-	found = image_resolve(img, &store, ref, e);
+	found = image_resolve(img, &store.s, ref, e);
 	if (found < 0)
 		return -1;
 	if (found == IMAGE_NOT_FOUND) {

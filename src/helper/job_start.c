@@ -76,12 +76,13 @@ static int save_spec(const struct start *s, struct err *e)
 
 static int stage_image(struct start *s, struct err *e)
 {
-	auto_free char *dir = NULL;
-	struct image_store store = job_store(s->j->c, &dir);
+	const char *ref = job_find_image(s->j->c, s->spec.image);
+	auto_job_store struct job_store store;
 	int r;
 
+	job_store_init(&store, s->j->c, ref);
 	s->img = image_new();
-	r = image_ensure(s->img, &store, job_find_image(s->j->c, s->spec.image), s->spec.digest, e);
+	r = image_ensure(s->img, &store.s, ref, s->spec.digest, e);
 	if (r == IMAGE_NOT_FOUND)
 		return err_set(e, ERRK_STATE, "image %s is not there any more", s->spec.image);
 	if (r < 0)
@@ -104,8 +105,7 @@ static int stage_volume(struct start *s, struct err *e)
 
 static int mount_root(struct start *s, struct err *e)
 {
-	auto_free char *dir = NULL;
-	struct image_store store = job_store(s->j->c, &dir);
+	auto_job_store struct job_store store;
 	char *layers[IMAGE_LAYERS_MAX] = {NULL};
 	struct overlay o = {.lower = (const char *const *)layers,
 			    .nlower = s->img->nlayers,
@@ -117,7 +117,8 @@ static int mount_root(struct start *s, struct err *e)
 			    .resolv = s->j->c->resolv_conf};
 	int r;
 
-	image_layers(s->img, &store, layers);
+	job_store_init(&store, s->j->c, NULL);
+	image_layers(s->img, &store.s, layers);
 	r = overlay_mount(&o, e);
 	for (size_t i = 0; i < s->img->nlayers; i++)
 		free(layers[i]);

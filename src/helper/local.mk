@@ -15,3 +15,12 @@ src_helper_libleased_helper_a_SOURCES = \
 check_PROGRAMS += tests/link/helper
 tests_link_helper_SOURCES = tests/link/main.c
 tests_link_helper_LDADD = @WHOLE@ src/helper/libleased-helper.a @NOWHOLE@ $(L_helper)
+
+EXTRA_DIST += tests/system/make-image
+if CMOCKA
+check_PROGRAMS += tests/root/helper
+ROOT_TESTS += tests/root/helper
+tests_root_helper_SOURCES = tests/root/helper.c
+tests_root_helper_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_helper_LDADD = $(L_helper) $(CMOCKA_LIBS)
+endif

@@ -99,6 +99,17 @@ int record_read(struct record *out, const struct helper_config *c, const char *i
 	return 0;
 }
 
+/* The lease's own root, a group of nobody else, must be able to walk through to its mounts. */
+static int make_dir(const char *dir, const struct record *r, const struct helper_config *c,
+		    struct err *e)
+{
+	gid_t group = c->id_slots ? c->id_base + r->slot * 65536 : 0;
+
+	if (fs_mkdirs(dir, 0710, e) < 0)
+		return -1;
+	return lchown(dir, 0, group) < 0 ? err_sys(e, "give %s to its lease", dir) : 0;
+}
+
 int record_write(const struct record *r, const struct helper_config *c, struct err *e)
 {
 	auto_buf struct buf text = BUF(RECORD_MAX);
@@ -114,7 +125,7 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 
 	memcpy(s.id, r->id, sizeof(s.id));
 	memcpy(s.owner, r->owner, sizeof(s.owner));
-	if (wire_encode(&text, &stored_table, &s, e) < 0 || fs_mkdirs(dir, 0700, e) < 0)
+	if (wire_encode(&text, &stored_table, &s, e) < 0 || make_dir(dir, r, c, e) < 0)
 		return -1;
 	return fs_write(path, text.p, text.n, 0600, e);
 }

@@ -61,6 +61,8 @@ static const char *below(const char *folder, const char *path)
 		n--;
 	if (path[0] != '/')
 		return path;
+	if (n == 1)
+		return path + 1;
 	if (strncmp(path, folder, n) != 0 || path[n] != '/')
 		return NULL;
 	return path + n + 1;

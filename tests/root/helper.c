@@ -1,0 +1,792 @@
+/*
+ * Helper, keeper and the real runtime together: the test is leased-core, a forked child is leased.
+ * The life of a lease, kill -9 of the helper, deadlines without an agent, and that nothing is left.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "backend/cgroup.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "helper/helper.h"
+#include "helper/record.h"
+#include "priv/client.h"
+#include "priv/logline.h"
+#include "volume/overlay.h"
+
+#define OWNER	"79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+#define VOLUME	((uint64_t)64 << 20)
+#define WAIT_MS 60000
+
+struct world {
+	char dir[64];
+	char *state, *run, *ref, *cgroup;
+	struct helper_image image;
+	struct helper_prepared prepared;
+	struct helper_config c;
+	pid_t helper;
+	struct loop *loop;
+	struct priv_client *client;
+	struct priv_event event; /* the last one */
+	unsigned events;
+};
+
+/* the helper, as a process */
+
+static void helper_stop(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+struct child {
+	struct loop *loop;
+	struct helper *helper;
+};
+
+static void on_term(void *ctx, int signo)
+{
+	struct child *ch = ctx;
+
+	helper_shut_down(ch->helper, helper_stop, ch->loop);
+}
+
+static void helper_child(const struct helper_config *c, int fd)
+{
+	struct child ch = {0};
+	struct err err;
+
+	log_open("helper", LOGL_WARN);
+	if (loop_new(&ch.loop, &err) < 0 ||
+	    loop_signal_add(ch.loop, SIGTERM, on_term, &ch, &err) < 0 ||
+	    helper_new(&ch.helper, ch.loop, c, &err) < 0 || helper_serve(ch.helper, fd, &err) < 0) {
+		fprintf(stderr, "helper: %s\n", err.msg);
+		_exit(1);
+	}
+	loop_run(ch.loop);
+	helper_free(ch.helper);
+	loop_free(ch.loop);
+	_exit(0);
+}
+
+static void on_event(void *ctx, const struct priv_event *ev)
+{
+	struct world *w = ctx;
+
+	w->event = *ev;
+	w->events++;
+}
+
+static void helper_up(struct world *w)
+{
+	struct priv_client_hooks hooks = {on_event, NULL, w};
+	struct err err;
+	int pair[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	fflush(NULL);
+	w->helper = fork();
+	if (w->helper == 0) {
+		close(pair[0]);
+		helper_child(&w->c, pair[1]);
+	}
+	close(pair[1]);
+	assert_int_equal(loop_new(&w->loop, &err), 0);
+	assert_int_equal(priv_client_new(&w->client, w->loop, pair[0], &hooks, &err), 0);
+}
+
+static void helper_down(struct world *w, int signal)
+{
+	int status;
+
+	kill(w->helper, signal);
+	waitpid(w->helper, &status, 0);
+	if (signal == SIGTERM)
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	priv_client_free(steal(&w->client));
+	loop_free(steal(&w->loop));
+}
+
+/* requests, made to wait for their answers */
+
+struct answer {
+	bool done;
+	struct err err; /* kind 0: none */
+	union {
+#define X(upper, lower) struct priv_##lower##_reply lower;
+		PRIV_KINDS(X)
+#undef X
+	} r;
+};
+
+static void take_answer(struct answer *a, enum priv_kind k, const void *r, const struct err *e)
+{
+	auto_buf struct buf copy = BUF(PRIV_FRAME_MAX);
+	struct err err;
+
+	a->done = true;
+	if (e) {
+		a->err = *e;
+		return;
+	}
+	assert_int_equal(wire_encode(&copy, priv_reply_table(k), r, &err), 0);
+	assert_int_equal(wire_decode(&a->r, priv_reply_table(k), buf_view(&copy), &err), 0);
+}
+
+static void wait_answer(struct world *w, struct answer *a)
+{
+	int64_t end = clock_mono_ms() + WAIT_MS;
+
+	while (!a->done && clock_mono_ms() < end)
+		loop_turn(w->loop, 100);
+	assert_true(a->done);
+}
+
+#define X(upper, lower)                                                                            \
+	static void on_##lower(void *ctx, const struct priv_##lower##_reply *r,                    \
+			       const struct err *e)                                                \
+	{                                                                                          \
+		take_answer(ctx, PRIV_##upper, r, e);                                              \
+	}                                                                                          \
+                                                                                                   \
+	static void do_##lower(struct world *w, const struct priv_##lower *m, struct answer *a)    \
+	{                                                                                          \
+		memset(a, 0, sizeof(*a));                                                          \
+		priv_client_##lower(w->client, m, on_##lower, a);                                  \
+		wait_answer(w, a);                                                                 \
+		if (a->err.kind)                                                                   \
+			print_message("%s: %s\n", #lower, a->err.msg);                             \
+	}
+PRIV_KINDS(X)
+#undef X
+
+static void free_answer(struct answer *a, enum priv_kind k)
+{
+	wire_clear(&a->r, priv_reply_table(k));
+}
+
+static void pause_ms(int64_t ms)
+{
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
+
+	nanosleep(&t, NULL);
+}
+
+static void fill_start(struct priv_start *m, const char *id, const char *script)
+{
+	struct err err;
+
+	*m = (struct priv_start){
+		.generation = 1, .deadline = clock_wall() + 600, .volume_bytes = VOLUME};
+	memcpy(m->id, id, PRIV_ID_LEN + 1);
+	memcpy(m->owner, OWNER, sizeof(m->owner));
+	m->spec.limits =
+		(struct spec_limits){.cpu = 500, .memory = 64 << 20, .pids = 64, .disk = VOLUME};
+	assert_int_equal(spec_set_image(&m->spec, STR("busybox"), &err), 0);
+	assert_int_equal(spec_set_env(&m->spec, STR("SECRET"), STR("swordfish"), &err), 0);
+	assert_int_equal(spec_add_arg(&m->spec, STR("sh"), &err), 0);
+	assert_int_equal(spec_add_arg(&m->spec, STR("-c"), &err), 0);
+	assert_int_equal(spec_add_arg(&m->spec, str_of(script), &err), 0);
+}
+
+static void start_ok(struct world *w, struct priv_start *m)
+{
+	struct answer a;
+
+	do_start(w, m, &a);
+	assert_int_equal(a.err.kind, 0);
+	if (a.r.start.outcome != PRIV_START_RUNNING)
+		print_message("start: %s: %s\n", priv_stage_name(a.r.start.stage),
+			      a.r.start.message);
+	assert_int_equal(a.r.start.outcome, PRIV_START_RUNNING);
+	assert_true(a.r.start.started_ms > 0);
+	print_message("# image %u volume %u bundle %u keeper %u create %u start %u us%s\n",
+		      a.r.start.image_us, a.r.start.volume_us, a.r.start.bundle_us,
+		      a.r.start.keeper_us, a.r.start.create_us, a.r.start.start_us,
+		      a.r.start.prepared ? " (prepared)" : "");
+	free_answer(&a, PRIV_BOX_START);
+}
+
+static void run_script(struct world *w, const char *id, const char *script)
+{
+	struct priv_start m;
+
+	fill_start(&m, id, script);
+	start_ok(w, &m);
+	spec_clear(&m.spec);
+}
+
+static struct priv_inspect_reply inspect(struct world *w, const char *id)
+{
+	struct priv_inspect m;
+	struct answer a;
+
+	memcpy(m.id, id, sizeof(m.id));
+	do_inspect(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	return a.r.inspect;
+}
+
+static struct priv_inspect_reply wait_stopped(struct world *w, const char *id)
+{
+	int64_t end = clock_mono_ms() + WAIT_MS;
+	struct priv_inspect_reply r;
+
+	while ((r = inspect(w, id)).state == PRIV_BOX_RUNNING && clock_mono_ms() < end)
+		pause_ms(20);
+	assert_int_equal(r.state, PRIV_BOX_STOPPED);
+	return r;
+}
+
+/* The whole log as text of one stream. */
+static char *read_log(struct world *w, const char *id, enum log_stream stream)
+{
+	auto_buf struct buf out = BUF(64 << 20);
+	struct priv_logs m = {.max = PRIV_OUTPUT_MAX};
+	struct answer a;
+	bool more = true;
+
+	memcpy(m.id, id, sizeof(m.id));
+	while (more) {
+		struct log_line l;
+		struct str rest;
+
+		do_logs(w, &m, &a);
+		assert_int_equal(a.err.kind, 0);
+		rest = (struct str){(char *)a.r.logs.bytes.p, a.r.logs.bytes.n};
+		while (log_line_next(&rest, &l)) {
+			if (l.stream != stream)
+				continue;
+			buf_str(&out, l.text);
+			if (!l.partial)
+				buf_byte(&out, '\n');
+		}
+		more = a.r.logs.bytes.n > 0 && !a.r.logs.eof;
+		m.offset = a.r.logs.next;
+		free_answer(&a, PRIV_BOX_LOGS);
+	}
+	buf_byte(&out, 0);
+	return buf_steal(&out);
+}
+
+static void exec_sh(struct world *w, const char *id, const char *script, struct answer *a)
+{
+	char *argv[] = {"sh", "-c", (char *)script, NULL};
+	struct priv_exec m = {.argv = {argv, 3},
+			      .input = {(uint8_t *)"input", 5},
+			      .timeout_ms = 5000,
+			      .output_max = 65536};
+
+	memcpy(m.id, id, sizeof(m.id));
+	do_exec(w, &m, a);
+	assert_int_equal(a->err.kind, 0);
+	if (a->r.exec.message && *a->r.exec.message)
+		print_message("exec: %s\n", a->r.exec.message);
+}
+
+static void assert_out(const struct answer *a, const char *want)
+{
+	assert_int_equal(a->r.exec.out.n, strlen(want));
+	assert_memory_equal(a->r.exec.out.p, want, strlen(want));
+}
+
+/* nothing is left */
+
+static bool mentions(const char *file, const char *what)
+{
+	auto_buf struct buf text = BUF(4 << 20);
+	struct err err;
+
+	assert_int_equal(fs_read(&text, file, &err), 0);
+	return memmem(text.p, text.n, what, strlen(what)) != NULL;
+}
+
+static void assert_nothing_left(struct world *w, const char *id)
+{
+	auto_free char *dir = record_dir(&w->c, id);
+	auto_free char *payload = mem_printf("%s/volumes/%s", w->state, id);
+	auto_free char *box = mem_printf("%s/%s", w->cgroup, id);
+	auto_free char *keeper = mem_printf("%s/%s.keeper", w->cgroup, id);
+	auto_free char *runtime = mem_printf("%s/runtime/%s", w->run, id);
+	auto_free char *group = mem_printf("/sys/fs/cgroup/pids%s", box);
+	struct err err;
+	unsigned n;
+
+	assert_false(fs_exists(dir));
+	assert_false(fs_exists(payload));
+	assert_false(fs_exists(runtime));
+	assert_false(fs_exists(group));
+	assert_false(mentions("/proc/self/mountinfo", id));
+	assert_int_equal(cgroup_count(box, &n, &err), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(cgroup_count(keeper, &n, &err), 0);
+	assert_int_equal(n, 0);
+}
+
+static void destroy_ok(struct world *w, const char *id)
+{
+	struct priv_destroy m;
+	struct answer a;
+
+	memcpy(m.id, id, sizeof(m.id));
+	do_destroy(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	if (!a.r.destroy.erased)
+		print_message("destroy: %s\n", a.r.destroy.message);
+	assert_true(a.r.destroy.erased);
+	assert_true(a.r.destroy.killed);
+	free_answer(&a, PRIV_BOX_DESTROY);
+	assert_nothing_left(w, id);
+	assert_int_equal(inspect(w, id).state, PRIV_BOX_GONE);
+}
+
+/* tests */
+
+static void image_and_node(void **state)
+{
+	struct world *w = *state;
+	struct priv_image image = {(char *)"busybox"};
+	struct priv_node node = {0};
+	struct priv_ping ping = {PRIV_VERSION};
+	struct answer a;
+
+	do_ping(w, &ping, &a);
+	assert_int_equal(a.r.ping.pid, w->helper);
+	do_image(w, &image, &a);
+	assert_int_equal(a.err.kind, 0);
+	assert_int_equal(a.r.image.outcome, PRIV_IMAGE_FOUND);
+	assert_true(spec_is_digest(str_of(a.r.image.digest)));
+	free_answer(&a, PRIV_IMAGE);
+	image.name = (char *)"oci:/etc:passwd";
+	do_image(w, &image, &a);
+	assert_int_equal(a.r.image.outcome, PRIV_IMAGE_NOT_ALLOWED);
+	free_answer(&a, PRIV_IMAGE);
+	do_node(w, &node, &a);
+	assert_true(a.r.node.cpus > 0 && a.r.node.memory_total > 0 && a.r.node.disk_free > 0);
+	assert_true(a.r.node.memory_available <= a.r.node.memory_total);
+	print_message("# runtime %s, kernel %s, %s, load %u/1000\n", a.r.node.runtime,
+		      a.r.node.kernel, a.r.node.arch, (unsigned)a.r.node.load1_milli);
+	free_answer(&a, PRIV_NODE);
+}
+
+static void whole_life(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a1";
+	auto_free char *out = NULL, *err = NULL;
+	struct priv_list list = {(char *)"", 10};
+	struct priv_stop stop = {.grace_ms = 2000};
+	struct answer a;
+
+	run_script(w, id,
+		   "echo hello $SECRET; echo oops >&2; trap 'exit 7' TERM; while :; do sleep 0.1; "
+		   "done");
+	assert_int_equal(inspect(w, id).state, PRIV_BOX_RUNNING);
+	exec_sh(w, id, "cat; echo; id -u; echo $SECRET; exit 3", &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
+	assert_int_equal(a.r.exec.exit_status, 3);
+	assert_out(&a, "input\n0\nswordfish\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	exec_sh(w, id, "ip link | grep -c 'lo:.*UP'; ls /sys/class/net | grep -vc lo", &a);
+	assert_out(&a, "1\n0\n"); /* loopback is up and alone */
+	free_answer(&a, PRIV_BOX_EXEC);
+	do_list(w, &list, &a);
+	assert_int_equal(a.r.list.items.n, 1);
+	assert_string_equal(priv_list_at(&a.r.list, 0)->owner, OWNER);
+	assert_int_equal(priv_list_at(&a.r.list, 0)->state, PRIV_BOX_RUNNING);
+	free_answer(&a, PRIV_BOX_LIST);
+	memcpy(stop.id, id, sizeof(stop.id));
+	do_stop(w, &stop, &a);
+	assert_int_equal(a.r.stop.state, PRIV_BOX_STOPPED);
+	assert_int_equal(a.r.stop.exit_status, 7);
+	assert_int_equal(inspect(w, id).why, PRIV_WHY_STOPPED);
+	out = read_log(w, id, LOG_STDOUT);
+	err = read_log(w, id, LOG_STDERR);
+	assert_string_equal(out, "hello swordfish\n");
+	assert_string_equal(err, "oops\n");
+	destroy_ok(w, id);
+	destroy_ok(w, id); /* once more */
+}
+
+static void starts_are_idempotent(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a2";
+	struct priv_start m;
+	struct answer a;
+	int64_t first;
+
+	fill_start(&m, id, "echo once; echo $(cat /root/n 2>/dev/null)x > /root/n; cat /root/n");
+	start_ok(w, &m);
+	first = wait_stopped(w, id).started_ms;
+	assert_int_equal(inspect(w, id).exit_status, 0);
+	do_start(w, &m, &a); /* the same again: its first answer, nothing runs */
+	assert_int_equal(a.r.start.outcome, PRIV_START_RUNNING);
+	assert_int_equal(a.r.start.started_ms, first);
+	free_answer(&a, PRIV_BOX_START);
+	assert_int_equal(inspect(w, id).state, PRIV_BOX_STOPPED);
+	m.generation = 2; /* started again on the volume that it has */
+	start_ok(w, &m);
+	assert_int_equal(wait_stopped(w, id).generation, 2);
+	auto_free char *out = read_log(w, id, LOG_STDOUT);
+	assert_string_equal(out, "once\nx\nonce\nxx\n");
+	memset(m.owner, 'a', PRIV_OWNER_LEN);
+	m.generation = 3;
+	do_start(w, &m, &a);
+	assert_int_equal(a.err.kind, ERRK_DENIED);
+	spec_clear(&m.spec);
+	destroy_ok(w, id);
+}
+
+static void failures_say_where(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a3";
+	struct priv_start m;
+	struct answer a;
+	struct err err;
+
+	fill_start(&m, id, "true");
+	assert_int_equal(spec_set_image(&m.spec, STR("oci:/root:x"), &err), 0);
+	do_start(w, &m, &a);
+	assert_int_equal(a.r.start.outcome, PRIV_START_FAILED);
+	assert_int_equal(a.r.start.stage, PRIV_STAGE_CHECK);
+	free_answer(&a, PRIV_BOX_START);
+	spec_clear(&m.spec);
+	destroy_ok(w, id);
+	fill_start(&m, id, "true");
+	free(m.spec.args.v[0]);
+	m.spec.args.v[0] = mem_strdup("no-such-program");
+	do_start(w, &m, &a);
+	assert_int_equal(a.r.start.outcome, PRIV_START_FAILED);
+	print_message("# %s: %s\n", priv_stage_name(a.r.start.stage), a.r.start.message);
+	assert_true(a.r.start.stage >= PRIV_STAGE_CREATE);
+	free_answer(&a, PRIV_BOX_START);
+	spec_clear(&m.spec);
+	destroy_ok(w, id);
+}
+
+static void exec_has_limits(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a4";
+	char *argv[] = {"sleep", "60", NULL};
+	struct priv_exec m = {.argv = {argv, 2}, .timeout_ms = 300, .output_max = 10};
+	struct answer a;
+
+	run_script(w, id, "sleep 1000");
+	memcpy(m.id, id, sizeof(m.id));
+	do_exec(w, &m, &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_TIMED_OUT);
+	free_answer(&a, PRIV_BOX_EXEC);
+	exec_sh(w, id, "ps | grep -c 'sleep 6[0]'", &a);
+	assert_out(&a, "0\n"); /* the process inside was ended, too */
+	free_answer(&a, PRIV_BOX_EXEC);
+	argv[0] = "no-such";
+	m.timeout_ms = 5000;
+	do_exec(w, &m, &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
+	assert_int_equal(a.r.exec.exit_status, 127);
+	free_answer(&a, PRIV_BOX_EXEC);
+	exec_sh(w, id, "yes | head -c 200000", &a);
+	assert_int_equal(a.r.exec.out.n, 65536);
+	assert_true(a.r.exec.cut);
+	free_answer(&a, PRIV_BOX_EXEC);
+	destroy_ok(w, id);
+}
+
+/* The point of the keeper: kill -9 of the helper while the container writes all the time. */
+static void helper_killed_while_it_writes(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a5";
+	auto_free char *out = NULL;
+	struct priv_inspect_reply r;
+	struct str rest, line;
+	unsigned n = 0;
+
+	run_script(w, id,
+		   "i=0; while [ $i -lt 3000 ]; do echo line $i; /bin/busybox true || exit 9; "
+		   "i=$((i+1)); done; exit 42");
+	pause_ms(300);
+	helper_down(w, SIGKILL);
+	pause_ms(500);
+	helper_up(w);
+	r = wait_stopped(w, id);
+	assert_int_equal(r.exit_status, 42);
+	assert_int_equal(r.why, PRIV_WHY_EXITED);
+	out = read_log(w, id, LOG_STDOUT);
+	for (rest = str_of(out); rest.n > 0 && str_cut(&rest, '\n', &line); n++) {
+		auto_free char *want = mem_printf("line %u", n);
+
+		if (line.n == 0)
+			break;
+		assert_true(str_is(line, want));
+	}
+	assert_int_equal(n, 3000);
+	destroy_ok(w, id);
+}
+
+static void deadline_without_an_agent(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a6";
+	struct keeper_record rec;
+	struct priv_start m;
+	struct err err;
+
+	fill_start(&m, id, "trap '' TERM; while :; do sleep 0.1; done");
+	m.deadline = clock_wall() + 2;
+	start_ok(w, &m);
+	spec_clear(&m.spec);
+	helper_down(w, SIGKILL);
+	pause_ms(3000);
+	assert_int_equal(record_keeper(&rec, &w->c, id, &err), 0);
+	assert_int_equal(rec.state, PRIV_BOX_STOPPED);
+	assert_int_equal(rec.why, PRIV_WHY_DEADLINE);
+	assert_int_equal(rec.exit_status, 128 + SIGKILL);
+	assert_true(rec.ended_ms <= m.deadline * 1000 + 500);
+	assert_false(record_alive(rec.pid, rec.pid_started));
+	helper_up(w);
+	assert_int_equal(inspect(w, id).why, PRIV_WHY_DEADLINE);
+	destroy_ok(w, id);
+}
+
+static void deadlines_move(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a7";
+	struct priv_deadline d;
+	struct priv_start m;
+	struct answer a;
+
+	fill_start(&m, id, "sleep 1000");
+	m.deadline = clock_wall() + 2;
+	start_ok(w, &m);
+	spec_clear(&m.spec);
+	memcpy(d.id, id, sizeof(d.id));
+	d.deadline = clock_wall() + 600;
+	do_deadline(w, &d, &a);
+	assert_true(a.r.deadline.found);
+	pause_ms(2500);
+	assert_int_equal(inspect(w, id).state, PRIV_BOX_RUNNING);
+	d.deadline = clock_wall();
+	w->events = 0;
+	do_deadline(w, &d, &a);
+	assert_int_equal(wait_stopped(w, id).why, PRIV_WHY_DEADLINE);
+	assert_true(w->events > 0);
+	assert_int_equal(w->event.why, PRIV_WHY_DEADLINE);
+	destroy_ok(w, id);
+}
+
+/* A keeper that is killed takes nobody with it: the helper sees to the deadline and can destroy. */
+static void keeper_killed(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a8";
+	struct keeper_record rec;
+	struct err err;
+
+	run_script(w, id, "sleep 1000");
+	assert_int_equal(record_keeper(&rec, &w->c, id, &err), 0);
+	kill((pid_t)rec.keeper, SIGKILL);
+	pause_ms(100);
+	assert_int_equal(inspect(w, id).state, PRIV_BOX_RUNNING);
+	destroy_ok(w, id);
+	assert_false(record_alive(rec.pid, rec.pid_started));
+}
+
+static void limits_and_isolation(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000a9";
+	struct answer a;
+
+	run_script(w, id, "sleep 1000");
+	exec_sh(w, id,
+		"grep -c 'NoNewPrivs:.*1' /proc/self/status; grep -c 'Seccomp:.*2' "
+		"/proc/self/status;"
+		"ps | grep -c 'leased-keepe[r]'; dd if=/dev/zero of=/root/big bs=1M count=100 2>/dev/null || "
+		"echo full;"
+		"awk '{print ($2 > 0)}' /proc/self/uid_map",
+		&a);
+	print_message("# %.*s", (int)a.r.exec.out.n, a.r.exec.out.p);
+	assert_memory_equal(a.r.exec.out.p, "1\n1\n0\nfull\n", 11);
+	free_answer(&a, PRIV_BOX_EXEC);
+	destroy_ok(w, id);
+}
+
+/* Environment on disk: only the lease's own cipher text may hold it. */
+static void secrets_stay_in_memory(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000b1";
+	const char *argv[] = {"grep", "-rl", "swordfish", w->state, NULL};
+	struct proc_spec spec = {.argv = argv};
+	struct proc_result r = {.out = BUF(4096)};
+	struct err err;
+
+	run_script(w, id, "sleep 1000");
+	sync();
+	assert_int_equal(proc_run(&spec, NULL, 0, 60000, &r, &err), 0);
+	assert_int_equal(r.status, 1); /* nothing found */
+	proc_result_free(&r);
+	destroy_ok(w, id);
+}
+
+static void prepared_ahead(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000b2";
+	struct priv_node node = {0};
+	struct priv_start m;
+	struct answer a;
+	int64_t end = clock_mono_ms() + WAIT_MS;
+	uint32_t prepared;
+
+	helper_down(w, SIGTERM);
+	w->prepared = (struct helper_prepared){VOLUME, 2};
+	w->c.prepared = &w->prepared;
+	w->c.nprepared = 1;
+	helper_up(w);
+	do {
+		pause_ms(50);
+		do_node(w, &node, &a);
+		prepared = a.r.node.prepared;
+		free_answer(&a, PRIV_NODE);
+	} while (prepared < 2 && clock_mono_ms() < end);
+	assert_int_equal(prepared, 2);
+	fill_start(&m, id, "echo fast");
+	do_start(w, &m, &a);
+	assert_int_equal(a.r.start.outcome, PRIV_START_RUNNING);
+	assert_true(a.r.start.prepared);
+	print_message("# image %u volume %u bundle %u keeper %u create %u start %u us\n",
+		      a.r.start.image_us, a.r.start.volume_us, a.r.start.bundle_us,
+		      a.r.start.keeper_us, a.r.start.create_us, a.r.start.start_us);
+	free_answer(&a, PRIV_BOX_START);
+	spec_clear(&m.spec);
+	wait_stopped(w, id);
+	helper_down(w, SIGKILL); /* the left one is erased by the next */
+	helper_up(w);
+	destroy_ok(w, id);
+	helper_down(w, SIGTERM);
+	assert_false(mentions("/proc/self/mountinfo", "pool-"));
+	w->c.nprepared = 0;
+	helper_up(w);
+}
+
+/* world */
+
+static int set_up(void **state)
+{
+	struct world *w = mem_zero(sizeof(*w));
+	const char *source = getenv("SOURCE_DIR"), *build = getenv("BUILD_DIR");
+	auto_free char *script = mem_printf("%s/tests/system/make-image", source ? source : ".");
+	auto_free char *layout = NULL;
+	auto_buf struct buf why = BUF(900);
+	struct err err;
+
+	strcpy(w->dir, "/tmp/leased-helper-XXXXXX");
+	if (!mkdtemp(w->dir) || chmod(w->dir, 0711) < 0)
+		return -1;
+	w->state = mem_printf("%s/state", w->dir);
+	w->run = mem_printf("%s/run", w->dir);
+	w->cgroup = mem_printf("/leased-test-%d", (int)getpid());
+	layout = mem_printf("%s/layout", w->dir);
+	w->ref = mem_printf("oci:%s:latest", layout);
+	const char *const argv[] = {script, layout, NULL};
+	if (fs_mkdirs(w->state, 0700, &err) < 0 || fs_mkdirs(w->run, 0711, &err) < 0 ||
+	    proc_check(argv, 60000, &err) < 0 ||
+	    mount("tmpfs", w->run, "tmpfs", 0, "mode=0711") < 0) {
+		print_message("set up: %s\n", err.msg);
+		return -1;
+	}
+	w->image = (struct helper_image){"busybox", w->ref};
+	w->c = (struct helper_config){.state_dir = w->state,
+				      .run_dir = w->run,
+				      .libexec_dir = build ? build : ".",
+				      .runtime = "runc",
+				      .cgroup = w->cgroup,
+				      .allow_cgroup_v1 = true,
+				      .images = &w->image,
+				      .nimages = 1};
+	if (helper_choose_activation(&w->c.activation, &why, &err) < 0)
+		return -1;
+	if (overlay_probe_idmap(w->state, &err) == 0) {
+		w->c.id_base = 1879048192u;
+		w->c.id_slots = 100;
+	}
+	print_message("# %s, %s\n", volume_activation_name(w->c.activation), why.p);
+	helper_up(w);
+	*state = w;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct world *w = *state;
+	struct priv_list list = { (char *)"", PRIV_LIST_MAX };
+	struct answer a;
+	struct err err;
+
+	/* Also after a failed test nothing stays. */
+	do_list(w, &list, &a);
+	for (size_t i = 0; i < a.r.list.items.n; i++) {
+		struct priv_destroy m;
+		struct answer gone;
+
+		memcpy(m.id, priv_list_at(&a.r.list, i)->id, sizeof(m.id));
+		do_destroy(w, &m, &gone);
+		free_answer(&gone, PRIV_BOX_DESTROY);
+	}
+	free_answer(&a, PRIV_BOX_LIST);
+	helper_down(w, SIGTERM);
+	if (cgroup_remove(w->cgroup, &err) < 0)
+		print_message("%s\n", err.msg);
+	if (umount(w->run) < 0)
+		print_message("umount: %s\n", strerror(errno));
+	if (fs_remove_tree(w->dir, &err) < 0)
+		print_message("%s\n", err.msg);
+	free(w->state);
+	free(w->run);
+	free(w->ref);
+	free(w->cgroup);
+	free(w);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(image_and_node),
+		cmocka_unit_test(whole_life),
+		cmocka_unit_test(starts_are_idempotent),
+		cmocka_unit_test(failures_say_where),
+		cmocka_unit_test(exec_has_limits),
+		cmocka_unit_test(helper_killed_while_it_writes),
+		cmocka_unit_test(deadline_without_an_agent),
+		cmocka_unit_test(deadlines_move),
+		cmocka_unit_test(keeper_killed),
+		cmocka_unit_test(limits_and_isolation),
+		cmocka_unit_test(secrets_stay_in_memory),
+		cmocka_unit_test(prepared_ahead),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
