@@ -18,6 +18,20 @@ int err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
 	return -1;
 }
 
+/* ": text" behind the n bytes of the message that are there; what does not fit is cut. */
+static void append(struct err *e, int n, const char *text)
+{
+	size_t used = n < 0 ? sizeof(e->msg) : (size_t)n, room, take;
+
+	if (used + 3 >= sizeof(e->msg))
+		return;
+	memcpy(e->msg + used, ": ", 2);
+	room = sizeof(e->msg) - used - 3;
+	take = strnlen(text, room);
+	memcpy(e->msg + used + 2, text, take);
+	e->msg[used + 2 + take] = '\0';
+}
+
 int err_sys(struct err *e, const char *fmt, ...)
 {
 	int sys = errno;
@@ -31,8 +45,7 @@ int err_sys(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(e->msg))
-		snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", strerror(sys));
+	append(e, n, strerror(sys));
 	return -1;
 }
 
@@ -48,7 +61,6 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(e->msg, sizeof(e->msg), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(e->msg))
-		snprintf(e->msg + n, sizeof(e->msg) - (size_t)n, ": %s", inner);
+	append(e, n, inner);
 	return -1;
 }
