@@ -1,7 +1,6 @@
 /* Outgoing tokens: each is kept until its fate is known. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
 #include "wallet/plan.h"

@@ -17,8 +17,8 @@ struct wallet_payment {
 	struct sat gross, fee, net;
 };
 
-enum { CLAIM_NEW, CLAIM_RELEASED, CLAIM_PLANNED }; /* PLANNED wins */
-/* Was this Y here before? A plan that ended unspent does not count for `release`. */
+enum { CLAIM_NEW, CLAIM_RELEASED, CLAIM_PLANNED };
+/* Was this Y here before? One of the three. */
 int claim_find(struct wallet *w, const struct y_bytes *y, struct err *e) MUST_CHECK;
 int payment_key(struct wallet *w, const struct wmint *m, struct secret *k, struct lock_key *pub,
 		struct err *e) MUST_CHECK;

@@ -2,7 +2,6 @@
  * fee has changed. The inputs are unspent, so the same plan gets fresh outputs. */
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/step.h"
 #include "wallet/plan.h"
 

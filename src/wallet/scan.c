@@ -2,11 +2,7 @@
  * same seed, has used it behind our back: the mint is asked before outputs are made from it. */
 #include <string.h>
 
-#include "base/clock.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "cashu/derive.h"
-#include "cashu/dhke.h"
 #include "wallet/core.h"
 #include "wallet/outputs.h"
 

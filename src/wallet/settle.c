@@ -1,9 +1,7 @@
 /* The end of a plan: proofs, postings, outgoing token and the caller's state in one commit. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/step.h"
 #include "cashu/dhke.h"
 #include "wallet/plan.h"

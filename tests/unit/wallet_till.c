@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/hex.h"
 #include "base/mem.h"
 #include "cashu/token.h"
@@ -510,6 +511,35 @@ static void test_codes(void **state)
 	assert_int_equal(bench_check(b, good, NULL), WALLET_OK);
 }
 
+static bool file_has(const char *path, const char *needle)
+{
+	auto_buf struct buf b = BUF(64 << 20);
+
+	assert_true(fs_read(&b, path, NULL) >= 0);
+	return b.n > 0 && memmem(b.p, b.n, needle, strlen(needle));
+}
+
+/* Between claim and swap the token and our signatures lie in the database, sealed; afterwards the
+ * new secrets do. */
+static void test_sealed(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *token = locked(b), *log = mem_printf("%s-wal", b->path);
+	AUTO(token_free) struct cashu_token *t = NULL;
+	int64_t plan = bench_claim(b, token, 0);
+
+	assert_int_equal(token_decode(&t, str_of(token), TOKEN_LIMITS_REQUEST, NULL), 0);
+	assert_true(file_has(log, "plan_output"));
+	assert_false(file_has(log, "P2PK"));
+	assert_false(file_has(log, t->proofs.v[0].secret));
+	start(b, plan);
+	bench_run(b, 5000);
+	assert_paid(b, 1);
+	assert_false(file_has(log, "P2PK"));
+	assert_false(file_has(b->path, "P2PK"));
+	assert_false(file_has(log, "signatures"));
+}
+
 static int count_refund(void *ctx, const struct wallet_refund *r)
 {
 	unsigned *n = ctx;
@@ -554,7 +584,7 @@ int main(void)
 		T(test_settled_late), T(test_crash_before_send), T(test_crash_after_send),
 		T(test_caller_fails), T(test_rotation),		 T(test_unknown_keyset),
 		T(test_old_database), T(test_counter_used),	 T(test_codes),
-		T(test_refund_due),
+		T(test_sealed),	      T(test_refund_due),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
