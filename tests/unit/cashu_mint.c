@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,10 +33,9 @@ static void requested(void *ctx, struct http_req *r)
 {
 	struct place *p = ctx;
 	struct str body = http_req_body(r);
-	auto_free char *asked = mem_printf("%s %s %.*s", http_req_method(r), http_req_path(r),
-					   (int)body.n, body.n ? body.p : "");
 
-	strncpy(p->asked, asked, sizeof(p->asked) - 1);
+	snprintf(p->asked, sizeof(p->asked), "%s %s %.*s", http_req_method(r), http_req_path(r),
+		 (int)body.n, body.n ? body.p : "");
 	if (p->status)
 		http_reply(r, p->status, "application/json", str_of(p->says));
 	else
