@@ -210,6 +210,20 @@ static int receive_check(struct job *j, struct err *e)
 	return 0;
 }
 
+/* A token of a keyset that is not active any more: its keys were not fetched so far. */
+static bool receive_needs_old(struct job *j)
+{
+	const struct keyset *k;
+
+	if (j->mint->depth != KEYSETS_ACTIVE)
+		return false;
+	for (size_t i = 0; i < j->token->proofs.n; i++)
+		if (keysets_resolve(&k, &j->mint->keysets, &j->token->proofs.v[i].id) ==
+		    KEYSET_NOT_FOUND)
+			return true;
+	return false;
+}
+
 static void receive_step(struct job *j)
 {
 	struct err e;
@@ -226,6 +240,11 @@ static void receive_step(struct job *j)
 	}
 	if (!job_ready(j, receive_step))
 		return;
+	if (receive_needs_old(j)) {
+		j->mint->depth = KEYSETS_ALL_WANTED;
+		job_refresh(j, receive_step);
+		return;
+	}
 	if (receive_check(j, &e) < 0)
 		job_fail(j, &e);
 	else

@@ -123,6 +123,8 @@ static int check_keyset(struct check *c, struct proof *p)
 	case KEYSET_FOUND:
 		break;
 	case KEYSET_NOT_FOUND:
+		if (c->p->mint->depth == KEYSETS_ACTIVE)
+			c->p->mint->depth = KEYSETS_ALL_WANTED;
 		if (!c->t->refreshed)
 			return say(c, WALLET_NEED_KEYSETS, "the keyset is not known yet");
 		return say(c, WALLET_KEYSET_UNKNOWN, "the mint has no such keyset");

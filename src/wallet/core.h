@@ -13,12 +13,16 @@ struct job;
 struct scan;
 struct refresh;
 
+/* Of a mint with a long past only the active keysets are fetched, until a token names another. */
+enum keysets_depth { KEYSETS_ACTIVE, KEYSETS_ALL_WANTED, KEYSETS_ALL };
+
 struct wmint {
 	struct wmint *next;
 	int64_t id; /* row */
 	bool allowed;
 	struct mint *io; /* NULL: known from earlier, not allowed now */
 	struct keysets keysets;
+	enum keysets_depth depth;
 	struct refresh *refresh; /* under way; NULL: none */
 	struct scan *scan;
 	bool informed;	      /* /v1/info was good, in this process */

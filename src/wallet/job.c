@@ -173,6 +173,12 @@ static void job_refreshed(void *ctx, const struct err *error)
 		j->step(j);
 }
 
+void job_refresh(struct job *j, void (*step)(struct job *j))
+{
+	j->step = step;
+	wallet_refresh(j->w, j->mint->url, job_refreshed, j);
+}
+
 bool job_ready(struct job *j, void (*step)(struct job *j))
 {
 	const struct keyset *k = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
@@ -184,7 +190,6 @@ bool job_ready(struct job *j, void (*step)(struct job *j))
 		return false;
 	}
 	j->refreshed = true;
-	j->step = step;
-	wallet_refresh(j->w, j->mint->url, job_refreshed, j);
+	job_refresh(j, step);
 	return false;
 }

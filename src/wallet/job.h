@@ -51,6 +51,7 @@ void job_fail_msg(struct job *j, enum err_kind kind, const char *msg);
 void job_run(struct job *j, int64_t plan, void (*closed)(struct job *j, const struct plan *p));
 /* Keysets at hand, and counters looked past? Otherwise asks and calls `step` again; false: wait. */
 bool job_ready(struct job *j, void (*step)(struct job *j));
+void job_refresh(struct job *j, void (*step)(struct job *j));
 /* For a plan that was rejected. */
 void job_rejected(struct job *j, const struct plan *p);
 

@@ -233,6 +233,12 @@ static void keys_came(void *ctx, struct keyset **k, const struct mint_fault *f)
 	refresh_next(r);
 }
 
+static bool keyset_wanted(const struct wmint *m, const struct keyset *k)
+{
+	return !strcmp(k->unit, WALLET_UNIT) && !keyset_known(m, k) &&
+	       (k->active || m->depth == KEYSETS_ALL_WANTED);
+}
+
 /* Ask for the keys of the next keyset that is of our unit and not pinned. */
 static void refresh_next(struct refresh *r)
 {
@@ -241,13 +247,15 @@ static void refresh_next(struct refresh *r)
 	for (; r->at < r->listed.n; r->at++) {
 		const struct keyset *k = r->listed.v[r->at];
 
-		if (strcmp(k->unit, WALLET_UNIT) != 0 || keyset_known(r->m, k))
+		if (!keyset_wanted(r->m, k))
 			continue;
 		r->call = mint_get_keys(r->m->io, k, keys_came, r);
 		return;
 	}
 
 	keysets_apply(r->m, &r->listed);
+	if (r->m->depth == KEYSETS_ALL_WANTED)
+		r->m->depth = KEYSETS_ALL;
 	r->m->refreshed_ms = clock_mono_ms();
 	if (refresh_store(r, &e) < 0) {
 		refresh_end(r, &e);
@@ -385,7 +393,8 @@ void wallet_refresh(struct wallet *w, const char *mint, wallet_ready_fn *fn, voi
 		loop_timer_add(w->loop, 0, refuse_later, x);
 		return;
 	}
-	fresh = m->refreshed_ms && clock_mono_ms() - m->refreshed_ms < REFRESH_EVERY_MS;
+	fresh = m->depth != KEYSETS_ALL_WANTED && m->refreshed_ms &&
+		clock_mono_ms() - m->refreshed_ms < REFRESH_EVERY_MS;
 	if (!m->refresh)
 		refresh_start(w, m, fresh ? refresh_fresh : refresh_ask);
 	refresh_join(m->refresh, fn, ctx);

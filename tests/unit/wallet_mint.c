@@ -101,14 +101,20 @@ static void get_keysets(struct sim *s, struct http_req *r)
 	answer(r, 200, &b);
 }
 
-static void get_keys(struct sim *s, struct http_req *r)
+static void get_keys(struct sim *s, struct http_req *r, struct str id)
 {
 	auto_buf struct buf b = BUF(1 << 16);
+	char text[KEYSET_ID_TEXT];
+	const struct keyset *k = s->keyset;
 
+	keyset_id_text(text, &k->id);
+	if (!str_is(id, text))
+		k = s->old;
+	s->keys_asked++;
 	buf_puts(&b, "{\"keysets\":[");
-	put_keyset(&b, s->keyset);
+	put_keyset(&b, k);
 	buf_puts(&b, ",\"keys\":");
-	keyset_keys_write(&b, s->keyset);
+	keyset_keys_write(&b, k);
 	buf_puts(&b, "}]}");
 	answer(r, 200, &b);
 }
@@ -456,7 +462,7 @@ static void requested(void *ctx, struct http_req *r)
 	else if (str_is(path, "/v1/keysets"))
 		get_keysets(s, r);
 	else if (str_starts(path, "/v1/keys/"))
-		get_keys(s, r);
+		get_keys(s, r, (struct str){path.p + 9, path.n - 9});
 	else if (str_is(path, "/v1/swap"))
 		post_swap(s, r);
 	else if (str_is(path, "/v1/checkstate"))

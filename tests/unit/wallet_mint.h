@@ -49,8 +49,8 @@ struct sim {
 	size_t nspent;
 	struct sim_output signed_[SIM_ROWS];
 	size_t nsigned;
-	unsigned swaps, states, restores, keysets; /* requests seen */
-	char *first_body, *last_body;		   /* of swaps */
+	unsigned swaps, states, restores, keysets, keys_asked; /* requests seen */
+	char *first_body, *last_body;			       /* of swaps */
 	struct {
 		uint64_t amount;
 		uint8_t key[33];

@@ -286,6 +286,23 @@ static void test_receive(void **state)
 	assert_balanced(b);
 }
 
+/* Keys of an old keyset are fetched when a token needs them, not before. */
+static void test_receive_old(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *token = sim_token(b->sim, 100, NULL);
+
+	sim_rotate(b->sim, 100);
+	fund(b, 8);
+	assert_int_equal(b->sim->keys_asked, 1);
+	wallet_receive(b->w, str_of(token), bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->sim->keys_asked, 2);
+	assert_int_equal(bench_available(b), 107);
+	assert_balanced(b);
+}
+
 /* --- several processes --- */
 
 #define BUYERS 8
@@ -352,10 +369,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_fund),		T(test_poor_mint),	T(test_fund_answer_lost),
-		T(test_fund_resumed),	T(test_send),		T(test_send_answer_lost),
-		T(test_release_redeem), T(test_reclaim),	T(test_taken),
-		T(test_receive),	T(test_many_processes),
+		T(test_fund),		T(test_poor_mint),   T(test_fund_answer_lost),
+		T(test_fund_resumed),	T(test_send),	     T(test_send_answer_lost),
+		T(test_release_redeem), T(test_reclaim),     T(test_taken),
+		T(test_receive),	T(test_receive_old), T(test_many_processes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

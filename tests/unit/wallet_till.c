@@ -361,6 +361,23 @@ static void test_unknown_keyset(void **state)
 	assert_int_equal(bench_check(b, token, NULL), WALLET_NEED_KEYSETS);
 }
 
+static void test_old_keyset(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *token = locked(b);
+
+	sim_rotate(b->sim, 100);
+	bench_close(b);
+	assert_int_equal(unlink(b->path), 0);
+	bench_open(b);
+	bench_ready(b);
+	assert_int_equal(bench_check(b, token, NULL), WALLET_NEED_KEYSETS);
+	bench_ready(b);
+	start(b, bench_claim(b, token, 0));
+	bench_run(b, 5000);
+	assert_paid(b, 1);
+}
+
 /* A database of yesterday: the counters in it were used. Nothing is refused, because the mint was
  * asked at the start. */
 static void test_old_database(void **state)
@@ -577,14 +594,30 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_happy),	      T(test_answer_lost),	 T(test_request_lost),
-		T(test_server_error), T(test_refused_once),	 T(test_wrong_answers),
-		T(test_limited),      T(test_pending),		 T(test_double_spend),
-		T(test_claim_once),   T(test_release),		 T(test_expired),
-		T(test_settled_late), T(test_crash_before_send), T(test_crash_after_send),
-		T(test_caller_fails), T(test_rotation),		 T(test_unknown_keyset),
-		T(test_old_database), T(test_counter_used),	 T(test_codes),
-		T(test_sealed),	      T(test_refund_due),
+		T(test_happy),
+		T(test_answer_lost),
+		T(test_request_lost),
+		T(test_server_error),
+		T(test_refused_once),
+		T(test_wrong_answers),
+		T(test_limited),
+		T(test_pending),
+		T(test_double_spend),
+		T(test_claim_once),
+		T(test_release),
+		T(test_expired),
+		T(test_settled_late),
+		T(test_crash_before_send),
+		T(test_crash_after_send),
+		T(test_caller_fails),
+		T(test_rotation),
+		T(test_unknown_keyset),
+		T(test_old_database),
+		T(test_old_keyset),
+		T(test_counter_used),
+		T(test_codes),
+		T(test_sealed),
+		T(test_refund_due),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
