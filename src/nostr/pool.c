@@ -55,7 +55,8 @@ int nostr_pool_add(struct nostr_pool *p, const char *url, unsigned *index, struc
 
 	for (i = 0; i < p->nrelays; i++) {
 		if (strcmp(nostr_relay_url(p->relays[i]), url) == 0) {
-			*index = i;
+			if (index)
+				*index = i;
 			return 0;
 		}
 	}
@@ -63,7 +64,8 @@ int nostr_pool_add(struct nostr_pool *p, const char *url, unsigned *index, struc
 		return err_set(e, ERRK_LIMIT, "more than %d relays", NOSTR_RELAYS_MAX);
 	if (nostr_relay_new(&p->relays[i], &a, e) < 0)
 		return -1;
-	*index = i;
+	if (index)
+		*index = i;
 	p->nrelays++;
 	sub_relay_added(p, i);
 	return 0;

@@ -20,8 +20,8 @@ struct nostr_pool *nostr_pool_new(struct loop *l, struct ws_context *ws, const s
 void nostr_pool_free(struct nostr_pool *p);
 DEFINE_AUTO(struct nostr_pool, nostr_pool_free)
 
-/* ws:// or wss://. Gives the index of the relay (the old one where it is known already). Live
- * subscriptions extend to a relay that is added later. */
+/* ws:// or wss://. Gives the index of the relay (the old one where it is known already); `index`
+ * may be NULL. Live subscriptions extend to a relay that is added later. */
 int nostr_pool_add(struct nostr_pool *p, const char *url, unsigned *index,
 		   struct err *e) MUST_CHECK;
 size_t nostr_pool_count(const struct nostr_pool *p);
