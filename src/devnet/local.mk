@@ -17,3 +17,11 @@ lease_devnet_LDADD = $(L_devnet)
 check_PROGRAMS += tests/link/devnet
 tests_link_devnet_SOURCES = tests/link/main.c
 tests_link_devnet_LDADD = @WHOLE@ src/devnet/libleased-devnet.a @NOWHOLE@ $(L_devnet)
+
+DEVNET_TESTS = tests/unit/devnet_relay tests/unit/devnet_mint
+check_PROGRAMS += $(DEVNET_TESTS)
+TESTS += $(DEVNET_TESTS)
+tests_unit_devnet_relay_SOURCES = tests/unit/devnet_relay.c tests/unit/unit.h
+tests_unit_devnet_relay_LDADD = $(L_devnet) $(CMOCKA_LIBS)
+tests_unit_devnet_mint_SOURCES = tests/unit/devnet_mint.c tests/unit/unit.h
+tests_unit_devnet_mint_LDADD = $(L_devnet) $(CMOCKA_LIBS)

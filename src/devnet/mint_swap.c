@@ -230,16 +230,16 @@ static int sum_outputs(struct sat *sum, const struct blinded_vec *outputs, struc
 
 static int check_balance(const struct spend *s, const struct blinded_vec *outputs, struct ask *q)
 {
-	struct sat out, with_fee;
-	int rc = sum_outputs(&out, outputs, q);
+	struct sat asked, with_fee;
+	int rc = sum_outputs(&asked, outputs, q);
 
 	if (rc != 0)
 		return rc;
-	if (!sat_add(&with_fee, out, s->fee) || sat_cmp(with_fee, s->sum) != 0)
+	if (!sat_add(&with_fee, asked, s->fee) || sat_cmp(with_fee, s->sum) != 0)
 		return mint_refuse(
 			q, 11005, "inputs (%llu) minus fees (%llu) are not outputs (%llu)",
 			(unsigned long long)sat_raw(s->sum), (unsigned long long)sat_raw(s->fee),
-			(unsigned long long)sat_raw(out));
+			(unsigned long long)sat_raw(asked));
 	return 0;
 }
 

@@ -176,6 +176,12 @@ static int on_request(void *ctx, char *ip, char *local_ip, int port, int local_p
 		c->why = "the address is private";
 		return CURL_PREREQFUNC_ABORT;
 	}
+	/* curl sends again by itself when a connection that it used before dies without an answer.
+	 * Whether a POST may be repeated is for who sent it. */
+	if (c->sent && c->request) {
+		c->why = "the connection was closed without an answer";
+		return CURL_PREREQFUNC_ABORT;
+	}
 	c->sent = true;
 	return CURL_PREREQFUNC_OK;
 }

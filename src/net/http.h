@@ -22,21 +22,21 @@ void http_free(struct http *h); /* cancels what is under way, without callbacks 
 DEFINE_AUTO(struct http, http_free)
 
 struct http_ask {
-	const char *method;      /* "GET", "POST" */
+	const char *method; /* "GET", "POST" */
 	const char *url;
-	struct str body;         /* copied; sent as application/json */
-	int64_t timeout_ms;      /* whole transfer; 0: 30 s */
-	size_t max;              /* body cap; 0: 1 MiB */
-	bool local;              /* loopback and private addresses and plain http are allowed */
+	struct str body;	    /* copied; sent as application/json */
+	int64_t timeout_ms;	    /* whole transfer; 0: 30 s */
+	size_t max;		    /* body cap; 0: 1 MiB */
+	bool local;		    /* loopback and private addresses and plain http are allowed */
 	const char *const *headers; /* NULL-ended "Name: value", may be NULL */
 };
 
 struct http_answer {
-	int status;        /* HTTP status; 0: no answer came (then `error` says why) */
-	bool sent;         /* the request may have reached the server */
-	struct str body;   /* borrowed during the callback */
+	int status;	     /* HTTP status; 0: no answer came (then `error` says why) */
+	bool sent;	     /* the request may have reached the server */
+	struct str body;     /* borrowed during the callback */
 	int64_t retry_after; /* seconds, -1: header absent */
-	int64_t date;      /* Date header as seconds, 0: absent */
+	int64_t date;	     /* Date header as seconds, 0: absent */
 	const char *error;
 };
 

@@ -1,5 +1,6 @@
 /* Framed messages on a Unix socket: a 4-byte little-endian word (length in the low 29 bits, number
- * of descriptors in the top three), then bytes, with optional descriptors. Used by core and helper, helper and keeper, control socket. */
+ * of descriptors in the top three), then bytes, with optional descriptors. Used by core and helper,
+ * helper and keeper, control socket. */
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
@@ -25,14 +26,17 @@ int stream_new(struct stream **out, struct loop *l, int fd, size_t max, stream_f
 void stream_free(struct stream *s);
 DEFINE_AUTO(struct stream, stream_free)
 /* Queues; descriptors are duplicated. */
-int stream_send(struct stream *s, const void *p, size_t n, const int *fds, struct err *e) MUST_CHECK;
+int stream_send(struct stream *s, const void *p, size_t n, const int *fds,
+		struct err *e) MUST_CHECK;
 int stream_peer(const struct stream *s, pid_t *pid, uid_t *uid, gid_t *gid);
 
 /* Blocking counterparts for workers and for small tools. */
-int stream_write_blocking(int fd, const void *p, size_t n, const int *fds, struct err *e) MUST_CHECK;
+int stream_write_blocking(int fd, const void *p, size_t n, const int *fds,
+			  struct err *e) MUST_CHECK;
 struct buf;
 int stream_read_blocking(int fd, struct buf *out, int fds[STREAM_MAX_FDS + 1], int64_t timeout_ms,
-			 struct err *e) MUST_CHECK; /* 1: the other end closed; timeout_ms < 0: none */
+			 struct err *e)
+	MUST_CHECK; /* 1: the other end closed; timeout_ms < 0: none */
 
 /* Unix listener: path is unlinked first if it is a dead socket. */
 struct listener;

@@ -47,8 +47,8 @@ DEFINE_AUTO(struct ws_client, ws_client_free)
 /* --- server: one port, both plain HTTP requests and web sockets --- */
 
 struct ws_server;
-struct ws_peer;    /* an accepted web socket */
-struct http_req;   /* an accepted plain request, until it is answered */
+struct ws_peer;	 /* an accepted web socket */
+struct http_req; /* an accepted plain request, until it is answered */
 
 struct ws_server_ops {
 	void (*open)(void *ctx, struct ws_peer *p);
@@ -56,7 +56,8 @@ struct ws_server_ops {
 	void (*closed)(void *ctx, struct ws_peer *p); /* p is gone afterwards */
 	/* A whole request. Answer now or later with http_reply; NULL ops->request: 404. */
 	void (*request)(void *ctx, struct http_req *r);
-	void (*request_gone)(void *ctx, struct http_req *r); /* client left before the reply; may be NULL */
+	void (*request_gone)(void *ctx,
+			     struct http_req *r); /* client left before the reply; may be NULL */
 };
 
 /* Listens on a numeric address; port 0 lets the kernel choose (ws_server_port tells). */
@@ -69,14 +70,15 @@ int ws_server_port(const struct ws_server *s);
 
 /* -1 with ERRK_LIMIT when more than 32 MiB wait. */
 int ws_peer_send(struct ws_peer *p, struct str text, struct err *e) MUST_CHECK;
-void ws_peer_close(struct ws_peer *p);          /* closed() follows later */
+void ws_peer_close(struct ws_peer *p); /* closed() follows later */
 void ws_peer_set(struct ws_peer *p, void *data);
 void *ws_peer_get(const struct ws_peer *p);
 
 const char *http_req_method(const struct http_req *r);
 const char *http_req_path(const struct http_req *r); /* without the query */
 struct str http_req_body(const struct http_req *r);
-struct str http_req_header(const struct http_req *r, const char *name); /* accept, content-type, authorization */
+struct str http_req_header(const struct http_req *r,
+			   const char *name); /* accept, content-type, authorization */
 /* A further header of the answer, before http_reply; at most 8. */
 void http_reply_header(struct http_req *r, const char *name, const char *value);
 /* status, content type and body; with drop the connection is closed without an answer. */

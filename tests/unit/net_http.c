@@ -215,6 +215,13 @@ static void a_dropped_request_has_no_status(void **state)
 	fetch(p, "/drop", (struct http_ask){LOCAL});
 	assert_int_equal(p->status, 0);
 	assert_true(p->sent);
+	/* on a connection that was used before, too, and without a silent repeat */
+	fetch(p, "/hello", (struct http_ask){LOCAL});
+	p->requests = 0;
+	fetch(p, "/drop", (struct http_ask){LOCAL, .body = STR("{}")});
+	assert_int_equal(p->status, 0);
+	assert_true(p->sent);
+	assert_int_equal(p->requests, 1);
 }
 
 static void redirects_are_answers_and_not_followed(void **state)
