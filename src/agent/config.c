@@ -25,7 +25,7 @@ static const struct conf_key keys[] = {
 	{ "agent", "user", CONF_STRING, AT(user), "leased", 0, 0,
 	  "User of leased-core: a name, or a number that nobody else uses." },
 	{ "agent", "control_socket", CONF_PATH, AT(control_socket), NULL, 0, 0,
-	  "Socket for leasectl; leased.sock in run_dir where not set." },
+	  "Socket for leasectl; core/leased.sock in run_dir where not set." },
 	{ "agent", "control_group", CONF_STRING, AT(control_group), NULL, 0, 0,
 	  "Group whose members may use leasectl, besides root." },
 	{ "agent", "log_level", CONF_STRING, AT(log_level_name), "info", 0, 0,
@@ -423,7 +423,7 @@ int config_check(struct config *c, struct err *e)
 	    check_tls(c, c->mints, "http://", e))
 		return -1;
 	if (!c->control_socket)
-		c->control_socket = mem_printf("%s/leased.sock", c->run_dir);
+		c->control_socket = mem_printf("%s/core/leased.sock", c->run_dir);
 	for (i = 0; i < c->noffers; i++)
 		if (check_offer(c, c->offers[i], e))
 			return err_wrap(e, "[offer %s]", c->offers[i]->name);

@@ -48,7 +48,7 @@ struct config {
 	char *name;
 	char *state_dir, *run_dir, *libexec_dir;
 	char *user;	      /* of leased-core: a name, or a number that may be unused */
-	char *control_socket; /* RUN_DIR/leased.sock by default */
+	char *control_socket; /* RUN_DIR/core/leased.sock by default */
 	char *control_group;  /* may be NULL: root and the core's user only */
 	char *log_level_name;
 	enum log_level log_level;

@@ -23,7 +23,7 @@ static char *socket_path(const struct ctl *c)
 	if (c->socket)
 		return mem_strdup(c->socket);
 	if (config_load(&conf, ctl_config_path(c), NULL))
-		return mem_strdup(RUNDIR "/leased.sock");
+		return mem_strdup(RUNDIR "/core/leased.sock");
 	return mem_strdup(conf->control_socket);
 }
 

@@ -28,7 +28,7 @@ static void a_short_file_is_enough(void **state)
 		fail_msg("%s", e.msg);
 	assert_string_equal(c->relays[0], "wss://r.example");
 	assert_null(c->relays[1]);
-	assert_string_equal(c->control_socket, RUNDIR "/leased.sock");
+	assert_string_equal(c->control_socket, RUNDIR "/core/leased.sock");
 	assert_int_equal(c->activation, CONFIG_AUTO);
 	assert_int_equal(c->header, CONFIG_HEADER_TMPFS);
 	assert_true(c->require_lock);
