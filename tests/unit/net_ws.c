@@ -2,6 +2,7 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <openssl/evp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/buf.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "net/ws.h"
 
@@ -460,6 +462,50 @@ static void a_silent_peer_is_pinged_and_hung_up_on(void **state)
 	close(fd);
 }
 
+/* The server's half of the handshake, by hand. */
+static void answer_upgrade(int fd)
+{
+	static const char magic[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	auto_buf struct buf key = BUF(200), accept = BUF(64), answer = BUF(512);
+	char request[2048] = "", *at;
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned n;
+
+	assert_true(recv(fd, request, sizeof(request) - 1, 0) > 0);
+	at = strcasestr(request, "sec-websocket-key: ");
+	assert_non_null(at);
+	buf_add(&key, at + strlen("sec-websocket-key: "), 24);
+	buf_puts(&key, magic);
+	assert_int_equal(EVP_Digest(key.p, key.n, sum, &n, EVP_sha1(), NULL), 1);
+	base64_encode(&accept, sum, n, BASE64_STD);
+	buf_printf(&answer,
+		   "HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+		   "Sec-WebSocket-Accept: %s\r\n\r\n",
+		   accept.p);
+	say(fd, answer.p, answer.n);
+}
+
+static void a_relay_that_falls_silent_is_hung_up_on(void **state)
+{
+	struct place *p = *state;
+	struct err e;
+	int port, listener = raw_listen(&port), fd = -1;
+
+	ws_context_set_life(p->ws, 1, 3);
+	snprintf(p->url, sizeof(p->url), "ws://127.0.0.1:%d/", port);
+	assert_int_equal(ws_client_new(&p->client, p->ws, p->url, 0, event, p, &e), 0);
+	run(p, 200); /* connects; the kernel accepts for us */
+	fd = accept(listener, NULL, NULL);
+	assert_true(fd >= 0);
+	answer_upgrade(fd);
+	run(p, 2000);
+	assert_int_equal(p->opened, 1);
+	run(p, 8000);
+	assert_int_equal(p->closed, 1);
+	close(fd);
+	close(listener);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -480,6 +526,7 @@ int main(void)
 		TEST(plain_requests_share_the_port),
 		TEST(a_mute_server_is_given_up),
 		TEST(a_silent_peer_is_pinged_and_hung_up_on),
+		TEST(a_relay_that_falls_silent_is_hung_up_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
