@@ -1,5 +1,6 @@
 /* doctor's look at the machine itself. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -64,12 +65,20 @@ static void check_overlay(struct doctor *d)
 		doctor_say(d, DOCTOR_FAIL, "overlay", "modprobe overlay", "not in the kernel");
 }
 
+/* The node alone says nothing: a kernel without the driver refuses to open it. */
+static bool device_works(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return fd >= 0 || errno == EACCES || errno == EPERM;
+}
+
 static void check_device(struct doctor *d, const char *what, const char *path, const char *fix)
 {
-	bool there = fs_exists(path);
+	bool works = device_works(path);
 
-	doctor_say(d, there ? DOCTOR_OK : DOCTOR_FAIL, what, fix, "%s %s", path,
-		   there ? "is there" : "is missing");
+	doctor_say(d, works ? DOCTOR_OK : DOCTOR_FAIL, what, fix, "%s %s", path,
+		   works ? "works" : "does not work");
 }
 
 /* First line of `PROGRAM --version`; false where it does not run. */
@@ -104,7 +113,7 @@ static void check_encryption(struct doctor *d)
 	enum config_activation a = d->conf->activation;
 
 	if (a == CONFIG_AUTO)
-		a = fs_exists("/dev/mapper/control") ? CONFIG_DM_CRYPT : CONFIG_FUSE;
+		a = device_works("/dev/mapper/control") ? CONFIG_DM_CRYPT : CONFIG_FUSE;
 	if (a == CONFIG_PLAIN) {
 		doctor_say(d, DOCTOR_WARN, "encryption", "activation = auto",
 			   "none: volumes lie open on the disk");
