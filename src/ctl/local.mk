@@ -7,3 +7,6 @@ leasectl_SOURCES = \
 # Of the agent only its sandbox, for the look-up of users; the linker takes no other member.
 leasectl_LDADD = src/agent/libleased-config.a src/agent/libleased-agent.a $(L_proto) \
 	$(SECCOMP_LIBS) $(CAP_LIBS)
+
+TESTS += tests/unit/leasectl.sh
+EXTRA_DIST += tests/unit/leasectl.sh
