@@ -38,7 +38,7 @@ struct leased {
 	struct helper_config hc;
 	struct helper_image *images;
 	struct helper_prepared *prepared;
-	char *activation_why;
+	char *activation_why, *cgroup;
 	bool stopping;
 };
 
@@ -137,11 +137,12 @@ static int fill_helper(struct leased *a, struct err *e)
 {
 	const struct config *c = a->conf;
 
+	a->cgroup = mem_printf("/%s", c->cgroup_parent + (*c->cgroup_parent == '/'));
 	a->hc = (struct helper_config){.state_dir = c->state_dir,
 				       .run_dir = c->run_dir,
 				       .libexec_dir = c->libexec_dir,
 				       .runtime = c->runtime,
-				       .cgroup = c->cgroup_parent,
+				       .cgroup = a->cgroup,
 				       .allow_cgroup_v1 = c->allow_cgroup_v1,
 				       .log_bytes = c->log_max};
 	fill_images(a);
@@ -253,7 +254,7 @@ static void clean_up(struct leased *a)
 	supervisor_free(a->supervisor);
 	helper_free(a->helper);
 	loop_free(a->loop);
-	if (empty && cgroup_remove(a->conf->cgroup_parent, &err) < 0)
+	if (empty && cgroup_remove(a->cgroup, &err) < 0)
 		log_warn("%s", err.msg);
 	if (a->conf)
 		place_close(&a->place, a->conf, empty ? PLACE_EMPTY : PLACE_IN_USE);
@@ -262,6 +263,7 @@ static void clean_up(struct leased *a)
 	free(a->images);
 	free(a->prepared);
 	free(a->activation_why);
+	free(a->cgroup);
 	config_free(a->conf);
 }
 
@@ -283,7 +285,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: leased [--config FILE | --version]\n");
 		return 2;
 	}
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 	r = run(&a, &err);
 	if (r < 0)
 		log_broken("%s", err.msg);

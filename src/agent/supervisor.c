@@ -101,7 +101,7 @@ static int become_core(struct supervisor *s, int socket, struct err *e)
 		return err_sys(e, "prepare the core");
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
 	if (sandbox_drop(&s->setup.user, e) < 0)
 		return -1;
 	/* After the change of user, which forgets it. */

@@ -15,6 +15,7 @@ void clock_replace(const struct clock_source *src);
 int64_t clock_wall(void); /* seconds since 1970 */
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void); /* CLOCK_BOOTTIME */
+int64_t clock_mono_us(void); /* CLOCK_MONOTONIC, never replaced: for measuring how long work took */
 /* "2026-11-22T17:41:00Z" */
 void clock_format(char out[static 21], int64_t wall_seconds);
 

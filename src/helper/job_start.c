@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -167,19 +166,11 @@ static int start_keeper(const struct start *s, int *link, struct err *e)
 	return 0;
 }
 
-static uint32_t us_between(int64_t from_ns, int64_t to_ns)
+static uint32_t us_since(int64_t from)
 {
-	int64_t us = (to_ns - from_ns) / 1000;
+	int64_t us = clock_mono_us() - from;
 
 	return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-}
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 static int stage_keeper(struct start *s, struct err *e)
@@ -198,7 +189,7 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .disk_pid = (uint32_t)s->disk};
 	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};
 	auto_close int link = -1;
-	int64_t from = now_ns();
+	int64_t from = clock_mono_us();
 
 	memcpy(m.id, s->j->rec.id, sizeof(m.id));
 	if (start_keeper(s, &link, e) < 0 ||
@@ -206,7 +197,7 @@ static int stage_keeper(struct start *s, struct err *e)
 		return -1;
 	s->r->create_us = kr.create_us;
 	s->r->start_us = kr.start_us;
-	s->r->keeper_us = us_between(from, now_ns()) - kr.create_us - kr.start_us;
+	s->r->keeper_us = us_since(from) - kr.create_us - kr.start_us;
 	s->r->started_ms = kr.started_ms;
 	if (!kr.running) {
 		s->r->stage = kr.stage;
@@ -232,13 +223,13 @@ static int run_stages(struct start *s, struct err *e)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
-		int64_t from = now_ns();
+		int64_t from = clock_mono_us();
 
 		r->stage = stages[i].stage;
 		if (stages[i].run(s, e) < 0)
 			return -1;
 		if (stages[i].us)
-			*stages[i].us = us_between(from, now_ns());
+			*stages[i].us = us_since(from);
 	}
 	return 0;
 }

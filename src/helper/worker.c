@@ -39,7 +39,7 @@ static void child(struct worker *w, int fd)
 	setsid();
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 	if (dup2(fd, 3) < 0 || syscall(SYS_close_range, 4u, ~0u, 0) < 0)
 		_exit(1);
 	w->run(w->ctx, &out);

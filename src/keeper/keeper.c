@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "backend/backend.h"
 #include "backend/cgroup.h"
@@ -256,15 +255,6 @@ static const struct backend *find_backend(const char *name)
 	return NULL;
 }
 
-static uint32_t us_since(const struct timespec *from)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint32_t)((now.tv_sec - from->tv_sec) * 1000000 +
-			  (now.tv_nsec - from->tv_nsec) / 1000);
-}
-
 static int open_output(struct keeper *k, struct err *e)
 {
 	struct output_config c = {.log_dir = k->start.log_dir,
@@ -291,7 +281,7 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 {
 	const struct backend *b = find_backend(k->start.backend);
 	struct box box = box_of(k);
-	struct timespec from;
+	int64_t from;
 	pid_t pid;
 
 	auto_free char *group = mem_printf("%s.keeper", k->start.cgroup);
@@ -304,19 +294,19 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 	if (open_output(k, e) < 0 || watch_disk(k, e) < 0)
 		return -1;
 	r->stage = PRIV_STAGE_CREATE;
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	from = clock_mono_us();
 	if (b->create(&box, output_fd(k->output, 1), output_fd(k->output, 2), &pid, e) < 0)
 		return -1;
 	output_close_ends(k->output);
-	r->create_us = us_since(&from);
+	r->create_us = (uint32_t)(clock_mono_us() - from);
 	step_at(STEP_BOX_CREATED);
 	k->record.pid = (uint32_t)pid;
 	k->record.pid_started = proc_start_time(pid);
 	r->stage = PRIV_STAGE_START;
-	clock_gettime(CLOCK_MONOTONIC, &from);
+	from = clock_mono_us();
 	if (b->start(&box, e) < 0)
 		return -1;
-	r->start_us = us_since(&from);
+	r->start_us = (uint32_t)(clock_mono_us() - from);
 	return 0;
 }
 

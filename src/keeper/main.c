@@ -35,7 +35,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: leased-keeper LEASE (started by leased only)\n");
 		return 2;
 	}
-	signal(SIGPIPE, SIG_IGN); /* whoever reads our standard error may go away */
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN},
+		  NULL); /* whoever reads our standard error may go away */
 	if (run(&err) < 0) {
 		log_broken("lease %s: %s", argv[1], err.msg);
 		return 1;

@@ -5,9 +5,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "backend/boxlog.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "priv/logline.h"
@@ -33,17 +33,14 @@ struct output {
 
 static void stamp_lines(struct buf *out, enum log_stream stream, struct str text)
 {
-	struct timespec now;
-	struct log_line l = {.stream = stream};
+	struct log_line l = {.time_ms = clock_wall_ms(), .stream = stream};
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	l.time_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	while (text.n > 0) {
 		const char *end = memchr(text.p, '\n', text.n);
 
 		l.partial = !end;
 		l.text = (struct str){text.p, end ? (size_t)(end - text.p) : text.n};
-		log_line_write(out, &l, (uint32_t)(now.tv_nsec % 1000000));
+		log_line_write(out, &l, 0);
 		text.p += l.text.n + (end != NULL);
 		text.n -= l.text.n + (end != NULL);
 	}

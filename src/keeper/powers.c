@@ -11,7 +11,7 @@
 
 int powers_drop(struct err *e)
 {
-	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[2];
 
 	for (unsigned long cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++)
@@ -22,7 +22,7 @@ int powers_drop(struct err *e)
 	data[0].permitted &= KEEPER_POWERS; /* some machines give root less than all */
 	data[0].effective = data[0].permitted;
 	data[0].inheritable = 0;
-	data[1] = (struct __user_cap_data_struct){ 0 };
+	data[1] = (struct __user_cap_data_struct){0};
 	if (syscall(SYS_capset, &head, data) < 0)
 		return err_sys(e, "drop capabilities");
 	return 0;

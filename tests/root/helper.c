@@ -702,7 +702,7 @@ static int set_up(void **state)
 	auto_buf struct buf why = BUF(900);
 	struct err err;
 
-	strcpy(w->dir, "/tmp/leased-helper-XXXXXX");
+	memcpy(w->dir, "/tmp/leased-helper-XXXXXX", 26);
 	if (!mkdtemp(w->dir) || chmod(w->dir, 0711) < 0)
 		return -1;
 	w->state = mem_printf("%s/state", w->dir);
