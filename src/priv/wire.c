@@ -37,7 +37,7 @@ static int take(struct reader *r, size_t n, struct str *out, struct err *e)
 
 static int take_number(struct reader *r, size_t bytes, uint64_t *out, struct err *e)
 {
-	struct str s = { NULL, 0 };
+	struct str s = {NULL, 0};
 
 	*out = 0;
 	if (take(r, bytes, &s, e) < 0)

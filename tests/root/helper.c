@@ -622,7 +622,8 @@ static void limits_and_isolation(void **state)
 	exec_sh(w, id,
 		"grep -c 'NoNewPrivs:.*1' /proc/self/status; grep -c 'Seccomp:.*2' "
 		"/proc/self/status;"
-		"ps | grep -c 'leased-keepe[r]'; dd if=/dev/zero of=/root/big bs=1M count=100 2>/dev/null || "
+		"ps | grep -c 'leased-keepe[r]'; dd if=/dev/zero of=/root/big bs=1M count=100 "
+		"2>/dev/null || "
 		"echo full;"
 		"awk '{print ($2 > 0)}' /proc/self/uid_map",
 		&a);
@@ -741,7 +742,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	struct world *w = *state;
-	struct priv_list list = { (char *)"", PRIV_LIST_MAX };
+	struct priv_list list = {(char *)"", PRIV_LIST_MAX};
 	struct answer a;
 	struct err err;
 
