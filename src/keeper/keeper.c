@@ -48,7 +48,7 @@ struct keeper {
 	bool exited;	       /* the first process was reaped … */
 	bool silent;	       /* … and its output is at its end */
 	int64_t deadline_mono; /* the deadline on the clock that nobody can set, ms */
-	struct loop_timer *deadline_timer, *kill_timer, *end_timer;
+	struct loop_timer *deadline_timer, *kill_timer, *end_timer, *settle;
 	int disk; /* pidfd of the disk's server, or -1 */
 	struct loop_io *disk_io;
 };
@@ -284,11 +284,7 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 	int64_t from;
 	pid_t pid;
 
-	auto_free char *group = mem_printf("%s.keeper", k->start.cgroup);
-
 	r->stage = PRIV_STAGE_KEEPER;
-	if (cgroup_join(group, e) < 0)
-		log_warn("lease %s: %s", k->start.id, e->msg); /* ends with its service, then */
 	if (!b)
 		return err_set(e, ERRK_INPUT, "no backend %s", k->start.backend);
 	if (open_output(k, e) < 0 || watch_disk(k, e) < 0)
@@ -310,7 +306,7 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 	return 0;
 }
 
-static int note_running(struct keeper *k, struct keeper_start_reply *r, struct err *e)
+static void note_running(struct keeper *k, struct keeper_start_reply *r)
 {
 	k->record.state = PRIV_BOX_RUNNING;
 	k->record.started_ms = r->started_ms = clock_wall_ms();
@@ -319,7 +315,21 @@ static int note_running(struct keeper *k, struct keeper_start_reply *r, struct e
 	write_record(k);
 	step_at(STEP_BOX_STARTED);
 	set_deadline(k, k->start.deadline);
-	return powers_drop(e);
+}
+
+/* Into a cgroup apart from the service that started us, then give up what that took. After the
+ * answer: the move takes the kernel some 10 ms. */
+static void settle(void *ctx)
+{
+	struct keeper *k = ctx;
+	auto_free char *group = mem_printf("%s.keeper", k->start.cgroup);
+	struct err err;
+
+	k->settle = NULL;
+	if (cgroup_join(group, &err) < 0)
+		log_warn("lease %s: %s", k->start.id, err.msg); /* ends with its service, then */
+	if (powers_drop(&err) < 0)
+		log_broken("lease %s: %s", k->start.id, err.msg);
 }
 
 static void on_start(struct conn *c, uint64_t number, struct keeper_start *m)
@@ -337,11 +347,15 @@ static void on_start(struct conn *c, uint64_t number, struct keeper_start *m)
 	*m = (struct keeper_start){.generation = 0};
 	k->record.generation = k->start.generation;
 	k->record.deadline = k->start.deadline;
-	r.running = run_box(k, &r, &err) == 0 && note_running(k, &r, &err) == 0;
-	r.message = r.running ? NULL : err.msg;
-	answer(c, KEEPER_START, number, &r);
-	if (!r.running)
+	r.running = run_box(k, &r, &err) == 0;
+	if (r.running) {
+		note_running(k, &r);
+		k->settle = loop_timer_add(k->loop, 0, settle, k);
+	} else {
+		r.message = err.msg;
 		c->said_goodbye = true; /* exit when the worker hangs up */
+	}
+	answer(c, KEEPER_START, number, &r);
 }
 
 static void on_stop(struct conn *c, uint64_t number, const struct keeper_stop *m)
@@ -515,6 +529,7 @@ void keeper_free(struct keeper *k)
 	loop_timer_del(k->deadline_timer);
 	loop_timer_del(k->kill_timer);
 	loop_timer_del(k->end_timer);
+	loop_timer_del(k->settle);
 	wire_clear(&k->start, keeper_request_table(KEEPER_START));
 	free(k);
 }

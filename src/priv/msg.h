@@ -30,8 +30,8 @@
 	X(BOX_START, start)                                                                        \
 	X(BOX_INSPECT, inspect)                                                                    \
 	X(BOX_DEADLINE, deadline)                                                                  \
-	X(BOX_STOP, stop) X(BOX_DESTROY, destroy) X(BOX_EXEC, exec) X(BOX_LOGS, logs)              \
-		X(BOX_LIST, list)
+	X(BOX_STOP, stop)                                                                          \
+	X(BOX_DESTROY, destroy) X(BOX_EXEC, exec) X(BOX_LOGS, logs) X(BOX_LIST, list)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,
