@@ -31,26 +31,27 @@ static bool nut_enabled(const struct json *j)
 	return supported && !disabled;
 }
 
-/* Paths of NUT-21 and NUT-22 may be patterns: everything that is not plainly another endpoint
- * counts. */
-static bool path_covers_swap(struct str path)
+typedef bool path_test(struct str path);
+
+static bool path_is_swap(struct str path)
 {
-	if (str_is(path, "/v1/swap"))
-		return true;
-	return memchr(path.p, '*', path.n) || memchr(path.p, '^', path.n) ||
+	return str_is(path, "/v1/swap");
+}
+
+/* Paths of NUT-21 and NUT-22 may be patterns: a pattern counts, whatever it says. */
+static bool path_may_be_swap(struct str path)
+{
+	return path_is_swap(path) || memchr(path.p, '*', path.n) || memchr(path.p, '^', path.n) ||
 	       memchr(path.p, '|', path.n);
 }
 
-static bool lists_swap(const struct json *endpoints, bool patterns)
+static bool lists_swap(const struct json *endpoints, path_test *test)
 {
 	struct str path;
 
-	for (const struct json *j = endpoints ? json_first(endpoints) : NULL; j; j = json_next(j)) {
-		if (!json_as_str(json_get(j, "path"), &path))
-			continue;
-		if (patterns ? path_covers_swap(path) : str_is(path, "/v1/swap"))
+	for (const struct json *j = json_first(endpoints); j; j = json_next(j))
+		if (json_as_str(json_get(j, "path"), &path) && test(path))
 			return true;
-	}
 	return false;
 }
 
@@ -64,10 +65,11 @@ static void nut_take(struct mint_info *out, const struct json *j)
 	if (nut == 19) {
 		(void)json_as_u64(json_get(j, "ttl"), &ttl);
 		out->cache_ttl = ttl < TIME_MAX ? (int64_t)ttl : 0;
-		out->swap_cached = lists_swap(json_get(j, "cached_endpoints"), false);
+		out->swap_cached = lists_swap(json_get(j, "cached_endpoints"), path_is_swap);
 	}
 	if (nut == 21 || nut == 22)
-		out->swap_protected |= lists_swap(json_get(j, "protected_endpoints"), true);
+		out->swap_protected |=
+			lists_swap(json_get(j, "protected_endpoints"), path_may_be_swap);
 }
 
 int cashu_info_parse(struct mint_info *out, struct str body, struct err *e)

@@ -34,7 +34,7 @@ struct mint_info {
 	uint64_t nuts;	     /* bit n: NUT n is announced and enabled */
 	bool swap_cached;    /* NUT-19 lists POST /v1/swap */
 	int64_t cache_ttl;   /* seconds, 0: none or not said */
-	bool swap_protected; /* NUT-21 or 22 stands before /v1/swap: unusable for us */
+	bool swap_protected; /* NUT-21 or 22 stands (or may stand, by a pattern) before /v1/swap */
 };
 bool mint_info_has(const struct mint_info *i, unsigned nut);
 int cashu_info_parse(struct mint_info *out, struct str body, struct err *e) MUST_CHECK;

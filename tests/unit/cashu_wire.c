@@ -210,10 +210,15 @@ static void keysets_that_we_cannot_use_are_left_out(void **state)
 	assert_int_equal(
 		cashu_keysets_parse(
 			&s, &left_out,
-			STR("{\"keysets\":[" LISTED(ID, ",\"input_fee_ppk\":100,\"final_expiry\":"
-							"null") "," LISTED("02" S32, "") "," LISTED(
-				"I2yN+iRYfkzT", "") "," LISTED(ID2,
-							       ",\"input_fee_ppk\":10001") "]}"),
+			STR("{\"keysets\":[" LISTED(
+				ID,
+				",\"input_fee_ppk\":100,\"final_expiry\":"
+				"null") "," LISTED("02" S32,
+						   "") "," LISTED("I2yN+iRYfkzT",
+								  "") "," LISTED(ID2, ",\"input_"
+										      "fee_ppk\":"
+										      "10001") "]"
+											       "}"),
 			&e),
 		0);
 	assert_int_equal(s.n, 1);
