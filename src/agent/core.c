@@ -68,7 +68,7 @@ static void host_gone(void *ctx)
 
 static int open_host(struct core *c, struct err *e)
 {
-	const struct priv_client_hooks hooks = { .event = host_event, .gone = host_gone, .ctx = c };
+	const struct priv_client_hooks hooks = {.event = host_event, .gone = host_gone, .ctx = c};
 
 	return priv_client_new(&c->host, c->loop, HELPER_FD, &hooks, e);
 }
@@ -124,8 +124,7 @@ static void fill_offer(struct engine_offer *o, const struct config_offer *c)
 	copy(o->name, sizeof(o->name), c->name);
 	copy(o->description, sizeof(o->description), c->description);
 	o->limits = (struct spec_limits){
-		.cpu = c->cpu, .memory = c->memory, .pids = c->pids, .disk = c->disk
-	};
+		.cpu = c->cpu, .memory = c->memory, .pids = c->pids, .disk = c->disk};
 	o->price = c->price;
 	o->min_payment = c->min_payment;
 	o->refund_min = c->refund_min;
@@ -143,7 +142,7 @@ static size_t fill_mints(struct wallet_mint **out, const struct config *conf)
 		n++;
 	*out = mem_array(n + 1, sizeof(**out));
 	for (size_t i = 0; i < n; i++)
-		(*out)[i] = (struct wallet_mint){ conf->mints[i], conf->allow_local };
+		(*out)[i] = (struct wallet_mint){conf->mints[i], conf->allow_local};
 	return n;
 }
 
@@ -162,8 +161,8 @@ static int open_engine(struct core *c, struct err *e)
 		.instance = c->instance,
 		.relays = (const char *const *)conf->relays,
 		.lock = conf->require_lock ? WALLET_LOCK_REQUIRED : WALLET_LOCK_OR_PLAIN,
-		.limits = { conf->max_leases, conf->cpu_budget, conf->memory_budget,
-			    conf->disk_budget },
+		.limits = {conf->max_leases, conf->cpu_budget, conf->memory_budget,
+			   conf->disk_budget},
 		.offers = offers,
 		.noffers = conf->noffers,
 		.network = conf->network_name,
@@ -181,11 +180,11 @@ static int open_engine(struct core *c, struct err *e)
 
 static int open_control(struct core *c, struct err *e)
 {
-	const struct control_setup s = { .loop = c->loop,
-					 .path = c->conf->control_socket,
-					 .group = c->conf->control_group,
-					 .ops = &control_engine_ops,
-					 .ctx = c->engine };
+	const struct control_setup s = {.loop = c->loop,
+					.path = c->conf->control_socket,
+					.group = c->conf->control_group,
+					.ops = &control_engine_ops,
+					.ctx = c->engine};
 
 	return control_new(&c->control, &s, e);
 }
@@ -230,7 +229,7 @@ static int core_run(struct core *c, const char *config, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct core c = { 0 };
+	struct core c = {0};
 	struct err e;
 	int rc;
 

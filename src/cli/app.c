@@ -15,16 +15,15 @@
 #include "crypto/hash.h"
 
 static const struct conf_key conf_keys[] = {
-	{ "nostr", "relay", CONF_LIST, offsetof(struct app_conf, relays), NULL, 0, 0,
-	  "Relay where offers are read and requests are sent; may repeat." },
-	{ "nostr", "allow_local", CONF_BOOL, offsetof(struct app_conf, allow_local), "no", 0, 0,
-	  "Plain http mints and mints on loopback or private addresses are allowed (for trials)." },
-	{ "wallet", "mint", CONF_LIST, offsetof(struct app_conf, mints), NULL, 0, 0,
-	  "Mint whose ecash the wallet holds; may repeat." },
+	{"nostr", "relay", CONF_LIST, offsetof(struct app_conf, relays), NULL, 0, 0,
+	 "Relay where offers are read and requests are sent; may repeat."},
+	{"nostr", "allow_local", CONF_BOOL, offsetof(struct app_conf, allow_local), "no", 0, 0,
+	 "Plain http mints and mints on loopback or private addresses are allowed (for trials)."},
+	{"wallet", "mint", CONF_LIST, offsetof(struct app_conf, mints), NULL, 0, 0,
+	 "Mint whose ecash the wallet holds; may repeat."},
 };
 
-static const struct conf_schema conf_schema = { .keys = conf_keys,
-						 .nkeys = ARRAY_SIZE(conf_keys) };
+static const struct conf_schema conf_schema = {.keys = conf_keys, .nkeys = ARRAY_SIZE(conf_keys)};
 
 /* --- messages --- */
 
@@ -129,7 +128,8 @@ int app_open(struct app *a, struct err *e)
 	find_folders(a);
 	conf = mem_printf("%s/lease.conf", a->config_dir);
 	if (a->data_dir[0] != '/')
-		return err_set(e, ERRK_INPUT, "HOME, XDG_DATA_HOME and LEASE_HOME: none is absolute");
+		return err_set(e, ERRK_INPUT,
+			       "HOME, XDG_DATA_HOME and LEASE_HOME: none is absolute");
 	if (fs_exists(conf) ? conf_load(&a->conf, &conf_schema, conf, e) < 0
 			    : conf_defaults(&a->conf, &conf_schema, e) < 0)
 		return -1;
@@ -158,15 +158,18 @@ static int open_loop(struct app *a, struct err *e)
 
 static int open_wallet(struct app *a, struct err *e)
 {
-	struct wallet_setup s = {
-		.db = a->db, .loop = a->loop, .http = a->http, .seed = &a->seed, .instance = STR("")
-	};
+	struct wallet_setup s = {.db = a->db,
+				 .loop = a->loop,
+				 .http = a->http,
+				 .seed = &a->seed,
+				 .instance = STR("")};
 
 	if (wallet_open(&a->wallet, &s, e) < 0)
 		return -1;
 	for (size_t i = 0; a->conf.mints && a->conf.mints[i]; i++)
 		if (wallet_allow(a->wallet,
-				 &(struct wallet_mint){ a->conf.mints[i], a->conf.allow_local }, e) < 0)
+				 &(struct wallet_mint){a->conf.mints[i], a->conf.allow_local},
+				 e) < 0)
 			return err_wrap(e, "mint %s", a->conf.mints[i]);
 	return wallet_resume(a->wallet, e);
 }
@@ -226,10 +229,11 @@ int app_relays(const struct app *a, struct buf *out, struct err *e)
 		for (size_t i = 0; a->conf.relays && a->conf.relays[i]; i++)
 			add_lines(out, str_of(a->conf.relays[i]));
 	if (!out->n)
-		return err_set(e, ERRK_STATE,
-			       "no relay is configured: use --relay URL, or write \"relay = URL\" below "
-			       "[nostr] in %s/lease.conf",
-			       a->config_dir);
+		return err_set(
+			e, ERRK_STATE,
+			"no relay is configured: use --relay URL, or write \"relay = URL\" below "
+			"[nostr] in %s/lease.conf",
+			a->config_dir);
 	return buf_check(out, "relays", e);
 }
 
@@ -269,18 +273,20 @@ static int pick_mint(void *ctx, const char *mint, const struct wallet_balance *b
 
 int app_mint(struct app *a, const char *named, char out[static WALLET_URL_MAX + 1], struct err *e)
 {
-	struct mint_pick p = { 0 };
+	struct mint_pick p = {0};
 
 	if (named) {
-		if (wallet_allow(a->wallet, &(struct wallet_mint){ named, a->conf.allow_local }, e) < 0)
+		if (wallet_allow(a->wallet, &(struct wallet_mint){named, a->conf.allow_local}, e) <
+		    0)
 			return err_wrap(e, "mint %s", named);
 		return wallet_url(out, str_of(named), e);
 	}
 	if (wallet_each_mint(a->wallet, pick_mint, &p, e) < 0)
 		return -1;
 	if (p.n != 1)
-		return err_set(e, ERRK_STATE, p.n ? "several mints are known: choose one with --mint URL"
-						  : "no mint is configured: use --mint URL");
+		return err_set(e, ERRK_STATE,
+			       p.n ? "several mints are known: choose one with --mint URL"
+				   : "no mint is configured: use --mint URL");
 	memcpy(out, p.url, sizeof(p.url));
 	return 0;
 }
@@ -316,7 +322,7 @@ static void deadline_passed(void *ctx)
 
 int app_wait(struct app *a, int64_t timeout_ms)
 {
-	struct deadline d = { .app = a };
+	struct deadline d = {.app = a};
 
 	if (a->interrupted)
 		return APP_INTERRUPTED;
@@ -347,7 +353,7 @@ void app_job_news(void *ctx, const struct wallet_news *n)
 	if (n->stage == WALLET_WAITING)
 		return;
 	j->last = *n;
-	j->last.text = (struct str){ 0 };
+	j->last.text = (struct str){0};
 	if (n->error)
 		j->error = *n->error;
 	if (j->text && n->stage == WALLET_DONE)
@@ -366,7 +372,8 @@ int app_job_wait(struct app_job *j, int64_t timeout_ms)
 		return 0;
 	if (j->ended && j->last.stage == WALLET_NO_MONEY)
 		return app_failf(EXIT_MONEY,
-				 "not enough money: %llu sat are needed with fees; lease wallet fund adds some",
+				 "not enough money: %llu sat are needed with fees; lease wallet "
+				 "fund adds some",
 				 (unsigned long long)sat_raw(j->last.amount));
 	if (j->ended)
 		return app_fail(j->error.kind == ERRK_PEER ? EXIT_MINT : EXIT_OTHER, &j->error);

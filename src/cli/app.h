@@ -18,11 +18,11 @@ enum {
 	EXIT_OK,
 	EXIT_OTHER,
 	EXIT_USAGE,
-	EXIT_NOT_FOUND,	   /* lease, offer, provider */
-	EXIT_REFUSED,	   /* by the provider, token unspent */
-	EXIT_FAILED_BACK,  /* token spent, refund received */
-	EXIT_UNCLEAR,	   /* token spent or unclear, refund due: lease recover */
-	EXIT_NO_ANSWER,	   /* token not taken */
+	EXIT_NOT_FOUND,	  /* lease, offer, provider */
+	EXIT_REFUSED,	  /* by the provider, token unspent */
+	EXIT_FAILED_BACK, /* token spent, refund received */
+	EXIT_UNCLEAR,	  /* token spent or unclear, refund due: lease recover */
+	EXIT_NO_ANSWER,	  /* token not taken */
 	EXIT_MINT,
 	EXIT_RELAYS,
 	EXIT_MONEY,

@@ -13,7 +13,7 @@
 
 static int look_once(struct attach *t, bool *more, bool *any)
 {
-	auto_pieces struct pieces p = { .exit_status = -1 };
+	auto_pieces struct pieces p = {.exit_status = -1};
 	auto_request struct request *req = request_new(REQUEST_LOGS);
 	int rc;
 

@@ -6,20 +6,21 @@
 #include "base/mem.h"
 
 static const struct db_migration steps[] = {
-	{ 1, "CREATE TABLE book(name TEXT PRIMARY KEY, state INTEGER NOT NULL, provider BLOB NOT NULL,"
-	     " lease TEXT NOT NULL, offer TEXT NOT NULL, mint TEXT NOT NULL, payment_key TEXT NOT NULL,"
-	     " price_msat INTEGER NOT NULL, price_per INTEGER NOT NULL, image TEXT NOT NULL,"
-	     " request_id TEXT NOT NULL, paid_msat INTEGER NOT NULL, refund_msat INTEGER NOT NULL,"
-	     " created_at INTEGER NOT NULL, started_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
-	     " ended_at INTEGER NOT NULL, exit_status INTEGER NOT NULL, why TEXT NOT NULL,"
-	     " receipt TEXT);"
-	     "CREATE TABLE ask(request_id TEXT PRIMARY KEY, name TEXT NOT NULL,"
-	     " token_out INTEGER NOT NULL, rumor_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
-	     " text BLOB, open INTEGER NOT NULL DEFAULT 1);"
-	     "CREATE INDEX ask_open ON ask(open) WHERE open = 1;" },
+	{1,
+	 "CREATE TABLE book(name TEXT PRIMARY KEY, state INTEGER NOT NULL, provider BLOB NOT NULL,"
+	 " lease TEXT NOT NULL, offer TEXT NOT NULL, mint TEXT NOT NULL, payment_key TEXT NOT NULL,"
+	 " price_msat INTEGER NOT NULL, price_per INTEGER NOT NULL, image TEXT NOT NULL,"
+	 " request_id TEXT NOT NULL, paid_msat INTEGER NOT NULL, refund_msat INTEGER NOT NULL,"
+	 " created_at INTEGER NOT NULL, started_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
+	 " ended_at INTEGER NOT NULL, exit_status INTEGER NOT NULL, why TEXT NOT NULL,"
+	 " receipt TEXT);"
+	 "CREATE TABLE ask(request_id TEXT PRIMARY KEY, name TEXT NOT NULL,"
+	 " token_out INTEGER NOT NULL, rumor_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
+	 " text BLOB, open INTEGER NOT NULL DEFAULT 1);"
+	 "CREATE INDEX ask_open ON ask(open) WHERE open = 1;"},
 };
 
-static const struct db_schema schema = { "book", steps, ARRAY_SIZE(steps) };
+static const struct db_schema schema = {"book", steps, ARRAY_SIZE(steps)};
 
 int book_migrate(struct db *d, struct err *e)
 {
@@ -61,10 +62,11 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 
 int book_add(struct tx *tx, const struct book_entry *b, struct err *e)
 {
-	struct stmt *s = tx_write(tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
-				      "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
-				      "created_at,started_at,expires_at,ended_at,exit_status,why,name)"
-				      " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+	struct stmt *s =
+		tx_write(tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
+			     "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
+			     "created_at,started_at,expires_at,ended_at,exit_status,why,name)"
+			     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	int rc;
 
 	bind_entry(s, b);
@@ -228,8 +230,9 @@ void book_learn(struct book_entry *b, const struct reply *r)
 
 int book_ask_add(struct tx *tx, const struct book_ask *a, struct str text, struct err *e)
 {
-	struct stmt *s = tx_write(tx, "INSERT INTO ask(request_id,name,token_out,rumor_at,expires_at,"
-				      "text) VALUES(?,?,?,?,?,?)");
+	struct stmt *s =
+		tx_write(tx, "INSERT INTO ask(request_id,name,token_out,rumor_at,expires_at,"
+			     "text) VALUES(?,?,?,?,?,?)");
 
 	db_bind_text(s, 1, str_of(a->request_id));
 	db_bind_text(s, 2, str_of(a->name));
@@ -242,8 +245,7 @@ int book_ask_add(struct tx *tx, const struct book_ask *a, struct str text, struc
 
 int book_ask_close(struct tx *tx, const char *request_id, struct err *e)
 {
-	struct stmt *s =
-		tx_write(tx, "UPDATE ask SET open = 0, text = NULL WHERE request_id = ?");
+	struct stmt *s = tx_write(tx, "UPDATE ask SET open = 0, text = NULL WHERE request_id = ?");
 
 	db_bind_text(s, 1, str_of(request_id));
 	return tx_run(s, NULL, e) ? -1 : 0;
@@ -266,8 +268,9 @@ int book_ask_text(struct db *d, const char *request_id, struct buf *out, struct 
 int book_each_ask(struct db *d, int (*fn)(void *ctx, const struct book_ask *a), void *ctx,
 		  struct err *e)
 {
-	auto_stmt struct stmt *s = db_query(d, "SELECT request_id,name,token_out,rumor_at,expires_at"
-					       " FROM ask WHERE open = 1 ORDER BY rumor_at");
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT request_id,name,token_out,rumor_at,expires_at"
+			    " FROM ask WHERE open = 1 ORDER BY rumor_at");
 	struct book_ask a;
 	int rc;
 

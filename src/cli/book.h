@@ -64,7 +64,8 @@ int book_receipt(struct db *d, const char *name, struct buf *out, struct err *e)
 void book_learn(struct book_entry *b, const struct reply *r);
 
 /* `text` is the request's JSON, a secret. */
-int book_ask_add(struct tx *tx, const struct book_ask *a, struct str text, struct err *e) MUST_CHECK;
+int book_ask_add(struct tx *tx, const struct book_ask *a, struct str text,
+		 struct err *e) MUST_CHECK;
 int book_ask_close(struct tx *tx, const char *request_id, struct err *e) MUST_CHECK; /* blanks it */
 int book_ask_text(struct db *d, const char *request_id, struct buf *out, struct err *e) MUST_CHECK;
 int book_each_ask(struct db *d, int (*fn)(void *ctx, const struct book_ask *a), void *ctx,

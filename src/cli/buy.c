@@ -21,11 +21,11 @@ void buy_clear(struct buy *b)
 
 static int make_token(struct buy *b, int64_t expires_at, struct buf *token, int64_t *token_out)
 {
-	struct app_job job = { .app = b->app, .text = token };
-	struct wallet_send s = { .mint = b->entry->mint,
-				 .net = b->amount,
-				 .locktime = expires_at + LOCK_S,
-				 .ref = b->req->request_id };
+	struct app_job job = {.app = b->app, .text = token};
+	struct wallet_send s = {.mint = b->entry->mint,
+				.net = b->amount,
+				.locktime = expires_at + LOCK_S,
+				.ref = b->req->request_id};
 	struct err e;
 	int rc;
 
@@ -45,7 +45,8 @@ static int fill_refund_key(struct buy *b, int64_t token_out)
 	int rc = wallet_out_get(b->app->wallet, token_out, NULL, &out, &names, NULL, &e);
 
 	if (rc)
-		return rc < 0 ? app_fail(EXIT_STATE, &e) : app_failf(EXIT_STATE, "the token is lost");
+		return rc < 0 ? app_fail(EXIT_STATE, &e)
+			      : app_failf(EXIT_STATE, "the token is lost");
 	hex_encode(b->req->refund_key, out.refund_key, sizeof(out.refund_key));
 	return 0;
 }
@@ -94,7 +95,7 @@ static int store_answer(struct app *a, struct book_entry *entry, const struct bo
 static bool redeem_release(struct app *a, const struct book_ask *ask, const struct reply *r)
 {
 	auto_free struct wallet_release *rel = mem_zero(sizeof(*rel));
-	struct app_job job = { .app = a };
+	struct app_job job = {.app = a};
 	struct err e;
 
 	if (!r->nrelease || r->nrelease > WALLET_PROOFS_MAX)
@@ -138,8 +139,8 @@ static int answered(struct app *a, struct book_entry *entry, const struct book_a
 		return refused(a, ask, r);
 	if (r->stage != REPLY_STAGE_FAILED)
 		return 0;
-	return app_failf(EXIT_UNCLEAR, "%s; %llu sat are due back from the provider (%s)", r->message,
-			 (unsigned long long)sat_raw(msat_floor(r->refund_due)),
+	return app_failf(EXIT_UNCLEAR, "%s; %llu sat are due back from the provider (%s)",
+			 r->message, (unsigned long long)sat_raw(msat_floor(r->refund_due)),
 			 reply_code_name(r->code));
 }
 
@@ -165,8 +166,9 @@ static bool take_reply(void *ctx, const struct reply *r)
 static int no_answer(int how, const struct book_ask *ask)
 {
 	if (how == SESSION_UNSENT)
-		return app_failf(EXIT_RELAYS, "no relay took the request; the token was not handed over "
-					      "and is kept: lease recover");
+		return app_failf(EXIT_RELAYS,
+				 "no relay took the request; the token was not handed over "
+				 "and is kept: lease recover");
 	return app_failf(how == SESSION_INTERRUPTED ? 130 : EXIT_NO_ANSWER,
 			 "%s; %s is stored and nothing is lost: lease recover",
 			 how == SESSION_INTERRUPTED ? "interrupted" : "the provider did not answer",
@@ -175,12 +177,13 @@ static int no_answer(int how, const struct book_ask *ask)
 
 static int ask_and_wait(struct buy *b, const struct book_ask *ask, struct str text)
 {
-	struct session_send q = { .text = text,
-				  .request_id = ask->request_id,
-				  .rumor_at = ask->rumor_at,
-				  .timeout_ms = (ask->expires_at - clock_wall()) * 1000 + START_GRACE,
-				  .fn = take_reply,
-				  .ctx = b };
+	struct session_send q = {.text = text,
+				 .request_id = ask->request_id,
+				 .rumor_at = ask->rumor_at,
+				 .timeout_ms =
+					 (ask->expires_at - clock_wall()) * 1000 + START_GRACE,
+				 .fn = take_reply,
+				 .ctx = b};
 	int how = session_ask(b->session, &q);
 
 	if (how != SESSION_ANSWERED)
@@ -191,7 +194,7 @@ static int ask_and_wait(struct buy *b, const struct book_ask *ask, struct str te
 int buy_run(struct buy *b)
 {
 	auto_buf struct buf token = BUF(LEASE_TOKEN_MAX), text = BUF(LEASE_REQUEST_MAX);
-	struct book_ask ask = { .rumor_at = clock_wall(), .open = true };
+	struct book_ask ask = {.rumor_at = clock_wall(), .open = true};
 	struct err e;
 	int rc;
 
@@ -215,7 +218,7 @@ int buy_run(struct buy *b)
 static int token_spent(struct app *a, int64_t token_out, bool *spent)
 {
 	auto_buf struct buf state = BUF(64);
-	struct app_job job = { .app = a, .text = &state };
+	struct app_job job = {.app = a, .text = &state};
 	int rc;
 
 	wallet_token_state(a->wallet, token_out, app_job_news, &job);
@@ -226,7 +229,7 @@ static int token_spent(struct app *a, int64_t token_out, bool *spent)
 
 static int reclaim(struct app *a, const struct book_ask *ask, struct book_entry *entry)
 {
-	struct app_job job = { .app = a };
+	struct app_job job = {.app = a};
 	auto_tx struct tx *tx = NULL;
 	struct err e;
 	int rc;
@@ -250,7 +253,7 @@ int buy_recover(struct app *a, const struct book_ask *ask)
 	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
 	auto_session struct session *s = NULL;
 	struct book_entry entry;
-	struct buy b = { .app = a, .entry = &entry };
+	struct buy b = {.app = a, .entry = &entry};
 	bool spent;
 	struct err e;
 	int rc;
@@ -261,12 +264,12 @@ int buy_recover(struct app *a, const struct book_ask *ask)
 		return app_fail(EXIT_STATE, &e);
 	b.session = s;
 	if (ask->expires_at + LOCK_S > clock_wall()) {
-		struct session_send q = { .text = buf_view(&text),
-					  .request_id = ask->request_id,
-					  .rumor_at = ask->rumor_at,
-					  .timeout_ms = 20000,
-					  .fn = take_reply,
-					  .ctx = &b };
+		struct session_send q = {.text = buf_view(&text),
+					 .request_id = ask->request_id,
+					 .rumor_at = ask->rumor_at,
+					 .timeout_ms = 20000,
+					 .fn = take_reply,
+					 .ctx = &b};
 		if (session_ask(s, &q) == SESSION_ANSWERED) {
 			rc = answered(a, &entry, ask, b.reply);
 			buy_clear(&b);
@@ -280,8 +283,9 @@ int buy_recover(struct app *a, const struct book_ask *ask)
 		return app_failf(EXIT_UNCLEAR, "%s: the provider has the token and does not answer",
 				 ask->name);
 	if (ask->expires_at + LOCK_S > clock_wall())
-		return app_failf(EXIT_NO_ANSWER, "%s: the token is unspent; it comes back when its lock "
-						 "ends in %lld min",
+		return app_failf(EXIT_NO_ANSWER,
+				 "%s: the token is unspent; it comes back when its lock "
+				 "ends in %lld min",
 				 ask->name,
 				 (long long)(ask->expires_at + LOCK_S - clock_wall()) / 60 + 1);
 	return reclaim(a, ask, &entry);

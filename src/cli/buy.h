@@ -1,5 +1,5 @@
-/* Paying a provider: token made, request and token stored, sent, and the answer turned into book and
- * wallet. One way for a spawn and a top-up. */
+/* Paying a provider: token made, request and token stored, sent, and the answer turned into book
+ * and wallet. One way for a spawn and a top-up. */
 #ifndef CLI_BUY_H
 #define CLI_BUY_H
 

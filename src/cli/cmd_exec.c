@@ -55,6 +55,11 @@ static int set_env(struct spec *s, const struct opt_list *env, struct err *e)
 	return 0;
 }
 
+int cli_command_at(int argc, char **argv)
+{
+	return argc > 1 && !strcmp(argv[1], "--") ? 2 : 1;
+}
+
 int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdir, const char *user,
 		  struct err *e)
 {
@@ -69,7 +74,7 @@ static int fill_exec(struct request *req, const struct exec_options *o, int argc
 {
 	if (o->timeout && str_duration(str_of(o->timeout), 600, &req->timeout, e) < 0)
 		return err_wrap(e, "--timeout");
-	for (int i = 0; i < argc; i++)
+	for (int i = cli_command_at(argc, argv); i < argc; i++)
 		if (spec_add_arg(&req->spec, str_of(argv[i]), e) < 0)
 			return -1;
 	if (o->interactive && read_input(req, e) < 0)
@@ -81,16 +86,16 @@ int verb_exec(void *ctx, const void *options, int argc, char **argv)
 {
 	const struct exec_options *o = options;
 	struct app *a = ctx;
-	auto_pieces struct pieces p = { .exit_status = -1 };
+	auto_pieces struct pieces p = {.exit_status = -1};
 	auto_request struct request *req = request_new(REQUEST_EXEC);
 	auto_session struct session *s = NULL;
 	struct book_entry b;
 	struct err e;
 	int rc;
 
-	if (argc < 2)
+	if (cli_command_at(argc, argv) >= argc)
 		return app_failf(EXIT_USAGE, "want NAME COMMAND…");
-	if (fill_exec(req, o, argc - 1, argv + 1, &e) < 0)
+	if (fill_exec(req, o, argc, argv, &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
 	rc = find(a, argv[0], &b);
 	if (rc)
@@ -112,7 +117,7 @@ int verb_logs(void *ctx, const void *options, int argc, char **argv)
 	struct app *a = ctx;
 	auto_session struct session *s = NULL;
 	struct book_entry b;
-	struct attach t = { .app = a, .entry = &b, .follow = o->follow, .exit_status = -1 };
+	struct attach t = {.app = a, .entry = &b, .follow = o->follow, .exit_status = -1};
 	struct err e;
 	int rc;
 

@@ -23,8 +23,8 @@ static void print_entry(const struct book_entry *b)
 		out_left(left, sizeof(left), b->expires_at - clock_wall());
 	printf("%-20s  %-8s  %-9s  %-16s  %-12s  %s\n", b->name,
 	       b->state == BOOK_RUNNING && b->expires_at <= clock_wall() ? "expired"
-	       : b->state == BOOK_RUNNING && b->exit_status >= 0	  ? "exited"
-									  : book_state_name(b->state),
+	       : b->state == BOOK_RUNNING && b->exit_status >= 0	 ? "exited"
+								 : book_state_name(b->state),
 	       left, b->lease, key, b->image);
 }
 
@@ -52,7 +52,7 @@ static int list_entry(void *ctx, const struct book_entry *b)
 int verb_ls(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
-	struct listing_ctx c = { a, ((const struct ls_options *)options)->all };
+	struct listing_ctx c = {a, ((const struct ls_options *)options)->all};
 	struct err e;
 
 	if (argc)
@@ -80,7 +80,8 @@ static int find(struct app *a, int argc, char **argv, struct book_entry *b)
 	rc = book_get(a->db, argv[0], b, &e);
 	if (rc < 0)
 		return app_fail(EXIT_STATE, &e);
-	return rc ? app_failf(EXIT_NOT_FOUND, "no lease named %s; lease ls -a lists all", argv[0]) : 0;
+	return rc ? app_failf(EXIT_NOT_FOUND, "no lease named %s; lease ls -a lists all", argv[0])
+		  : 0;
 }
 
 int verb_show(void *ctx, const void *options, int argc, char **argv)
@@ -154,7 +155,7 @@ static int topup(struct app *a, struct book_entry *b, int64_t seconds)
 {
 	auto_request struct request *req = request_new(REQUEST_TOPUP);
 	auto_session struct session *s = NULL;
-	struct buy buy = { .app = a, .entry = b, .req = req, .wait_s = 120 };
+	struct buy buy = {.app = a, .entry = b, .req = req, .wait_s = 120};
 	struct msat cost;
 	char left[32];
 	struct err e;
@@ -226,7 +227,8 @@ int verb_rm(void *ctx, const void *options, int argc, char **argv)
 		one = book_get(a->db, argv[i], &b, &e);
 		if (one < 0)
 			return app_fail(EXIT_STATE, &e);
-		one = one ? app_failf(EXIT_NOT_FOUND, "no lease named %s", argv[i]) : remove_one(a, &b);
+		one = one ? app_failf(EXIT_NOT_FOUND, "no lease named %s", argv[i])
+			  : remove_one(a, &b);
 		if (!one)
 			printf("%s\n", b.name);
 		rc = one ? one : rc;
@@ -253,7 +255,7 @@ static int collect_ask(void *ctx, const struct book_ask *ask_row)
 int verb_recover(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
-	struct asks s = { 0 };
+	struct asks s = {0};
 	struct err e;
 	int rc = 0, one;
 
@@ -306,7 +308,8 @@ int verb_identity(void *ctx, const void *options, int argc, char **argv)
 	struct err e;
 
 	if (argc != 1)
-		return app_failf(EXIT_USAGE, "want a provider: the key that it knows you by is printed");
+		return app_failf(EXIT_USAGE,
+				 "want a provider: the key that it knows you by is printed");
 	if (nip19_parse_key(&provider, str_of(argv[0]), &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
 	if (app_open(a, &e) < 0)

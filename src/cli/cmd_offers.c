@@ -46,7 +46,7 @@ static void print_listing(const struct listing *l)
 int verb_offers(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
-	auto_market struct market m = { 0 };
+	auto_market struct market m = {0};
 	struct err e;
 
 	if (argc)

@@ -1,6 +1,6 @@
 /*
- * lease run: choose an offer, pay, start, and unless detached follow the command, end the lease with
- * it and exit with its status. Without --for ten minutes are bought.
+ * lease run: choose an offer, pay, start, and unless detached follow the command, end the lease
+ * with it and exit with its status. Without --for ten minutes are bought.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -58,7 +58,7 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 
 	if (spec_set_image(s, str_of(argv[0]), e) < 0)
 		return -1;
-	for (int i = 1; i < argc; i++)
+	for (int i = cli_command_at(argc, argv); i < argc; i++)
 		if (spec_add_arg(s, str_of(argv[i]), e) < 0)
 			return -1;
 	if (o->entrypoint && spec_add_entrypoint(s, str_of(o->entrypoint), e) < 0)
@@ -110,7 +110,7 @@ static int match_mint(void *ctx, const char *mint, const struct wallet_balance *
 
 static int choose_mint(struct run *r, struct err *e)
 {
-	struct funded f = { .offer = &r->offer, .need = r->amount };
+	struct funded f = {.offer = &r->offer, .need = r->amount};
 	const struct offer_mint *m;
 	char url[WALLET_URL_MAX + 1];
 
@@ -142,14 +142,15 @@ static int price_it(struct run *r, struct err *e)
 	if (sat_cmp(r->amount, r->offer.min_payment) < 0)
 		r->amount = r->offer.min_payment;
 	if (r->has_budget && sat_cmp(r->amount, r->budget) > 0)
-		return err_set(e, ERRK_DENIED, "it costs %" PRIu64 " sat, over the budget of %" PRIu64,
+		return err_set(e, ERRK_DENIED,
+			       "it costs %" PRIu64 " sat, over the budget of %" PRIu64,
 			       sat_raw(r->amount), sat_raw(r->budget));
 	return 0;
 }
 
 static int choose(struct run *r)
 {
-	auto_market struct market m = { 0 };
+	auto_market struct market m = {0};
 	const struct listing *l;
 	struct err e;
 
@@ -200,12 +201,12 @@ static int name_free(struct run *r)
 
 static int buy(struct run *r)
 {
-	struct buy b = { .app = r->app,
-			 .session = r->session,
-			 .entry = &r->entry,
-			 .req = r->req,
-			 .amount = r->amount,
-			 .wait_s = 120 };
+	struct buy b = {.app = r->app,
+			.session = r->session,
+			.entry = &r->entry,
+			.req = r->req,
+			.amount = r->amount,
+			.wait_s = 120};
 	int rc;
 
 	hex_encode(r->req->offer, r->offer.id, sizeof(r->offer.id));
@@ -226,11 +227,11 @@ static int detached(struct run *r)
 
 static int follow(struct run *r)
 {
-	struct attach t = { .app = r->app,
-			    .session = r->session,
-			    .entry = &r->entry,
-			    .follow = true,
-			    .exit_status = -1 };
+	struct attach t = {.app = r->app,
+			   .session = r->session,
+			   .entry = &r->entry,
+			   .follow = true,
+			   .exit_status = -1};
 	int rc = attach_run(&t);
 
 	if (r->app->interrupted)
@@ -251,7 +252,7 @@ int verb_run(void *ctx, const void *options, int argc, char **argv)
 {
 	auto_request struct request *req = request_new(REQUEST_SPAWN);
 	auto_session struct session *s = NULL;
-	struct run r = { .app = ctx, .o = options, .req = req };
+	struct run r = {.app = ctx, .o = options, .req = req};
 	struct err e;
 	int rc;
 

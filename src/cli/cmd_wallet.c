@@ -15,7 +15,7 @@ int verb_wallet_fund(void *ctx, const void *options, int argc, char **argv)
 {
 	const struct mint_options *o = options;
 	struct app *a = ctx;
-	struct app_job job = { .app = a };
+	struct app_job job = {.app = a};
 	char mint[WALLET_URL_MAX + 1];
 	struct sat amount;
 	struct err e;
@@ -66,7 +66,7 @@ int verb_wallet_balance(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
 	auto_buf struct buf text = BUF(65536);
-	struct balances s = { .w = JSONW(&text), .json = a->g.json };
+	struct balances s = {.w = JSONW(&text), .json = a->g.json};
 	struct err e;
 
 	if (argc)
@@ -97,12 +97,13 @@ static int read_token(const char *path, struct buf *out, struct err *e)
 	return buf_check(out, "token", e);
 }
 
-/* The token comes by a file or standard input: arguments can be read by everybody on the machine. */
+/* The token comes by a file or standard input: arguments can be read by everybody on the machine.
+ */
 int verb_wallet_receive(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
 	auto_buf struct buf token = BUF(1 << 20);
-	struct app_job job = { .app = a };
+	struct app_job job = {.app = a};
 	struct err e;
 	int rc;
 
@@ -122,9 +123,9 @@ int verb_wallet_receive(void *ctx, const void *options, int argc, char **argv)
 static const char *out_state(enum wallet_out_state s)
 {
 	static const char *const names[] = {
-		[WALLET_OUT_MAKING] = "making",	      [WALLET_OUT_OPEN] = "open",
-		[WALLET_OUT_TAKEN] = "taken",	      [WALLET_OUT_RETURNING] = "returning",
-		[WALLET_OUT_RETURNED] = "returned",   [WALLET_OUT_FAILED] = "failed",
+		[WALLET_OUT_MAKING] = "making",	    [WALLET_OUT_OPEN] = "open",
+		[WALLET_OUT_TAKEN] = "taken",	    [WALLET_OUT_RETURNING] = "returning",
+		[WALLET_OUT_RETURNED] = "returned", [WALLET_OUT_FAILED] = "failed",
 	};
 
 	return names[s];
@@ -140,8 +141,8 @@ static int print_out(void *ctx, const struct wallet_out *o)
 		return 0;
 	clock_format(when, o->locktime);
 	if (a->g.json)
-		printf("{\"id\":%" PRId64 ",\"state\":\"%s\",\"sat\":%" PRIu64 ",\"locktime\":%" PRId64
-		       "}\n",
+		printf("{\"id\":%" PRId64 ",\"state\":\"%s\",\"sat\":%" PRIu64
+		       ",\"locktime\":%" PRId64 "}\n",
 		       o->id, out_state(o->state), sat_raw(o->amount), o->locktime);
 	else
 		printf("%6" PRId64 "  %-9s  %8" PRIu64 " sat  comes back after %s\n", o->id,

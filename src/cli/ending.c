@@ -61,7 +61,9 @@ static void print_bill(const struct app *a, const struct book_entry *b)
 	uint64_t back = sat_raw(msat_floor(b->refund_due)), paid = sat_raw(msat_ceil(b->paid));
 	int64_t ran = b->started_at ? b->ended_at - b->started_at : 0;
 
-	app_say(a, "ran %" PRId64 " s, paid %" PRIu64 " sat, %" PRIu64 " sat due back, erased, receipt %.4s",
+	app_say(a,
+		"ran %" PRId64 " s, paid %" PRIu64 " sat, %" PRIu64
+		" sat due back, erased, receipt %.4s",
 		ran > 0 ? ran : 0, paid, back, b->lease);
 }
 
@@ -79,8 +81,8 @@ static int ask_end(struct session *s, struct ending *n)
 	if (rc)
 		return session_failed(rc);
 	if (r->stage == REPLY_STAGE_REFUSED)
-		return app_failf(r->code == REPLY_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_REFUSED, "%s: %s",
-				 n->b->name, r->message);
+		return app_failf(r->code == REPLY_NOT_FOUND ? EXIT_NOT_FOUND : EXIT_REFUSED,
+				 "%s: %s", n->b->name, r->message);
 	n->status = ending_learn(n->app, n->b, r);
 	n->done |= n->b->state == BOOK_ENDED;
 	return n->status;
@@ -88,7 +90,7 @@ static int ask_end(struct session *s, struct ending *n)
 
 int ending_run(struct app *a, struct session *s, struct book_entry *b)
 {
-	struct ending n = { .app = a, .b = b };
+	struct ending n = {.app = a, .b = b};
 	int rc, how = APP_DONE;
 	int64_t end = clock_mono_ms() + ERASE_MS;
 
@@ -102,8 +104,9 @@ int ending_run(struct app *a, struct session *s, struct book_entry *b)
 	if (rc)
 		return rc;
 	if (!n.done)
-		return app_failf(EXIT_NO_ANSWER, "%s ends; the provider has not said yet that it is "
-						 "erased: lease status %s",
+		return app_failf(EXIT_NO_ANSWER,
+				 "%s ends; the provider has not said yet that it is "
+				 "erased: lease status %s",
 				 b->name, b->name);
 	print_bill(a, b);
 	return 0;

@@ -11,87 +11,120 @@
 #define O(type, name) offsetof(struct type, name)
 
 static const struct opt run_opts[] = {
-	{ 'd', "detach", OPT_FLAG, O(run_options, detach), NULL, "print the name and return" },
-	{ 0, "keep", OPT_FLAG, O(run_options, keep), NULL, "keep the lease when the command ends" },
-	{ 0, "for", OPT_STRING, O(run_options, wait), "TIME", "time to buy (10m)" },
-	{ 0, "name", OPT_STRING, O(run_options, name), "NAME", "name of the lease" },
-	{ 'e', "env", OPT_LIST, O(run_options, env), "K=V", "environment; may repeat" },
-	{ 'w', "workdir", OPT_STRING, O(run_options, workdir), "PATH", "working directory" },
-	{ 'u', "user", OPT_STRING, O(run_options, user), "USER", "user inside" },
-	{ 0, "entrypoint", OPT_STRING, O(run_options, entrypoint), "PATH", "instead of the image's" },
-	{ 0, "hostname", OPT_STRING, O(run_options, hostname), "NAME", "host name inside" },
-	{ 0, "cpus", OPT_STRING, O(run_options, cpus), "N", "an offer with at least so many" },
-	{ 0, "memory", OPT_STRING, O(run_options, memory), "SIZE", "an offer with at least so much" },
-	{ 0, "provider", OPT_STRING, O(run_options, provider), "KEY", "buy from this one" },
-	{ 0, "offer", OPT_STRING, O(run_options, offer), "NAME", "buy this offer" },
-	{ 0, "mint", OPT_STRING, O(run_options, mint), "URL", "pay with this mint's ecash" },
-	{ 0, "budget", OPT_STRING, O(run_options, budget), "SAT", "pay at most so much" },
+	{'d', "detach", OPT_FLAG, O(run_options, detach), NULL, "print the name and return"},
+	{0, "keep", OPT_FLAG, O(run_options, keep), NULL, "keep the lease when the command ends"},
+	{0, "for", OPT_STRING, O(run_options, wait), "TIME", "time to buy (10m)"},
+	{0, "name", OPT_STRING, O(run_options, name), "NAME", "name of the lease"},
+	{'e', "env", OPT_LIST, O(run_options, env), "K=V", "environment; may repeat"},
+	{'w', "workdir", OPT_STRING, O(run_options, workdir), "PATH", "working directory"},
+	{'u', "user", OPT_STRING, O(run_options, user), "USER", "user inside"},
+	{0, "entrypoint", OPT_STRING, O(run_options, entrypoint), "PATH", "instead of the image's"},
+	{0, "hostname", OPT_STRING, O(run_options, hostname), "NAME", "host name inside"},
+	{0, "cpus", OPT_STRING, O(run_options, cpus), "N", "an offer with at least so many"},
+	{0, "memory", OPT_STRING, O(run_options, memory), "SIZE", "an offer with at least so much"},
+	{0, "provider", OPT_STRING, O(run_options, provider), "KEY", "buy from this one"},
+	{0, "offer", OPT_STRING, O(run_options, offer), "NAME", "buy this offer"},
+	{0, "mint", OPT_STRING, O(run_options, mint), "URL", "pay with this mint's ecash"},
+	{0, "budget", OPT_STRING, O(run_options, budget), "SAT", "pay at most so much"},
 };
 
 static const struct opt exec_opts[] = {
-	{ 'i', "interactive", OPT_FLAG, O(exec_options, interactive), NULL,
-	  "send standard input (at most 8 KiB)" },
-	{ 'e', "env", OPT_LIST, O(exec_options, env), "K=V", "environment; may repeat" },
-	{ 'w', "workdir", OPT_STRING, O(exec_options, workdir), "PATH", "working directory" },
-	{ 'u', "user", OPT_STRING, O(exec_options, user), "USER", "user inside" },
-	{ 0, "timeout", OPT_STRING, O(exec_options, timeout), "TIME", "kill it after so long (60s)" },
+	{'i', "interactive", OPT_FLAG, O(exec_options, interactive), NULL,
+	 "send standard input (at most 8 KiB)"},
+	{'e', "env", OPT_LIST, O(exec_options, env), "K=V", "environment; may repeat"},
+	{'w', "workdir", OPT_STRING, O(exec_options, workdir), "PATH", "working directory"},
+	{'u', "user", OPT_STRING, O(exec_options, user), "USER", "user inside"},
+	{0, "timeout", OPT_STRING, O(exec_options, timeout), "TIME", "kill it after so long (60s)"},
 };
 
 static const struct opt logs_opts[] = {
-	{ 'f', "follow", OPT_FLAG, O(logs_options, follow), NULL, "until the command ends" },
-	{ 'n', "tail", OPT_STRING, O(logs_options, tail), "N", "only the end of the log" },
+	{'f', "follow", OPT_FLAG, O(logs_options, follow), NULL, "until the command ends"},
+	{'n', "tail", OPT_STRING, O(logs_options, tail), "N", "only the end of the log"},
 };
 
 static const struct opt topup_opts[] = {
-	{ 0, "for", OPT_STRING, O(topup_options, wait), "TIME", "time to add (10m)" },
+	{0, "for", OPT_STRING, O(topup_options, wait), "TIME", "time to add (10m)"},
 };
 
 static const struct opt ls_opts[] = {
-	{ 'a', "all", OPT_FLAG, O(ls_options, all), NULL, "also those that have ended" },
+	{'a', "all", OPT_FLAG, O(ls_options, all), NULL, "also those that have ended"},
 };
 
 static const struct opt mint_opts[] = {
-	{ 0, "mint", OPT_STRING, O(mint_options, mint), "URL", "which mint" },
+	{0, "mint", OPT_STRING, O(mint_options, mint), "URL", "which mint"},
 };
 
 #define OPTS(o, type) .opts = o, .nopts = ARRAY_SIZE(o), .size = sizeof(struct type)
 
 static const struct verb verbs[] = {
-	{ .name = "offers", .args = "", .help = "list what is for sale", .run = verb_offers },
-	{ .name = "run", .args = "[OPTION…] IMAGE [COMMAND…]", .help = "buy a lease and run a command",
-	  OPTS(run_opts, run_options), .stop_at_arg = true, .run = verb_run },
-	{ .name = "exec", .args = "[OPTION…] NAME COMMAND…", .help = "run one more command in a lease",
-	  OPTS(exec_opts, exec_options), .stop_at_arg = true, .run = verb_exec },
-	{ .name = "logs", .args = "[OPTION…] NAME", .help = "what its command printed",
-	  OPTS(logs_opts, logs_options), .run = verb_logs },
-	{ .name = "ls", .args = "[-a]", .help = "list your leases", OPTS(ls_opts, ls_options),
-	  .run = verb_ls },
-	{ .name = "show", .args = "NAME", .help = "all that is known of a lease, with its receipt",
-	  .run = verb_show },
-	{ .name = "status", .args = "NAME", .help = "ask the provider", .run = verb_status },
-	{ .name = "topup", .args = "[--for TIME] NAME", .help = "buy more time",
-	  OPTS(topup_opts, topup_options), .run = verb_topup },
-	{ .name = "rm", .args = "NAME…", .help = "end a lease and have it erased", .run = verb_rm },
-	{ .name = "recover", .args = "", .help = "settle payments whose fate is not known",
-	  .run = verb_recover },
-	{ .name = "verify", .args = "FILE", .help = "check a receipt offline", .run = verb_verify },
-	{ .name = "identity", .args = "PROVIDER", .help = "the key that a provider knows you by",
-	  .run = verb_identity },
-	{ .name = "wallet fund", .args = "[--mint URL] SAT", .help = "add money by a Lightning invoice",
-	  OPTS(mint_opts, mint_options), .run = verb_wallet_fund },
-	{ .name = "wallet balance", .args = "", .help = "money at each mint",
-	  .run = verb_wallet_balance },
-	{ .name = "wallet receive", .args = "[FILE]", .help = "take a token from a file or standard input",
-	  .run = verb_wallet_receive },
-	{ .name = "wallet pending", .args = "", .help = "tokens handed out whose fate is not known",
-	  .run = verb_wallet_pending },
+	{.name = "offers", .args = "", .help = "list what is for sale", .run = verb_offers},
+	{.name = "run",
+	 .args = "[OPTION…] IMAGE [COMMAND…]",
+	 .help = "buy a lease and run a command",
+	 OPTS(run_opts, run_options),
+	 .stop_at_arg = true,
+	 .run = verb_run},
+	{.name = "exec",
+	 .args = "[OPTION…] NAME COMMAND…",
+	 .help = "run one more command in a lease",
+	 OPTS(exec_opts, exec_options),
+	 .stop_at_arg = true,
+	 .run = verb_exec},
+	{.name = "logs",
+	 .args = "[OPTION…] NAME",
+	 .help = "what its command printed",
+	 OPTS(logs_opts, logs_options),
+	 .run = verb_logs},
+	{.name = "ls",
+	 .args = "[-a]",
+	 .help = "list your leases",
+	 OPTS(ls_opts, ls_options),
+	 .run = verb_ls},
+	{.name = "show",
+	 .args = "NAME",
+	 .help = "all that is known of a lease, with its receipt",
+	 .run = verb_show},
+	{.name = "status", .args = "NAME", .help = "ask the provider", .run = verb_status},
+	{.name = "topup",
+	 .args = "[--for TIME] NAME",
+	 .help = "buy more time",
+	 OPTS(topup_opts, topup_options),
+	 .run = verb_topup},
+	{.name = "rm", .args = "NAME…", .help = "end a lease and have it erased", .run = verb_rm},
+	{.name = "recover",
+	 .args = "",
+	 .help = "settle payments whose fate is not known",
+	 .run = verb_recover},
+	{.name = "verify", .args = "FILE", .help = "check a receipt offline", .run = verb_verify},
+	{.name = "identity",
+	 .args = "PROVIDER",
+	 .help = "the key that a provider knows you by",
+	 .run = verb_identity},
+	{.name = "wallet fund",
+	 .args = "[--mint URL] SAT",
+	 .help = "add money by a Lightning invoice",
+	 OPTS(mint_opts, mint_options),
+	 .run = verb_wallet_fund},
+	{.name = "wallet balance",
+	 .args = "",
+	 .help = "money at each mint",
+	 .run = verb_wallet_balance},
+	{.name = "wallet receive",
+	 .args = "[FILE]",
+	 .help = "take a token from a file or standard input",
+	 .run = verb_wallet_receive},
+	{.name = "wallet pending",
+	 .args = "",
+	 .help = "tokens handed out whose fate is not known",
+	 .run = verb_wallet_pending},
 };
 
 static const struct opt globals[] = {
-	{ 0, "home", OPT_STRING, O(app_globals, home), "DIR", "keep everything there (LEASE_HOME)" },
-	{ 0, "relay", OPT_LIST, O(app_globals, relays), "URL", "relay to use; may repeat (LEASE_RELAYS)" },
-	{ 0, "json", OPT_FLAG, O(app_globals, json), NULL, "print JSON" },
-	{ 'q', "quiet", OPT_FLAG, O(app_globals, quiet), NULL, "say nothing that was not asked for" },
+	{0, "home", OPT_STRING, O(app_globals, home), "DIR", "keep everything there (LEASE_HOME)"},
+	{0, "relay", OPT_LIST, O(app_globals, relays), "URL",
+	 "relay to use; may repeat (LEASE_RELAYS)"},
+	{0, "json", OPT_FLAG, O(app_globals, json), NULL, "print JSON"},
+	{'q', "quiet", OPT_FLAG, O(app_globals, quiet), NULL, "say nothing that was not asked for"},
 };
 
 static int arm_step(void)
@@ -104,7 +137,7 @@ static int arm_step(void)
 
 int main(int argc, char **argv)
 {
-	struct app app = { 0 };
+	struct app app = {0};
 	const struct program program = {
 		.name = "lease",
 		.summary = "buy containers by the second for Cashu ecash",

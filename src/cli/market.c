@@ -126,7 +126,7 @@ int market_load(struct app *a, struct market *m, struct err *e)
 	AUTO(nostr_pool_free) struct nostr_pool *pool = NULL;
 	auto_filter struct nostr_filter *offers = nostr_filter_new();
 	auto_filter struct nostr_filter *beats = nostr_filter_new();
-	struct loading ld = { .app = a, .m = m };
+	struct loading ld = {.app = a, .m = m};
 
 	if (app_pool(a, NULL, &pool, e) < 0)
 		return -1;
@@ -134,15 +134,14 @@ int market_load(struct app *a, struct market *m, struct err *e)
 	nostr_filter_tag(offers, 't', STR(LEASE_TAG_TOPIC));
 	nostr_filter_kind(beats, LEASE_KIND_HEARTBEAT);
 	nostr_filter_tag(beats, 't', STR(LEASE_TAG_TOPIC));
-	nostr_pool_subscribe(
-		pool, &(struct nostr_sub_ask){
-			      .mode = NOSTR_SUB_ONCE,
-			      .filters = (struct nostr_filter *const[]){ offers, beats },
-			      .nfilters = 2,
-			      .timeout_ms = LOAD_MS,
-			      .event = event_arrived,
-			      .done = relay_done,
-			      .ctx = &ld });
+	nostr_pool_subscribe(pool, &(struct nostr_sub_ask){
+					   .mode = NOSTR_SUB_ONCE,
+					   .filters = (struct nostr_filter *const[]){offers, beats},
+					   .nfilters = 2,
+					   .timeout_ms = LOAD_MS,
+					   .event = event_arrived,
+					   .done = relay_done,
+					   .ctx = &ld});
 	app_wait(a, LOAD_MS + 1000);
 	join_beats(&ld);
 	free(ld.beats);
@@ -194,7 +193,8 @@ static const char *misfit(const struct listing *l, const struct market_want *w)
 	if (o->max_lease < w->seconds)
 		return "no offer lasts so long";
 	if (!l->live)
-		return "the provider does not answer now (no heartbeat in the last three minutes, or drained)";
+		return "the provider does not answer now (no heartbeat in the last three minutes, "
+		       "or drained)";
 	return NULL;
 }
 
@@ -208,8 +208,8 @@ const struct listing *market_choose(const struct market *m, const struct market_
 	for (size_t i = 0; i < m->n; i++) {
 		const char *not = misfit(&m->v[i], w);
 
-		if (not) {
-			why = not;
+		if (not ) {
+			why = not ;
 			continue;
 		}
 		if (best && price_cost(&a, m->v[i].offer.price, 3600) &&

@@ -21,7 +21,7 @@ void out_price(char *dst, size_t size, struct price p)
 
 void out_bytes(char *dst, size_t size, uint64_t bytes)
 {
-	static const char *const units[] = { "", "Ki", "Mi", "Gi", "Ti" };
+	static const char *const units[] = {"", "Ki", "Mi", "Gi", "Ti"};
 	size_t u = 0;
 
 	while (u + 1 < ARRAY_SIZE(units) && bytes >= 1024 && bytes % 1024 == 0) {

@@ -60,11 +60,11 @@ static bool take_piece(void *ctx, const struct reply *r)
 int pieces_ask(struct session *s, struct request *req, int64_t timeout_ms, struct pieces *p)
 {
 	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
-	struct session_send q = { .request_id = req->request_id,
-				  .rumor_at = clock_wall(),
-				  .timeout_ms = timeout_ms,
-				  .fn = take_piece,
-				  .ctx = p };
+	struct session_send q = {.request_id = req->request_id,
+				 .rumor_at = clock_wall(),
+				 .timeout_ms = timeout_ms,
+				 .fn = take_piece,
+				 .ctx = p};
 	struct err e;
 	int how;
 

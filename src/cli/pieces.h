@@ -1,4 +1,5 @@
-/* Output that comes in pieces, one a reply: put in order and copied to standard output and error. */
+/* Output that comes in pieces, one a reply: put in order and copied to standard output and error.
+ */
 #ifndef CLI_PIECES_H
 #define CLI_PIECES_H
 

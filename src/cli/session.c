@@ -83,13 +83,13 @@ static int open_inbox(struct session *s, int64_t since, struct err *e)
 	nostr_filter_kind(f, NOSTR_WRAP);
 	nostr_filter_tag_key(f, 'p', &s->pubkey);
 	s->inbox = nostr_pool_subscribe(
-		s->pool, &(struct nostr_sub_ask){ .mode = NOSTR_SUB_DM,
-						  .filters = (struct nostr_filter *const[]){ f },
-						  .nfilters = 1,
-						  .last_good = since,
-						  .slack = NOSTR_SLACK_WRAP,
-						  .event = wrap_arrived,
-						  .ctx = s });
+		s->pool, &(struct nostr_sub_ask){.mode = NOSTR_SUB_DM,
+						 .filters = (struct nostr_filter *const[]){f},
+						 .nfilters = 1,
+						 .last_good = since,
+						 .slack = NOSTR_SLACK_WRAP,
+						 .event = wrap_arrived,
+						 .ctx = s});
 	return 0;
 }
 
@@ -140,9 +140,9 @@ static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_
 static void send_rumor(void *ctx)
 {
 	struct session *s = ctx;
-	const struct nostr_wrap_how how = { .now = clock_wall(),
-					    .backdate = NOSTR_BACKDATE,
-					    .expires = clock_wall() + WRAP_EXPIRES };
+	const struct nostr_wrap_how how = {.now = clock_wall(),
+					   .backdate = NOSTR_BACKDATE,
+					   .expires = clock_wall() + WRAP_EXPIRES};
 	auto_event struct nostr_event *wrap = NULL;
 	struct err e;
 
@@ -151,10 +151,10 @@ static void send_rumor(void *ctx)
 		app_fail(EXIT_OTHER, &e);
 		return;
 	}
-	nostr_pool_publish(s->pool, &(struct nostr_pub_ask){ .event = wrap,
-							     .urgency = NOSTR_PUB_URGENT,
-							     .fn = published,
-							     .ctx = s });
+	nostr_pool_publish(s->pool, &(struct nostr_pub_ask){.event = wrap,
+							    .urgency = NOSTR_PUB_URGENT,
+							    .fn = published,
+							    .ctx = s});
 	s->again = loop_timer_add(s->app->loop, s->again_ms, send_rumor, s);
 	s->again_ms *= 2;
 }
@@ -200,11 +200,11 @@ int session_call(struct session *s, struct request *req, int64_t timeout_ms, str
 		 struct err *e)
 {
 	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
-	struct session_send q = { .request_id = req->request_id,
-				  .rumor_at = clock_wall(),
-				  .timeout_ms = timeout_ms,
-				  .fn = keep_final,
-				  .ctx = out };
+	struct session_send q = {.request_id = req->request_id,
+				 .rumor_at = clock_wall(),
+				 .timeout_ms = timeout_ms,
+				 .fn = keep_final,
+				 .ctx = out};
 
 	*out = NULL;
 	if (!req->expires_at)
@@ -221,7 +221,8 @@ int session_failed(int how)
 	case SESSION_INTERRUPTED:
 		return app_failf(130, "interrupted");
 	case SESSION_UNSENT:
-		return app_failf(EXIT_RELAYS, "no relay took the request; see the relays with: lease offers");
+		return app_failf(EXIT_RELAYS,
+				 "no relay took the request; see the relays with: lease offers");
 	default:
 		return app_failf(EXIT_NO_ANSWER, "the provider did not answer in time");
 	}

@@ -22,10 +22,10 @@ void session_watch(struct session *s, const char *request_id, session_reply_fn *
 void session_unwatch(struct session *s, const char *request_id);
 
 struct session_send {
-	struct str text;       /* the request's JSON */
+	struct str text; /* the request's JSON */
 	const char *request_id;
-	int64_t rumor_at;      /* the same for every repetition */
-	int64_t timeout_ms;    /* of the whole wait */
+	int64_t rumor_at;   /* the same for every repetition */
+	int64_t timeout_ms; /* of the whole wait */
 	session_reply_fn *fn;
 	void *ctx;
 };

@@ -1,5 +1,5 @@
-/* The verbs of `lease`; each is one function in a file of its kind, called from the table in main.c.
- * ctx is the struct app. */
+/* The verbs of `lease`; each is one function in a file of its kind, called from the table in
+ * main.c. ctx is the struct app. */
 #ifndef CLI_VERBS_H
 #define CLI_VERBS_H
 
@@ -37,6 +37,8 @@ struct mint_options {
 	const char *mint;
 };
 
+/* Where the command begins in "IMAGE [--] COMMAND…". */
+int cli_command_at(int argc, char **argv);
 /* Environment, working directory and user from the options of run and exec. */
 int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdir, const char *user,
 		  struct err *e) MUST_CHECK;

@@ -31,9 +31,11 @@ static int reply_ending(struct engine *g, struct tx *tx, const struct lease *l,
 static int post_earnings(struct tx *tx, const struct lease *l, const struct lease_bill *b,
 			 struct err *e)
 {
-	struct ledger_posting p = {
-		.from = LEDGER_OPEN, .to = LEDGER_EARNED, .mint = l->mint, .ref = l->id, .plan = l->plan
-	};
+	struct ledger_posting p = {.from = LEDGER_OPEN,
+				   .to = LEDGER_EARNED,
+				   .mint = l->mint,
+				   .ref = l->id,
+				   .plan = l->plan};
 
 	if (!msat_add(&p.amount, b->used, b->kept))
 		return err_set(e, ERRK_LIMIT, "lease %s: amount", l->id);
@@ -122,7 +124,7 @@ static void destroyed(void *ctx, const struct priv_destroy_reply *r, const struc
 static void ask_destroy(void *ctx)
 {
 	struct work *w = ctx;
-	struct priv_destroy m = { 0 };
+	struct priv_destroy m = {0};
 
 	w->timer = NULL;
 	memcpy(m.id, w->id, sizeof(m.id));

@@ -55,8 +55,7 @@ int engine_new(struct engine **out, const struct engine_setup *s, struct err *e)
 	if (!pubkey_of(&g->pubkey, s->key))
 		return err_set(e, ERRK_INPUT, "the Nostr key is not a valid secret key");
 	if (nostr_unwrap_key(&g->me, s->key, e) < 0 || store_migrate(g->db, e) < 0 ||
-	    meta_get(g->db, "drain", &drain, e) < 0 || open_wallet(g, e) < 0 ||
-	    open_pool(g, e) < 0)
+	    meta_get(g->db, "drain", &drain, e) < 0 || open_wallet(g, e) < 0 || open_pool(g, e) < 0)
 		return -1;
 	g->draining = drain != 0;
 	*out = steal(&g);
@@ -112,10 +111,11 @@ static void listed(void *ctx, const struct priv_list_reply *r, const struct err 
 			erase_lease(g, it->id);
 	}
 	if (!error && r->more && r->items.n)
-		priv_client_list(g->host,
-				 &(struct priv_list){ .after = (char *)priv_list_at(r, r->items.n - 1)->id,
-						      .max = PRIV_LIST_MAX },
-				 listed, g);
+		priv_client_list(
+			g->host,
+			&(struct priv_list){.after = (char *)priv_list_at(r, r->items.n - 1)->id,
+					    .max = PRIV_LIST_MAX},
+			listed, g);
 }
 
 int engine_start(struct engine *g, struct err *e)
@@ -125,7 +125,7 @@ int engine_start(struct engine *g, struct err *e)
 	if (lease_each(g->db, LEASE_LIVE, 0, resume_one, g, e) < 0 ||
 	    wallet_resume(g->wallet, e) < 0 || intake_start(g, e) < 0 || offers_start(g, e) < 0)
 		return -1;
-	priv_client_list(g->host, &(struct priv_list){ .after = (char *)"", .max = PRIV_LIST_MAX },
+	priv_client_list(g->host, &(struct priv_list){.after = (char *)"", .max = PRIV_LIST_MAX},
 			 listed, g);
 	outbox_kick(g);
 	return 0;
@@ -275,9 +275,9 @@ static void report_lease(void *ctx, const char *id)
 		return;
 	jsonw_object(w, NULL);
 	jsonw_text(w, "lease", l.id);
-	jsonw_text(w, "state", l.state == LEASE_RUNNING && l.exit_status >= 0
-				       ? "exited"
-				       : lease_state_name(l.state));
+	jsonw_text(w, "state",
+		   l.state == LEASE_RUNNING && l.exit_status >= 0 ? "exited"
+								  : lease_state_name(l.state));
 	jsonw_text(w, "why", lease_why_name(l.why));
 	jsonw_hex(w, "owner", l.author.b, sizeof(l.author.b));
 	jsonw_text(w, "offer", l.offer);
@@ -299,7 +299,7 @@ static void report_lease(void *ctx, const char *id)
 
 int engine_report_leases(struct engine *g, bool all, struct buf *out, struct err *e)
 {
-	struct lease_report r = { g, JSONW(out) };
+	struct lease_report r = {g, JSONW(out)};
 	uint32_t final = LEASE_BIT(LEASE_ENDED) | LEASE_BIT(LEASE_REFUSED);
 
 	jsonw_object(&r.w, NULL);

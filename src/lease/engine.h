@@ -24,7 +24,7 @@ struct engine_offer {
 	struct spec_limits limits;
 	struct price price;
 	struct sat min_payment, refund_min;
-	int64_t max_lease, start_timeout; /* seconds */
+	int64_t max_lease, start_timeout;	       /* seconds */
 	char images[OFFER_IMAGES_MAX][OFFER_TEXT_MAX]; /* names that the helper knows */
 	size_t nimages;
 };
@@ -39,10 +39,10 @@ struct engine_setup {
 	struct http *http;
 	struct ws_context *ws;
 	struct priv_client *host;
-	const struct secret *key;   /* the provider's Nostr key */
-	const struct seed *seed;    /* the wallet's */
-	const char *instance;       /* random id of this agent, 32 hex characters */
-	const char *const *relays;  /* NULL-ended */
+	const struct secret *key;  /* the provider's Nostr key */
+	const struct seed *seed;   /* the wallet's */
+	const char *instance;	   /* random id of this agent, 32 hex characters */
+	const char *const *relays; /* NULL-ended */
 	const struct wallet_mint *mints;
 	size_t nmints;
 	enum wallet_lock_policy lock;

@@ -41,13 +41,13 @@ struct engine {
 	struct loop_timer *expiry_timer, *outbox_timer, *beat_timer, *offer_timer, *check_timer;
 	struct nostr_pool *mirror; /* reads our own offers back through connections of its own */
 	struct nostr_sub *mirror_sub;
-	size_t visible;            /* relays that showed all offers at the last look */
+	size_t visible;		     /* relays that showed all offers at the last look */
 	struct priv_node_reply node; /* last measurement; texts are not kept */
-	char volume[32], header[16], cgroup[8], isolation[32];
+	const char *volume, *header, *cgroup, *isolation; /* words for offers */
 	bool node_known, draining, stopping;
 
 	struct sending *sending; /* outbox rows on their way */
-	struct work *working;    /* leases with a helper request under way */
+	struct work *working;	 /* leases with a helper request under way */
 };
 
 /* --- working set: one helper step a lease at a time --- */
@@ -68,7 +68,7 @@ void work_end(struct work *w);
 
 int outbox_add(struct engine *g, struct tx *tx, const struct pubkey *to, const struct reply *r,
 	       struct err *e) MUST_CHECK;
-void outbox_kick(struct engine *g);  /* after the commit: publish what is due */
+void outbox_kick(struct engine *g); /* after the commit: publish what is due */
 /* The same request came again: its replies go out once more, at most once a minute. */
 int outbox_repeat(struct engine *g, const struct pubkey *to, const char *request_id,
 		  struct err *e) MUST_CHECK;
@@ -84,7 +84,7 @@ struct ask { /* a request on its way through the engine */
 	struct pubkey author;
 	uint8_t hash[32];
 	struct request *req; /* owned */
-	bool refreshed;      /* the mint's keysets were just read for it */
+	bool refreshed;	     /* the mint's keysets were just read for it */
 };
 struct ask *ask_take(const struct ask *a, struct request **req); /* a heap copy that owns *req */
 void ask_free(struct ask *a);
@@ -120,7 +120,7 @@ extern const struct wallet_ops money_ops;
 
 /* --- spawn.c, topup.c, verbs.c --- */
 
-void spawn_asked(struct ask *a);  /* owns a */
+void spawn_asked(struct ask *a);		     /* owns a */
 void spawn_resume(struct engine *g, const char *id); /* an ASKED lease after a restart */
 int spawn_settled(struct engine *g, struct tx *tx, const struct payment *p,
 		  const struct wallet_plan *plan, struct err *e) MUST_CHECK;
@@ -132,8 +132,8 @@ int payment_refused(struct engine *g, struct tx *tx, const struct payment *p,
 
 /* --- start.c --- */
 
-void start_lease(struct engine *g, const char *id); /* a PAID one; safe to repeat */
-void inspect_lease(struct engine *g, const char *id); /* a RUNNING one, after a restart */
+void start_lease(struct engine *g, const char *id);	    /* a PAID one; safe to repeat */
+void inspect_lease(struct engine *g, const char *id);	    /* a RUNNING one, after a restart */
 void set_deadline(struct engine *g, const struct lease *l); /* the keeper's, to expires_at */
 
 void topup_asked(struct ask *a);

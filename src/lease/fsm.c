@@ -14,8 +14,8 @@ static const uint32_t may_become[LEASE_NSTATES] = {
 };
 
 static const char *const state_names[LEASE_NSTATES] = {
-	[LEASE_ASKED] = "asked",     [LEASE_REFUSED] = "refused",   [LEASE_PAYING] = "paying",
-	[LEASE_PAID] = "starting",   [LEASE_RUNNING] = "running",   [LEASE_STOPPING] = "stopping",
+	[LEASE_ASKED] = "asked",   [LEASE_REFUSED] = "refused", [LEASE_PAYING] = "paying",
+	[LEASE_PAID] = "starting", [LEASE_RUNNING] = "running", [LEASE_STOPPING] = "stopping",
 	[LEASE_ENDED] = "ended",
 };
 

@@ -58,8 +58,9 @@ static int add_release(const struct ask *a, struct tx *tx, struct reply *r, stru
 
 	if (!a->req || !a->req->token)
 		return 0;
-	r->token = REPLY_TOKEN_UNSPENT;
 	rc = wallet_release(tx, a->g->wallet, str_of(a->req->token), rel, e);
+	/* What another request of ours holds is for that one to tell. */
+	r->token = rc == WALLET_NOT_FREE ? REPLY_TOKEN_SPENT : REPLY_TOKEN_UNSPENT;
 	if (rc < 0 && e->kind == ERRK_INPUT)
 		return 0; /* not even a token: nothing to release */
 	if (rc)
@@ -73,7 +74,7 @@ static int add_release(const struct ask *a, struct tx *tx, struct reply *r, stru
 
 static int store_refusal(const struct ask *a, struct reply *r, struct err *e)
 {
-	struct request_row row = { .author = a->author, .at = clock_wall() };
+	struct request_row row = {.author = a->author, .at = clock_wall()};
 	auto_tx struct tx *tx = NULL;
 
 	memcpy(row.request_id, r->request_id, sizeof(row.request_id));
@@ -122,7 +123,7 @@ static void dispatch(struct ask *a)
 /* Whether this request was here before: true when there is nothing left to do. */
 static bool known_before(struct ask *a)
 {
-	struct request_row row = { .author = a->author };
+	struct request_row row = {.author = a->author};
 	auto_reply struct reply *r = NULL;
 	struct err e;
 	int rc;
@@ -174,8 +175,8 @@ static void act(struct ask *ask, int decoded, const char *why)
 static void take_rumor(struct engine *g, const struct nostr_event *rumor)
 {
 	auto_request struct request *req = NULL;
-	struct ask a = { .g = g, .author = rumor->pubkey };
-	struct err e = { 0 };
+	struct ask a = {.g = g, .author = rumor->pubkey};
+	struct err e = {0};
 	int rc;
 
 	if (rumor->kind != LEASE_KIND_REQUEST || !author_charge(g, &rumor->pubkey, 1))
@@ -211,12 +212,12 @@ int intake_start(struct engine *g, struct err *e)
 	nostr_filter_kind(f, NOSTR_WRAP);
 	nostr_filter_tag_key(f, 'p', &g->pubkey);
 	g->inbox = nostr_pool_subscribe(
-		g->pool, &(struct nostr_sub_ask){ .mode = NOSTR_SUB_DM,
-						  .filters = (struct nostr_filter *const[]){ f },
-						  .nfilters = 1,
-						  .last_good = last_good,
-						  .slack = NOSTR_SLACK_WRAP,
-						  .event = wrap_arrived,
-						  .ctx = g });
+		g->pool, &(struct nostr_sub_ask){.mode = NOSTR_SUB_DM,
+						 .filters = (struct nostr_filter *const[]){f},
+						 .nfilters = 1,
+						 .last_good = last_good,
+						 .slack = NOSTR_SLACK_WRAP,
+						 .event = wrap_arrived,
+						 .ctx = g});
 	return 0;
 }

@@ -12,12 +12,12 @@
 
 enum lease_state {
 	LEASE_ASKED = 1, /* stored; nothing is claimed yet */
-	LEASE_REFUSED,   /* final: the money was not taken, or was not there */
-	LEASE_PAYING,    /* proofs claimed, swap planned */
-	LEASE_PAID,      /* money is ours, container is being started */
-	LEASE_RUNNING,   /* given; expires_at holds */
-	LEASE_STOPPING,  /* to be stopped and erased, until that is done */
-	LEASE_ENDED,     /* final: erased */
+	LEASE_REFUSED,	 /* final: the money was not taken, or was not there */
+	LEASE_PAYING,	 /* proofs claimed, swap planned */
+	LEASE_PAID,	 /* money is ours, container is being started */
+	LEASE_RUNNING,	 /* given; expires_at holds */
+	LEASE_STOPPING,	 /* to be stopped and erased, until that is done */
+	LEASE_ENDED,	 /* final: erased */
 };
 #define LEASE_NSTATES (LEASE_ENDED + 1)
 #define LEASE_BIT(s)  (1u << (s))
@@ -28,13 +28,13 @@ enum lease_state {
 
 enum lease_why {
 	WHY_NONE,
-	WHY_REFUSED,       /* see the reply's code */
-	WHY_EXPIRED,       /* paid time is over */
-	WHY_OWNER,         /* the buyer ended it */
-	WHY_OPERATOR,      /* the operator ended it */
+	WHY_REFUSED,	   /* see the reply's code */
+	WHY_EXPIRED,	   /* paid time is over */
+	WHY_OWNER,	   /* the buyer ended it */
+	WHY_OPERATOR,	   /* the operator ended it */
 	WHY_START_FAILED,  /* paid, but it never ran */
 	WHY_HOST_REBOOTED, /* the host lost it */
-	WHY_PAID_LATE,     /* the mint settled after the request's end: never started */
+	WHY_PAID_LATE,	   /* the mint settled after the request's end: never started */
 };
 
 struct lease {
@@ -51,16 +51,16 @@ struct lease {
 	char digest[SPEC_DIGEST_SIZE];
 	struct spec_limits limits; /* what it holds of the host */
 	char mint[256];
-	char refund_key[67];       /* hex; "" for a plain token */
-	int64_t plan;              /* of the first payment; 0: none yet */
-	struct msat paid;          /* net of the mint's fees, all payments */
-	struct sat fee;            /* what the mint kept */
+	char refund_key[67]; /* hex; "" for a plain token */
+	int64_t plan;	     /* of the first payment; 0: none yet */
+	struct msat paid;    /* net of the mint's fees, all payments */
+	struct sat fee;	     /* what the mint kept */
 	int64_t asked_at, not_after, paid_at, started_at, expires_at, ended_at; /* 0: not yet */
-	int64_t exit_status;       /* of its command; -1: runs, or not known */
+	int64_t exit_status; /* of its command; -1: runs, or not known */
 };
 
 const char *lease_state_name(enum lease_state s); /* "running" */
-const char *lease_why_name(enum lease_why w);     /* "expired"; "" for none */
+const char *lease_why_name(enum lease_why w);	  /* "expired"; "" for none */
 bool lease_may_become(enum lease_state from, enum lease_state to);
 
 /* Paid time in whole seconds at the lease's own price, never above its max_lease. */
@@ -70,7 +70,8 @@ int64_t lease_paid_seconds(const struct lease *l);
 struct lease_bill {
 	struct msat used;   /* paid time that passed, at the price */
 	struct msat unused; /* the rest */
-	struct msat refund; /* of it due to the buyer: whole sats, 0 below refund_min or without a key */
+	struct msat refund; /* of it due to the buyer: whole sats, 0 below refund_min or without a
+			       key */
 	struct msat kept;   /* of it kept */
 };
 void lease_bill(struct lease_bill *b, const struct lease *l, int64_t now);

@@ -1,5 +1,5 @@
-/* The wallet's side of spawn and top-up: verdicts become reply codes, closed plans find the lease or
- * the top-up that they pay for. */
+/* The wallet's side of spawn and top-up: verdicts become reply codes, closed plans find the lease
+ * or the top-up that they pay for. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -132,9 +132,10 @@ static int plan_rejected(void *ctx, struct tx *tx, const struct wallet_plan *pla
 	if (rc)
 		return rc < 0 ? -1 : 0;
 	if (plan->reason == WALLET_REJECT_BLOCKED)
-		log_broken("lease %s: the token was spent with our own key, but not by this payment; "
-			   "is another agent running on the same seed?",
-			   p.lease);
+		log_broken(
+			"lease %s: the token was spent with our own key, but not by this payment; "
+			"is another agent running on the same seed?",
+			p.lease);
 	if (p.kind == PAYMENT_SPAWN)
 		return spawn_rejected(g, tx, &p, plan, e);
 	return topup_rejected(g, tx, &p, plan, e);
@@ -145,7 +146,7 @@ static void plan_closed(void *ctx, const struct wallet_plan *plan)
 	struct engine *g = ctx;
 	struct payment p;
 	struct lease l;
-	struct err e = { 0 };
+	struct err e = {0};
 
 	outbox_kick(g);
 	if (payment_load(g->db, plan->id, &p, NULL, &e) || lease_load(g->db, p.lease, &l, &e))
@@ -189,8 +190,7 @@ int refund_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_
 {
 	uint8_t key[33];
 	const struct wallet_refund job = {
-		.lease = l->id, .number = number, .mint = l->mint, .amount = amount, .key = key
-	};
+		.lease = l->id, .number = number, .mint = l->mint, .amount = amount, .key = key};
 
 	if (!msat_raw(amount) || !l->refund_key[0])
 		return 0;

@@ -1,7 +1,7 @@
 /*
- * Offers and heartbeats: when and what to advertise. An offer is published when its images are known
- * and again before it lapses or when it changes; a replaced one's price holds for ten minutes. After
- * publishing, the offers are read back through connections of their own.
+ * Offers and heartbeats: when and what to advertise. An offer is published when its images are
+ * known and again before it lapses or when it changes; a replaced one's price holds for ten
+ * minutes. After publishing, the offers are read back through connections of their own.
  */
 #include <string.h>
 
@@ -34,7 +34,8 @@ int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
 		 struct price *price, struct err *e)
 {
 	auto_stmt struct stmt *s = db_query(
-		g->db, "SELECT name,price_msat,price_per,replaced_at FROM offer_event WHERE id = ?");
+		g->db,
+		"SELECT name,price_msat,price_per,replaced_at FROM offer_event WHERE id = ?");
 	auto_free char *name = NULL;
 	uint8_t id[32];
 	int64_t replaced;
@@ -66,7 +67,8 @@ static int store_offer(struct engine *g, struct offer_now *o, const uint8_t id[3
 
 	if (db_begin(&tx, g->db, e) < 0)
 		return -1;
-	s = tx_write(tx, "UPDATE offer_event SET replaced_at = ? WHERE name = ? AND replaced_at = 0");
+	s = tx_write(tx,
+		     "UPDATE offer_event SET replaced_at = ? WHERE name = ? AND replaced_at = 0");
 	db_bind_i64(s, 1, now);
 	db_bind_text(s, 2, str_of(o->terms.name));
 	if (tx_run(s, NULL, e))
@@ -112,6 +114,11 @@ static void fill_lists(struct engine *g, const struct offer_now *now, struct off
 		       strnlen(g->set.relays[i], OFFER_TEXT_MAX - 1));
 }
 
+static void copy_word(char *dst, size_t size, const char *word)
+{
+	memcpy(dst, word, strnlen(word, size - 1));
+}
+
 static void fill_offer(struct engine *g, const struct offer_now *now, struct offer *o)
 {
 	const struct engine_offer *t = &now->terms;
@@ -131,18 +138,18 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	o->refund_min = t->refund_min;
 	o->max_lease = t->max_lease;
 	o->start_timeout = t->start_timeout;
-	memcpy(o->isolation, g->isolation, sizeof(o->isolation));
-	memcpy(o->volume, g->volume, sizeof(g->volume));
-	memcpy(o->header, g->header, sizeof(o->header));
-	memcpy(o->network, g->set.network, strnlen(g->set.network, sizeof(o->network) - 1));
-	memcpy(o->cgroup, g->cgroup, sizeof(o->cgroup));
+	copy_word(o->isolation, sizeof(o->isolation), g->isolation);
+	copy_word(o->volume, sizeof(o->volume), g->volume);
+	copy_word(o->header, sizeof(o->header), g->header);
+	copy_word(o->network, sizeof(o->network), g->set.network);
+	copy_word(o->cgroup, sizeof(o->cgroup), g->cgroup);
 	o->accepting = !g->draining && !g->stopping;
 	fill_lists(g, now, o);
 }
 
 static void publish_event(struct engine *g, const struct nostr_event *ev, enum nostr_urgency u)
 {
-	nostr_pool_publish(g->pool, &(struct nostr_pub_ask){ .event = ev, .urgency = u });
+	nostr_pool_publish(g->pool, &(struct nostr_pub_ask){.event = ev, .urgency = u});
 }
 
 static void publish_offer(struct engine *g, struct offer_now *now)
@@ -231,12 +238,12 @@ static void read_back(void *ctx)
 	nostr_filter_kind(f, LEASE_KIND_OFFER);
 	nostr_filter_author(f, &g->pubkey);
 	g->mirror_sub = nostr_pool_subscribe(
-		g->mirror, &(struct nostr_sub_ask){ .mode = NOSTR_SUB_ONCE,
-						    .filters = (struct nostr_filter *const[]){ f },
-						    .nfilters = 1,
-						    .event = seen_offer,
-						    .done = mirror_done,
-						    .ctx = g });
+		g->mirror, &(struct nostr_sub_ask){.mode = NOSTR_SUB_ONCE,
+						   .filters = (struct nostr_filter *const[]){f},
+						   .nfilters = 1,
+						   .event = seen_offer,
+						   .done = mirror_done,
+						   .ctx = g});
 }
 
 static void republish(void *ctx)
@@ -293,8 +300,8 @@ static void name_images(struct engine *g, struct offer_now *o)
 	o->waiting = o->terms.nimages;
 	for (size_t i = 0; i < o->terms.nimages; i++) {
 		n = mem_zero(sizeof(*n));
-		*n = (struct naming){ g, o, i };
-		priv_client_image(g->host, &(struct priv_image){ .name = o->terms.images[i] }, named,
+		*n = (struct naming){g, o, i};
+		priv_client_image(g->host, &(struct priv_image){.name = o->terms.images[i]}, named,
 				  n);
 	}
 }
@@ -312,10 +319,10 @@ static void learn_node(struct engine *g, const struct priv_node_reply *r)
 	g->node = *r;
 	g->node.activation_why = g->node.backend = g->node.runtime = NULL;
 	g->node.kernel = g->node.arch = g->node.lsm = NULL;
-	strncpy(g->volume, volumes[r->activation], sizeof(g->volume) - 1);
-	strncpy(g->header, r->header_on_disk ? "disk" : "memory", sizeof(g->header) - 1);
-	strncpy(g->cgroup, r->cgroup_version == 1 ? "v1" : "v2", sizeof(g->cgroup) - 1);
-	strncpy(g->isolation, "shared-kernel", sizeof(g->isolation) - 1);
+	g->volume = volumes[r->activation];
+	g->header = r->header_on_disk ? "disk" : "memory";
+	g->cgroup = r->cgroup_version == 1 ? "v1" : "v2";
+	g->isolation = "shared-kernel";
 }
 
 static int next_seq(struct engine *g, int64_t *seq, struct err *e)
@@ -333,7 +340,7 @@ static int next_seq(struct engine *g, int64_t *seq, struct err *e)
 static void beat(struct engine *g)
 {
 	const struct priv_node_reply *n = &g->node;
-	struct heartbeat h = { .created_at = clock_wall(), .draining = g->draining };
+	struct heartbeat h = {.created_at = clock_wall(), .draining = g->draining};
 	auto_event struct nostr_event *ev = NULL;
 	uint64_t cpu = (uint64_t)n->cpus * 1000;
 	struct lease_use use;
@@ -386,7 +393,7 @@ static void measure(void *ctx)
 	struct engine *g = ctx;
 
 	g->beat_timer = NULL;
-	priv_client_node(g->host, &(struct priv_node){ 0 }, measured, g);
+	priv_client_node(g->host, &(struct priv_node){0}, measured, g);
 }
 
 int offers_start(struct engine *g, struct err *e)

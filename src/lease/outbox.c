@@ -10,7 +10,7 @@
 
 #define REPLY_BYTES  (128 * 1024)
 #define KEEP_SECONDS (3 * 86400) /* as long as wraps of a request can come back */
-#define GIVE_UP      (2 * 86400)
+#define GIVE_UP	     (2 * 86400)
 #define REPEAT_AFTER 60
 
 struct sending {
@@ -112,9 +112,9 @@ static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_
 static int publish(struct engine *g, int64_t id, unsigned tries, const struct pubkey *to,
 		   struct str text, struct err *e)
 {
-	const struct nostr_wrap_how how = {
-		.now = clock_wall(), .backdate = NOSTR_BACKDATE, .expires = clock_wall() + KEEP_SECONDS
-	};
+	const struct nostr_wrap_how how = {.now = clock_wall(),
+					   .backdate = NOSTR_BACKDATE,
+					   .expires = clock_wall() + KEEP_SECONDS};
 	auto_event struct nostr_event *rumor = nostr_event_new(LEASE_KIND_REPLY, how.now, text);
 	auto_event struct nostr_event *wrap = NULL;
 	struct sending *s;
@@ -127,10 +127,10 @@ static int publish(struct engine *g, int64_t id, unsigned tries, const struct pu
 	s->tries = tries;
 	s->next = g->sending;
 	g->sending = s;
-	s->pub = nostr_pool_publish(g->pool, &(struct nostr_pub_ask){ .event = wrap,
-								      .urgency = NOSTR_PUB_URGENT,
-								      .fn = published,
-								      .ctx = s });
+	s->pub = nostr_pool_publish(g->pool, &(struct nostr_pub_ask){.event = wrap,
+								     .urgency = NOSTR_PUB_URGENT,
+								     .fn = published,
+								     .ctx = s});
 	return 0;
 }
 

@@ -1,7 +1,7 @@
 /*
  * The receipt of a lease that has ended: an event kind 2402 signed with the provider's key, handed
- * to the buyer and never published. It says what was paid, used and kept, and what was erased; it is
- * honest about what nobody can show (a host with root read the memory).
+ * to the buyer and never published. It says what was paid, used and kept, and what was erased; it
+ * is honest about what nobody can show (a host with root read the memory).
  */
 #include <string.h>
 

@@ -39,7 +39,8 @@ static bool has_room(struct engine *g, const struct spec_limits *want)
 /* The offer's limits become the spec's: the buyer buys the offer, not a part of it. */
 static int complete_spec(struct spec *spec, const struct offer_now *o, struct err *e)
 {
-	if (spec->limits.cpu > o->terms.limits.cpu || spec->limits.memory > o->terms.limits.memory ||
+	if (spec->limits.cpu > o->terms.limits.cpu ||
+	    spec->limits.memory > o->terms.limits.memory ||
 	    spec->limits.disk > o->terms.limits.disk || spec->limits.pids > o->terms.limits.pids)
 		return err_set(e, ERRK_DENIED, "limits: more than the offer %s has", o->terms.name);
 	spec->limits = o->terms.limits;
@@ -129,7 +130,7 @@ static void new_lease(struct lease *l, const struct ask *a, const struct offer_n
 /* One commit: the request is known, the lease is asked for. STORE_KNOWN: a twin was faster. */
 static int store_asked(const struct ask *a, const struct lease *l, struct err *e)
 {
-	struct request_row row = { .author = a->author, .at = l->asked_at };
+	struct request_row row = {.author = a->author, .at = l->asked_at};
 	auto_buf struct buf spec = BUF(SPEC_JSON_MAX);
 	auto_tx struct tx *tx = NULL;
 	int rc;
@@ -152,8 +153,7 @@ static int refuse_lease(struct engine *g, struct lease *l, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
 
-	if (db_begin(&tx, g->db, e) < 0 ||
-	    lease_move(tx, l, LEASE_REFUSED, WHY_REFUSED, e) < 0)
+	if (db_begin(&tx, g->db, e) < 0 || lease_move(tx, l, LEASE_REFUSED, WHY_REFUSED, e) < 0)
 		return -1;
 	return db_commit(&tx, e);
 }
@@ -175,8 +175,8 @@ static void refuse_asked(const struct ask *a, struct lease *l, enum reply_code c
 static int store_paying(const struct ask *a, struct lease *l, const struct wallet_payment *pay,
 			struct err *e)
 {
-	struct payment p = { .kind = PAYMENT_SPAWN, .author = a->author };
-	const struct wallet_claim claim = { .ref = l->id, .not_after = l->not_after };
+	struct payment p = {.kind = PAYMENT_SPAWN, .author = a->author};
+	const struct wallet_claim claim = {.ref = l->id, .not_after = l->not_after};
 	auto_tx struct tx *tx = NULL;
 	int rc;
 
@@ -251,7 +251,7 @@ void spawn_asked(struct ask *ask)
 {
 	auto_ask struct ask *a = ask;
 	AUTO(wallet_payment_free) struct wallet_payment *money = NULL;
-	struct wallet_verdict v = { 0 };
+	struct wallet_verdict v = {0};
 	struct offer_now *o = NULL;
 	struct price price;
 	struct spawning *s;
@@ -277,7 +277,7 @@ void spawn_asked(struct ask *ask)
 	s->ask = steal(&a);
 	s->pay = steal(&money);
 	memcpy(s->id, l.id, sizeof(s->id));
-	priv_client_image(s->ask->g->host, &(struct priv_image){ .name = l.image }, image_found, s);
+	priv_client_image(s->ask->g->host, &(struct priv_image){.name = l.image}, image_found, s);
 }
 
 /* Its token was never stored, so nothing is ours: the buyer sends the same request again. */

@@ -9,6 +9,8 @@
 #include "base/step.h"
 #include "lease/engine_impl.h"
 
+#define RETRY_MS 2000
+
 /* --- one helper step a lease at a time --- */
 
 struct work *work_begin(struct engine *g, const char *id)
@@ -70,7 +72,7 @@ static void deadline_set(void *ctx, const struct priv_deadline_reply *r, const s
 
 void set_deadline(struct engine *g, const struct lease *l)
 {
-	struct priv_deadline d = { .deadline = l->expires_at };
+	struct priv_deadline d = {.deadline = l->expires_at};
 
 	memcpy(d.id, l->id, sizeof(d.id));
 	priv_client_deadline(g->host, &d, deadline_set, NULL);
@@ -85,6 +87,18 @@ static void failed(struct engine *g, struct lease *l, const char *why)
 		log_broken("lease %s: %s", l->id, e.msg);
 }
 
+static void start_again(void *ctx)
+{
+	struct work *w = ctx;
+	struct engine *g = w->g;
+	char id[LEASE_ID_HEX + 1];
+
+	w->timer = NULL;
+	memcpy(id, w->id, sizeof(id));
+	work_end(w);
+	start_lease(g, id);
+}
+
 static void started(void *ctx, const struct priv_start_reply *r, const struct err *error)
 {
 	struct work *w = ctx;
@@ -93,14 +107,16 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 	struct err e;
 	int rc = lease_load(g->db, w->id, &l, &e);
 
+	if (!rc && l.state == LEASE_PAID && error) { /* nobody knows: safe to repeat */
+		log_warn("lease %s: start: %s", l.id, error->msg);
+		loop_timer_del(w->timer);
+		w->timer = loop_timer_add(g->loop, RETRY_MS, start_again, w);
+		return;
+	}
 	work_end(w);
 	if (rc || l.state != LEASE_PAID)
 		return;
 	step_at(STEP_LEASE_STARTED);
-	if (error) { /* the helper is gone; it is asked again when it is back */
-		log_warn("lease %s: start: %s", l.id, error->msg);
-		return;
-	}
 	if (r->outcome != PRIV_START_RUNNING) {
 		failed(g, &l, r->message);
 		return;
@@ -112,7 +128,8 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 	outbox_kick(g);
 	set_deadline(g, &l);
 	expiry_arm(g);
-	log_info("lease %s: running, %s, started in %u us", l.id, r->prepared ? "prepared" : "on demand",
+	log_info("lease %s: running, %s, started in %u us", l.id,
+		 r->prepared ? "prepared" : "on demand",
 		 r->volume_us + r->bundle_us + r->keeper_us + r->create_us + r->start_us);
 }
 
@@ -214,7 +231,7 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 
 void inspect_lease(struct engine *g, const char *id)
 {
-	struct priv_inspect m = { 0 };
+	struct priv_inspect m = {0};
 	struct work *w = work_begin(g, id);
 
 	if (!w)

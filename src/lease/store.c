@@ -8,40 +8,42 @@
 #include "base/mem.h"
 
 static const struct db_migration steps[] = {
-	{ 1, "CREATE TABLE lease("
-	     " id TEXT PRIMARY KEY, state INTEGER NOT NULL, why INTEGER NOT NULL DEFAULT 0,"
-	     " author BLOB NOT NULL, request_id TEXT NOT NULL, offer TEXT NOT NULL,"
-	     " price_msat INTEGER NOT NULL, price_per INTEGER NOT NULL, max_lease INTEGER NOT NULL,"
-	     " start_timeout INTEGER NOT NULL, refund_min INTEGER NOT NULL, image TEXT NOT NULL,"
-	     " digest TEXT NOT NULL DEFAULT '', cpu INTEGER NOT NULL, memory INTEGER NOT NULL,"
-	     " pids INTEGER NOT NULL, disk INTEGER NOT NULL, mint TEXT NOT NULL,"
-	     " refund_key TEXT NOT NULL, spec BLOB, plan INTEGER NOT NULL DEFAULT 0,"
-	     " paid_msat INTEGER NOT NULL DEFAULT 0, fee_sat INTEGER NOT NULL DEFAULT 0,"
-	     " asked_at INTEGER NOT NULL, not_after INTEGER NOT NULL,"
-	     " paid_at INTEGER NOT NULL DEFAULT 0, started_at INTEGER NOT NULL DEFAULT 0,"
-	     " expires_at INTEGER NOT NULL DEFAULT 0, ended_at INTEGER NOT NULL DEFAULT 0,"
-	     " exit_status INTEGER NOT NULL DEFAULT -1, receipt TEXT);"
-	     "CREATE INDEX lease_live ON lease(state, expires_at) WHERE state IN (1,3,4,5,6);"
-	     "CREATE TABLE lease_history(lease TEXT NOT NULL, at INTEGER NOT NULL,"
-	     " was INTEGER NOT NULL, became INTEGER NOT NULL, why INTEGER NOT NULL);"
-	     "CREATE INDEX lease_history_of ON lease_history(lease);"
-	     "CREATE TABLE payment(plan INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
-	     " lease TEXT NOT NULL, author BLOB NOT NULL, request_id TEXT NOT NULL, token BLOB);"
-	     "CREATE TABLE request(author BLOB NOT NULL, request_id TEXT NOT NULL, hash BLOB NOT NULL,"
-	     " at INTEGER NOT NULL, PRIMARY KEY(author, request_id)) WITHOUT ROWID;"
-	     "CREATE INDEX request_at ON request(at);"
-	     "CREATE TABLE outbox(id INTEGER PRIMARY KEY, author BLOB NOT NULL,"
-	     " request_id TEXT NOT NULL, reply BLOB, created_at INTEGER NOT NULL,"
-	     " tries INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL, sent_at INTEGER NOT NULL DEFAULT 0);"
-	     "CREATE INDEX outbox_due ON outbox(next_at) WHERE sent_at = 0;"
-	     "CREATE INDEX outbox_of ON outbox(author, request_id);"
-	     "CREATE TABLE offer_event(id BLOB PRIMARY KEY, name TEXT NOT NULL,"
-	     " price_msat INTEGER NOT NULL, price_per INTEGER NOT NULL, published_at INTEGER NOT NULL,"
-	     " replaced_at INTEGER NOT NULL DEFAULT 0);"
-	     "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;" },
+	{1,
+	 "CREATE TABLE lease("
+	 " id TEXT PRIMARY KEY, state INTEGER NOT NULL, why INTEGER NOT NULL DEFAULT 0,"
+	 " author BLOB NOT NULL, request_id TEXT NOT NULL, offer TEXT NOT NULL,"
+	 " price_msat INTEGER NOT NULL, price_per INTEGER NOT NULL, max_lease INTEGER NOT NULL,"
+	 " start_timeout INTEGER NOT NULL, refund_min INTEGER NOT NULL, image TEXT NOT NULL,"
+	 " digest TEXT NOT NULL DEFAULT '', cpu INTEGER NOT NULL, memory INTEGER NOT NULL,"
+	 " pids INTEGER NOT NULL, disk INTEGER NOT NULL, mint TEXT NOT NULL,"
+	 " refund_key TEXT NOT NULL, spec BLOB, plan INTEGER NOT NULL DEFAULT 0,"
+	 " paid_msat INTEGER NOT NULL DEFAULT 0, fee_sat INTEGER NOT NULL DEFAULT 0,"
+	 " asked_at INTEGER NOT NULL, not_after INTEGER NOT NULL,"
+	 " paid_at INTEGER NOT NULL DEFAULT 0, started_at INTEGER NOT NULL DEFAULT 0,"
+	 " expires_at INTEGER NOT NULL DEFAULT 0, ended_at INTEGER NOT NULL DEFAULT 0,"
+	 " exit_status INTEGER NOT NULL DEFAULT -1, receipt TEXT);"
+	 "CREATE INDEX lease_live ON lease(state, expires_at) WHERE state IN (1,3,4,5,6);"
+	 "CREATE TABLE lease_history(lease TEXT NOT NULL, at INTEGER NOT NULL,"
+	 " was INTEGER NOT NULL, became INTEGER NOT NULL, why INTEGER NOT NULL);"
+	 "CREATE INDEX lease_history_of ON lease_history(lease);"
+	 "CREATE TABLE payment(plan INTEGER PRIMARY KEY, kind INTEGER NOT NULL,"
+	 " lease TEXT NOT NULL, author BLOB NOT NULL, request_id TEXT NOT NULL, token BLOB);"
+	 "CREATE TABLE request(author BLOB NOT NULL, request_id TEXT NOT NULL, hash BLOB NOT NULL,"
+	 " at INTEGER NOT NULL, PRIMARY KEY(author, request_id)) WITHOUT ROWID;"
+	 "CREATE INDEX request_at ON request(at);"
+	 "CREATE TABLE outbox(id INTEGER PRIMARY KEY, author BLOB NOT NULL,"
+	 " request_id TEXT NOT NULL, reply BLOB, created_at INTEGER NOT NULL,"
+	 " tries INTEGER NOT NULL DEFAULT 0, next_at INTEGER NOT NULL, sent_at INTEGER NOT NULL "
+	 "DEFAULT 0);"
+	 "CREATE INDEX outbox_due ON outbox(next_at) WHERE sent_at = 0;"
+	 "CREATE INDEX outbox_of ON outbox(author, request_id);"
+	 "CREATE TABLE offer_event(id BLOB PRIMARY KEY, name TEXT NOT NULL,"
+	 " price_msat INTEGER NOT NULL, price_per INTEGER NOT NULL, published_at INTEGER NOT NULL,"
+	 " replaced_at INTEGER NOT NULL DEFAULT 0);"
+	 "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"},
 };
 
-static const struct db_schema schema = { "lease", steps, ARRAY_SIZE(steps) };
+static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};
 
 int store_migrate(struct db *d, struct err *e)
 {
@@ -52,10 +54,11 @@ int store_migrate(struct db *d, struct err *e)
 
 int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct err *e)
 {
-	struct stmt *s = tx_write(tx, "INSERT INTO lease(id,state,author,request_id,offer,price_msat,"
-				      "price_per,max_lease,start_timeout,refund_min,image,cpu,memory,"
-				      "pids,disk,mint,refund_key,spec,asked_at,not_after) VALUES"
-				      "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+	struct stmt *s =
+		tx_write(tx, "INSERT INTO lease(id,state,author,request_id,offer,price_msat,"
+			     "price_per,max_lease,start_timeout,refund_min,image,cpu,memory,"
+			     "pids,disk,mint,refund_key,spec,asked_at,not_after) VALUES"
+			     "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 
 	db_bind_text(s, 1, str_of(l->id));
 	db_bind_i64(s, 2, l->state);
@@ -294,7 +297,7 @@ static int collect(struct ids *out, struct db *d, enum lease_state state, int64_
 int lease_each(struct db *d, uint32_t mask, int64_t until, void (*fn)(void *ctx, const char *id),
 	       void *ctx, struct err *e)
 {
-	__attribute__((cleanup(ids_free))) struct ids ids = { 0 };
+	__attribute__((cleanup(ids_free))) struct ids ids = {0};
 
 	for (int s = LEASE_ASKED; s < LEASE_NSTATES; s++)
 		if ((mask & LEASE_BIT(s)) && collect(&ids, d, (enum lease_state)s, until, e) < 0)
@@ -306,8 +309,7 @@ int lease_each(struct db *d, uint32_t mask, int64_t until, void (*fn)(void *ctx,
 
 int lease_next_expiry(struct db *d, int64_t *out, struct err *e)
 {
-	auto_stmt struct stmt *s =
-		db_query(d, "SELECT min(expires_at) FROM lease WHERE state = 5");
+	auto_stmt struct stmt *s = db_query(d, "SELECT min(expires_at) FROM lease WHERE state = 5");
 
 	*out = 0;
 	if (db_step(s, e) < 0)
@@ -350,8 +352,8 @@ int payment_insert(struct tx *tx, const struct payment *p, struct str token, str
 
 int payment_load(struct db *d, int64_t plan, struct payment *out, struct buf *token, struct err *e)
 {
-	auto_stmt struct stmt *s =
-		db_query(d, "SELECT kind,lease,author,request_id,token FROM payment WHERE plan = ?");
+	auto_stmt struct stmt *s = db_query(
+		d, "SELECT kind,lease,author,request_id,token FROM payment WHERE plan = ?");
 	int rc;
 
 	db_bind_i64(s, 1, plan);
@@ -395,12 +397,13 @@ int request_find(struct db *d, const struct request_row *r, struct err *e)
 		return rc;
 	hash = db_blob(s, 0);
 	return hash.n == sizeof(r->hash) && !memcmp(hash.p, r->hash, hash.n) ? STORE_KNOWN
-									      : STORE_REUSED;
+									     : STORE_REUSED;
 }
 
 int request_insert(struct tx *tx, const struct request_row *r, struct err *e)
 {
-	struct stmt *s = tx_write(tx, "INSERT INTO request(author,request_id,hash,at) VALUES(?,?,?,?)");
+	struct stmt *s =
+		tx_write(tx, "INSERT INTO request(author,request_id,hash,at) VALUES(?,?,?,?)");
 	int rc;
 
 	db_bind_blob(s, 1, r->author.b, sizeof(r->author.b));
@@ -413,8 +416,9 @@ int request_insert(struct tx *tx, const struct request_row *r, struct err *e)
 
 int request_prune(struct tx *tx, int64_t before, int64_t most, struct err *e)
 {
-	struct stmt *s = tx_write(tx, "DELETE FROM request WHERE at < ? OR at <"
-				      " (SELECT at FROM request ORDER BY at DESC LIMIT 1 OFFSET ?)");
+	struct stmt *s =
+		tx_write(tx, "DELETE FROM request WHERE at < ? OR at <"
+			     " (SELECT at FROM request ORDER BY at DESC LIMIT 1 OFFSET ?)");
 
 	db_bind_i64(s, 1, before);
 	db_bind_i64(s, 2, most);

@@ -13,7 +13,8 @@ int store_migrate(struct db *d, struct err *e) MUST_CHECK;
 enum { STORE_NONE = 1 };
 
 int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct err *e) MUST_CHECK;
-int lease_load(struct db *d, const char *id, struct lease *out, struct err *e) MUST_CHECK; /* STORE_NONE */
+int lease_load(struct db *d, const char *id, struct lease *out,
+	       struct err *e) MUST_CHECK; /* STORE_NONE */
 /* Its spec in JSON (a secret: it holds the environment). */
 int lease_load_spec(struct db *d, const char *id, struct buf *out, struct err *e) MUST_CHECK;
 /* The only door from state to state: checks that the row still has l->state, writes the history,
@@ -48,7 +49,8 @@ struct payment {
 	struct pubkey author;
 	char request_id[LEASE_REQUEST_ID_HEX + 1];
 };
-int payment_insert(struct tx *tx, const struct payment *p, struct str token, struct err *e) MUST_CHECK;
+int payment_insert(struct tx *tx, const struct payment *p, struct str token,
+		   struct err *e) MUST_CHECK;
 int payment_load(struct db *d, int64_t plan, struct payment *out, struct buf *token,
 		 struct err *e) MUST_CHECK; /* STORE_NONE; token may be NULL */
 int payment_blank(struct tx *tx, int64_t plan, struct err *e) MUST_CHECK; /* forget the token */
@@ -64,7 +66,8 @@ struct request_row {
 /* STORE_KNOWN: same author, id and hash; STORE_REUSED: same author and id, another hash. */
 enum { STORE_KNOWN = 2, STORE_REUSED = 3 };
 int request_find(struct db *d, const struct request_row *r, struct err *e) MUST_CHECK;
-int request_insert(struct tx *tx, const struct request_row *r, struct err *e) MUST_CHECK; /* STORE_KNOWN */
+int request_insert(struct tx *tx, const struct request_row *r,
+		   struct err *e) MUST_CHECK; /* STORE_KNOWN */
 /* Forget rows older than `before` and all beyond the newest `most`. */
 int request_prune(struct tx *tx, int64_t before, int64_t most, struct err *e) MUST_CHECK;
 

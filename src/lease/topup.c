@@ -46,9 +46,9 @@ static bool too_much(const struct lease *l, const struct wallet_verdict *v)
 static int store_topup(const struct ask *a, const struct lease *l, const struct wallet_payment *pay,
 		       int64_t *plan, struct err *e)
 {
-	struct request_row row = { .author = a->author, .at = clock_wall() };
-	struct payment p = { .kind = PAYMENT_TOPUP, .author = a->author };
-	const struct wallet_claim claim = { .ref = l->id, .not_after = a->req->expires_at };
+	struct request_row row = {.author = a->author, .at = clock_wall()};
+	struct payment p = {.kind = PAYMENT_TOPUP, .author = a->author};
+	const struct wallet_claim claim = {.ref = l->id, .not_after = a->req->expires_at};
 	auto_tx struct tx *tx = NULL;
 	int rc;
 
@@ -75,7 +75,7 @@ void topup_asked(struct ask *ask)
 {
 	auto_ask struct ask *a = ask;
 	AUTO(wallet_payment_free) struct wallet_payment *money = NULL;
-	struct wallet_verdict v = { 0 };
+	struct wallet_verdict v = {0};
 	struct lease l;
 	struct err e;
 	int64_t plan;

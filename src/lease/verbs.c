@@ -24,7 +24,7 @@ static void deny(const struct ask *a, enum reply_code code, const char *message)
 /* From here on a repeat of the request gets the stored replies. 1: it is stored already. */
 static int store_request(const struct ask *a, struct err *e)
 {
-	struct request_row row = { .author = a->author, .at = clock_wall() };
+	struct request_row row = {.author = a->author, .at = clock_wall()};
 	auto_tx struct tx *tx = NULL;
 	int rc;
 
@@ -40,8 +40,7 @@ static int store_request(const struct ask *a, struct err *e)
 
 static void status(struct ask *a, const struct lease *l)
 {
-	auto_reply struct reply *r =
-		reply_new(a->req->request_id, REPLY_STAGE_STATUS, REPLY_OK);
+	auto_reply struct reply *r = reply_new(a->req->request_id, REPLY_STAGE_STATUS, REPLY_OK);
 	auto_buf struct buf receipt = BUF(8192);
 	struct err e;
 
@@ -108,23 +107,27 @@ static int add_piece(struct ask *a, struct tx *tx, const struct lease *l, const 
 	return outbox_add(a->g, tx, &a->author, r, e);
 }
 
-static void send_output(struct ask *a, const struct lease *l, const struct output *o)
+static int store_output(struct ask *a, const struct lease *l, const struct output *o, struct err *e)
 {
 	size_t most = o->out.n > o->err.n ? o->out.n : o->err.n;
 	auto_tx struct tx *tx = NULL;
+
+	if (db_begin(&tx, a->g->db, e) < 0)
+		return -1;
+	for (uint64_t piece = 0; piece == 0 || piece * LEASE_PIECE_MAX < most; piece++)
+		if (add_piece(a, tx, l, o, piece, e) < 0)
+			return -1;
+	return db_commit(&tx, e);
+}
+
+static void send_output(struct ask *a, const struct lease *l, const struct output *o)
+{
 	struct err e;
 
-	if (db_begin(&tx, a->g->db, &e) < 0)
-		goto broken;
-	for (uint64_t piece = 0; piece == 0 || piece * LEASE_PIECE_MAX < most; piece++)
-		if (add_piece(a, tx, l, o, piece, &e) < 0)
-			goto broken;
-	if (db_commit(&tx, &e) < 0)
-		goto broken;
-	outbox_kick(a->g);
-	return;
-broken:
-	log_broken("output of lease %s: %s", l->id, e.msg);
+	if (store_output(a, l, o, &e) < 0)
+		log_broken("output of lease %s: %s", l->id, e.msg);
+	else
+		outbox_kick(a->g);
 }
 
 /* --- exec --- */
@@ -132,7 +135,7 @@ broken:
 static void exec_done(void *ctx, const struct priv_exec_reply *r, const struct err *error)
 {
 	auto_ask struct ask *a = ctx;
-	struct output o = { .stage = REPLY_STAGE_EXEC };
+	struct output o = {.stage = REPLY_STAGE_EXEC};
 	struct lease l;
 	struct err e;
 
@@ -146,8 +149,8 @@ static void exec_done(void *ctx, const struct priv_exec_reply *r, const struct e
 		deny(a, REPLY_NOT_RUNNING, NULL);
 		return;
 	}
-	o.out = (struct str){ (const char *)r->out.p, r->out.n };
-	o.err = (struct str){ (const char *)r->err.p, r->err.n };
+	o.out = (struct str){(const char *)r->out.p, r->out.n};
+	o.err = (struct str){(const char *)r->err.p, r->err.n};
 	o.exit_status = r->outcome == PRIV_EXEC_TIMED_OUT ? 124 : (int64_t)r->exit_status;
 	o.truncated = r->cut;
 	send_output(a, &l, &o);
@@ -163,7 +166,7 @@ static void fill_env(struct wire_strings *out, const struct spec *s)
 static void exec(struct ask *ask, const struct lease *l)
 {
 	auto_ask struct ask *a = ask;
-	struct priv_exec m = { .output_max = LEASE_OUTPUT_MAX };
+	struct priv_exec m = {.output_max = LEASE_OUTPUT_MAX};
 	const struct request *req = a->req;
 
 	if (l->state != LEASE_RUNNING || l->exit_status >= 0) {
@@ -171,13 +174,13 @@ static void exec(struct ask *ask, const struct lease *l)
 		return;
 	}
 	memcpy(m.id, l->id, sizeof(m.id));
-	m.argv = (struct wire_strings){ req->spec.args.v, req->spec.args.n };
+	m.argv = (struct wire_strings){req->spec.args.v, req->spec.args.n};
 	fill_env(&m.env, &req->spec);
 	m.cwd = req->spec.workdir;
 	m.user = req->spec.user;
-	m.input = (struct wire_blob){ (uint8_t *)req->input, req->ninput };
+	m.input = (struct wire_blob){(uint8_t *)req->input, req->ninput};
 	m.timeout_ms = 1000 * (uint32_t)(req->timeout && req->timeout < 600 ? req->timeout
-									     : EXEC_TIMEOUT_S);
+									    : EXEC_TIMEOUT_S);
 	priv_client_exec(a->g->host, &m, exec_done, a);
 	for (size_t i = 0; i < m.env.n; i++)
 		free(m.env.v[i]);
@@ -205,7 +208,7 @@ static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct e
 {
 	auto_ask struct ask *a = ctx;
 	auto_buf struct buf out = BUF(LOG_WINDOW), err = BUF(LOG_WINDOW);
-	struct output o = { .stage = REPLY_STAGE_LOGS, .exit_status = -1 };
+	struct output o = {.stage = REPLY_STAGE_LOGS, .exit_status = -1};
 	struct lease l;
 	struct err e;
 
@@ -215,7 +218,7 @@ static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct e
 		deny(a, REPLY_NOT_FOUND, error ? error->msg : "the log is gone");
 		return;
 	}
-	split_streams(&out, &err, (struct str){ (const char *)r->bytes.p, r->bytes.n });
+	split_streams(&out, &err, (struct str){(const char *)r->bytes.p, r->bytes.n});
 	o.out = buf_view(&out);
 	o.err = buf_view(&err);
 	o.offset = r->next;
@@ -226,8 +229,8 @@ static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct e
 
 static void logs(struct ask *a, const struct lease *l)
 {
-	struct priv_logs m = { .offset = a->req->tail ? PRIV_LOG_TAIL : a->req->offset,
-			       .max = LOG_WINDOW };
+	struct priv_logs m = {.offset = a->req->tail ? PRIV_LOG_TAIL : a->req->offset,
+			      .max = LOG_WINDOW};
 
 	memcpy(m.id, l->id, sizeof(m.id));
 	priv_client_logs(a->g->host, &m, logs_done, a);

@@ -196,8 +196,7 @@ static int read_terms(struct offer *o, const struct json *j, struct err *e)
 	    json_u64(j, "memory", JSON_INT_MAX, &o->memory, e) < 0 ||
 	    json_u64(j, "disk", JSON_INT_MAX, &o->disk, e) < 0 ||
 	    json_opt_u64(j, "pids", JSON_INT_MAX, &o->pids, e) < 0 ||
-	    read_price(&o->price, j, e) < 0 ||
-	    read_sat(&o->min_payment, j, "min_payment", e) < 0 ||
+	    read_price(&o->price, j, e) < 0 || read_sat(&o->min_payment, j, "min_payment", e) < 0 ||
 	    read_sat(&o->refund_min, j, "refund_min", e) < 0 ||
 	    json_u64(j, "max_lease", SECONDS_MAX, &max_lease, e) < 0 ||
 	    json_opt_u64(j, "start_timeout", SECONDS_MAX, &start_timeout, e) < 0)
@@ -225,7 +224,7 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 static int read_content(struct json **out, const struct nostr_event *ev, uint32_t kind,
 			struct err *e)
 {
-	const struct json_limits lim = { .bytes = CONTENT_MAX, .depth = 5, .nodes = 2048 };
+	const struct json_limits lim = {.bytes = CONTENT_MAX, .depth = 5, .nodes = 2048};
 	auto_json struct json *j = NULL;
 	uint64_t v;
 

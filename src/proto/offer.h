@@ -14,11 +14,11 @@
 #include "crypto/secp.h"
 #include "nostr/event.h"
 
-#define OFFER_NAME_MAX   32
-#define OFFER_MINTS_MAX  8
+#define OFFER_NAME_MAX	 32
+#define OFFER_MINTS_MAX	 8
 #define OFFER_IMAGES_MAX 64
 #define OFFER_RELAYS_MAX 8
-#define OFFER_TEXT_MAX   256
+#define OFFER_TEXT_MAX	 256
 
 struct offer_mint {
 	char url[OFFER_TEXT_MAX];
@@ -49,8 +49,8 @@ struct offer {
 	char volume[32];       /* "luks2", "luks1-fuse", "none" */
 	char header[16];       /* "memory", "disk"; where the volume's key material lies */
 	char network[32];      /* "none" */
-	char cgroup[8];        /* "v1", "v2" */
-	bool accepting;        /* false: drained or full, nothing to buy now */
+	char cgroup[8];	       /* "v1", "v2" */
+	bool accepting;	       /* false: drained or full, nothing to buy now */
 	struct offer_mint mints[OFFER_MINTS_MAX];
 	size_t nmints;
 	struct offer_image images[OFFER_IMAGES_MAX];
@@ -70,15 +70,17 @@ struct heartbeat {
 	struct pubkey provider;
 	int64_t created_at;
 	char agent[33];
-	uint64_t seq;        /* grows by one a beat, over restarts too */
-	uint64_t leases;     /* running */
-	uint64_t cpu_free_millicores, memory_free, disk_free; /* measured, rounded to a tenth of the whole */
+	uint64_t seq;	 /* grows by one a beat, over restarts too */
+	uint64_t leases; /* running */
+	uint64_t cpu_free_millicores, memory_free,
+		disk_free;     /* measured, rounded to a tenth of the whole */
 	uint64_t load_percent; /* of all cores, rounded to 10 */
 	bool draining;
 };
 
-int heartbeat_to_event(struct nostr_event **out, const struct heartbeat *h, const struct secret *key,
-		       struct err *e) MUST_CHECK;
-int heartbeat_from_event(struct heartbeat *h, const struct nostr_event *ev, struct err *e) MUST_CHECK;
+int heartbeat_to_event(struct nostr_event **out, const struct heartbeat *h,
+		       const struct secret *key, struct err *e) MUST_CHECK;
+int heartbeat_from_event(struct heartbeat *h, const struct nostr_event *ev,
+			 struct err *e) MUST_CHECK;
 
 #endif

@@ -16,7 +16,7 @@ static const struct {
 	const char *name, *text;
 	bool retry;
 } codes[REPLY_NCODES] = {
-#define X(id, name, retry, text) [REPLY_##id] = { name, text, retry },
+#define X(id, name, retry, text) [REPLY_##id] = {name, text, retry},
 	REPLY_CODES(X)
 #undef X
 };
@@ -26,7 +26,7 @@ static const char *const stages[] = {
 	[REPLY_STAGE_RUNNING] = "running",     [REPLY_STAGE_REFUSED] = "refused",
 	[REPLY_STAGE_FAILED] = "failed",       [REPLY_STAGE_STATUS] = "status",
 	[REPLY_STAGE_TOPPED_UP] = "topped_up", [REPLY_STAGE_ENDED] = "ended",
-	[REPLY_STAGE_EXEC] = "exec",           [REPLY_STAGE_LOGS] = "logs",
+	[REPLY_STAGE_EXEC] = "exec",	       [REPLY_STAGE_LOGS] = "logs",
 	[REPLY_STAGE_WARNING] = "warning",
 };
 
@@ -162,7 +162,7 @@ static int decode_word(struct str s, const char *const *words, size_t n, size_t 
 /* Codes of a newer provider read as `internal`, their own word goes before the message. */
 static int decode_words(struct reply *r, const struct json *j, struct err *e)
 {
-	struct str stage, code, token = { 0 };
+	struct str stage, code, token = {0};
 	int s;
 
 	if (json_str(j, "stage", 32, &stage, e) < 0 || json_str(j, "code", 64, &code, e) < 0 ||
@@ -251,11 +251,10 @@ static int decode_lease(struct reply *r, const struct json *j, struct err *e)
 	return 0;
 }
 
-static int decode_bytes(char **out, size_t *n, const struct json *j, const char *key,
-			struct err *e)
+static int decode_bytes(char **out, size_t *n, const struct json *j, const char *key, struct err *e)
 {
 	auto_buf struct buf b = BUF(LEASE_PIECE_MAX);
-	struct str s = { 0 };
+	struct str s = {0};
 
 	if (json_opt_str(j, key, 2 * LEASE_PIECE_MAX, &s, e) < 0)
 		return -1;
@@ -270,7 +269,7 @@ static int decode_bytes(char **out, size_t *n, const struct json *j, const char 
 
 static int decode_output(struct reply *r, const struct json *j, struct err *e)
 {
-	struct str receipt = { 0 };
+	struct str receipt = {0};
 
 	if (json_opt_u64(j, "piece", 100000, &r->piece, e) < 0 ||
 	    json_opt_u64(j, "offset", JSON_INT_MAX, &r->offset, e) < 0 ||
@@ -285,7 +284,7 @@ static int decode_output(struct reply *r, const struct json *j, struct err *e)
 
 int reply_decode(struct reply **out, struct str text, struct err *e)
 {
-	const struct json_limits lim = { .bytes = REPLY_MAX, .depth = 6, .nodes = 1024 };
+	const struct json_limits lim = {.bytes = REPLY_MAX, .depth = 6, .nodes = 1024};
 	auto_reply struct reply *r = mem_zero(sizeof(*r));
 	auto_json struct json *j = NULL;
 	uint64_t v;

@@ -62,7 +62,7 @@ enum reply_code {
 #define X(id, name, retry, text) REPLY_##id,
 	REPLY_CODES(X)
 #undef X
-	REPLY_NCODES
+		REPLY_NCODES
 };
 
 const char *reply_code_name(enum reply_code c);
@@ -71,16 +71,16 @@ bool reply_code_retry(enum reply_code c);
 
 enum reply_stage {
 	REPLY_STAGE_ACCEPTED = 1, /* stored; the money is looked at now */
-	REPLY_STAGE_PAID,         /* the token is spent; the container is being started */
+	REPLY_STAGE_PAID,	  /* the token is spent; the container is being started */
 	REPLY_STAGE_RUNNING,
 	REPLY_STAGE_REFUSED,
-	REPLY_STAGE_FAILED,       /* paid, but not given: refund due */
+	REPLY_STAGE_FAILED, /* paid, but not given: refund due */
 	REPLY_STAGE_STATUS,
 	REPLY_STAGE_TOPPED_UP,
-	REPLY_STAGE_ENDED,        /* stopped and erased; carries the receipt */
+	REPLY_STAGE_ENDED, /* stopped and erased; carries the receipt */
 	REPLY_STAGE_EXEC,
 	REPLY_STAGE_LOGS,
-	REPLY_STAGE_WARNING,      /* the lease ends soon */
+	REPLY_STAGE_WARNING, /* the lease ends soon */
 };
 const char *reply_stage_name(enum reply_stage s);
 
@@ -91,27 +91,27 @@ struct reply {
 	enum reply_stage stage;
 	enum reply_code code;
 	bool final;
-	char message[256];  /* for people; may say more than the code */
+	char message[256]; /* for people; may say more than the code */
 	enum reply_token token;
 	char (*release)[129]; /* our signature over each secret, in the token's order */
 	size_t nrelease;
 
 	char lease[LEASE_ID_HEX + 1];
-	char state[16];      /* "running", "stopping", "ended" … */
+	char state[16]; /* "running", "stopping", "ended" … */
 	char image_digest[72];
 	int64_t started_at, expires_at, ended_at; /* 0: not yet */
 	struct msat paid, used, refund_due, kept; /* net of the mint's fee */
 	struct sat mint_fee;
 	int64_t exit_status; /* -1: not known or still running */
-	char why[32];        /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
-	char *receipt;       /* JSON text of a signed event kind 2402, or NULL */
+	char why[32];  /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
+	char *receipt; /* JSON text of a signed event kind 2402, or NULL */
 
 	/* exec and logs: pieces in order; each reply carries one */
-	uint64_t piece;      /* counts from 0 */
-	char *out, *err;     /* bytes; base64 on the wire */
+	uint64_t piece;	 /* counts from 0 */
+	char *out, *err; /* bytes; base64 on the wire */
 	size_t nout, nerr;
-	uint64_t offset;     /* logs: where the next request continues */
-	bool truncated;      /* output was longer than the carrier moves */
+	uint64_t offset; /* logs: where the next request continues */
+	bool truncated;	 /* output was longer than the carrier moves */
 };
 
 struct reply *reply_new(const char *request_id, enum reply_stage s, enum reply_code c);

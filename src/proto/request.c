@@ -11,7 +11,7 @@
 
 static const char *const type_names[] = {
 	[REQUEST_SPAWN] = "spawn", [REQUEST_TOPUP] = "topup", [REQUEST_STATUS] = "status",
-	[REQUEST_END] = "end",     [REQUEST_EXEC] = "exec",   [REQUEST_LOGS] = "logs",
+	[REQUEST_END] = "end",	   [REQUEST_EXEC] = "exec",   [REQUEST_LOGS] = "logs",
 };
 
 struct request *request_new(enum request_type t)
@@ -97,7 +97,7 @@ static int decode_spec(struct request *r, const struct json *j, struct err *e)
 static int decode_input(struct request *r, const struct json *j, struct err *e)
 {
 	auto_buf struct buf b = BUF(LEASE_PIECE_MAX);
-	struct str s = { 0 };
+	struct str s = {0};
 
 	if (json_opt_str(j, "input", 2 * LEASE_PIECE_MAX, &s, e) < 0)
 		return -1;
@@ -139,7 +139,7 @@ static int decode_exec(struct request *r, const struct json *j, struct err *e)
 
 static int decode_money(struct request *r, const struct json *j, struct err *e)
 {
-	struct str token = { 0 };
+	struct str token = {0};
 	uint8_t key[33];
 
 	if (json_str(j, "token", LEASE_TOKEN_MAX, &token, e) < 0 ||
@@ -208,7 +208,7 @@ static int decode_envelope(struct request *r, const struct json *j, uint64_t *v,
 
 int request_decode(struct request **out, struct str text, struct err *e)
 {
-	const struct json_limits lim = { .bytes = LEASE_REQUEST_MAX, .depth = 6, .nodes = 4096 };
+	const struct json_limits lim = {.bytes = LEASE_REQUEST_MAX, .depth = 6, .nodes = 4096};
 	auto_request struct request *r = mem_zero(sizeof(*r));
 	auto_json struct json *j = NULL;
 	uint64_t v = 0;

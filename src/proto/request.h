@@ -19,7 +19,7 @@ enum request_type {
 	REQUEST_SPAWN = 1,
 	REQUEST_TOPUP,
 	REQUEST_STATUS,
-	REQUEST_END,  /* the owner ends the lease: erase, refund due, record */
+	REQUEST_END, /* the owner ends the lease: erase, refund due, record */
 	REQUEST_EXEC,
 	REQUEST_LOGS,
 };
@@ -31,32 +31,33 @@ struct request {
 	char lease[LEASE_ID_HEX + 1]; /* all but spawn */
 
 	/* spawn and top-up */
-	char *token;          /* a secret: freed wiped */
-	char refund_key[67];  /* equal to the lock's refund key */
+	char *token;	     /* a secret: freed wiped */
+	char refund_key[67]; /* equal to the lock's refund key */
 	/* spawn */
-	char offer[65];       /* event id of the offer that was read */
-	struct price price;   /* as read there */
-	/* spawn: what to run; exec: args, env, workdir and user count. Limits come from the offer. */
+	char offer[65];	    /* event id of the offer that was read */
+	struct price price; /* as read there */
+	/* spawn: what to run; exec: args, env, workdir and user count. Limits come from the offer.
+	 */
 	struct spec spec;
 	/* exec */
-	char *input;          /* base64 on the wire, at most LEASE_PIECE_MAX bytes */
+	char *input; /* base64 on the wire, at most LEASE_PIECE_MAX bytes */
 	size_t ninput;
-	int64_t timeout;      /* seconds, 0: none but the carrier's */
+	int64_t timeout; /* seconds, 0: none but the carrier's */
 	/* logs */
-	uint64_t offset;      /* bytes from the start of the log */
-	uint64_t tail;        /* >0: the last so many lines instead of offset */
+	uint64_t offset; /* bytes from the start of the log */
+	uint64_t tail;	 /* >0: the last so many lines instead of offset */
 };
 
 struct request *request_new(enum request_type t); /* with a fresh random request_id */
-void request_free(struct request *r);             /* wipes */
+void request_free(struct request *r);		  /* wipes */
 DEFINE_AUTO(struct request, request_free)
 #define auto_request AUTO(request_free)
 
 int request_encode(struct buf *out, const struct request *r, struct err *e) MUST_CHECK;
 /* REQUEST_VERSION: another protocol version. */
 enum { REQUEST_VERSION = 1 };
-/* *out is always set (NULL only where not even the id could be read), so that a refusal can name the
- * request it refuses. */
+/* *out is always set (NULL only where not even the id could be read), so that a refusal can name
+ * the request it refuses. */
 int request_decode(struct request **out, struct str text, struct err *e) MUST_CHECK;
 
 #endif
