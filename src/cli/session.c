@@ -29,6 +29,7 @@ struct session {
 	struct nostr_event *rumor; /* of the ask under way */
 	struct loop_timer *again;
 	int64_t again_ms;
+	char asking[LEASE_REQUEST_ID_HEX + 1];
 	bool accepted; /* some relay took it */
 	bool answered;
 };
@@ -66,10 +67,11 @@ static void wrap_arrived(void *ctx, const struct nostr_event *wrap, unsigned rel
 	for (size_t i = 0; i < s->nwatches; i++) {
 		if (strcmp(s->watches[i].request_id, r->request_id))
 			continue;
-		if (s->watches[i].fn(s->watches[i].ctx, r)) {
+		if (!s->watches[i].fn(s->watches[i].ctx, r))
+			return;
+		if (!strcmp(s->asking, r->request_id))
 			s->answered = true;
-			app_done(s->app);
-		}
+		app_done(s->app);
 		return;
 	}
 }
@@ -168,6 +170,7 @@ int session_ask(struct session *s, const struct session_send *q)
 	s->rumor = nostr_event_new(LEASE_KIND_REQUEST, q->rumor_at, q->text);
 	nostr_event_tag_key(s->rumor, "p", &s->provider);
 	s->accepted = s->answered = false;
+	memcpy(s->asking, q->request_id, sizeof(s->asking));
 	s->again_ms = FIRST_AGAIN;
 	session_watch(s, q->request_id, q->fn, q->ctx);
 	send_rumor(s);
