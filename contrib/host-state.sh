@@ -1,18 +1,32 @@
-# What a lease could leave on a machine, as lines; the same before and after is clean. Sourced.
+# What leases could leave on a machine, as sorted lines; the same before and after is clean. Sourced.
 # shellcheck shell=bash
 
+# host_state WORD: everything whose name has WORD in it.
 host_state()
 {
-	local path
+	{
+		awk -v w="$1" 'index($1 " " $2, w) { print "mount", $2 }' /proc/self/mounts
+		losetup -n -O BACK-FILE 2>/dev/null | awk -v w="$1" 'index($0, w) { print "loop", $0 }'
+		ip -o link show 2>/dev/null | awk -F': ' -v w="$1" 'index($2, w) { print "link", $2 }'
+		nft list tables 2>/dev/null | awk -v w="$1" 'index($0, w) { print "nftables", $0 }'
+		find /sys/fs/cgroup -maxdepth 4 -type d -name "*$1*" 2>/dev/null | sed 's/^/cgroup /'
+		find /dev/mapper /run/netns -name "*$1*" 2>/dev/null
+		host_processes "$1"
+	} | sort
+}
 
-	awk '$2 ~ /lease/ || $1 ~ /lease/ { print "mount", $2 }' /proc/self/mounts
-	losetup -n -O BACK-FILE 2>/dev/null | awk '/lease/ { print "loop", $0 }'
-	for path in /dev/mapper/leased* /run/netns/*lease*; do
-		[ ! -e "$path" ] || echo "$path"
+# Programs of ours, and what they started, by their executable or arguments.
+host_processes()
+{
+	local process name
+	for process in /proc/[0-9]*; do
+		name=$(cat "$process/comm" 2>/dev/null) || continue
+		case $name in
+		leased | leased-core | leased-keeper | lease-devnet | qemu-storage-da*)
+			if { readlink "$process/exe" && tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null | grep -q -- "$1"; then
+				echo "process $name"
+			fi
+			;;
+		esac
 	done
-	ip -o link show 2>/dev/null | awk -F': ' '$2 ~ /^(lease|lsd)/ { print "link", $2 }'
-	find /sys/fs/cgroup -maxdepth 4 -type d -name '*lease*' 2>/dev/null | sed 's/^/cgroup /'
-	nft list tables 2>/dev/null | awk '/lease/ { print "nftables", $0 }'
-	ps -eo comm= | awk '/^(leased(-core|-keeper)?|lease-devnet|qemu-storage-da)$/ { print "process", $1 }'
-	return 0
 }
