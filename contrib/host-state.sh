@@ -6,12 +6,13 @@ host_state()
 {
 	{
 		awk -v w="$1" 'index($1 " " $2, w) { print "mount", $2 }' /proc/self/mounts
-		losetup -n -O BACK-FILE 2>/dev/null | awk -v w="$1" 'index($0, w) { print "loop", $0 }'
-		ip -o link show 2>/dev/null | awk -F': ' -v w="$1" 'index($2, w) { print "link", $2 }'
-		nft list tables 2>/dev/null | awk -v w="$1" 'index($0, w) { print "nftables", $0 }'
-		find /sys/fs/cgroup -maxdepth 4 -type d -name "*$1*" 2>/dev/null | sed 's/^/cgroup /'
-		find /dev/mapper /run/netns -name "*$1*" 2>/dev/null
+		{ losetup -n -O BACK-FILE || true; } 2>/dev/null | awk -v w="$1" 'index($0, w) { print "loop", $0 }'
+		{ ip -o link show || true; } 2>/dev/null | awk -F': ' -v w="$1" 'index($2, w) { print "link", $2 }'
+		{ nft list tables || true; } 2>/dev/null | awk -v w="$1" 'index($0, w) { print "nftables", $0 }'
+		find /sys/fs/cgroup -maxdepth 4 -type d -name "*$1*" 2>/dev/null | sed 's/^/cgroup /' || true
+		find /dev/mapper /run/netns -name "*$1*" 2>/dev/null || true
 		host_processes "$1"
+		true
 	} | sort
 }
 
