@@ -32,7 +32,7 @@ struct core {
 	struct priv_client *host;
 	struct engine *engine;
 	struct control *control;
-	int status;
+	struct wallet_mint *mints; /* the engine borrows them */
 };
 
 static void core_close(struct core *c)
@@ -46,6 +46,7 @@ static void core_close(struct core *c)
 	db_close(c->db);
 	keys_wipe(&c->keys);
 	config_free(c->conf);
+	free(c->mints);
 }
 
 /* --- the helper --- */
@@ -167,12 +168,11 @@ static int open_engine(struct core *c, struct err *e)
 		.noffers = conf->noffers,
 		.network = conf->network_name,
 	};
-	struct wallet_mint *mints;
 
 	for (size_t i = 0; i < conf->noffers; i++)
 		fill_offer(&offers[i], conf->offers[i]);
-	s.nmints = fill_mints(&mints, conf); /* the engine keeps them: freed with the process */
-	s.mints = mints;
+	s.nmints = fill_mints(&c->mints, conf);
+	s.mints = c->mints;
 	return engine_new(&c->engine, &s, e);
 }
 

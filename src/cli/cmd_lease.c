@@ -146,6 +146,10 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 		printf("%s\n", text.p);
 		return 0;
 	}
+	if (b.state != BOOK_RUNNING) {
+		printf("%s: %s%s%s\n", b.name, r->state, r->why[0] ? ", " : "", r->why);
+		return 0;
+	}
 	out_left(left, sizeof(left), r->expires_at - clock_wall());
 	printf("%s: %s, %s left\n", b.name, r->state, left);
 	return 0;
