@@ -19,9 +19,10 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define CGROUP_MOUNT	"/sys/fs/cgroup"
-#define CGROUP_PIDS_MAX ((size_t)4 << 20) /* bytes of cgroup.procs */
-#define CGROUP_DEPTH	8
+#define CGROUP_MOUNT	  "/sys/fs/cgroup"
+#define CGROUP_PIDS_MAX	  ((size_t)4 << 20) /* bytes of cgroup.procs */
+#define CGROUP_DEPTH	  8
+#define REMOVE_TIMEOUT_MS 1000
 
 typedef int visit_fn(void *ctx, const char *dir, struct err *e);
 
@@ -152,11 +153,23 @@ int cgroup_kill(const char *path, int64_t timeout_ms, struct err *e)
 	}
 }
 
+/* A cgroup that was emptied a moment ago may be busy for some milliseconds. */
 static int remove_one(void *ctx, const char *dir, struct err *e)
 {
-	if (rmdir(dir) < 0 && errno != ENOENT)
-		return errno == EBUSY ? err_set(e, ERRK_STATE, "%s has processes", dir)
-				      : err_sys(e, "remove %s", dir);
+	int64_t end = clock_mono_ms() + REMOVE_TIMEOUT_MS;
+	struct timespec pause = {0, 5000000};
+
+	while (rmdir(dir) < 0 && errno != ENOENT) {
+		struct count c = {0};
+
+		if (errno != EBUSY)
+			return err_sys(e, "remove %s", dir);
+		if (count_procs(&c, dir, e) < 0)
+			return -1;
+		if (c.n > 0 || clock_mono_ms() > end)
+			return err_set(e, ERRK_STATE, "%s is in use", dir);
+		nanosleep(&pause, NULL);
+	}
 	return 0;
 }
 

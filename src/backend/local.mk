@@ -9,3 +9,20 @@ src_backend_libleased_backend_a_SOURCES = \
 check_PROGRAMS += tests/link/backend
 tests_link_backend_SOURCES = tests/link/main.c
 tests_link_backend_LDADD = @WHOLE@ src/backend/libleased-backend.a @NOWHOLE@ $(L_backend)
+
+if CMOCKA
+check_PROGRAMS += tests/contract/backend_fake tests/contract/backend_oci tests/unit/boxlog
+TESTS += tests/contract/backend_fake tests/unit/boxlog
+ROOT_TESTS += tests/contract/backend_oci
+tests_contract_backend_fake_SOURCES = tests/contract/backend.c tests/contract/backend.h \
+	tests/contract/backend_fake.c
+tests_contract_backend_fake_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_contract_backend_fake_LDADD = $(L_backend) $(CMOCKA_LIBS)
+tests_contract_backend_oci_SOURCES = tests/contract/backend.c tests/contract/backend.h \
+	tests/contract/backend_oci.c
+tests_contract_backend_oci_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_contract_backend_oci_LDADD = $(L_backend) $(CMOCKA_LIBS)
+tests_unit_boxlog_SOURCES = tests/unit/boxlog.c
+tests_unit_boxlog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_boxlog_LDADD = $(L_backend) $(CMOCKA_LIBS)
+endif

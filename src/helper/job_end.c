@@ -1,15 +1,19 @@
 /* BOX_STOP and BOX_DESTROY, and the end of volumes that nobody bought. */
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/step.h"
 #include "helper/job.h"
 #include "volume/overlay.h"
 
 #define STOP_SPARE_MS 20000
+/* The kernel ends mount namespaces behind our back: what they hold is free a moment later. */
+#define TRIES	     5
+#define TRY_PAUSE_NS 100000000
 
 static uint32_t stop_signal(const struct job *j)
 {
@@ -74,10 +78,10 @@ static int destroy_all(const struct job *j, struct priv_destroy_reply *r, struct
 	r->discarded = er.discarded;
 	r->removed = er.removed;
 	r->encrypted = er.encrypted;
+	free(r->unproven);
 	r->unproven = mem_strdup(er.unproven);
 	if (erased < 0)
 		return -1;
-	step_at(STEP_VOLUME_ERASED);
 	return fs_remove_tree(dir, e);
 }
 
@@ -91,7 +95,11 @@ int job_destroy(const struct job *j, void *reply, struct err *e)
 	r->volume_bytes = j->rec.volume_bytes;
 	if (job_lock(&lock, j, e) < 0)
 		return -1;
-	r->erased = destroy_all(j, r, &why) == 0;
+	for (unsigned i = 0; i < TRIES && !r->erased; i++) {
+		if (i > 0)
+			nanosleep(&(struct timespec){0, TRY_PAUSE_NS}, NULL);
+		r->erased = destroy_all(j, r, &why) == 0;
+	}
 	if (r->erased)
 		r->erased_at = clock_wall();
 	else

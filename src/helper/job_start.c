@@ -98,7 +98,6 @@ static int stage_volume(struct start *s, struct err *e)
 	} else {
 		s->disk = volume_server(&s->volume);
 	}
-	step_at(STEP_VOLUME_OPENED);
 	return 0;
 }
 
@@ -141,6 +140,8 @@ static int start_keeper(const struct start *s, int *link, struct err *e)
 	auto_free char *program = mem_printf("%s/leased-keeper", s->j->c->libexec_dir);
 	auto_free char *log = record_path(s->j->c, s->j->rec.id, "keeper.log");
 	const char *const argv[] = {program, s->j->rec.id, NULL};
+	const char *const test_env[] = {getenv("LEASED_TEST_KEEPER"),
+					NULL}; /* "LEASED_TEST_STEP=…" */
 	auto_close int errors = open(log, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600);
 	int pair[2];
 	pid_t pid;
@@ -150,6 +151,7 @@ static int start_keeper(const struct start *s, int *link, struct err *e)
 		return err_sys(e, "start the keeper");
 	r = proc_start(&pid,
 		       &(struct proc_spec){.argv = argv,
+					   .envp = *test_env ? test_env : NULL,
 					   .cwd = s->paths.dir,
 					   .in = -1,
 					   .out = errors,
@@ -253,13 +255,25 @@ static int started_before(const struct job *j, const struct priv_start *m,
 		       : 0;
 }
 
+/* A start that failed on the way never was one. */
+static void take_back(const struct job *j)
+{
+	auto_free char *state = record_path(j->c, j->rec.id, KEEPER_STATE);
+	struct err err;
+
+	if (job_end_box(j, &err) < 0)
+		log_warn("lease %s: %s", j->rec.id, err.msg);
+	else
+		unlink(state);
+}
+
 int job_start(const struct job *j, void *reply, struct err *e)
 {
 	const struct priv_start *m = j->msg;
 	struct priv_start_reply *r = reply;
 	struct start s = {.j = j, .m = m, .r = r};
 	auto_close int lock = -1;
-	struct err why, ignored;
+	struct err why;
 	int before;
 
 	before = job_lock(&lock, j, e);
@@ -274,8 +288,8 @@ int job_start(const struct job *j, void *reply, struct err *e)
 	if (run_stages(&s, &why) < 0) {
 		r->outcome = PRIV_START_FAILED;
 		r->message = mem_strdup(why.msg);
-		if (r->stage >= PRIV_STAGE_KEEPER && job_end_box(j, &ignored) < 0)
-			log_warn("lease %s: %s", j->rec.id, ignored.msg);
+		if (r->stage >= PRIV_STAGE_KEEPER)
+			take_back(j);
 	}
 	spec_clear(&s.spec);
 	image_free(s.img);

@@ -4,10 +4,12 @@
  */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 
 #include "base/log.h"
+#include "base/step.h"
 #include "keeper/keeper.h"
 #include "priv/msg.h"
 
@@ -17,7 +19,10 @@ static int run(struct err *e)
 {
 	AUTO(loop_free) struct loop *l = NULL;
 	AUTO(keeper_free) struct keeper *k = NULL;
+	const char *step = getenv("LEASED_TEST_STEP");
 
+	if (step && step_arm(step, e) < 0)
+		return -1;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
 		return err_sys(e, "become a subreaper");
 	if (loop_new(&l, e) < 0 || keeper_new(&k, l, START_FD, e) < 0)

@@ -25,6 +25,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "base/step.h"
 #include "helper/helper.h"
 #include "helper/record.h"
 #include "priv/client.h"
@@ -41,6 +42,7 @@ struct world {
 	struct helper_image image;
 	struct helper_prepared prepared;
 	struct helper_config c;
+	const char *step, *keeper_step; /* where the next helper's workers, its keepers die */
 	pid_t helper;
 	struct loop *loop;
 	struct priv_client *client;
@@ -104,6 +106,10 @@ static void helper_up(struct world *w)
 	w->helper = fork();
 	if (w->helper == 0) {
 		close(pair[0]);
+		if (w->keeper_step)
+			setenv("LEASED_TEST_KEEPER", w->keeper_step, 1);
+		if (w->step && step_arm(w->step, &err) < 0)
+			_exit(1);
 		helper_child(&w->c, pair[1]);
 	}
 	close(pair[1]);
@@ -699,6 +705,86 @@ static void prepared_ahead(void **state)
 	helper_up(w);
 }
 
+/* Killed right after each step, then repeated by another helper: it ends as if nothing had been. */
+static void restart(struct world *w, const char *step, const char *keeper_step)
+{
+	helper_down(w, SIGKILL);
+	w->step = step;
+	w->keeper_step = keeper_step;
+	helper_up(w);
+}
+
+static void a_start_dies_at_every_step(void **state)
+{
+	static const char *const steps[] = {"VOLUME_PAYLOAD", "VOLUME_KEY",	 "VOLUME_CREATED",
+					    "VOLUME_SERVED",  "VOLUME_ATTACHED", "VOLUME_FORMATTED",
+					    "VOLUME_OPENED",  "KEEPER_STARTED"};
+	struct world *w = *state;
+	const char *id = "00000000000000b3";
+	struct priv_start m;
+	struct answer a;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		print_message("# %s\n", steps[i]);
+		restart(w, steps[i], NULL);
+		fill_start(&m, id, "sleep 1000");
+		do_start(w, &m, &a);
+		assert_int_equal(a.err.kind, ERRK_SYS); /* the worker died */
+		restart(w, NULL, NULL);
+		start_ok(w, &m);
+		spec_clear(&m.spec);
+		exec_sh(w, id, "echo alive", &a);
+		assert_out(&a, "alive\n");
+		free_answer(&a, PRIV_BOX_EXEC);
+		destroy_ok(w, id);
+	}
+}
+
+static void a_keeper_dies_in_a_start(void **state)
+{
+	static const char *const steps[] = {"LEASED_TEST_STEP=BOX_CREATED",
+					    "LEASED_TEST_STEP=BOX_STARTED"};
+	struct world *w = *state;
+	const char *id = "00000000000000b4";
+	struct priv_start m;
+	struct answer a;
+
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		restart(w, NULL, steps[i]);
+		fill_start(&m, id, "sleep 1000");
+		do_start(w, &m, &a);
+		assert_int_equal(a.err.kind, 0);
+		assert_int_equal(a.r.start.outcome, PRIV_START_FAILED);
+		free_answer(&a, PRIV_BOX_START);
+		restart(w, NULL, NULL);
+		start_ok(w, &m);
+		spec_clear(&m.spec);
+		destroy_ok(w, id);
+	}
+}
+
+static void a_destroy_dies_at_every_step(void **state)
+{
+	static const char *const steps[] = {
+		"BOX_KILLED",	     "VOLUME_UNMOUNTED",   "VOLUME_DETACHED",  "VOLUME_CLOSED",
+		"VOLUME_SLOTS_GONE", "VOLUME_HEADER_GONE", "VOLUME_DISCARDED", "VOLUME_ERASED"};
+	struct world *w = *state;
+	const char *id = "00000000000000b5";
+	struct priv_destroy m;
+	struct answer a;
+
+	memcpy(m.id, id, sizeof(m.id));
+	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+		print_message("# %s\n", steps[i]);
+		run_script(w, id, "sleep 1000");
+		restart(w, steps[i], NULL);
+		do_destroy(w, &m, &a);
+		assert_int_equal(a.err.kind, ERRK_SYS);
+		restart(w, NULL, NULL);
+		destroy_ok(w, id);
+	}
+}
+
 /* world */
 
 static int set_up(void **state)
@@ -794,6 +880,9 @@ int main(void)
 		cmocka_unit_test(limits_and_isolation),
 		cmocka_unit_test(secrets_stay_in_memory),
 		cmocka_unit_test(prepared_ahead),
+		cmocka_unit_test(a_start_dies_at_every_step),
+		cmocka_unit_test(a_keeper_dies_in_a_start),
+		cmocka_unit_test(a_destroy_dies_at_every_step),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

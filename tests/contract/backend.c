@@ -1,0 +1,145 @@
+/*
+ * What every backend must do, run on each: the fake one always, the real one (backend_oci) as root.
+ * tests/contract/backend_fake.c and backend_oci.c bring the box and main.
+ */
+#include "backend.h"
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+
+static enum backend_status status_of(const struct contract *c, bool *created)
+{
+	struct backend_state s;
+	struct err err = {0};
+
+	c->backend->inspect(&c->box, &s, &err);
+	if (s.status == BACKEND_UNKNOWN)
+		print_message("unknown: %s\n", err.msg);
+	*created = s.created;
+	return s.status;
+}
+
+static void assert_status(const struct contract *c, enum backend_status want)
+{
+	bool created;
+
+	assert_int_equal(status_of(c, &created), want);
+}
+
+static void wait_status(const struct contract *c, enum backend_status want)
+{
+	int64_t end = clock_mono_ms() + 10000;
+	bool created;
+
+	while (status_of(c, &created) != want && clock_mono_ms() < end)
+		nanosleep(&(struct timespec){0, 10000000}, NULL);
+	assert_status(c, want);
+}
+
+static void do_ok(int result, const struct err *e)
+{
+	if (result < 0)
+		print_message("%s\n", e->msg);
+	assert_int_equal(result, 0);
+}
+
+static void create_and_start(const struct contract *c)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct err err;
+	bool created;
+	pid_t pid = -1;
+
+	do_ok(c->backend->prepare(&c->box, &err), &err);
+	do_ok(c->backend->create(&c->box, null, null, &pid, &err), &err);
+	close(null);
+	assert_true(pid >= 0);
+	assert_int_equal(status_of(c, &created), BACKEND_RUNNING);
+	assert_true(created);
+	do_ok(c->backend->start(&c->box, &err), &err);
+	assert_int_equal(status_of(c, &created), BACKEND_RUNNING);
+	assert_false(created);
+}
+
+void contract_probe(void **state)
+{
+	struct contract *c = *state;
+	auto_buf struct buf version = BUF(200);
+	struct err err;
+
+	do_ok(c->backend->probe(&c->box, &version, &err), &err);
+	assert_true(version.n > 0);
+}
+
+void contract_absent(void **state)
+{
+	struct contract *c = *state;
+	struct err err;
+
+	assert_status(c, BACKEND_GONE);
+	do_ok(c->backend->stop(&c->box, SIGKILL, &err), &err);
+	do_ok(c->backend->destroy(&c->box, &err), &err);
+}
+
+void contract_life(void **state)
+{
+	struct contract *c = *state;
+	struct err err;
+
+	create_and_start(c);
+	do_ok(c->backend->stop(&c->box, SIGKILL, &err), &err);
+	wait_status(c, BACKEND_STOPPED);
+	do_ok(c->backend->stop(&c->box, SIGKILL, &err), &err); /* again */
+	do_ok(c->backend->destroy(&c->box, &err), &err);
+	assert_status(c, BACKEND_GONE);
+	do_ok(c->backend->destroy(&c->box, &err), &err); /* again */
+}
+
+/* What runs is destroyed all the same, and the name is free for another. */
+void contract_destroy_running(void **state)
+{
+	struct contract *c = *state;
+	struct err err;
+
+	create_and_start(c);
+	do_ok(c->backend->destroy(&c->box, &err), &err);
+	assert_status(c, BACKEND_GONE);
+	create_and_start(c);
+	do_ok(c->backend->destroy(&c->box, &err), &err);
+}
+
+void contract_create_needs_prepare(void **state)
+{
+	struct contract *c = *state;
+	struct err err;
+	pid_t pid;
+
+	assert_int_equal(c->backend->create(&c->box, -1, -1, &pid, &err), -1);
+	do_ok(c->backend->destroy(&c->box, &err), &err);
+}
+
+void contract_exec(void **state)
+{
+	struct contract *c = *state;
+	const char *const argv[] = {"echo", "a b", "c", NULL};
+	struct backend_exec x = {.argv = argv, .timeout_ms = 5000};
+	struct backend_exec_result r = {.out = BUF(100), .err = BUF(100)};
+	struct err err;
+
+	create_and_start(c);
+	do_ok(c->backend->exec(&c->box, &x, &r, &err), &err);
+	assert_int_equal(r.status, 0);
+	assert_true(str_is(str_trim(buf_view(&r.out)), c->echo));
+	buf_free(&r.out);
+	buf_free(&r.err);
+	do_ok(c->backend->destroy(&c->box, &err), &err);
+	r = (struct backend_exec_result){.out = BUF(100), .err = BUF(100)};
+	assert_true(c->backend->exec(&c->box, &x, &r, &err) < 0 || r.status != 0);
+	buf_free(&r.out);
+	buf_free(&r.err);
+}

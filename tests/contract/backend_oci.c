@@ -1,0 +1,83 @@
+/* The contract on the real runtime, with a root folder made from this machine's static busybox. */
+#include "backend.h"
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "backend/cgroup.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/proc.h"
+
+static int make_root(const char *dir, struct err *e)
+{
+	static const char *const folders[] = {"bin", "dev", "etc", "proc", "run", "sys", "tmp"};
+	static const char *const links[] = {"sh", "sleep", "echo"};
+	auto_free char *busybox = mem_printf("%s/root/bin/busybox", dir);
+	const char *const copy[] = {"cp", "/bin/busybox", busybox, NULL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
+		auto_free char *path = mem_printf("%s/root/%s", dir, folders[i]);
+
+		if (fs_mkdirs(path, 0755, e) < 0)
+			return -1;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		auto_free char *path = mem_printf("%s/root/bin/%s", dir, links[i]);
+
+		if (symlink("busybox", path) < 0)
+			return err_sys(e, "link %s", path);
+	}
+	return proc_check(copy, 10000, e);
+}
+
+static void fill_spec(struct spec *s)
+{
+	struct err err;
+
+	s->limits = (struct spec_limits){
+		.cpu = 1000, .memory = 64 << 20, .pids = 64, .disk = SPEC_DISK_MIN};
+	assert_int_equal(spec_set_image(s, STR("oci:busybox"), &err), 0);
+	assert_int_equal(spec_add_arg(s, STR("/bin/sleep"), &err), 0);
+	assert_int_equal(spec_add_arg(s, STR("1000"), &err), 0);
+	assert_int_equal(spec_set_env(s, STR("PATH"), STR("/bin"), &err), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {CONTRACT_TESTS};
+	auto_free struct image_config *image = mem_zero(sizeof(*image));
+	char dir[] = "/tmp/leased-oci-XXXXXX";
+	auto_spec struct spec spec = {0};
+	struct contract c = {.backend = &backend_oci, .echo = "a b c"};
+	struct CMUnitTest with_state[ARRAY_SIZE(tests)];
+	struct err err;
+	int failed;
+
+	if (!mkdtemp(dir) || make_root(dir, &err) < 0)
+		return 1;
+	auto_free char *root = mem_printf("%s/root", dir);
+	auto_free char *state = mem_printf("%s/runtime", dir);
+	auto_free char *parent = mem_printf("/leased-contract-%d", (int)getpid());
+	auto_free char *cgroup = mem_printf("%s/box", parent);
+	fill_spec(&spec);
+	c.box = (struct box){.id = "00000000000000c2",
+			     .dir = dir,
+			     .runtime = "runc",
+			     .runtime_root = state,
+			     .cgroup = cgroup,
+			     .spec = &spec,
+			     .image = image,
+			     .root = root,
+			     .user = {.home = "/"}};
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		with_state[i] = tests[i];
+		with_state[i].initial_state = &c;
+	}
+	failed = cmocka_run_group_tests_name("backend_oci", with_state, NULL, NULL);
+	if (cgroup_remove(parent, &err) < 0 || fs_remove_tree(dir, &err) < 0)
+		failed = 1;
+	return failed;
+}
