@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""The main line: a paid, running, erased container, and what of it survives a kill; on lease-devnet."""
+
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from harness import World, check, main, need, wait_for
+from provider import Buyer, Provider
+
+
+def left_of(w, lease):
+    """Mounts, cgroups and files that have the name of a lease."""
+    mounts = [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines() if lease in line]
+    groups = [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/*/*{lease}*")]
+    files = [str(p) for p in w.dir.rglob(f"*{lease}*") if "erased" not in p.parts]
+    return mounts + groups + files
+
+
+def test(w: World):
+    net = w.devnet()
+    provider = Provider(w, [net.relay], [net.mint])
+    provider.start()
+    lease = Buyer(w, [net.relay], [net.mint])
+    lease.fund(1000)
+    check(lease.balance() == 1000, "lease wallet fund fills the wallet", lease("wallet", "balance").stdout)
+    offers = lease("offers")
+    check("small" in offers.stdout and "live" in offers.stdout, "lease offers lists the offer as live", offers.stdout)
+
+    done = lease("run", "--for", "30s", "busybox", "--", "sh", "-c", "echo to out; echo to err >&2; exit 7")
+    check(done.returncode == 7, "lease run exits as its command does", f"{done.returncode} {done.stderr}{provider.log()}")
+    check("to out" in done.stdout, "and shows its output", done.stdout + done.stderr)
+    check("to err" in done.stderr, "and its errors as errors", done.stderr)
+    check("erased" in done.stderr and "receipt" in done.stderr, "and says that it was erased", done.stderr)
+
+    done = lease("run", "-d", "--name", "long", "--for", "60s", "-e", "WORD=purple", "busybox", "--",
+                 "sh", "-c", "echo $WORD; while :; do sleep 0.1; echo tick; done")
+    need(done.returncode == 0 and done.stdout.strip() == "long", "lease run -d prints the name", done.stdout + done.stderr)
+    done = lease("exec", "long", "--", "sh", "-c", "cat /proc/1/comm; exit 3")
+    check(done.returncode == 3 and done.stdout.strip() == "sh", "lease exec runs a command and exits as it does",
+          f"{done.returncode} {done.stdout}{done.stderr}")
+    check("purple" in lease("logs", "long").stdout, "lease logs shows what the command wrote")
+    before = lease.balance()
+    done = lease("topup", "--for", "30s", "long")
+    check(done.returncode == 0 and before - lease.balance() >= 30, "lease topup buys time", done.stdout + done.stderr)
+    check("long" in lease("ls").stdout, "lease ls lists it")
+
+    provider.stop(sig=signal.SIGKILL)
+    check(wait_for(lambda: not core_of(provider), 5), "leased-core ends when leased is killed")
+    provider.start()
+    check("running" in lease.state("long"), "after kill -9 of leased the lease is still there", provider.log())
+    done = lease("exec", "long", "--", "true")
+    check(done.returncode == 0, "and can be used", done.stderr)
+    lines = lease("logs", "long").stdout.split("\n")
+    check(lines.count("tick") > 20, "and what it wrote meanwhile is in the log", len(lines))
+
+    done = lease("run", "-d", "--name", "brief", "--for", "10s", "busybox", "--", "sleep", "1000")
+    check(done.returncode == 0, "a lease of ten seconds", done.stderr)
+    check(wait_for(lambda: "ended" in lease.state("brief"), 25, 0.5), "ends by itself", lease.state("brief"))
+
+    done = lease("rm", "long")
+    check(done.returncode == 0, "lease rm ends a lease", done.stdout + done.stderr)
+    ids = {line.split()[0] for line in provider.ctl("leases", "--all").stdout.splitlines()[1:] if line.strip()}
+    check(len(ids) == 3, "leasectl lists three leases", ids)
+    for one in sorted(ids):
+        check(wait_for(lambda one=one: not left_of(w, one), 10), f"nothing is left of {one}", "\n".join(left_of(w, one)))
+    done = lease("run", "busybox-that-is-not-there", "--", "true")
+    check(done.returncode in (4, 11), "an unknown image is refused", f"{done.returncode} {done.stderr}")
+    provider.stop()
+
+
+def core_of(provider):
+    """Processes of the provider's leased-core."""
+    found = []
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "comm").read_text().strip() == "leased-core" and (process / "stat").read_text().split()[2] != "Z":
+                found.append(process)
+        except OSError:
+            pass
+    return found
+
+
+main(test)
