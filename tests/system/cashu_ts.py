@@ -9,7 +9,9 @@ from harness import Skip, World, checks, main, skip
 
 
 def test(w: World):
-    for name, start in (("lease-devnet", lambda: w.devnet().mint), ("nutshell", w.nutshell), ("cdk-mintd", w.cdk)):
+    for name, start in (("lease-devnet", lambda: w.devnet().mint),
+                        ("lease-devnet with v1 keysets", lambda: w.devnet("old", port=7100, keysets="v1").mint),
+                        ("nutshell", w.nutshell), ("cdk-mintd", w.cdk)):
         try:
             mint = start()
         except Skip as e:

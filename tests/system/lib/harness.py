@@ -302,17 +302,37 @@ max_delay_time = 0
 
     # Ours
 
-    def devnet(self, name="devnet", port=7000, auth=False):
-        """lease-devnet: its relay on `port`, its mint on the next one."""
+    def devnet(self, name="devnet", port=7000, relays=1, fee_ppk=100, keysets="v2", auth=False):
+        """lease-devnet: relays on `port` and the next ones, then one mint."""
         program = BUILD / "lease-devnet"
         if not program.exists():
             raise Skip("lease-devnet is not built")
-        raise Skip("lease-devnet has no test yet")
+        ports = range(port, port + relays + 1)
+        control = self.dir / f"{name}.sock"
+        options = [o for p in ports[:-1] for o in ("--relay-port", p)] + ["--mint-port", ports[-1]]
+        self.start(name, program, *options, "--fee-ppk", fee_ppk, "--keyset-version", keysets, "--control", control,
+                   *(["--auth"] if auth else []), port=ports[-1])
+        return Devnet(self, program, control, [f"ws://127.0.0.1:{p}" for p in ports[:-1]], f"http://127.0.0.1:{ports[-1]}")
 
     def ours(self, path):
         if not path.exists():
             raise Skip(f"{path.name} is not installed (make install)")
         return path
+
+
+class Devnet:
+    """A running lease-devnet."""
+
+    def __init__(self, world, program, control, relays, mint):
+        self.world, self.program, self.control = world, program, control
+        self.relays, self.relay, self.mint = relays, relays[0], mint
+
+    def tell(self, **request):
+        """One request to its control socket (src/devnet/main.c), such as fault="drop", at="relay"."""
+        done = self.world.run(self.program, "--tell", self.control, json.dumps(request))
+        if done.returncode:
+            raise Failed(f"lease-devnet refuses {request}: {done.stdout}{done.stderr}")
+        return json.loads(done.stdout)
 
 
 def json_lines(text):
