@@ -2,3 +2,4 @@
 EXTRA_DIST += tests/run-each tests/source/check-source tests/source/layers.txt \
 	tests/source/wrappers.txt tests/source/calls.txt tests/source/codespell.txt
 include tests/system/local.mk
+include tests/bench/local.mk

@@ -1,0 +1,6 @@
+# make bench: this build's programs against what they are measured beside. Needs root.
+check_PROGRAMS += tests/bench/client
+tests_bench_client_SOURCES = tests/bench/client.c \
+	src/cli/app.c src/cli/book.c src/cli/session.c src/cli/market.c
+tests_bench_client_LDADD = $(lease_LDADD)
+EXTRA_DIST += tests/bench/bench.py tests/bench/peer.py
