@@ -4,6 +4,7 @@
 import pathlib
 import signal
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, main, need, wait_for
@@ -48,6 +49,7 @@ def test(w: World):
 
     provider.stop(sig=signal.SIGKILL)
     check(wait_for(lambda: not core_of(provider), 5), "leased-core ends when leased is killed")
+    time.sleep(3)  # long enough for the command to write 20 lines that nobody but the keeper reads
     provider.start()
     check("running" in lease.state("long"), "after kill -9 of leased the lease is still there", provider.log())
     done = lease("exec", "long", "--", "true")
