@@ -150,7 +150,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	umask(077);
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 	log_open("lease", getenv("LEASE_DEBUG") ? LOGL_DEBUG : LOGL_BROKEN);
 	rc = arm_step();
 	if (!rc)
