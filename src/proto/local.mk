@@ -26,3 +26,23 @@ tests_fuzz_fuzz_paygress_SOURCES = tests/fuzz/fuzz_paygress.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_paygress_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_paygress_LDADD = $(L_proto)
 EXTRA_DIST += tests/fuzz/corpus/paygress
+
+# Our own messages.
+if CMOCKA
+check_PROGRAMS += tests/unit/proto
+TESTS += tests/unit/proto
+tests_unit_proto_SOURCES = tests/unit/proto.c tests/unit/nostr_util.h
+tests_unit_proto_LDADD = $(L_proto) $(CMOCKA_LIBS)
+endif
+check_PROGRAMS += tests/fuzz/fuzz_request tests/fuzz/fuzz_reply tests/fuzz/fuzz_offer
+TESTS += tests/fuzz/fuzz_request tests/fuzz/fuzz_reply tests/fuzz/fuzz_offer
+tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_request_LDADD = $(L_proto)
+tests_fuzz_fuzz_reply_SOURCES = tests/fuzz/fuzz_reply.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_reply_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_reply_LDADD = $(L_proto)
+tests_fuzz_fuzz_offer_SOURCES = tests/fuzz/fuzz_offer.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_offer_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_offer_LDADD = $(L_proto)
+EXTRA_DIST += tests/fuzz/corpus/request tests/fuzz/corpus/reply tests/fuzz/corpus/offer
