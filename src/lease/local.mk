@@ -10,3 +10,10 @@ src_lease_libleased_lease_a_SOURCES = \
 check_PROGRAMS += tests/link/lease
 tests_link_lease_SOURCES = tests/link/main.c
 tests_link_lease_LDADD = @WHOLE@ src/lease/libleased-lease.a @NOWHOLE@ $(L_lease)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/lease
+TESTS += tests/unit/lease
+tests_unit_lease_SOURCES = tests/unit/lease.c tests/unit/unit.h
+tests_unit_lease_LDADD = $(L_lease) $(CMOCKA_LIBS)
+endif

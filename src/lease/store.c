@@ -22,7 +22,7 @@ static const struct db_migration steps[] = {
 	 " paid_at INTEGER NOT NULL DEFAULT 0, started_at INTEGER NOT NULL DEFAULT 0,"
 	 " expires_at INTEGER NOT NULL DEFAULT 0, ended_at INTEGER NOT NULL DEFAULT 0,"
 	 " exit_status INTEGER NOT NULL DEFAULT -1, receipt TEXT);"
-	 "CREATE INDEX lease_live ON lease(state, expires_at) WHERE state IN (1,3,4,5,6);"
+	 "CREATE INDEX lease_live ON lease(state, expires_at) WHERE " LEASE_SQL_LIVE_STATES ";"
 	 "CREATE TABLE lease_history(lease TEXT NOT NULL, at INTEGER NOT NULL,"
 	 " was INTEGER NOT NULL, became INTEGER NOT NULL, why INTEGER NOT NULL);"
 	 "CREATE INDEX lease_history_of ON lease_history(lease);"
@@ -280,13 +280,11 @@ static int collect(struct ids *out, struct db *d, enum lease_state state, int64_
 		   struct err *e)
 {
 	auto_stmt struct stmt *s =
-		db_query(d, "SELECT id FROM lease WHERE state = ? AND (? = 0 OR expires_at <= ?)"
-			    " ORDER BY asked_at, id");
+		db_query(d, (LEASE_LIVE & LEASE_BIT(state)) ? LEASE_SQL_LIVE : LEASE_SQL_FINAL);
 	int rc;
 
 	db_bind_i64(s, 1, state);
-	db_bind_i64(s, 2, until);
-	db_bind_i64(s, 3, until);
+	db_bind_i64(s, 2, until ? until : INT64_MAX);
 	while ((rc = db_step(s, e)) == DB_ROW) {
 		out->v = mem_grow(out->v, out->n + 1, sizeof(*out->v));
 		copy_text(out->v[out->n++], sizeof(*out->v), db_text(s, 0));
@@ -309,7 +307,7 @@ int lease_each(struct db *d, uint32_t mask, int64_t until, void (*fn)(void *ctx,
 
 int lease_next_expiry(struct db *d, int64_t *out, struct err *e)
 {
-	auto_stmt struct stmt *s = db_query(d, "SELECT min(expires_at) FROM lease WHERE state = 5");
+	auto_stmt struct stmt *s = db_query(d, LEASE_SQL_EXPIRY);
 
 	*out = 0;
 	if (db_step(s, e) < 0)
@@ -320,9 +318,7 @@ int lease_next_expiry(struct db *d, int64_t *out, struct err *e)
 
 int lease_sum(struct db *d, struct lease_use *out, struct err *e)
 {
-	auto_stmt struct stmt *s =
-		db_query(d, "SELECT count(*), sum(state = 5), sum(cpu), sum(memory), sum(disk)"
-			    " FROM lease WHERE state IN (1,3,4,5,6)");
+	auto_stmt struct stmt *s = db_query(d, LEASE_SQL_SUM);
 
 	if (db_step(s, e) < 0)
 		return err_wrap(e, "capacity");
