@@ -20,7 +20,7 @@ packages_need()
 	local purpose name missing=()
 
 	for purpose in "$@"; do
-		[ "$purpose" != volume ] || [ ! -e /dev/mapper/control ] || continue
+		[ "$purpose" != volume ] || ! grep -qw device-mapper /proc/misc || continue
 		for name in ${packages[$purpose]}; do
 			case $name in *=*) command -v "${name#*=}" >/dev/null && continue ;; esac
 			name=${name%=*}

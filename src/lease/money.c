@@ -42,6 +42,8 @@ enum reply_code money_code(enum wallet_code c)
 		return REPLY_LOCK;
 	case WALLET_LOCK_NOT_OURS:
 		return REPLY_LOCK_FOREIGN;
+	case WALLET_LOCK_MISSING:
+		return REPLY_LOCK_MISSING;
 	case WALLET_LOCK_TOO_SHORT:
 		return REPLY_LOCK_SHORT;
 	case WALLET_ALREADY_CLAIMED:

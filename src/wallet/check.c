@@ -29,6 +29,7 @@ const char *wallet_code_name(enum wallet_code c)
 		[WALLET_TOO_LITTLE] = "too_little",
 		[WALLET_LOCK_UNSUPPORTED] = "lock_unsupported",
 		[WALLET_LOCK_NOT_OURS] = "lock_not_ours",
+		[WALLET_LOCK_MISSING] = "lock_required",
 		[WALLET_LOCK_TOO_SHORT] = "lock_too_short",
 		[WALLET_ALREADY_CLAIMED] = "already_claimed",
 		[WALLET_DLEQ_MISSING] = "dleq_missing",
@@ -207,7 +208,7 @@ static int check_lock(struct check *c, const struct proof *p, size_t *locked)
 		return say(c, WALLET_LOCK_UNSUPPORTED, "only plain P2PK locks are taken");
 	case LOCK_PLAIN:
 		if (c->t->lock == WALLET_LOCK_REQUIRED)
-			return say(c, WALLET_LOCK_NOT_OURS,
+			return say(c, WALLET_LOCK_MISSING,
 				   "the token is not locked to this provider");
 		return WALLET_OK;
 	case LOCK_OK:

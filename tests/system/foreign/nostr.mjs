@@ -3,6 +3,7 @@
 //   fetch RELAY FILTER              events that match, verified
 //   unwrap SECRET                   the rumor in the kind 1059 event on standard input
 //   wrap RELAY SECRET TO RUMOR      wrap the rumor (JSON: kind, content, tags) for TO and publish it
+//   ask RELAY SECRET TO RUMOR       the same, and the contents of the replies until the final one
 import { finalizeEvent, generateSecretKey, getPublicKey, verifyEvent } from 'nostr-tools/pure'
 import { Relay, useWebSocketImplementation } from 'nostr-tools/relay'
 import * as nip59 from 'nostr-tools/nip59'
@@ -100,6 +101,30 @@ async function guarded (url, sender, addressee, peer) {
   check((await stored(sender, filter)).length === 0, 'somebody else who is authenticated does not')
 }
 
+// The contents of kind 24403 rumors that answer the request, until one is final.
+async function ask (url, secret, to, rumor) {
+  const key = bytes(secret)
+  const request = JSON.parse(rumor)
+  const id = JSON.parse(request.content).request_id
+  const relay = await connect(url, key)
+  const replies = []
+  const seen = new Set()
+  const sub = relay.subscribe([{ kinds: [1059], '#p': [getPublicKey(key)] }], {
+    onevent: wrap => {
+      if (seen.has(wrap.id)) return
+      seen.add(wrap.id)
+      const inner = nip59.unwrapEvent(wrap, key)
+      const reply = JSON.parse(inner.content)
+      if (inner.kind === 24403 && inner.pubkey === to && reply.request_id === id) replies.push(reply)
+    }
+  })
+  await sleep(300)
+  await relay.publish(nip59.wrapEvent({ tags: [], ...request }, key, to))
+  for (let i = 0; i < 300 && !replies.some(r => r.final); i++) await sleep(100)
+  sub.close()
+  return replies
+}
+
 async function main () {
   if (verb === 'flow') return flow(args[0], args[1] === 'auth')
   if (verb === 'unwrap') {
@@ -118,6 +143,7 @@ async function main () {
     await relay.publish(wrap)
     return give(wrap)
   }
+  if (verb === 'ask') return give(await ask(...args))
   throw new Error(`unknown verb ${verb}`)
 }
 
