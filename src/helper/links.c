@@ -90,4 +90,6 @@ void link_open(struct lease *l, struct loop *loop)
 		log_broken("keeper of %s: %s", l->rec.id, err.msg);
 	if (found != 0)
 		without_keeper(l);
+	else /* what it wrote down, until it speaks */
+		l->said = record_keeper(&l->status, helper_config(l->h), l->rec.id, &err) == 0;
 }

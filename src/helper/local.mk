@@ -20,7 +20,8 @@ EXTRA_DIST += tests/system/make-image
 if CMOCKA
 check_PROGRAMS += tests/root/helper
 ROOT_TESTS += tests/root/helper
-tests_root_helper_SOURCES = tests/root/helper.c
+tests_root_helper_SOURCES = tests/root/helper.c tests/root/helper_world.c \
+	tests/root/helper_world.h
 tests_root_helper_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_helper_LDADD = $(L_helper) $(CMOCKA_LIBS)
 endif
