@@ -348,6 +348,10 @@ static int close_all(const struct volume *v, const struct paths *p, struct err *
 
 	if (mounts_remove(p->mount, e))
 		return -1;
+	/* Mount namespaces that began meanwhile (services, other containers) have copies of the
+	 * mount, which hold the disk. The kernel ends them with the folder. */
+	if (rmdir(p->mount) && errno != ENOENT)
+		return err_sys(e, "remove %s", p->mount);
 	step_at(STEP_VOLUME_UNMOUNTED);
 	if (luks_close(name, e) || loop_detach(p->disk, e) || loop_detach(p->data, e))
 		return -1;

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -323,6 +324,29 @@ static void secrets_stay_in_memory(void **state)
 	destroy_ok(w, id);
 }
 
+/* Anybody's mount namespace that begins while a lease runs gets copies of its mounts. */
+static void other_namespaces_hold_nothing(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000b6";
+	pid_t other;
+
+	run_script(w, id, "sleep 1000");
+	other = fork();
+	if (other == 0) {
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	pause_ms(200);
+	destroy_ok(w, id);
+	assert_int_equal(waitpid(other, NULL, WNOHANG), 0); /* it was there all the time */
+	kill(other, SIGKILL);
+	waitpid(other, NULL, 0);
+}
+
 static void prepared_ahead(void **state)
 {
 	struct world *w = *state;
@@ -465,6 +489,7 @@ int main(void)
 		cmocka_unit_test(keeper_killed),
 		cmocka_unit_test(limits_and_isolation),
 		cmocka_unit_test(secrets_stay_in_memory),
+		cmocka_unit_test(other_namespaces_hold_nothing),
 		cmocka_unit_test(prepared_ahead),
 		cmocka_unit_test(a_start_dies_at_every_step),
 		cmocka_unit_test(a_keeper_dies_in_a_start),
