@@ -270,8 +270,7 @@ void exec_sh(struct world *w, const char *id, const char *script, struct answer 
 	do_exec(w, &m, a);
 	assert_int_equal(a->err.kind, 0);
 	if (a->r.exec.outcome != PRIV_EXEC_DONE)
-		print_message("exec: outcome %d: %s\n", (int)a->r.exec.outcome,
-			      a->r.exec.message);
+		print_message("exec: outcome %d: %s\n", (int)a->r.exec.outcome, a->r.exec.message);
 	if (a->r.exec.err.n)
 		print_message("exec: %.*s\n", (int)a->r.exec.err.n, a->r.exec.err.p);
 }
