@@ -27,21 +27,28 @@ static const struct conf_schema conf_schema = {.keys = conf_keys, .nkeys = ARRAY
 
 /* --- messages --- */
 
+/* Providers, relays and mints put words into our messages: none of them writes to the terminal. */
+static void say(const char *prefix, const char *fmt, va_list ap)
+{
+	char text[1024], shown[1024];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	str_printable(shown, sizeof(shown), str_of(text));
+	fprintf(stderr, "%s%s\n", prefix, shown);
+}
+
 int app_fail(int status, const struct err *e)
 {
-	fprintf(stderr, "lease: %s\n", e->msg);
-	return status;
+	return app_failf(status, "%s", e->msg);
 }
 
 int app_failf(int status, const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("lease: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say("lease: ", fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 	return status;
 }
 
@@ -52,9 +59,8 @@ void app_say(const struct app *a, const char *fmt, ...)
 	if (a->g.quiet)
 		return;
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	say("", fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
 }
 
 /* --- folders and keys --- */

@@ -128,9 +128,12 @@ static void read_entry(struct book_entry *b, struct stmt *s)
 
 int book_get(struct db *d, const char *name, struct book_entry *out, struct err *e)
 {
-	auto_stmt struct stmt *s = db_query(d, "SELECT " BOOK_COLUMNS " FROM book WHERE name = ?1"
-					       " OR (length(?1) >= 4 AND lease LIKE ?1 || '%')"
-					       " ORDER BY name = ?1 DESC LIMIT 1");
+	/* The beginning of an id counts only where it names one lease. */
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT " BOOK_COLUMNS " FROM book WHERE name = ?1"
+			    " OR (length(?1) >= 4 AND substr(lease, 1, length(?1)) = ?1 AND 1 ="
+			    " (SELECT count(*) FROM book WHERE substr(lease, 1, length(?1)) = ?1))"
+			    " ORDER BY name = ?1 DESC LIMIT 1");
 	int rc;
 
 	db_bind_text(s, 1, str_of(name));

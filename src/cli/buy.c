@@ -72,6 +72,21 @@ static int store(struct buy *b, const struct book_ask *ask, struct str text, str
 	return 0;
 }
 
+/* A refusal whose token is still ours: settled only when the money is back in the wallet. */
+static bool to_redeem(const struct reply *r)
+{
+	return r->stage == REPLY_STAGE_REFUSED && r->token != REPLY_TOKEN_SPENT;
+}
+
+static int close_ask(struct app *a, const struct book_ask *ask, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	if (db_begin(&tx, a->db, e) < 0 || book_ask_close(tx, ask->request_id, e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
 static int store_answer(struct app *a, struct book_entry *entry, const struct book_ask *ask,
 			const struct reply *r, struct err *e)
 {
@@ -85,7 +100,9 @@ static int store_answer(struct app *a, struct book_entry *entry, const struct bo
 	if (r->token == REPLY_TOKEN_SPENT && r->stage != REPLY_STAGE_REFUSED &&
 	    wallet_out_taken(tx, ask->token_out, e) < 0)
 		return -1;
-	if (book_ask_close(tx, ask->request_id, e) < 0 || db_commit(&tx, e) < 0)
+	if (!to_redeem(r) && book_ask_close(tx, ask->request_id, e) < 0)
+		return -1;
+	if (db_commit(&tx, e) < 0)
 		return -1;
 	step_at(STEP_ORDER_ANSWERED);
 	return 0;
@@ -107,6 +124,8 @@ static bool redeem_release(struct app *a, const struct book_ask *ask, const stru
 	if (app_job_wait(&job, REDEEM_MS))
 		return false;
 	step_at(STEP_ORDER_RELEASED);
+	if (close_ask(a, ask, &e) < 0)
+		app_fail(0, &e); /* lease recover finds the token returned */
 	app_say(a, "lease: %llu sat are back in the wallet",
 		(unsigned long long)sat_raw(job.last.amount));
 	return true;
@@ -124,7 +143,7 @@ static int refused(struct app *a, const struct book_ask *ask, const struct reply
 		return EXIT_UNCLEAR;
 	back = redeem_release(a, ask, r);
 	if (!back)
-		app_failf(0, "the token comes back after its lock ends, by: lease recover");
+		app_failf(0, "the token is not back yet: lease recover");
 	return EXIT_REFUSED;
 }
 
@@ -227,22 +246,42 @@ static int token_spent(struct app *a, int64_t token_out, bool *spent)
 	return rc;
 }
 
-static int reclaim(struct app *a, const struct book_ask *ask, struct book_entry *entry)
+/* Whether the token is in the wallet again already: the swap went on in the background. */
+static bool came_back(struct app *a, const struct book_ask *ask)
 {
-	struct app_job job = {.app = a};
+	struct wallet_out_names names;
+	struct wallet_out out;
+	struct err e;
+
+	return !wallet_out_get(a->wallet, ask->token_out, NULL, &out, &names, NULL, &e) &&
+	       out.state == WALLET_OUT_RETURNED;
+}
+
+/* The asking of `ask` is over without a lease. */
+static int settle_returned(struct app *a, const struct book_ask *ask, struct book_entry *entry)
+{
 	auto_tx struct tx *tx = NULL;
 	struct err e;
-	int rc;
 
-	wallet_reclaim(a->wallet, ask->token_out, app_job_news, &job);
-	rc = app_job_wait(&job, REDEEM_MS);
-	if (rc)
-		return rc;
 	if (!strcmp(entry->request_id, ask->request_id))
 		entry->state = BOOK_REFUSED;
 	if (db_begin(&tx, a->db, &e) < 0 || book_save(tx, entry, &e) < 0 ||
 	    book_ask_close(tx, ask->request_id, &e) < 0 || db_commit(&tx, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
+	return 0;
+}
+
+static int reclaim(struct app *a, const struct book_ask *ask, struct book_entry *entry)
+{
+	struct app_job job = {.app = a};
+	int rc;
+
+	wallet_reclaim(a->wallet, ask->token_out, app_job_news, &job);
+	rc = app_job_wait(&job, REDEEM_MS);
+	if (!rc)
+		rc = settle_returned(a, ask, entry);
+	if (rc)
+		return rc;
 	app_say(a, "%s: %llu sat are back in the wallet", ask->name,
 		(unsigned long long)sat_raw(job.last.amount));
 	return 0;
@@ -262,6 +301,8 @@ int buy_recover(struct app *a, const struct book_ask *ask)
 	    book_ask_text(a->db, ask->request_id, &text, &e) ||
 	    session_open(&s, a, &entry.provider, ask->rumor_at, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
+	if (came_back(a, ask))
+		return settle_returned(a, ask, &entry);
 	b.session = s;
 	if (ask->expires_at + LOCK_S > clock_wall()) {
 		struct session_send q = {.text = buf_view(&text),

@@ -134,7 +134,7 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 	auto_reply struct reply *r = NULL;
 	auto_buf struct buf text = BUF(65536);
 	struct book_entry b;
-	char left[32];
+	char left[32], state[32];
 	int rc = find(a, argc, argv, &b);
 
 	if (!rc)
@@ -151,7 +151,8 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 		return 0;
 	}
 	out_left(left, sizeof(left), r->expires_at - clock_wall());
-	printf("%s: %s, %s left\n", b.name, r->state, left);
+	str_printable(state, sizeof(state), str_of(r->state));
+	printf("%s: %s, %s left\n", b.name, state, left);
 	return 0;
 }
 

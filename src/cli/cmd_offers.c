@@ -31,15 +31,15 @@ static void print_images(const struct offer *o)
 
 static void print_listing(const struct listing *l)
 {
-	char key[13], price[32], memory[32], disk[32];
+	char key[13], price[32], memory[32], disk[32], volume[32];
 
 	out_key(key, &l->offer.provider);
 	out_price(price, sizeof(price), l->offer.price);
 	out_bytes(memory, sizeof(memory), l->offer.memory);
 	out_bytes(disk, sizeof(disk), l->offer.disk);
+	str_printable(volume, sizeof(volume), str_of(l->offer.volume));
 	printf("%-12s  %-10s  %-4s  %-12s  %5" PRIu64 "m  %6s  %6s  %-10s  ", key, l->offer.name,
-	       l->live ? "live" : "-", price, l->offer.cpu_millicores, memory, disk,
-	       l->offer.volume);
+	       l->live ? "live" : "-", price, l->offer.cpu_millicores, memory, disk, volume);
 	print_images(&l->offer);
 }
 

@@ -175,49 +175,76 @@ static bool has_image(const struct offer *o, const char *image)
 	return false;
 }
 
-/* NULL when it fits, else why not. */
-static const char *misfit(const struct listing *l, const struct market_want *w)
+/* What a candidate fails at, in the order of looking: the later, the better it was. */
+enum misfit {
+	MISFIT_PROVIDER,
+	MISFIT_NAME,
+	MISFIT_IMAGE,
+	MISFIT_MINT,
+	MISFIT_SIZE,
+	MISFIT_TIME,
+	MISFIT_PRICE,
+	MISFIT_DEAD,
+	FITS,
+};
+
+static const char *const misfit_words[] = {
+	[MISFIT_PROVIDER] = "no offer of that provider was found",
+	[MISFIT_NAME] = "no offer of that name was found",
+	[MISFIT_IMAGE] = "no offer has that image; lease offers lists them",
+	[MISFIT_MINT] = "no provider of that image takes this mint",
+	[MISFIT_SIZE] = "no offer is that large",
+	[MISFIT_TIME] = "no offer lasts so long",
+	[MISFIT_PRICE] = "no offer has a price that can be paid",
+	[MISFIT_DEAD] = "the provider does not answer now (no heartbeat in the last three "
+			"minutes, or drained)",
+};
+
+static enum misfit misfit(const struct listing *l, const struct market_want *w)
 {
 	const struct offer *o = &l->offer;
+	struct msat hour;
 
 	if (w->provider && !is_provider(o, w->provider))
-		return "no offer of that provider was found";
+		return MISFIT_PROVIDER;
 	if (w->offer && strcmp(o->name, w->offer))
-		return "no offer of that name was found";
+		return MISFIT_NAME;
 	if (w->image && !has_image(o, w->image))
-		return "no offer has that image; lease offers lists them";
+		return MISFIT_IMAGE;
 	if (w->mint && !offer_find_mint(o, w->mint))
-		return "no provider of that image takes this mint";
+		return MISFIT_MINT;
 	if (o->cpu_millicores < w->cpu || o->memory < w->memory)
-		return "no offer is that large";
+		return MISFIT_SIZE;
 	if (o->max_lease < w->seconds)
-		return "no offer lasts so long";
-	if (!l->live)
-		return "the provider does not answer now (no heartbeat in the last three minutes, "
-		       "or drained)";
-	return NULL;
+		return MISFIT_TIME;
+	if (!price_cost(&hour, o->price, 3600))
+		return MISFIT_PRICE;
+	return l->live ? FITS : MISFIT_DEAD;
+}
+
+static bool cheaper(const struct offer *a, const struct offer *b)
+{
+	struct msat x, y;
+
+	return price_cost(&x, a->price, 3600) && price_cost(&y, b->price, 3600) &&
+	       msat_cmp(x, y) < 0;
 }
 
 const struct listing *market_choose(const struct market *m, const struct market_want *w,
 				    struct err *e)
 {
 	const struct listing *best = NULL;
-	const char *why = "no relay has an offer";
-	struct msat a, b;
+	enum misfit nearest = MISFIT_PROVIDER, how;
 
 	for (size_t i = 0; i < m->n; i++) {
-		const char *not = misfit(&m->v[i], w);
-
-		if (not ) {
-			why = not ;
-			continue;
-		}
-		if (best && price_cost(&a, m->v[i].offer.price, 3600) &&
-		    price_cost(&b, best->offer.price, 3600) && msat_cmp(a, b) >= 0)
-			continue;
-		best = &m->v[i];
+		how = misfit(&m->v[i], w);
+		if (how == FITS && (!best || cheaper(&m->v[i].offer, &best->offer)))
+			best = &m->v[i];
+		if (how > nearest)
+			nearest = how;
 	}
 	if (!best)
-		err_set(e, ERRK_DENIED, "%s", why);
+		err_set(e, ERRK_DENIED, "%s",
+			m->n ? misfit_words[nearest] : "no relay has an offer");
 	return best;
 }
