@@ -269,7 +269,6 @@ void query_closed(struct nostr_relay *r, const char *sub, const char *why)
 		return;
 	if (relay_authenticate(r, nostr_prefix_of(why))) {
 		q->state = QUERY_AUTH;
-		r->wants_auth = true;
 		return;
 	}
 	q->state = QUERY_WAITING;

@@ -188,11 +188,10 @@ static void auth_settled(struct nostr_relay *r, const struct nostr_frame *f)
 
 static void challenged(struct nostr_relay *r, const struct nostr_frame *f)
 {
-	bool wanted = r->auth == RELAY_AUTH_NONE && r->wants_auth;
-
 	memcpy(r->challenge, f->text, sizeof(r->challenge));
 	r->fresh = f->text[0] != '\0';
-	if (wanted && r->fresh)
+	/* At once: not every relay says in a refusal that authentication was missing. */
+	if (r->key && r->fresh && r->auth == RELAY_AUTH_NONE)
 		auth_send(r);
 }
 
@@ -308,7 +307,7 @@ static void opened(struct nostr_relay *r)
 	enter(r, NOSTR_RELAY_OPEN);
 	r->error[0] = '\0';
 	r->auth = RELAY_AUTH_NONE;
-	r->fresh = r->wants_auth = false;
+	r->fresh = false;
 	r->faults_now = 0;
 	r->probe_serial = 0;
 	r->healthy = loop_timer_add(r->loop, HEALTHY_AFTER, healthy, r);

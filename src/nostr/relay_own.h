@@ -26,7 +26,6 @@ struct nostr_relay {
 
 	char challenge[NOSTR_TEXT_MAX + 1];
 	bool fresh;	 /* the challenge was not used yet */
-	bool wants_auth; /* something was refused for want of it */
 	enum relay_auth auth;
 	uint8_t auth_id[32];
 

@@ -204,7 +204,6 @@ static void refused(struct nostr_send *s, const char *why)
 	case NOSTR_PREFIX_RESTRICTED:
 		if (relay_authenticate(s->relay, nostr_prefix_of(why))) {
 			s->state = SEND_AUTH;
-			s->relay->wants_auth = true;
 			return;
 		}
 		break;
