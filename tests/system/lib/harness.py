@@ -197,6 +197,7 @@ class World:
         (home / "config.yaml").write_text(f"""
 DEBUG: false
 relay_name: test
+max_event_size: 262144
 storage:
   sqlalchemy.url: sqlite+aiosqlite:///{home}/nostr.sqlite3
   validators:

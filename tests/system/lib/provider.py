@@ -38,7 +38,7 @@ class Provider:
 
     def start(self, **env):
         self.w.start(self.name, self.leased, "--config", self.config, env=self.w.env(**env))
-        if not wait_for(lambda: "published" in self.ctl("status").stdout, 20):
+        if not wait_for(lambda: "(published)" in self.ctl("status").stdout, 20):
             raise Failed(f"{self.name} does not sell:\n{self.w.log(self.name)}")
 
     def stop(self, **more):
@@ -48,6 +48,18 @@ class Provider:
         """Every lease there was, as leasectl's JSON."""
         done = self.ctl("--json", "leases", "--all")
         return json.loads(done.stdout) if done.returncode == 0 else []
+
+    def status(self):
+        """leasectl's JSON."""
+        done = self.ctl("--json", "status")
+        return json.loads(done.stdout) if done.returncode == 0 else {}
+
+    def sat(self, mint):
+        """What lies at one mint."""
+        for row in self.status().get("mints", []):
+            if row["url"].rstrip("/") == mint:
+                return row["available_sat"]
+        raise Failed(f"leasectl status knows no {mint}")
 
     def log(self):
         return self.w.log(self.name)
@@ -74,6 +86,13 @@ class Buyer:
     def balance(self):
         """Sats at all mints together."""
         return sum(int(n) for n in re.findall(r"(\d+) sat", self("wallet", "balance").stdout))
+
+    def sat(self, mint):
+        """What lies at one mint: free, and handed out or in swaps."""
+        for row in json.loads(self("--json", "wallet", "balance").stdout):
+            if row["mint"].rstrip("/") == mint:
+                return row["available_sat"], row["reserved_sat"] + row["in_flight_sat"]
+        return 0, 0
 
     def state(self, name):
         return self("status", name).stdout.strip()
