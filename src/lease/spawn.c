@@ -259,13 +259,15 @@ void spawn_asked(struct ask *ask)
 	struct err e;
 	int rc;
 
-	if (check_request(a, &o, &price) < 0 ||
-	    money_check(&money, &v, a, o->terms.min_payment, spawn_asked))
+	if (check_request(a, &o, &price) < 0)
 		return;
-	if (!author_charge(a->g, &a->author, 5)) {
+	/* The token's proofs cost the most of our time: its sender pays for them first. */
+	if (!a->refreshed && !author_charge(a->g, &a->author, 5)) {
 		ask_refuse(a, REPLY_BUSY, NULL);
 		return;
 	}
+	if (money_check(&money, &v, a, o->terms.min_payment, spawn_asked))
+		return;
 	new_lease(&l, a, o, price, &v);
 	rc = store_asked(a, &l, &e);
 	if (rc) {
