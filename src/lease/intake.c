@@ -12,7 +12,7 @@
 #include "base/step.h"
 #include "lease/engine_impl.h"
 
-#define AUTHOR_PER_SECOND 5
+#define AUTHOR_PER_SECOND 10
 #define AUTHOR_BURST	  40
 #define JUNK_COST	  10 /* tokens off a relay's budget for a wrap that does not open */
 #define CLOCK_SKEW	  300
