@@ -17,10 +17,9 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-#define SEARCH_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 enum { KEEP_MAX = 16, OUT_MAX = 1 << 16, ERR_MAX = 4096 };
 
-static const char *const minimal_env[] = {"PATH=" SEARCH_PATH, "LANG=C", NULL};
+static const char *const minimal_env[] = {"PATH=" PROC_PATH, "LANG=C", NULL};
 
 /* What the child needs, laid out before the fork: it may only make system calls there. */
 struct launch {
@@ -113,7 +112,7 @@ static void child_main(struct launch *l)
 /* A name without a slash is looked for in the fixed search path. */
 static char *find_program(const char *name)
 {
-	struct str rest = STR(SEARCH_PATH), dir;
+	struct str rest = STR(PROC_PATH), dir;
 
 	if (strchr(name, '/'))
 		return mem_strdup(name);

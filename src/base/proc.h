@@ -8,6 +8,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+/* Where programs that are named without a path are looked for, and PATH of the minimal environment. */
+#define PROC_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 struct proc_spec {
 	const char *const *argv; /* argv[0] is the path or a name for PATH */
 	const char *const *envp; /* NULL: a minimal PATH, LANG=C and nothing else */
