@@ -9,6 +9,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "helper/found.h"
 #include "helper/job.h"
 #include "helper/links.h"
 #include "helper/node.h"
@@ -29,6 +30,7 @@ struct helper {
 	struct table leases;
 	struct workers *workers;
 	struct pool *pool;
+	struct found *found;
 	struct node_meter meter;
 	helper_done_fn *done;
 	void *done_ctx;
@@ -41,6 +43,8 @@ struct task {
 	struct priv_call call;
 	unsigned connection;
 	job_fn *run;
+	const char *ref; /* IMAGE: to be remembered with its stamp */
+	struct image_stamp stamp;
 	struct job job;
 	void *msg; /* owned */
 };
@@ -103,6 +107,18 @@ static void after_task(struct helper *h, const struct task *t, struct str body)
 	wire_clear(&r, priv_reply_table(PRIV_BOX_DESTROY));
 }
 
+static void after_image(struct helper *h, const struct task *t, struct str body)
+{
+	struct priv_image_reply r;
+	struct err err;
+
+	if (!t->ref || wire_decode(&r, priv_reply_table(PRIV_IMAGE), body, &err) < 0)
+		return;
+	if (r.outcome == PRIV_IMAGE_FOUND)
+		found_put(h->found, t->ref, &t->stamp, &r);
+	wire_clear(&r, priv_reply_table(PRIV_IMAGE));
+}
+
 static void task_free(struct task *t)
 {
 	if (t->msg)
@@ -125,8 +141,10 @@ static void task_done(void *ctx, struct str result)
 		task_free(t);
 		return;
 	}
-	if (f.type == PRIV_FRAME_REPLY)
+	if (f.type == PRIV_FRAME_REPLY) {
 		after_task(h, t, f.body);
+		after_image(h, t, f.body);
+	}
 	if (h->server && t->connection == h->connection)
 		priv_server_forward(h->server, result);
 	task_free(t);
@@ -181,6 +199,23 @@ static void start_lease_task(struct helper *h, struct priv_call call, void *msg,
 		set_lease(t, l);
 	else
 		set_stranger(t, copy);
+	task_start(t);
+}
+
+/* IMAGE: a layout that has not changed since it was looked at needs no second look. */
+static void on_image(struct helper *h, struct priv_call call, struct priv_image *m)
+{
+	const char *ref = job_find_image(h->c, m->name);
+	const struct priv_image_reply *known = ref ? found_get(h->found, ref) : NULL;
+	struct task *t;
+
+	if (known) {
+		priv_server_reply(h->server, call, known);
+		return;
+	}
+	t = task_new(h, call, m, job_image);
+	if (ref && found_stamp(&t->stamp, ref))
+		t->ref = ref;
 	task_start(t);
 }
 
@@ -369,7 +404,7 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		on_node(h, call);
 		return;
 	case PRIV_IMAGE:
-		task_start(task_new(h, call, msg, job_image));
+		on_image(h, call, msg);
 		return;
 	case PRIV_BOX_START:
 		on_start(h, call, msg);
@@ -496,6 +531,7 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 	h->c = c;
 	h->backend = &backend_oci;
 	h->workers = workers_new(l, c->workers ? c->workers : WORKERS);
+	h->found = found_new();
 	h->pool = pool_new(l, c, h->workers);
 	if (probe(h, e) < 0 || fs_mkdirs(leases, 0711, e) < 0 || sweep_images(c, e) < 0)
 		return -1;
@@ -516,6 +552,7 @@ void helper_free(struct helper *h)
 	loop_timer_del(h->closing);
 	priv_server_free(h->server);
 	table_free(&h->leases);
+	found_free(h->found);
 	pool_free(h->pool);
 	workers_free(h->workers);
 	free(h->runtime);

@@ -57,6 +57,13 @@ DEFINE_AUTO(struct image, image_free)
  * `ref`, into the store. Nothing is unpacked. Digests and sizes of everything read are verified. */
 int image_resolve(struct image *out, const struct image_store *store, const char *ref,
 		  struct err *e) MUST_CHECK;
+/* Differs (memcmp) when the layout that `ref` names may mean something else than before: its index
+ * is another file, or was changed. IMAGE_NOT_FOUND where there is none, or no absolute PATH. */
+struct image_stamp {
+	uint64_t device, inode, size;
+	int64_t changed_s, changed_ns;
+};
+int image_stamp(struct image_stamp *out, const char *ref);
 /* Unpack the layers that the store does not have and write the image's record. Safe to repeat and
  * to kill; two at once do the work twice, and one wins. */
 int image_pull(const struct image *i, const struct image_store *store, struct err *e) MUST_CHECK;

@@ -107,6 +107,26 @@ int layout_find(struct layout_ref *out, const struct image_store *store, const c
 	return IMAGE_NOT_FOUND;
 }
 
+int image_stamp(struct image_stamp *out, const char *ref)
+{
+	auto_free struct layout_ref *layout = mem_zero(sizeof(*layout));
+	auto_free char *index = NULL;
+	struct str path;
+	struct stat st;
+
+	if (strncmp(ref, "oci:/", 5) != 0 || split_tag(&path, layout, ref + 4, NULL))
+		return IMAGE_NOT_FOUND;
+	index = mem_printf("%.*s/index.json", (int)path.n, path.p);
+	if (stat(index, &st))
+		return IMAGE_NOT_FOUND;
+	*out = (struct image_stamp){.device = st.st_dev,
+				    .inode = st.st_ino,
+				    .size = (uint64_t)st.st_size,
+				    .changed_s = st.st_ctim.tv_sec,
+				    .changed_ns = st.st_ctim.tv_nsec};
+	return 0;
+}
+
 int layout_open(int *dir, const char *path, struct err *e)
 {
 	*dir = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
