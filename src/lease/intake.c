@@ -13,8 +13,8 @@
 #include "lease/engine_impl.h"
 
 #define AUTHOR_PER_SECOND 10
-#define AUTHOR_BURST	  40
-#define JUNK_COST	  10 /* tokens off a relay's budget for a wrap that does not open */
+#define AUTHOR_BURST	  200 /* twenty spawns at once, and their questions */
+#define JUNK_COST	  10  /* tokens off a relay's budget for a wrap that does not open */
 #define CLOCK_SKEW	  300
 
 void ask_free(struct ask *a)
