@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/secret.h"
 
 static int read_fd(struct buf *out, int fd, const char *name, struct err *e)
 {
@@ -97,7 +98,8 @@ static int sync_parent(const char *path, struct err *e)
 static int write_temporary(char **tmp, const char *path, struct str data, mode_t mode,
 			   struct err *e)
 {
-	auto_free char *name = mem_printf("%s.tmp", path);
+	/* A name of its own: two processes may write the same file at once. */
+	auto_free char *name = mem_printf("%s.%08x.tmp", path, (unsigned)rand_below(UINT32_MAX));
 	auto_close int fd = -1;
 
 	if (unlink(name) && errno != ENOENT)

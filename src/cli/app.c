@@ -1,6 +1,7 @@
 /* Folders, configuration, keys, wallet and waiting: see app.h. */
 #include "cli/app.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -98,7 +99,7 @@ static int load_seed(struct app *a, struct err *e)
 	if (rc == FS_NOT_FOUND) {
 		bip39_new(&words);
 		if (fs_write_new(path, words.p, words.n, 0600, e) < 0)
-			return -1;
+			return e->sys == EEXIST ? load_seed(a, e) : -1; /* a twin was faster */
 		app_say(a, "new wallet: its seed words are in %s; keep a copy", path);
 	}
 	if (bip39_seed(&a->seed, str_trim(buf_view(&words)), e) < 0)
@@ -120,7 +121,7 @@ static int load_column_key(struct app *a, struct err *e)
 		hex_encode(hex, a->column.b, sizeof(a->column.b));
 		rc = fs_write_new(path, hex, 64, 0600, e);
 		wipe(hex, sizeof(hex));
-		return rc;
+		return rc < 0 && e->sys == EEXIST ? load_column_key(a, e) : rc;
 	}
 	if (hex_decode(a->column.b, sizeof(a->column.b), str_trim(buf_view(&text)), e) < 0)
 		return err_wrap(e, "%s", path);
