@@ -396,9 +396,14 @@ static int read_version(struct db *d, const char *name, int64_t *version, struct
 static int migrate_step(struct db *d, const char *name, const struct db_migration *m, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
+	int64_t have = 0;
 	struct stmt *s;
 
-	if (db_begin(&tx, d, e) || execute(d, m->sql, "migrate", e))
+	if (db_begin(&tx, d, e) || read_version(d, name, &have, e))
+		return -1;
+	if (have >= m->version)
+		return 0; /* another process was faster */
+	if (execute(d, m->sql, "migrate", e))
 		return -1;
 	s = tx_write(tx, "INSERT INTO schema_version(name, version) VALUES (?1, ?2)"
 			 " ON CONFLICT(name) DO UPDATE SET version = excluded.version");
