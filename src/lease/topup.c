@@ -31,16 +31,15 @@ static int find_lease(struct ask *a, struct lease *l)
 	return rc;
 }
 
-/* More than the offer's longest lease is not sold. */
+/* More than the offer's longest lease, up to a whole satoshi, is not sold. */
 static bool too_much(const struct lease *l, const struct wallet_verdict *v)
 {
-	struct lease more = *l;
-	struct msat net, longest;
+	struct msat net, paid, longest;
 
-	if (!msat_of_sat(&net, v->net) || !msat_add(&more.paid, l->paid, net) ||
-	    !price_cost(&longest, l->price, (uint64_t)l->max_lease + 3600))
+	if (!msat_of_sat(&net, v->net) || !msat_add(&paid, l->paid, net) ||
+	    !price_cost(&longest, l->price, (uint64_t)l->max_lease))
 		return true;
-	return msat_cmp(more.paid, longest) > 0;
+	return sat_cmp(msat_floor(paid), msat_ceil(longest)) > 0;
 }
 
 static int store_topup(const struct ask *a, const struct lease *l, const struct wallet_payment *pay,
