@@ -25,7 +25,7 @@ struct nostr_relay {
 	uint64_t probe_serial;	  /* subscription number of the probe under way, 0: none */
 
 	char challenge[NOSTR_TEXT_MAX + 1];
-	bool fresh;	 /* the challenge was not used yet */
+	bool fresh; /* the challenge was not used yet */
 	enum relay_auth auth;
 	uint8_t auth_id[32];
 
