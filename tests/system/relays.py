@@ -15,9 +15,7 @@ def buy(w, relays, mint, name):
     """Every verb of a buyer over the given relays."""
     lease = Buyer(w, relays, [mint], name=f"buyer-{name}")
     lease.fund(300)
-    offers = lease("offers")
-    need("small" in offers.stdout and "live" in offers.stdout, f"{name}: lease offers shows a live offer",
-         offers.stdout + offers.stderr)
+    need(wait_for(lambda: "live" in lease("offers").stdout, 15, 0.5), f"{name}: lease offers shows a live offer")
     done = lease("run", "--for", "30s", "busybox", "--", "echo", "hello from a lease")
     need((done.returncode, done.stdout) == (0, "hello from a lease\n"), f"{name}: lease run prints what the command printed",
          done.stdout + done.stderr)

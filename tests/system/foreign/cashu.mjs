@@ -3,6 +3,7 @@
 //   lock MINT AMOUNT PUBKEY REFUND LOCKTIME a token locked to PUBKEY with DLEQ proofs
 //   plain MINT AMOUNT                       a token that anybody can spend
 //   receive MINT TOKEN [PRIVKEY]            swap a token to itself
+//   release MINT TOKEN SIGNATURES           swap an unspent locked token by its owner's signatures, a JSON array
 import { Wallet, getEncodedToken } from '@cashu/cashu-ts'
 import { randomBytes } from 'node:crypto'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
@@ -98,6 +99,14 @@ async function main () {
   if (verb === 'receive') {
     const proofs = await wallet.receive(args[0], args[1] ? { privkey: args[1] } : {})
     return give({ amount: sum(proofs) })
+  }
+  if (verb === 'release') {
+    const { proofs } = wallet.decodeToken(args[0])
+    const states = await wallet.checkProofsStates(proofs)
+    check(states.every(s => s.state === 'UNSPENT'), 'the mint says that the token is unspent', JSON.stringify(states))
+    const signatures = JSON.parse(args[1])
+    const signed = proofs.map((p, i) => ({ ...p, witness: { signatures: [signatures[i]] } }))
+    return give({ amount: sum(await wallet.receive(encode(signed))) })
   }
   throw new Error(`unknown verb ${verb}`)
 }
