@@ -205,7 +205,7 @@ def paid_request(agent, client, floor, runs):
     ours, theirs = [], []
     for i in range(-2, runs):
         settle(agent)
-        took, least = client.ask("lease"), None
+        took = client.ask("lease")
         client.ask("end")
         settle(agent)
         least = floor.run()
@@ -307,7 +307,8 @@ def bench(w, o):
         client.ask("end")
         floor = Floor(client, make_bundle(w, agent))
         rows.append(paid_request(agent, client, floor, o.runs))
-        note(f"swap alone {statistics.median(floor.swaps):.1f} ms, runc {statistics.median(floor.boxes):.1f} ms")
+        for what, values in (("swap alone", floor.swaps), ("runc", floor.boxes)):
+            note(f"{what}: {min(values):.1f} .. {statistics.median(values):.1f} .. {max(values):.1f} ms")
         rows.append(command(agent, buyer, floor, o.runs))
         w.stop("client")
         agent.stop()

@@ -18,7 +18,6 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -46,16 +45,8 @@ struct client {
 	struct keysets keysets;
 	struct sat net;
 	struct reply *reply; /* of the last lease */
-	int64_t answered_ns;
+	int64_t answered_us;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* --- a token of three proofs --- */
 
@@ -94,7 +85,7 @@ static bool take_reply(void *ctx, const struct reply *r)
 
 	if (!r->final)
 		return false;
-	c->answered_ns = now_ns();
+	c->answered_us = clock_mono_us();
 	reply_free(steal(&c->reply));
 	return !reply_encode(&text, r, &e) && !reply_decode(&c->reply, buf_view(&text), &e);
 }
@@ -140,13 +131,13 @@ static int do_lease(struct client *c, const char *arg, int64_t *us, struct err *
 		return -1;
 	q.text = buf_view(&text);
 	q.rumor_at = clock_wall();
-	from = now_ns();
+	from = clock_mono_us();
 	if (session_ask(c->session, &q) != SESSION_ANSWERED)
 		return err_set(e, ERRK_PEER, "no answer");
 	if (c->reply->stage != REPLY_STAGE_RUNNING)
 		return err_set(e, ERRK_PEER, "%s: %s", reply_stage_name(c->reply->stage),
 			       c->reply->message);
-	*us = (c->answered_ns - from) / 1000;
+	*us = c->answered_us - from;
 	return 0;
 }
 
@@ -170,7 +161,7 @@ static int do_end(struct client *c, const char *arg, int64_t *us, struct err *e)
 
 struct swapping {
 	struct client *c;
-	int64_t answered_ns;
+	int64_t answered_us;
 	struct mint_fault fault;
 	bool ok;
 };
@@ -191,7 +182,7 @@ static void got_signatures(void *ctx, struct blind_sigs *s, const struct mint_fa
 {
 	struct swapping *w = ctx;
 
-	w->answered_ns = now_ns();
+	w->answered_us = clock_mono_us();
 	w->ok = s != NULL;
 	if (f)
 		w->fault = *f;
@@ -251,12 +242,12 @@ static int send_swap(struct client *c, const struct proofs *in, const struct out
 	for (size_t i = 0; i < out->n; i++)
 		asked[i] = out->v[i].pub;
 	cashu_swap_body(&body, in, out);
-	from = now_ns();
+	from = clock_mono_us();
 	mint_swap(c->mint, buf_view(&body), (struct blinded_list){asked, out->n}, got_signatures,
 		  &w);
 	if (app_wait(&c->app, TIMEOUT_MS) != APP_DONE || !w.ok)
 		return err_set(e, ERRK_PEER, "the mint: %s", w.fault.detail);
-	*us = (w.answered_ns - from) / 1000;
+	*us = w.answered_us - from;
 	return 0;
 }
 
@@ -299,11 +290,11 @@ static int do_box(struct client *c, const char *dir, int64_t *us, struct err *e)
 	const char *runtime = getenv("BENCH_RUNTIME");
 	const char *create[] = {runtime, "create", "--bundle", dir, "bench", NULL};
 	const char *start[] = {runtime, "start", "bench", NULL};
-	int64_t from = now_ns();
+	int64_t from = clock_mono_us();
 
 	if (run_runtime(create, e) < 0 || run_runtime(start, e) < 0)
 		return -1;
-	*us = (now_ns() - from) / 1000;
+	*us = clock_mono_us() - from;
 	return 0;
 }
 
@@ -413,7 +404,7 @@ int main(void)
 	int rc;
 
 	umask(077);
-	signal(SIGPIPE, SIG_IGN);
+	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 	log_open("bench-client", LOGL_BROKEN);
 	rc = open_client(c, &e);
 	if (rc == 0) {
