@@ -35,6 +35,10 @@ SBIN = pathlib.Path(os.environ.get("LEASED_SBINDIR", "/usr/local/sbin"))
 FULL = bool(os.environ.get("LEASED_FULL"))
 
 
+# Node 18, Debian's, shows Web Crypto to libraries only when told to.
+NODE = ("node", "--no-warnings", "--experimental-global-webcrypto")
+
+
 class Skip(Exception):
     """What the test needs is not here; the message says what."""
 
@@ -187,7 +191,7 @@ class World:
                 shutil.copy(name, link / name.name)
         if not shutil.which("node"):
             raise Skip("node is not installed")
-        return self.run("node", "--no-warnings", link / script, *argv, input=input, timeout=timeout)
+        return self.run(*NODE, link / script, *argv, input=input, timeout=timeout)
 
     def relay_auth(self, port=7001):
         """PyPI nostr-relay with NIP-42 on."""
@@ -228,7 +232,7 @@ max_limit: 6000
         """nostrmini: takes anything, checks nothing."""
         self.foreign("npm-1/node_modules/nostrmini")
         self.node("nostrmini.mjs", "--prepare")
-        self.start(f"nostrmini-{port}", "node", self.dir / "js" / "nostrmini.mjs", port, port=port)
+        self.start(f"nostrmini-{port}", *NODE, self.dir / "js" / "nostrmini.mjs", port, port=port)
         return f"ws://127.0.0.1:{port}"
 
     def nutshell(self, port=3338, fee_ppk=100):
