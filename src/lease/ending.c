@@ -42,6 +42,12 @@ static int post_earnings(struct tx *tx, const struct lease *l, const struct leas
 	return ledger_post(tx, &p, e);
 }
 
+int bill_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t number,
+	       const struct lease_bill *b, struct err *e)
+{
+	return refund_store(g, tx, l, number, b->refund, e) < 0 ? -1 : post_earnings(tx, l, b, e);
+}
+
 int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
@@ -51,8 +57,8 @@ int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err 
 	l->ended_at = clock_wall();
 	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 ||
 	    lease_move(tx, l, LEASE_STOPPING, why, e) < 0 ||
-	    refund_store(g, tx, l, 1, bill.refund, e) < 0 || post_earnings(tx, l, &bill, e) < 0 ||
-	    reply_ending(g, tx, l, &bill, e) < 0 || db_commit(&tx, e) < 0)
+	    bill_store(g, tx, l, 1, &bill, e) < 0 || reply_ending(g, tx, l, &bill, e) < 0 ||
+	    db_commit(&tx, e) < 0)
 		return -1;
 	step_at(STEP_LEASE_STOPPING);
 	if (msat_raw(bill.refund))

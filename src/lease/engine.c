@@ -102,10 +102,12 @@ static void listed(void *ctx, const struct priv_list_reply *r, const struct err 
 	for (size_t i = 0; !error && i < r->items.n; i++) {
 		const struct priv_list_item *it = priv_list_at(r, i);
 
-		if (lease_load(g->db, it->id, &l, &e) == STORE_NONE)
+		int rc = lease_load(g->db, it->id, &l, &e);
+
+		if (rc == STORE_NONE)
 			log_warn("the host has lease %s of %s, which our database does not know",
 				 it->id, it->owner);
-		else if (l.state != LEASE_ENDED)
+		else if (rc < 0 || l.state != LEASE_ENDED)
 			continue;
 		if (it->deadline < clock_wall())
 			erase_lease(g, it->id);

@@ -151,6 +151,9 @@ void verb_asked(struct ask *a); /* status, end, exec, logs */
 int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err *e) MUST_CHECK;
 void erase_lease(struct engine *g, const char *id); /* a STOPPING one; repeats until erased */
 void expiry_arm(struct engine *g);
+/* What a bill says becomes refund `number` (1: the lease's own) and earnings. */
+int bill_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t number,
+	       const struct lease_bill *b, struct err *e) MUST_CHECK;
 int refund_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t number,
 		 struct msat amount, struct err *e) MUST_CHECK;
 

@@ -385,6 +385,7 @@ static void measured(void *ctx, const struct priv_node_reply *r, const struct er
 			name_images(g, &g->offers[i]);
 	if (outbox_prune(g, &e) < 0)
 		log_warn("outbox: %s", e.msg);
+	outbox_kick(g); /* what was to be tried again later, also by the process before this one */
 	g->beat_timer = loop_timer_add(g->loop, (int64_t)LEASE_HEARTBEAT_S * 1000, measure, g);
 }
 

@@ -220,7 +220,8 @@ static void pay(struct spawning *s, struct lease *l)
 		refuse_asked(s->ask, l, REPLY_CLAIMED, NULL);
 	if (rc < 0) {
 		log_broken("lease %s: %s", l->id, e.msg);
-		if (l->state == LEASE_ASKED)
+		/* What the row says: a commit may have failed after the move. */
+		if (!lease_load(s->ask->g->db, s->id, l, &e) && l->state == LEASE_ASKED)
 			refuse_asked(s->ask, l, REPLY_INTERNAL, NULL);
 	}
 }
@@ -305,16 +306,19 @@ void spawn_resume(struct engine *g, const char *id)
 static int reply_late(struct engine *g, struct tx *tx, struct lease *l, struct err *e)
 {
 	auto_reply struct reply *r = NULL;
+	struct lease_bill bill;
 
 	l->ended_at = clock_wall();
-	if (lease_save(tx, l, e) < 0 || refund_store(g, tx, l, 1, l->paid, e) < 0 ||
+	lease_bill(&bill, l, l->ended_at);
+	if (lease_save(tx, l, e) < 0 || bill_store(g, tx, l, 1, &bill, e) < 0 ||
 	    lease_move(tx, l, LEASE_ENDED, WHY_PAID_LATE, e) < 0)
 		return -1;
 	r = reply_for(l, REPLY_STAGE_FAILED, REPLY_MINT_DOWN);
 	r->final = true;
 	r->token = REPLY_TOKEN_SPENT;
-	r->refund_due = l->paid;
-	reply_say(r, "the mint answered after the request had ended; all is refunded");
+	reply_say(r, "the mint answered after the request had ended; %s",
+		  msat_raw(bill.kept) ? "without a refund key it cannot be given back"
+				      : "the refund is stored as due");
 	return outbox_add(g, tx, &l->author, r, e);
 }
 

@@ -100,14 +100,23 @@ static int too_late(struct engine *g, struct tx *tx, const struct payment *p, co
 		    struct msat net, struct err *e)
 {
 	auto_reply struct reply *r = reply_new(p->request_id, REPLY_STAGE_FAILED, REPLY_TOO_LATE);
+	struct lease unused = *l; /* a lease of its own that was paid and never ran */
+	struct lease_bill bill;
 
+	unused.plan = p->plan;
+	unused.paid = net;
+	unused.started_at = 0;
+	lease_bill(&bill, &unused, clock_wall());
 	reply_fill(r, l);
 	r->final = true;
 	r->token = REPLY_TOKEN_SPENT;
-	r->refund_due = net;
-	reply_say(r, "the lease had ended when the mint answered; the refund is stored as due");
+	r->refund_due = bill.refund;
+	r->kept = bill.kept;
+	reply_say(r, "the lease had ended when the mint answered; %s",
+		  msat_raw(bill.kept) ? "without a refund key it cannot be given back"
+				      : "the refund is stored as due");
 	/* Numbers from 2 on: 1 is the lease's own refund. */
-	if (refund_store(g, tx, l, (uint32_t)(p->plan & 0x7fffffff) + 2, net, e) < 0)
+	if (bill_store(g, tx, &unused, (uint32_t)(p->plan & 0x7fffffff) + 2, &bill, e) < 0)
 		return -1;
 	return outbox_add(g, tx, &p->author, r, e);
 }
