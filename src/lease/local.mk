@@ -17,3 +17,12 @@ TESTS += tests/unit/lease
 tests_unit_lease_SOURCES = tests/unit/lease.c tests/unit/unit.h
 tests_unit_lease_LDADD = $(L_lease) $(CMOCKA_LIBS)
 endif
+
+# The whole engine in one process, with a relay, a mint and a host that follow a script.
+if CMOCKA
+check_PROGRAMS += tests/sim/lease
+TESTS += tests/sim/lease
+tests_sim_lease_SOURCES = tests/sim/lease.c tests/sim/world.c tests/sim/world.h \
+	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
+tests_sim_lease_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
+endif

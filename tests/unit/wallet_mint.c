@@ -312,6 +312,8 @@ static void post_swap(struct sim *s, struct http_req *r)
 	s->swaps++;
 	/* libcurl itself repeats a request on a connection that it had kept: that gets lost too */
 	s->fault = f == SIM_FORGET ? SIM_DROP : SIM_GOOD;
+	if (s->stubborn)
+		f = SIM_REFUSE;
 	free(s->last_body);
 	s->last_body = mem_strndup(body.p, body.n);
 	if (!s->first_body)

@@ -42,6 +42,7 @@ struct sim {
 	struct keyset *keyset;
 	struct keyset *old; /* inactive after sim_rotate; NULL: none */
 	enum sim_fault fault;
+	bool stubborn;	  /* refuses every swap */
 	unsigned without; /* this NUT is not announced; 0: all are */
 	bool unpaid;	  /* invoices stay unpaid */
 	bool legacy;	  /* NUT-20 in the old format only */

@@ -1,0 +1,80 @@
+/*
+ * The whole engine in one process: a mint, a relay, a buyer and a host that does what its script
+ * says, on one loop, with a clock that a test moves. Only the engine's side may be closed, opened
+ * again or run in a child that dies.
+ */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include "../unit/wallet_mint.h"
+#include "base/step.h"
+#include "devnet/relay.h"
+#include "lease/engine_impl.h"
+#include "priv/server.h"
+
+enum host_start { HOST_RUNS, HOST_FAILS, HOST_SILENT, HOST_ERRS };
+
+struct host { /* the script, and what was asked */
+	struct priv_server *server;
+	enum host_start start;
+	enum priv_image_outcome image;
+	unsigned start_errors; /* so many starts fail as a dead worker does, then `start` */
+	unsigned not_erased;   /* so many destroys leave something, then all is erased */
+	enum priv_state inspect;
+	unsigned exit_status; /* of an inspected one that stopped */
+	unsigned starts, destroys, deadlines, inspects;
+	int64_t deadline, started_ms; /* the last told; when it began to run */
+	bool there;		      /* a box exists */
+	char id[PRIV_ID_LEN + 1];
+};
+
+struct world {
+	struct loop *loop;
+	struct ws_context *ws;
+	struct sim *mint;
+	struct db *relay_db;
+	struct relay_node *relay;
+	struct nostr_pool *buyer_pool;
+	char dir[32], relay_url[64], agent_db[64];
+	struct secret provider, buyer, stranger, refund;
+	struct pubkey provider_pub, buyer_pub;
+	struct seed seed;
+	struct host host;
+	struct engine_offer offer;
+	/* the engine's side */
+	struct http *http;
+	struct db *db;
+	struct priv_client *client;
+	struct engine *engine;
+};
+
+struct world *world_new(void);
+void world_free(struct world *w);
+void world_close(struct world *w);		   /* the engine dies, the file stays */
+void world_open(struct world *w);		   /* and is started again */
+void world_pass(struct world *w, int64_t seconds); /* time passes at once */
+void world_turn(struct world *w, int64_t ms);
+
+/* A request for the published offer, paid with `sat` in a token locked as the offer says. */
+struct request *world_spawn(struct world *w, uint64_t sat);
+struct request *world_ask(enum request_type t, const char *lease);
+char *world_token(struct world *w, uint64_t sat); /* the caller frees */
+/* Wrap it once more and publish it, in the name of `from`. */
+void world_send_as(struct world *w, const struct secret *from, const struct request *r,
+		   int64_t rumor_at);
+void world_send(struct world *w, const struct request *r);
+/* The last stored reply to it in this stage (0: any); NULL when none comes. The caller frees. */
+struct reply *world_reply(struct world *w, const struct request *r, enum reply_stage s);
+struct reply *world_look(struct world *w, const char *request_id, enum reply_stage s);
+size_t world_replies(struct world *w, const char *request_id);
+/* As world_reply, and it must come. */
+struct reply *world_must(struct world *w, const struct request *r, enum reply_stage s);
+bool world_until_state(struct world *w, const char *lease, enum lease_state s);
+int64_t world_count(struct world *w, const char *sql);
+/* What a lease paid is earned, owed, fees or still open, and nothing else. */
+void world_check_books(struct world *w, const char *lease);
+/* Run the engine in a child that is killed when it passes `s`; true when it was. Requests are sent
+ * from here by `act`, once the child listens. */
+bool world_die_at(struct world *w, enum step s, const struct request *r);
+
+#endif
