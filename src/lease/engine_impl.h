@@ -115,6 +115,8 @@ enum { MONEY_HANDLED = 1 };
 typedef void ask_fn(struct ask *a); /* owns a */
 int money_check(struct wallet_payment **out, struct wallet_verdict *v, struct ask *a,
 		struct sat min_net, ask_fn *again) MUST_CHECK;
+/* Whether `net` more buys more than the longest lease, to a whole satoshi; never up to `least`. */
+bool money_too_much(const struct lease *l, struct sat net, struct sat least);
 enum reply_code money_code(enum wallet_code c);
 extern const struct wallet_ops money_ops;
 

@@ -110,6 +110,16 @@ int money_check(struct wallet_payment **out, struct wallet_verdict *v, struct as
 	return MONEY_HANDLED;
 }
 
+bool money_too_much(const struct lease *l, struct sat net, struct sat least)
+{
+	struct msat more, paid, longest;
+
+	if (!msat_of_sat(&more, net) || !msat_add(&paid, l->paid, more) ||
+	    !price_cost(&longest, l->price, (uint64_t)l->max_lease))
+		return true;
+	return sat_cmp(net, least) > 0 && sat_cmp(msat_floor(paid), msat_ceil(longest)) > 0;
+}
+
 static int plan_settled(void *ctx, struct tx *tx, const struct wallet_plan *plan, struct err *e)
 {
 	struct engine *g = ctx;

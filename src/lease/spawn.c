@@ -270,6 +270,10 @@ void spawn_asked(struct ask *ask)
 	if (money_check(&money, &v, a, o->terms.min_payment, spawn_asked))
 		return;
 	new_lease(&l, a, o, price, &v);
+	if (money_too_much(&l, v.net, o->terms.min_payment)) {
+		ask_refuse(a, REPLY_TOO_MUCH, NULL);
+		return;
+	}
 	rc = store_asked(a, &l, &e);
 	if (rc) {
 		if (rc < 0)

@@ -31,17 +31,6 @@ static int find_lease(struct ask *a, struct lease *l)
 	return rc;
 }
 
-/* More than the offer's longest lease, up to a whole satoshi, is not sold. */
-static bool too_much(const struct lease *l, const struct wallet_verdict *v)
-{
-	struct msat net, paid, longest;
-
-	if (!msat_of_sat(&net, v->net) || !msat_add(&paid, l->paid, net) ||
-	    !price_cost(&longest, l->price, (uint64_t)l->max_lease))
-		return true;
-	return sat_cmp(msat_floor(paid), msat_ceil(longest)) > 0;
-}
-
 static int store_topup(const struct ask *a, const struct lease *l, const struct wallet_payment *pay,
 		       int64_t *plan, struct err *e)
 {
@@ -82,7 +71,7 @@ void topup_asked(struct ask *ask)
 
 	if (find_lease(a, &l) || money_check(&money, &v, a, SAT(1), topup_asked))
 		return;
-	if (strcmp(v.mint, l.mint) || too_much(&l, &v)) {
+	if (strcmp(v.mint, l.mint) || money_too_much(&l, v.net, SAT(0))) {
 		ask_refuse(a, strcmp(v.mint, l.mint) ? REPLY_FOREIGN_MINT : REPLY_TOO_MUCH,
 			   strcmp(v.mint, l.mint) ? "a lease is paid at one mint" : NULL);
 		return;

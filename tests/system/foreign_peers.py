@@ -82,6 +82,10 @@ def outside_tokens(w, relay, nutshell):
     check(last.get("code") == "image_not_found" and last.get("token") == "unspent", "an image that is not offered is refused",
           json.dumps(last))
     redeem(w, nutshell, made["token"], last, "and its token swapped back at once")
+    made = checks(w.node("cashu.mjs", "lock", nutshell, 122, key, REFUND, locktime()))
+    last = (outside.spawn(made["token"]) or [{}])[-1]
+    check(last.get("code") == "too_much" and last.get("token") == "unspent" and last.get("release"),
+          "a token that buys more than the longest lease is refused", json.dumps(last))
     plain = checks(w.node("cashu.mjs", "plain", nutshell, 25))
     last = (outside.spawn(plain["token"]) or [{}])[-1]
     check(last.get("code") == "lock_required" and last.get("token") == "unspent", "a plain token is refused", json.dumps(last))
@@ -105,7 +109,7 @@ def test(w: World):
         mints.append(w.cdk())
     except Skip as e:
         skip("cdk-mintd", e)
-    provider = Provider(w, relays, mints)
+    provider = Provider(w, relays, mints, settings=["offer.max_lease=120s"])
     provider.start()
     for relay, name in zip(relays, ("nostr-relay", "nostrmini")):
         look = Buyer(w, [relay], mints, name=f"look-{name}")
