@@ -16,3 +16,13 @@ lease_SOURCES = \
 	src/cli/cmd_run.c src/cli/cmd_exec.c
 lease_LDADD = src/proto/libleased-proto.a src/nostr/libleased-nostr.a \
 	src/spec/libleased-spec.a $(L_wallet)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/cli
+TESTS += tests/unit/cli
+tests_unit_cli_SOURCES = tests/unit/cli.c tests/unit/unit.h \
+	src/cli/app.c src/cli/book.c src/cli/market.c src/cli/out.c
+tests_unit_cli_LDADD = $(lease_LDADD) $(CMOCKA_LIBS)
+endif
+TESTS += tests/unit/lease.sh
+EXTRA_DIST += tests/unit/lease.sh

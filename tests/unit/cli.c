@@ -1,0 +1,222 @@
+/* The buyer's choice of an offer, its book, and what it prints. */
+#include <stdio.h>
+
+#include "unit.h"
+
+#include "base/secret.h"
+#include "cli/book.h"
+#include "cli/market.h"
+#include "cli/out.h"
+
+#define MINT "https://mint.example"
+
+/* --- market --- */
+
+static void add(struct market *m, const char *name, uint64_t msat, bool live)
+{
+	struct listing *l;
+
+	m->v = mem_grow(m->v, m->n + 1, sizeof(*m->v));
+	l = &m->v[m->n++];
+	memset(l, 0, sizeof(*l));
+	snprintf(l->offer.name, sizeof(l->offer.name), "%s", name);
+	l->offer.provider.b[0] = (uint8_t)m->n;
+	l->offer.price = (struct price){msat, 1};
+	l->offer.cpu_millicores = 1000;
+	l->offer.memory = 1 << 20;
+	l->offer.max_lease = 3600;
+	l->offer.nimages = l->offer.nmints = 1;
+	snprintf(l->offer.images[0].name, OFFER_TEXT_MAX, "oci:a");
+	snprintf(l->offer.mints[0].url, OFFER_TEXT_MAX, MINT);
+	l->live = live;
+}
+
+static void assert_why(const struct market *m, const struct market_want *w, const char *why)
+{
+	struct err e = {0};
+
+	assert_null(market_choose(m, w, &e));
+	if (!strstr(e.msg, why))
+		fail_msg("\"%s\" has no \"%s\"", e.msg, why);
+}
+
+static void cheapest_live_offer_is_chosen(void **state)
+{
+	auto_market struct market m = {0};
+	const struct market_want w = {.image = "oci:a", .mint = MINT, .seconds = 600};
+	struct err e;
+
+	add(&m, "dear", 500, true);
+	add(&m, "dead", 10, false);
+	add(&m, "cheap", 100, true);
+	add(&m, "same", 100, true);
+	assert_string_equal(market_choose(&m, &w, &e)->offer.name, "cheap");
+}
+
+/* 2^53 msat a second cannot even be counted for an hour. */
+static void offer_without_a_payable_price_is_never_chosen(void **state)
+{
+	auto_market struct market m = {0};
+	const struct market_want w = {0};
+	struct err e;
+
+	add(&m, "cheap", 100, true);
+	add(&m, "trap", AMOUNT_MSAT_MAX, true);
+	assert_string_equal(market_choose(&m, &w, &e)->offer.name, "cheap");
+	m.v[0].live = false;
+	assert_null(market_choose(&m, &w, &e));
+}
+
+static void misfit_of_the_best_candidate_is_said(void **state)
+{
+	auto_market struct market m = {0};
+	const char *hex = "0100000000000000000000000000000000000000000000000000000000000000";
+
+	assert_why(&m, &(struct market_want){0}, "no relay has an offer");
+	add(&m, "small", 100, true);
+	assert_why(&m, &(struct market_want){.provider = "ffffffff"}, "that provider");
+	assert_why(&m, &(struct market_want){.provider = hex, .offer = "big"}, "that name");
+	assert_why(&m, &(struct market_want){.image = "oci:b"}, "that image");
+	assert_why(&m, &(struct market_want){.mint = "https://other"}, "takes this mint");
+	assert_why(&m, &(struct market_want){.cpu = 1001}, "that large");
+	assert_why(&m, &(struct market_want){.memory = 2 << 20}, "that large");
+	assert_why(&m, &(struct market_want){.seconds = 3601}, "so long");
+	m.v[0].live = false;
+	add(&m, "other", 1, true); /* looked at later, but further away */
+	m.v[1].offer.nimages = 0;
+	assert_why(&m, &(struct market_want){.image = "oci:a"}, "does not answer");
+}
+
+/* --- book --- */
+
+static int open_book(void **state)
+{
+	const struct secret key = {{1}};
+	struct db *d = NULL;
+	struct err e;
+
+	if (db_open(&d, ":memory:", &e) < 0)
+		fail_msg("%s", e.msg);
+	db_set_key(d, &key);
+	if (book_migrate(d, &e) < 0)
+		fail_msg("%s", e.msg);
+	*state = d;
+	return 0;
+}
+
+static int close_book(void **state)
+{
+	db_close(*state);
+	return 0;
+}
+
+static int put(struct db *d, const char *name, const char *lease)
+{
+	struct book_entry b = {.state = BOOK_ASKED, .price = {1, 1}, .exit_status = -1};
+	auto_tx struct tx *tx = NULL;
+	int rc;
+
+	snprintf(b.name, sizeof(b.name), "%s", name);
+	snprintf(b.lease, sizeof(b.lease), "%s", lease);
+	assert_int_equal(db_begin(&tx, d, NULL), 0);
+	rc = book_add(tx, &b, NULL);
+	return rc ? rc : db_commit(&tx, NULL);
+}
+
+static void book_finds_by_name_and_by_what_is_unique_of_an_id(void **state)
+{
+	struct db *d = *state;
+	struct book_entry b;
+
+	assert_int_equal(put(d, "one", "aaaabbbbccccdddd"), 0);
+	assert_int_equal(put(d, "two", "aaaabbbbcccceeee"), 0);
+	assert_int_equal(put(d, "two", "ffffffffffffffff"), BOOK_TAKEN);
+	assert_int_equal(book_get(d, "two", &b, NULL), 0);
+	assert_string_equal(b.lease, "aaaabbbbcccceeee");
+	assert_int_equal(book_get(d, "aaaabbbbccccd", &b, NULL), 0);
+	assert_string_equal(b.name, "one");
+	assert_int_equal(book_get(d, "aaaabbbb", &b, NULL), BOOK_NONE); /* both */
+	assert_int_equal(book_get(d, "aaa", &b, NULL), BOOK_NONE);
+	assert_int_equal(book_get(d, "____", &b, NULL), BOOK_NONE); /* no pattern */
+}
+
+static int count_ask(void *ctx, const struct book_ask *a)
+{
+	++*(int *)ctx;
+	return 0;
+}
+
+static void closed_request_is_blanked(void **state)
+{
+	const struct book_ask a = {.request_id = "0123456789abcdef0123456789abcdef", .name = "one"};
+	struct db *d = *state;
+	auto_buf struct buf text = BUF(64);
+	auto_tx struct tx *tx = NULL;
+	int n = 0;
+
+	assert_int_equal(db_begin(&tx, d, NULL), 0);
+	assert_int_equal(book_ask_add(tx, &a, STR("secret"), NULL), 0);
+	assert_int_equal(book_each_ask(d, count_ask, &n, NULL), 0);
+	assert_int_equal(book_ask_text(d, a.request_id, &text, NULL), 0);
+	assert_view(text, "secret");
+	assert_int_equal(book_ask_close(tx, a.request_id, NULL), 0);
+	assert_int_equal(book_each_ask(d, count_ask, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(book_ask_text(d, a.request_id, &text, NULL), BOOK_NONE);
+	assert_int_equal(db_commit(&tx, NULL), 0);
+}
+
+static void book_learns_from_replies(void **state)
+{
+	struct book_entry b = {.state = BOOK_ASKED, .exit_status = -1};
+	struct reply r = {.stage = REPLY_STAGE_RUNNING, .exit_status = -1, .expires_at = 9};
+
+	memcpy(r.lease, "aaaabbbbccccdddd", sizeof(r.lease));
+	book_learn(&b, &r);
+	assert_int_equal(b.state, BOOK_RUNNING);
+	assert_int_equal(b.expires_at, 9);
+	r.stage = REPLY_STAGE_FAILED; /* of a top-up: the lease is not the one that failed */
+	r.refund_due = MSAT(5000);
+	book_learn(&b, &r);
+	assert_int_equal(b.state, BOOK_RUNNING);
+	r.stage = REPLY_STAGE_ENDED;
+	book_learn(&b, &r);
+	assert_int_equal(b.state, BOOK_ENDED);
+}
+
+/* --- print --- */
+
+static void prices_sizes_and_times_are_for_people(void **state)
+{
+	char s[64];
+
+	out_price(s, sizeof(s), (struct price){10000, 3600});
+	assert_string_equal(s, "10 sat/h");
+	out_price(s, sizeof(s), (struct price){1, 7});
+	assert_string_equal(s, "1 msat/7s");
+	out_bytes(s, sizeof(s), UINT64_C(512) << 20);
+	assert_string_equal(s, "512Mi");
+	out_bytes(s, sizeof(s), 1000);
+	assert_string_equal(s, "1000");
+	out_left(s, sizeof(s), 598);
+	assert_string_equal(s, "9m58s");
+	out_left(s, sizeof(s), 0);
+	assert_string_equal(s, "-");
+}
+
+#define book_test(f) cmocka_unit_test_setup_teardown(f, open_book, close_book)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(cheapest_live_offer_is_chosen),
+		cmocka_unit_test(offer_without_a_payable_price_is_never_chosen),
+		cmocka_unit_test(misfit_of_the_best_candidate_is_said),
+		book_test(book_finds_by_name_and_by_what_is_unique_of_an_id),
+		book_test(closed_request_is_blanked),
+		cmocka_unit_test(book_learns_from_replies),
+		cmocka_unit_test(prices_sizes_and_times_are_for_people),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

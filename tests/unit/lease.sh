@@ -1,0 +1,46 @@
+#!/bin/sh
+# lease without a network: every verb explains itself and refuses what it does not know.
+set -u
+lease=${BUILD_DIR:-.}/lease
+LEASE_HOME=$(mktemp -d) || exit 1
+export LEASE_HOME
+trap 'rm -rf "$LEASE_HOME"' EXIT
+count=0
+
+# result STATUS WANTED NAME
+result() {
+	count=$((count + 1))
+	if [ "$1" = "$2" ]; then
+		echo "ok $count - $3"
+	else
+		echo "not ok $count - $3 (got $1, not $2)"
+	fi
+}
+
+for verb in offers run exec logs ls show status topup rm recover verify identity \
+	'wallet fund' 'wallet balance' 'wallet receive' 'wallet pending'; do
+	# shellcheck disable=SC2086 # two words are two arguments
+	"$lease" $verb --help >"$LEASE_HOME/help" 2>&1
+	result $? 0 "$verb --help"
+	grep -q "lease $verb" "$LEASE_HOME/help"
+	result $? 0 "$verb --help names the verb"
+	# shellcheck disable=SC2086
+	"$lease" $verb --no-such-option >/dev/null 2>&1
+	result $? 2 "$verb refuses an option that it does not have"
+done
+
+"$lease" no-such-verb >/dev/null 2>&1
+result $? 2 "an unknown verb is refused"
+"$lease" run >/dev/null 2>&1
+result $? 2 "run wants an image"
+"$lease" run --for 0 oci:a >/dev/null 2>&1
+result $? 2 "run wants time"
+"$lease" run --name Bad_Name oci:a >/dev/null 2>&1
+result $? 2 "run refuses a name that is none"
+"$lease" wallet fund -- -5 >/dev/null 2>&1
+result $? 2 "wallet fund refuses what is no amount"
+"$lease" ls >/dev/null 2>&1
+result $? 0 "ls of an empty book"
+mode=$(stat -c %a "$LEASE_HOME/seed.words")
+result "$mode" 600 "the seed is readable by its owner only"
+echo "1..$count"
