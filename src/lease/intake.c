@@ -151,7 +151,8 @@ static void act(struct ask *ask, int decoded, const char *why)
 	auto_ask struct ask *a = ask;
 	int64_t now = clock_wall();
 
-	if (known_before(a))
+	/* A repeat costs nothing: after a start, relays give again all that they keep. */
+	if (known_before(a) || !author_charge(a->g, &a->author, 1))
 		return;
 	if (decoded == REQUEST_VERSION) {
 		ask_refuse(a, REPLY_VERSION, "this provider speaks protocol version 1");
@@ -179,7 +180,7 @@ static void take_rumor(struct engine *g, const struct nostr_event *rumor)
 	struct err e = {0};
 	int rc;
 
-	if (rumor->kind != LEASE_KIND_REQUEST || !author_charge(g, &rumor->pubkey, 1))
+	if (rumor->kind != LEASE_KIND_REQUEST)
 		return;
 	rc = request_decode(&req, rumor->content, &e);
 	if (!req || !req->request_id[0])
