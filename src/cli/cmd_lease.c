@@ -12,7 +12,10 @@
 #include "cli/verbs.h"
 #include "nostr/nip19.h"
 
-#define ANSWER_MS 30000
+#define ANSWER_MS      30000
+#define SETTLE_MS      60000
+#define SETTLE_LOOK_MS 100
+#define STRAYS_MAX     64 /* reclaimed by one command */
 
 static void print_entry(const struct book_entry *b)
 {
@@ -257,6 +260,68 @@ static int collect_ask(void *ctx, const struct book_ask *ask_row)
 	return 0;
 }
 
+/* Swaps that an earlier process left open run since the wallet was opened; wait for them. */
+static int settle_swaps(struct app *a)
+{
+	int64_t end = clock_mono_ms() + SETTLE_MS;
+	struct wallet_balance b;
+	struct err e;
+	int how = APP_TIMEOUT;
+
+	for (;;) {
+		if (wallet_balance(a->wallet, NULL, &b, &e) < 0)
+			return app_fail(EXIT_STATE, &e);
+		if (sat_is_zero(b.reserved))
+			return 0;
+		if (how == APP_INTERRUPTED || clock_mono_ms() > end)
+			return app_failf(EXIT_MINT, "%" PRIu64 " sat are still in swaps",
+					 sat_raw(b.reserved));
+		how = app_wait(a, SETTLE_LOOK_MS);
+	}
+}
+
+/* Tokens that no request carries any more: made, but never sent, or refused and not released. */
+struct strays {
+	const struct asks *asks;
+	int64_t ids[STRAYS_MAX];
+	size_t n;
+};
+
+static int collect_stray(void *ctx, const struct wallet_out *o)
+{
+	struct strays *s = ctx;
+
+	if (o->state != WALLET_OUT_OPEN || o->locktime > clock_wall())
+		return 0;
+	for (size_t i = 0; i < s->asks->n; i++)
+		if (s->asks->v[i].token_out == o->id)
+			return 0;
+	if (s->n < STRAYS_MAX)
+		s->ids[s->n++] = o->id;
+	return 0;
+}
+
+static int reclaim_strays(struct app *a, const struct asks *asks)
+{
+	struct strays s = {.asks = asks};
+	struct err e;
+	int rc = 0, one;
+
+	if (wallet_each_out(a->wallet, collect_stray, &s, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	for (size_t i = 0; i < s.n; i++) {
+		struct app_job job = {.app = a};
+
+		wallet_reclaim(a->wallet, s.ids[i], app_job_news, &job);
+		one = app_job_wait(&job, SETTLE_MS);
+		if (!one)
+			app_say(a, "%" PRIu64 " sat are back in the wallet",
+				sat_raw(job.last.amount));
+		rc = one ? one : rc;
+	}
+	return rc;
+}
+
 int verb_recover(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
@@ -273,7 +338,11 @@ int verb_recover(void *ctx, const void *options, int argc, char **argv)
 		app_say(a, "%s: %s", s.v[i].name, one ? "not settled yet" : "settled");
 		rc = one ? one : rc;
 	}
-	if (!s.n)
+	one = settle_swaps(a);
+	rc = one ? one : rc;
+	one = reclaim_strays(a, &s);
+	rc = one ? one : rc;
+	if (!s.n && !rc)
 		app_say(a, "nothing is unclear");
 	free(s.v);
 	return rc;
