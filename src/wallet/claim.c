@@ -156,14 +156,16 @@ int wallet_release(struct tx *tx, struct wallet *w, struct str token, struct wal
 	AUTO(token_free) struct cashu_token *t = NULL;
 	auto_free struct y_bytes *ys = NULL;
 	auto_secret struct secret k;
+	char url[WALLET_URL_MAX + 1];
 	struct lock_key key;
 	struct wmint *m;
 	int rc;
 
 	out->n = 0;
-	if (token_decode(&t, token, TOKEN_LIMITS_REQUEST, NULL) < 0)
+	if (token_decode(&t, token, TOKEN_LIMITS_REQUEST, NULL) < 0 ||
+	    wallet_url(url, str_of(t->mint), NULL) < 0)
 		return WALLET_NOT_OURS;
-	m = mint_allowed(w, str_of(t->mint));
+	m = mint_by_url(w, url); /* also one that is not taken any more: the key is ours */
 	if (!m)
 		return WALLET_NOT_OURS;
 	if (payment_key(w, m, &k, &key, e) < 0)
