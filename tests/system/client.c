@@ -1,0 +1,416 @@
+/*
+ * A buyer without manners, for tests: makes tokens with any secret, and sends any request.
+ *
+ *   client token MINT       standard input: lines "AMOUNT SECRET"; prints a token of such proofs
+ *   client key KEY          prints the public key, and the compressed point that tokens are locked
+ * to client ask RELAY PROVIDER KEY SECONDS TIMES standard input: a request's JSON; sends it TIMES
+ * times, the same rumor in new wraps, and prints the JSON of every reply that comes in SECONDS
+ *
+ * KEY is the buyer's secret key in hex: of play money only, so an argument is good enough.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/hex.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "cashu/dhke.h"
+#include "cashu/lock.h"
+#include "cashu/mint.h"
+#include "cashu/token.h"
+#include "lease/protocol.h"
+#include "nostr/pool.h"
+#include "nostr/wrap.h"
+
+#define INPUT_MAX  (256 * 1024)
+#define PROOFS_TOP 64
+
+static int fail(const struct err *e)
+{
+	fprintf(stderr, "client: %s\n", e->msg);
+	return 1;
+}
+
+static int read_input(struct buf *out, struct err *e)
+{
+	char chunk[4096];
+	size_t n;
+
+	while ((n = fread(chunk, 1, sizeof(chunk), stdin)))
+		buf_add(out, chunk, n);
+	return buf_check(out, "standard input", e);
+}
+
+static int read_key(struct secret *out, const char *hex, struct err *e)
+{
+	return hex_decode(out->b, sizeof(out->b), str_of(hex), e);
+}
+
+/* --- token --- */
+
+struct minting {
+	struct loop *loop;
+	struct keysets sets;
+	struct keyset *keyset;
+	struct mint_quote quote;
+	struct blind_sigs sigs;
+	struct err error;
+	bool failed;
+};
+
+static bool went_well(struct minting *m, const struct mint_fault *f)
+{
+	loop_stop(m->loop);
+	if (f) {
+		m->failed = true;
+		err_set(&m->error, ERRK_PEER, "mint: %s", f->detail);
+	}
+	return !f;
+}
+
+static void took_keysets(void *ctx, struct keysets *s, const struct mint_fault *f)
+{
+	struct minting *m = ctx;
+
+	if (went_well(m, f)) {
+		m->sets = *s;
+		*s = (struct keysets){0};
+	}
+}
+
+static void took_keys(void *ctx, struct keyset **k, const struct mint_fault *f)
+{
+	struct minting *m = ctx;
+
+	if (went_well(m, f))
+		m->keyset = steal(k);
+}
+
+static void took_quote(void *ctx, struct mint_quote *q, const struct mint_fault *f)
+{
+	struct minting *m = ctx;
+
+	if (went_well(m, f)) {
+		mint_quote_free(&m->quote);
+		m->quote = *q;
+		*q = (struct mint_quote){0};
+	}
+}
+
+static void took_signatures(void *ctx, struct blind_sigs *s, const struct mint_fault *f)
+{
+	struct minting *m = ctx;
+
+	if (went_well(m, f)) {
+		m->sigs = *s;
+		*s = (struct blind_sigs){0};
+	}
+}
+
+static int finish(struct minting *m, struct err *e)
+{
+	loop_run(m->loop);
+	if (m->failed)
+		*e = m->error;
+	return m->failed ? -1 : 0;
+}
+
+/* "AMOUNT SECRET" a line; a secret may hold anything but a line's end. */
+static int read_outputs(struct outputs *out, struct str text, const struct keyset *k, struct err *e)
+{
+	struct str line, amount;
+	struct output *o;
+	uint64_t n;
+
+	out->v = mem_array(PROOFS_TOP, sizeof(*out->v));
+	while (str_cut(&text, '\n', &line)) {
+		if (!line.n)
+			continue;
+		if (out->n == PROOFS_TOP || !str_cut(&line, ' ', &amount) ||
+		    str_u64(amount, AMOUNT_MSAT_MAX / 1000, &n, e) < 0)
+			return err_set(e, ERRK_INPUT, "want lines with AMOUNT SECRET, at most %d",
+				       PROOFS_TOP);
+		o = &out->v[out->n++];
+		o->pub.amount = SAT(n);
+		o->pub.id = k->id;
+		o->secret = mem_strndup(line.p, line.n);
+		rand_bytes(o->r.b, sizeof(o->r.b));
+		while (!scalar_reduce(o->r.b))
+			rand_bytes(o->r.b, sizeof(o->r.b));
+		if (dhke_blind(o, e) < 0)
+			return -1;
+	}
+	return out->n ? 0 : err_set(e, ERRK_INPUT, "no proof was asked for");
+}
+
+static int find_keyset(struct minting *m, struct mint *mint, struct err *e)
+{
+	const struct keyset *listed;
+
+	mint_get_keysets(mint, took_keysets, m);
+	if (finish(m, e) < 0)
+		return -1;
+	listed = keysets_choose(&m->sets, "sat", clock_wall());
+	if (!listed)
+		return err_set(e, ERRK_PEER, "the mint has no keyset for sat");
+	mint_get_keys(mint, listed, took_keys, m);
+	return finish(m, e);
+}
+
+static int pay_quote(struct minting *m, struct mint *mint, const struct outputs *outs,
+		     struct err *e)
+{
+	auto_buf struct buf body = BUF(4096);
+	struct sat sum = SAT(0);
+
+	for (size_t i = 0; i < outs->n; i++)
+		if (!sat_add(&sum, sum, outs->v[i].pub.amount))
+			return err_set(e, ERRK_LIMIT, "too much");
+	cashu_mint_quote_body(&body, sum, "sat", NULL);
+	mint_ask_quote(mint, buf_view(&body), took_quote, m);
+	if (finish(m, e) < 0)
+		return -1;
+	for (unsigned tries = 0; !m->quote.paid && tries < 1000; tries++) {
+		auto_free char *id = mem_strdup(m->quote.id);
+
+		mint_get_quote(mint, id, took_quote, m);
+		if (finish(m, e) < 0)
+			return -1;
+	}
+	return m->quote.paid ? 0 : err_set(e, ERRK_PEER, "nobody pays the invoice");
+}
+
+static int sign(struct minting *m, struct mint *mint, const struct outputs *outs, struct err *e)
+{
+	auto_free struct blinded *asked = mem_array(outs->n, sizeof(*asked));
+	auto_buf struct buf body = BUF(CASHU_BODY_MAX);
+
+	for (size_t i = 0; i < outs->n; i++)
+		asked[i] = outs->v[i].pub;
+	cashu_mint_body(&body, str_of(m->quote.id), outs, NULL);
+	mint_mint(mint, buf_view(&body), (struct blinded_list){asked, outs->n}, took_signatures, m);
+	return finish(m, e);
+}
+
+static int print_token(const struct minting *m, const char *url, const struct outputs *outs,
+		       struct err *e)
+{
+	AUTO(token_free) struct cashu_token *t = token_new(url, "sat", NULL);
+	auto_buf struct buf text = BUF(INPUT_MAX);
+	struct proof p;
+
+	for (size_t i = 0; i < outs->n; i++) {
+		p = (struct proof){0};
+		if (dhke_unblind(&p, &outs->v[i], &m->sigs.v[i], m->keyset, e) < 0)
+			return -1;
+		proofs_add_take(&t->proofs, &p);
+	}
+	if (token_encode(&text, t, e) < 0)
+		return -1;
+	printf("%.*s\n", (int)text.n, text.p);
+	return 0;
+}
+
+static void minting_clear(struct minting *m)
+{
+	keysets_free(&m->sets);
+	keyset_free(m->keyset);
+	mint_quote_free(&m->quote);
+	blind_sigs_free(&m->sigs);
+}
+
+static int make_token(struct minting *m, struct http *http, const char *url, struct err *e)
+{
+	auto_buf struct buf input = BUF(INPUT_MAX);
+	AUTO(mint_free) struct mint *mint = NULL;
+	auto_outputs struct outputs outs = {0};
+
+	if (read_input(&input, e) < 0 || mint_new(&mint, http, url, MINT_LOCAL, e) < 0 ||
+	    find_keyset(m, mint, e) < 0 ||
+	    read_outputs(&outs, buf_view(&input), m->keyset, e) < 0 ||
+	    pay_quote(m, mint, &outs, e) < 0 || sign(m, mint, &outs, e) < 0)
+		return -1;
+	return print_token(m, url, &outs, e);
+}
+
+static int do_token(char **argv)
+{
+	AUTO(loop_free) struct loop *loop = NULL;
+	AUTO(http_free) struct http *http = NULL;
+	struct minting m = {0};
+	struct err e;
+	int rc;
+
+	if (loop_new(&loop, &e) < 0 || http_new(&http, loop, &e) < 0)
+		return fail(&e);
+	m.loop = loop;
+	rc = make_token(&m, http, argv[0], &e);
+	minting_clear(&m);
+	return rc < 0 ? fail(&e) : 0;
+}
+
+/* --- key --- */
+
+static int do_key(char **argv)
+{
+	auto_secret struct secret key;
+	struct lock_key lock;
+	struct err e;
+	char hex[67];
+
+	if (read_key(&key, argv[0], &e) < 0)
+		return fail(&e);
+	if (!lock_key_of(&lock, &key)) {
+		err_set(&e, ERRK_INPUT, "not a key");
+		return fail(&e);
+	}
+	hex_encode(hex, lock.b, sizeof(lock.b));
+	printf("%s\n", hex);
+	return 0;
+}
+
+/* --- ask --- */
+
+struct asking {
+	struct loop *loop;
+	struct nostr_pool *pool;
+	struct nostr_unwrap_key me;
+	struct pubkey provider;
+	struct nostr_event *rumor;
+	char request_id[LEASE_REQUEST_ID_HEX + 1];
+	bool all;	  /* go on after the final reply */
+	uint64_t again_s; /* 0: do not send it again */
+};
+
+static void took_wrap(void *ctx, const struct nostr_event *wrap, unsigned relay)
+{
+	auto_event struct nostr_event *rumor = NULL;
+	auto_json struct json *reply = NULL;
+	struct asking *a = ctx;
+	bool final = false;
+	struct str id;
+	struct err e;
+
+	if (nostr_unwrap(&rumor, wrap, &a->me, &e) < 0 || rumor->kind != LEASE_KIND_REPLY ||
+	    !pubkey_eq(&rumor->pubkey, &a->provider) ||
+	    json_parse(&reply, rumor->content, NULL, &e) < 0 ||
+	    json_str(reply, "request_id", LEASE_REQUEST_ID_HEX, &id, &e) < 0 ||
+	    !str_is(id, a->request_id) || json_opt_bool(reply, "final", &final, &e) < 0)
+		return;
+	printf("%.*s\n", (int)rumor->content.n, rumor->content.p);
+	fflush(stdout);
+	if (final && !a->all)
+		loop_stop(a->loop);
+}
+
+static void send_wrap(void *ctx)
+{
+	struct asking *a = ctx;
+	const struct nostr_wrap_how how = {.now = clock_wall(), .expires = clock_wall() + 3600};
+	auto_event struct nostr_event *wrap = NULL;
+	struct err e;
+
+	if (nostr_wrap(&wrap, a->rumor, &a->me.secret, &a->provider, &how, &e) < 0) {
+		fail(&e);
+		return;
+	}
+	nostr_pool_publish(a->pool,
+			   &(struct nostr_pub_ask){.event = wrap, .urgency = NOSTR_PUB_URGENT});
+	if (a->again_s)
+		loop_timer_add(a->loop, (int64_t)a->again_s * 1000, send_wrap, a);
+	a->again_s = 0;
+}
+
+static void time_over(void *ctx)
+{
+	struct asking *a = ctx;
+
+	loop_stop(a->loop);
+}
+
+/* The rumor's time follows from the request, so that the same request is the same rumor. */
+static int read_request(struct asking *a, struct str text, int64_t *at, struct err *e)
+{
+	auto_json struct json *request = NULL;
+	uint64_t expires;
+
+	if (json_parse(&request, text, NULL, e) < 0 ||
+	    json_u64(request, "expires_at", JSON_INT_MAX, &expires, e) < 0)
+		return -1;
+	*at = (int64_t)expires - 120;
+	return json_opt_copy(a->request_id, sizeof(a->request_id), request, "request_id", e);
+}
+
+static int ask(struct asking *a, const char *relay, int64_t seconds, struct err *e)
+{
+	auto_filter struct nostr_filter *f = nostr_filter_new();
+	auto_buf struct buf text = BUF(INPUT_MAX);
+	struct nostr_sub *inbox;
+	int64_t at;
+
+	if (read_input(&text, e) < 0 || read_request(a, buf_view(&text), &at, e) < 0 ||
+	    nostr_pool_add(a->pool, relay, NULL, e) < 0)
+		return -1;
+	a->rumor = nostr_event_new(LEASE_KIND_REQUEST, at, str_trim(buf_view(&text)));
+	nostr_event_tag_key(a->rumor, "p", &a->provider);
+	nostr_filter_kind(f, NOSTR_WRAP);
+	nostr_filter_tag_key(f, 'p', &a->me.pubkey);
+	inbox = nostr_pool_subscribe(
+		a->pool, &(struct nostr_sub_ask){.mode = NOSTR_SUB_DM,
+						 .filters = (struct nostr_filter *const[]){f},
+						 .nfilters = 1,
+						 .slack = NOSTR_SLACK_WRAP,
+						 .event = took_wrap,
+						 .ctx = a});
+	send_wrap(a);
+	loop_timer_add(a->loop, seconds * 1000, time_over, a);
+	loop_run(a->loop);
+	nostr_sub_end(inbox);
+	nostr_event_free(a->rumor);
+	return 0;
+}
+
+static int do_ask(char **argv)
+{
+	AUTO(loop_free) struct loop *loop = NULL;
+	AUTO(ws_context_free) struct ws_context *ws = NULL;
+	AUTO(nostr_pool_free) struct nostr_pool *pool = NULL;
+	auto_secret struct secret key;
+	struct asking a = {0};
+	uint64_t seconds;
+	struct err e;
+	int rc;
+
+	if (hex_decode(a.provider.b, sizeof(a.provider.b), str_of(argv[1]), &e) < 0 ||
+	    read_key(&key, argv[2], &e) < 0 || nostr_unwrap_key(&a.me, &key, &e) < 0 ||
+	    str_u64(str_of(argv[3]), 600, &seconds, &e) < 0 ||
+	    str_u64(str_of(argv[4]), 600, &a.again_s, &e) < 0 || loop_new(&loop, &e) < 0 ||
+	    ws_context_new(&ws, loop, &e) < 0)
+		return fail(&e);
+	a.loop = loop;
+	a.all = a.again_s > 0;
+	a.pool = pool = nostr_pool_new(loop, ws, &key);
+	rc = ask(&a, argv[0], (int64_t)seconds, &e);
+	nostr_unwrap_key_wipe(&a.me);
+	return rc < 0 ? fail(&e) : 0;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int args;
+		int (*run)(char **argv);
+	} verbs[] = {{"token", 1, do_token}, {"key", 1, do_key}, {"ask", 5, do_ask}};
+
+	log_open("client", LOGL_WARN);
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		if (argc == verbs[i].args + 2 && !strcmp(argv[1], verbs[i].name))
+			return verbs[i].run(argv + 2);
+	fputs("usage: client token MINT | key KEY | ask RELAY PROVIDER KEY SECONDS AGAIN\n",
+	      stderr);
+	return 2;
+}

@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Leases outlive the agent: kill -9 of leased, leased-core or both loses no lease, no line and no second of the deadline."""
+
+import os
+import pathlib
+import signal
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from harness import World, check, json_lines, main, need, wait_for
+from provider import Buyer, Provider
+from stranger import leases_of, processes
+
+LINES = 80
+
+
+def entry(buyer, name):
+    return (json_lines(buyer("show", name).stdout) or [{}])[0]
+
+
+def run(buyer, name, seconds, *command):
+    done = buyer("run", "-d", "--name", name, "--for", f"{seconds}s", "busybox", "--", *command)
+    need(done.returncode == 0, f"{name}: a lease of {seconds} s", done.stderr)
+    return entry(buyer, name)
+
+
+def usable(provider, buyer, name, after):
+    done = buyer("exec", name, "--", "echo", "still here")
+    check(done.stdout.strip() == "still here", f"after {after} {name} can be used", done.stderr + provider.log())
+
+
+def command_lines():
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            pass
+    return found
+
+
+def left_on_host(w, lease):
+    mounts = [m for m in pathlib.Path("/proc/self/mounts").read_text().splitlines() if lease in m]
+    groups = [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/*/*{lease}*")]
+    images = [str(p) for p in w.dir.rglob(f"*{lease}*.img")]
+    return mounts + groups + images
+
+
+def kills(provider, buyer):
+    """The order matters: leased, then core alone, then both at once."""
+    script = f"i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); sleep 0.1; done; exit 5"
+    run(buyer, "writer", 60, "sh", "-c", script)
+    steady = run(buyer, "steady", 40, "sleep", "6661")
+    provider.stop(sig=signal.SIGKILL)
+    check(wait_for(lambda: not processes("leased-core"), 5), "leased-core ends with leased")
+    time.sleep(1)
+    provider.start()
+    usable(provider, buyer, "steady", "kill -9 of leased")
+    core = processes("leased-core")
+    os.kill(core[0], signal.SIGKILL)
+    check(wait_for(lambda: set(processes("leased-core")) - set(core), 10, 0.1), "leased starts leased-core again",
+          provider.log())
+    wait_for(lambda: "(published)" in provider.ctl("status").stdout, 20)
+    usable(provider, buyer, "steady", "kill -9 of leased-core")
+    for pid in [*processes("leased"), *processes("leased-core")]:
+        os.kill(pid, signal.SIGKILL)
+    provider.stop()
+    provider.start()
+    usable(provider, buyer, "steady", "kill -9 of both")
+    check(wait_for(lambda: "exited" in buyer.state("writer"), 20, 0.5), "the writer has exited", buyer.state("writer"))
+    written = [line for line in buyer("logs", "writer").stdout.splitlines() if line.startswith("line ")]
+    check(written == [f"line {i}" for i in range(LINES)], "no line of it is lost", f"{len(written)} {written[-3:]}")
+    writer = leases_of(provider)[entry(buyer, "writer")["lease"]]
+    check(writer.get("exit_status") == 5, "its exit status is known", writer)
+    left = steady["expires_at"] - time.time()
+    ended = wait_for(lambda: "ended" in buyer.state("steady"), left + 15, 0.5)
+    check(ended and time.time() >= steady["expires_at"] - 1, "steady ends, and not before its time", buyer.state("steady"))
+    check(leases_of(provider)[steady["lease"]]["why"] == "expired", "and because its time was over", leases_of(provider))
+
+
+def without_agent(w, provider, buyer):
+    alone = run(buyer, "alone", 10, "sleep", "6662")
+    check(any("sleep 6662" in line for line in command_lines()), "alone: its command runs")
+    provider.stop(sig=signal.SIGKILL)
+    wait_for(lambda: not any("sleep 6662" in line for line in command_lines()), 25, 0.2)
+    late = time.time() - alone["expires_at"]
+    check(not any("sleep 6662" in line for line in command_lines()), "with no agent, it ends all the same", command_lines())
+    check(-2 <= late <= 5, "on its deadline", f"{late:.1f} s late")
+    provider.start()
+    check(wait_for(lambda: "ended" in buyer.state("alone"), 20, 0.5), "the agent's next start ends it", provider.log())
+    check(wait_for(lambda: not left_on_host(w, alone["lease"]), 10), "and erases it", left_on_host(w, alone["lease"]))
+
+
+def failed_start(provider, buyer):
+    done = buyer("run", "-d", "--name", "broken", "--for", "30s", "busybox", "--", "/bin/no-such-command")
+    check(done.returncode == 6 and "due" in done.stderr, "a start that fails after payment: exit status 6 and what is due",
+          f"{done.returncode} {done.stderr}{provider.log()}")
+    shown = entry(buyer, "broken")
+    check(shown.get("refund_due_msat") == 30000, "lease show says what is due", shown)
+    row = leases_of(provider).get(shown.get("lease"), {})
+    check([(r["msat"], r["made"]) for r in row.get("refunds", [])] == [(30000, False)], "leasectl leases has it as a job", row)
+    provider.stop(sig=signal.SIGKILL)
+    provider.start()
+    row = leases_of(provider).get(shown.get("lease"), {})
+    check(len(row.get("refunds", [])) == 1, "after kill -9 still one job", row)
+
+
+def test(w: World):
+    net = w.devnet(fee_ppk=0)
+    provider = Provider(w, [net.relay], [net.mint])
+    provider.start()
+    buyer = Buyer(w, [net.relay], [net.mint])
+    buyer.fund(1000)
+    need(wait_for(lambda: "live" in buyer("offers").stdout, 10), "the offer is there")
+    failed_start(provider, buyer)
+    without_agent(w, provider, buyer)
+    kills(provider, buyer)
+    buyer("rm", "writer")
+    check(wait_for(lambda: not leases_of(provider) or all(r["state"] in ("ended", "refused") for r in
+                                                          leases_of(provider).values()), 15), "every lease has ended")
+    provider.stop()
+    left = [n for n in ("leased", "leased-core", "leased-keeper", "qemu-storage-da") if processes(n)]
+    check(not left, "no process of ours is left", left)
+    mounts = [m for m in pathlib.Path("/proc/self/mounts").read_text().splitlines() if str(w.dir) in m]
+    check(not mounts, "no mount is left", mounts)
+    groups = [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/{w.dir.name.replace('.', '-')}*")]
+    check(not groups, "no cgroup is left", groups)
+
+
+main(test)
