@@ -59,7 +59,23 @@ int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
 
 /* --- publishing --- */
 
-static int store_offer(struct engine *g, struct offer_now *o, const uint8_t id[32], struct err *e)
+/* Relays keep the later of two, and of two of one second either: each is later than the last. */
+static int64_t next_time(struct engine *g, const char *name)
+{
+	auto_stmt struct stmt *s =
+		db_query(g->db, "SELECT max(published_at) FROM offer_event WHERE name = ?");
+	int64_t now = clock_wall(), last = 0;
+	struct err e;
+
+	db_bind_text(s, 1, str_of(name));
+	if (db_step(s, &e) == DB_ROW && !db_is_null(s, 0))
+		last = db_i64(s, 0);
+	/* A clock that was far ahead once must not hold us there. */
+	return last >= now && last < now + OFFER_TTL ? last + 1 : now;
+}
+
+static int store_offer(struct engine *g, struct offer_now *o, const struct nostr_event *ev,
+		       struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
 	int64_t now = clock_wall();
@@ -75,11 +91,11 @@ static int store_offer(struct engine *g, struct offer_now *o, const uint8_t id[3
 		return -1;
 	s = tx_write(tx, "INSERT INTO offer_event(id,name,price_msat,price_per,published_at)"
 			 " VALUES(?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET replaced_at = 0");
-	db_bind_blob(s, 1, id, 32);
+	db_bind_blob(s, 1, ev->id, sizeof(ev->id));
 	db_bind_text(s, 2, str_of(o->terms.name));
 	db_bind_i64(s, 3, (int64_t)o->terms.price.msat);
 	db_bind_i64(s, 4, (int64_t)o->terms.price.per);
-	db_bind_i64(s, 5, now);
+	db_bind_i64(s, 5, ev->created_at);
 	if (tx_run(s, NULL, e))
 		return -1;
 	s = tx_write(tx, "DELETE FROM offer_event WHERE replaced_at > 0 AND replaced_at < ?");
@@ -124,7 +140,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	const struct engine_offer *t = &now->terms;
 
 	memset(o, 0, sizeof(*o));
-	o->created_at = clock_wall();
+	o->created_at = next_time(g, t->name);
 	o->expiration = o->created_at + OFFER_TTL;
 	memcpy(o->name, t->name, sizeof(o->name));
 	memcpy(o->agent, g->set.instance, strnlen(g->set.instance, sizeof(o->agent) - 1));
@@ -160,7 +176,7 @@ static void publish_offer(struct engine *g, struct offer_now *now)
 
 	fill_offer(g, now, o);
 	/* Stored first: a request may name it as soon as one relay shows it. */
-	if (offer_to_event(&ev, o, &g->me.secret, &e) < 0 || store_offer(g, now, ev->id, &e) < 0) {
+	if (offer_to_event(&ev, o, &g->me.secret, &e) < 0 || store_offer(g, now, ev, &e) < 0) {
 		log_broken("offer %s: %s", now->terms.name, e.msg);
 		return;
 	}
