@@ -8,7 +8,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* Where programs that are named without a path are looked for, and PATH of the minimal environment. */
+/* Where programs that are named without a path are looked for, and PATH of the minimal environment.
+ */
 #define PROC_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 struct proc_spec {

@@ -13,6 +13,7 @@ main() runs it in new network, mount, pid and ipc namespaces (loopback up, nothi
 reaches the outside and everything that was started ends with the test. State lives in one temporary folder.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -33,6 +34,10 @@ BUILD = pathlib.Path(os.environ.get("BUILD_DIR", SYSTEM.parent.parent))
 BIN = pathlib.Path(os.environ.get("LEASED_BINDIR", "/usr/local/bin"))
 SBIN = pathlib.Path(os.environ.get("LEASED_SBINDIR", "/usr/local/sbin"))
 FULL = bool(os.environ.get("LEASED_FULL"))
+
+
+# Node 18, Debian's, shows Web Crypto to libraries only when told to.
+NODE = ("node", "--no-warnings", "--experimental-global-webcrypto")
 
 
 class Skip(Exception):
@@ -98,6 +103,13 @@ def wait_for(condition, seconds, step=0.05):
         time.sleep(step)
 
 
+def gone(folder):
+    """The cgroup is there no longer; an empty one is removed."""
+    with contextlib.suppress(OSError):
+        os.rmdir(folder)
+    return not os.path.exists(folder)
+
+
 def listening(port):
     with socket.socket() as s:
         s.settimeout(1)
@@ -112,6 +124,7 @@ class World:
     def __init__(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="leased-test.", dir="/var/tmp"))
         self.dir.chmod(0o755)
+        self.group = self.dir.name.replace(".", "-")
         self.started = {}
 
     # Programs
@@ -162,11 +175,32 @@ class World:
     def close(self):
         for name in reversed(list(self.started)):
             self.stop(name)
+        loops = self.loops()
+        self.end_groups()
         for line in reversed(pathlib.Path("/proc/self/mounts").read_text().splitlines()):
             path = line.split()[1]
             if path.startswith(str(self.dir)):
                 subprocess.run(["umount", "-l", path], check=False, capture_output=True)
+        for device in loops:
+            subprocess.run(["losetup", "-d", device], check=False, capture_output=True)
         shutil.rmtree(self.dir, ignore_errors=True)
+
+    def loops(self):
+        """Loop devices on files of this world. Asked while their files can still be seen."""
+        rows = self.run("losetup", "-n", "-O", "NAME,BACK-FILE").stdout.splitlines()
+        return [row.split()[0] for row in rows if f"{self.dir}/" in row]
+
+    def end_groups(self):
+        """Kill what is left of leases, and remove their cgroups: those of this world have its name."""
+        found = [p for depth in ("*", "*/*") for p in pathlib.Path("/sys/fs/cgroup").glob(f"{depth}/{self.group}-*")]
+        for top in found:
+            for procs in top.rglob("cgroup.procs"):
+                for pid in procs.read_text().split():
+                    with contextlib.suppress(OSError):
+                        os.kill(int(pid), signal.SIGKILL)
+        for top in found:
+            for folder, _, _ in os.walk(top, topdown=False):
+                wait_for(lambda folder=folder: gone(folder), 5)
 
     # Other people's programs (contrib/foreign installs them)
 
@@ -187,7 +221,7 @@ class World:
                 shutil.copy(name, link / name.name)
         if not shutil.which("node"):
             raise Skip("node is not installed")
-        return self.run("node", "--no-warnings", link / script, *argv, input=input, timeout=timeout)
+        return self.run(*NODE, link / script, *argv, input=input, timeout=timeout)
 
     def relay_auth(self, port=7001):
         """PyPI nostr-relay with NIP-42 on."""
@@ -228,7 +262,7 @@ max_limit: 6000
         """nostrmini: takes anything, checks nothing."""
         self.foreign("npm-1/node_modules/nostrmini")
         self.node("nostrmini.mjs", "--prepare")
-        self.start(f"nostrmini-{port}", "node", self.dir / "js" / "nostrmini.mjs", port, port=port)
+        self.start(f"nostrmini-{port}", *NODE, self.dir / "js" / "nostrmini.mjs", port, port=port)
         return f"ws://127.0.0.1:{port}"
 
     def nutshell(self, port=3338, fee_ppk=100):

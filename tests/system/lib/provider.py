@@ -25,7 +25,7 @@ class Provider:
             raise Failed("make-image")
         given = [o for r in relays for o in ("--relay", r)] + [o for m in mints for o in ("--mint", m)]
         sets = ["agent.run_dir=%s" % self.run_dir, "runtime.allow_cgroup_v1=yes",
-                "runtime.cgroup_parent=%s" % world.dir.name.replace(".", "-") + f"-{name}", *settings]
+                f"runtime.cgroup_parent={world.group}-{name}", *settings]
         done = self.ctl("--state-dir", self.dir / "state", "init", *given, "--allow-local", "--price", price, "--name", name,
                         "--user", CORE_USER, "--image", f"busybox=oci:{image}", "--offer-cpu", "500m",
                         "--offer-memory", "64Mi", "--offer-disk", "64Mi", *[o for s in sets for o in ("--set", s)])
