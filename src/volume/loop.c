@@ -147,3 +147,14 @@ int loop_detach(const char *path, struct err *e)
 	}
 	return err_set(e, ERRK_STATE, "the loop device of %s is in use", path);
 }
+
+int loop_let_go(const char *device, struct err *e)
+{
+	auto_close int fd = open(device, O_RDWR | O_CLOEXEC);
+	struct loop_info64 info;
+
+	if (fd < 0 || ioctl(fd, LOOP_GET_STATUS64, &info))
+		return err_sys(e, "ask %s", device);
+	info.lo_flags |= LO_FLAGS_AUTOCLEAR;
+	return ioctl(fd, LOOP_SET_STATUS64, &info) ? err_sys(e, "let go of %s", device) : 0;
+}

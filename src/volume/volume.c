@@ -212,6 +212,8 @@ static int attach_mapper(char **device, const struct volume *v, const struct pat
 	if (!luks_is_open(name) &&
 	    (read_key(&key, p, e) || luks2_open(name, p->header, loop, &key, e)))
 		return -1;
+	if (loop_let_go(loop, e))
+		return -1;
 	*device = mem_printf("/dev/mapper/%s", name);
 	return 0;
 }
@@ -286,6 +288,8 @@ static int mount_volume(const struct volume *v, const struct paths *p, struct er
 		step_at(STEP_VOLUME_FORMATTED);
 	}
 	if (mount_device(device, p, e))
+		return -1;
+	if (v->activation != VOLUME_DM_CRYPT && loop_let_go(device, e))
 		return -1;
 	step_at(STEP_VOLUME_OPENED);
 	return 0;
