@@ -11,7 +11,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
-from stranger import buyer_sat, leases_of, processes, provider_sat
+from stranger import buyer_sat, leases_of, left_of, processes, provider_sat
 
 FUNDS = 2000
 STARTING = ("LEASE_ASKED", "PLAN_SENT", "PLAN_ANSWERED", "PLAN_SETTLED", "LEASE_PAYING", "LEASE_PAID", "LEASE_STARTED",
@@ -137,8 +137,7 @@ def test(w: World):
             if not only or step in only:
                 run(provider, buyer, step)
     provider.stop()
-    left = [n for n in ("leased", "leased-core", "leased-keeper", "qemu-storage-da") if processes(n)]
-    check(not left, "no process of ours is left", left)
+    check(not left_of(w), "nothing of ours is left on the host", left_of(w))
 
 
 main(test)

@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
-from stranger import Stranger, configure, leases_of, offer_of
+from stranger import Stranger, configure, leases_of, left_of, offer_of
 
 
 def refused(replies, code, token, what, release=0):
@@ -171,6 +171,10 @@ def test(w: World):
     again = [r for r in json_lines(w.log("repeat")) if r["stage"] == "running"]
     check(len(again) > 1 and all(r == again[0] for r in again), "the good request again, later: the same reply", again)
     check(len(set(leases_of(provider)) - leases) <= 1, "and no second lease", leases_of(provider))
+    need(wait_for(lambda: all(r["state"] in ("ended", "refused") for r in leases_of(provider).values()), 30, 0.5),
+         "every lease has ended", leases_of(provider))
+    provider.stop()
+    check(not left_of(w), "nothing of ours is left on the host", left_of(w))
 
 
 main(test)

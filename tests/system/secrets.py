@@ -11,7 +11,7 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, main, need, skip, wait_for
 from provider import Buyer, Provider
-from stranger import Stranger, leases_of, offer_of, processes
+from stranger import Stranger, leases_of, left_of, offer_of, processes
 
 OURS = ("leased", "leased-core", "leased-keeper", "lease", "qemu-storage-da", "lease-devnet")
 CHUNK = 1 << 20
@@ -141,6 +141,7 @@ def test(w: World):
     check(done.returncode == 0, "mine ends", done.stderr)
     check(wait_for(lambda: all(r["state"] == "ended" for r in leases_of(provider).values()), 60, 0.5), "the other one too")
     provider.stop()
+    check(not left_of(w), "nothing of ours is left on the host", left_of(w))
     os.sync()
     found = on_disk(w.dir, {**marks, **keys})
     check(not found, "no secret is on the disk in clear, afterwards", "\n".join(found))

@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
-from stranger import leases_of, processes
+from stranger import leases_of, left_of, processes
 
 LINES = 80
 
@@ -120,12 +120,7 @@ def test(w: World):
     check(wait_for(lambda: not leases_of(provider) or all(r["state"] in ("ended", "refused") for r in
                                                           leases_of(provider).values()), 15), "every lease has ended")
     provider.stop()
-    left = [n for n in ("leased", "leased-core", "leased-keeper", "qemu-storage-da") if processes(n)]
-    check(not left, "no process of ours is left", left)
-    mounts = [m for m in pathlib.Path("/proc/self/mounts").read_text().splitlines() if str(w.dir) in m]
-    check(not mounts, "no mount is left", mounts)
-    groups = [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/{w.dir.name.replace('.', '-')}*")]
-    check(not groups, "no cgroup is left", groups)
+    check(not left_of(w), "nothing of ours is left on the host", left_of(w))
 
 
 main(test)
