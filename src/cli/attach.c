@@ -39,6 +39,26 @@ static bool command_ended(void *ctx, const struct reply *r)
 	return r->exit_status >= 0 || r->stage == REPLY_STAGE_ENDED;
 }
 
+static bool status_known(const struct attach *t)
+{
+	return t->exit_status >= 0 || t->entry->exit_status >= 0;
+}
+
+/* How long until the next look; 0: there is nothing more to come. The log may be at its end a
+ * moment before the provider's word of the exit status is here. */
+static int64_t next_look(const struct attach *t, int64_t wait, bool more, bool any)
+{
+	bool over = t->entry->expires_at && clock_wall() >= t->entry->expires_at;
+
+	if (!t->follow || over || (!more && status_known(t)))
+		return 0;
+	if (status_known(t))
+		return 1;
+	if (any || !more)
+		return LOOK_FIRST_MS;
+	return wait * 2 < LOOK_MOST_MS ? wait * 2 : LOOK_MOST_MS;
+}
+
 int attach_run(struct attach *t)
 {
 	int64_t wait = LOOK_FIRST_MS;
@@ -48,18 +68,16 @@ int attach_run(struct attach *t)
 	session_watch(t->session, t->entry->request_id, command_ended, t);
 	for (;;) {
 		rc = look_once(t, &more, &any);
-		if (rc || !t->follow || !more || t->exit_status >= 0)
+		wait = rc ? 0 : next_look(t, wait, more, any);
+		if (!wait)
 			break;
-		if (t->entry->expires_at && clock_wall() >= t->entry->expires_at)
-			break;
-		wait = any ? LOOK_FIRST_MS : wait * 2 < LOOK_MOST_MS ? wait * 2 : LOOK_MOST_MS;
-		if (app_wait(t->app, t->entry->exit_status >= 0 ? 1 : wait) == APP_INTERRUPTED) {
+		if (app_wait(t->app, wait) == APP_INTERRUPTED) {
 			rc = 130;
 			break;
 		}
 	}
 	session_unwatch(t->session, t->entry->request_id);
-	if (t->exit_status < 0 && t->entry->exit_status >= 0)
+	if (t->exit_status < 0)
 		t->exit_status = t->entry->exit_status;
 	return rc;
 }
