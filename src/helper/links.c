@@ -39,8 +39,9 @@ static void take_record(struct lease *l, struct str body)
 		log_broken("keeper of %s: %s", l->rec.id, err.msg);
 		return;
 	}
-	news = !l->said || rec.state != l->status.state;
+	news = !l->heard || rec.state != l->status.state;
 	l->said = rec.started_ms != 0;
+	l->heard = l->said;
 	l->status = rec;
 	if (news && l->said)
 		helper_on_state(l->h, l);
@@ -81,6 +82,7 @@ void link_open(struct lease *l, struct loop *loop)
 
 	if (l->link)
 		return;
+	l->heard = false;
 	found = job_keeper(&fd, helper_config(l->h), l->rec.id, &err);
 	if (found == 0 &&
 	    (stream_new(&l->link, loop, fd, KEEPER_FRAME_MAX, on_bytes, l, &err) < 0 ||

@@ -14,6 +14,7 @@ struct lease {
 	bool prepared;	     /* its volume was made ahead */
 	struct stream *link; /* to its keeper; NULL: none */
 	bool said;	     /* `status` is what the keeper said */
+	bool heard;	     /* the keeper itself has spoken: what is the same now is no news */
 	struct keeper_record status;
 	struct loop_timer *alone; /* the deadline of a container without a keeper */
 };

@@ -210,6 +210,19 @@ static void note_exit(struct engine *g, struct lease *l, uint32_t status)
 	outbox_kick(g);
 }
 
+/* A short command's end may overtake the answer that it runs; the running reply then tells it. */
+static void note_early_exit(struct engine *g, struct lease *l, uint32_t status)
+{
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	if (status == PRIV_EXIT_UNKNOWN)
+		return;
+	l->exit_status = status;
+	if (db_begin(&tx, g->db, &e) < 0 || lease_save(tx, l, &e) < 0 || db_commit(&tx, &e) < 0)
+		log_broken("lease %s: %s", l->id, e.msg);
+}
+
 static void inspected(void *ctx, const struct priv_inspect_reply *r, const struct err *error)
 {
 	struct work *w = ctx;
@@ -246,8 +259,11 @@ void engine_host_event(void *ctx, const struct priv_event *ev)
 	struct lease l;
 	struct err e;
 
-	if (lease_load(g->db, ev->id, &l, &e) || l.state != LEASE_RUNNING)
+	if (ev->state != PRIV_BOX_STOPPED || ev->why != PRIV_WHY_EXITED ||
+	    lease_load(g->db, ev->id, &l, &e))
 		return;
-	if (ev->state == PRIV_BOX_STOPPED && ev->why == PRIV_WHY_EXITED)
+	if (l.state == LEASE_RUNNING)
 		note_exit(g, &l, ev->exit_status);
+	else if (l.state == LEASE_PAID)
+		note_early_exit(g, &l, ev->exit_status);
 }
