@@ -46,6 +46,7 @@ static const char step1[] =
 	" body BLOB,"	  /* sealed: the exact bytes to POST; NULL once closed */
 	" token_out INTEGER REFERENCES token_out,"
 	" quote INTEGER REFERENCES quote,"
+	" payout INTEGER REFERENCES payout,"
 	" reason INTEGER NOT NULL DEFAULT 0,"
 	" owner_pid INTEGER NOT NULL, owner_start INTEGER NOT NULL,"
 	" created INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0"
@@ -114,14 +115,31 @@ static const char step1[] =
 	" ref TEXT NOT NULL,"
 	" amount INTEGER NOT NULL,"
 	" state INTEGER NOT NULL,"
-	" lock_key BLOB NOT NULL,"
-	" refund_key BLOB NOT NULL REFERENCES key(pub),"
+	" kind INTEGER NOT NULL DEFAULT 1," /* enum out_kind */
+	" lock_key BLOB,"		    /* NULL: whoever has it spends it */
+	" refund_key BLOB REFERENCES key(pub),"
 	" locktime INTEGER NOT NULL,"
 	" token BLOB," /* sealed text; NULL before it is made and once its fate is known */
 	" created INTEGER NOT NULL"
 	") STRICT;"
 	"CREATE UNIQUE INDEX token_out_ref ON token_out(ref) WHERE ref <> '' AND state <> 6;"
 	"CREATE INDEX token_out_state ON token_out(state);"
+
+	"CREATE TABLE payout (" /* Lightning payments */
+	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
+	" mint INTEGER NOT NULL REFERENCES mint,"
+	" ref TEXT NOT NULL,"
+	" hash BLOB NOT NULL," /* of the payment: one invoice is paid once */
+	" invoice TEXT NOT NULL,"
+	" quote TEXT NOT NULL," /* the mint's name for it */
+	" amount INTEGER NOT NULL, reserve INTEGER NOT NULL,"
+	" cost INTEGER NOT NULL DEFAULT 0,"
+	" preimage TEXT NOT NULL DEFAULT '',"
+	" state INTEGER NOT NULL,"
+	" created INTEGER NOT NULL, closed INTEGER NOT NULL DEFAULT 0"
+	") STRICT;"
+	"CREATE UNIQUE INDEX payout_hash ON payout(hash) WHERE state <> 3;"
+	"CREATE UNIQUE INDEX payout_ref ON payout(ref) WHERE ref <> '' AND state <> 3;"
 
 	"CREATE TABLE posting ("
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
