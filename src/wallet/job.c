@@ -17,6 +17,8 @@ static void job_free(struct job *j)
 	free(j->release);
 	free(j->ys);
 	secret_wipe(&j->quote_key);
+	if (j->own_free)
+		j->own_free(j->own);
 	free(j);
 }
 

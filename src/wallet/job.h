@@ -36,6 +36,9 @@ struct job {
 	int64_t quote;
 	struct secret quote_key;
 	struct backoff backoff;
+	/* jobs with more state than that */
+	void *own;
+	void (*own_free)(void *own);
 };
 
 /* `step` runs on the next turn. */

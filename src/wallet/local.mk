@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/wallet/libleased-wallet.a
 src_wallet_libleased_wallet_a_SOURCES = \
+	src/wallet/audit.c src/wallet/audit.h src/wallet/audit_books.c \
 	src/wallet/back.c src/wallet/check.c src/wallet/claim.c src/wallet/core.h \
 	src/wallet/fund.c src/wallet/job.c src/wallet/job.h src/wallet/keysets.c \
 	src/wallet/leave.h src/wallet/ledger.c src/wallet/mints.c src/wallet/outputs.c src/wallet/outputs.h \
@@ -14,7 +15,8 @@ tests_link_wallet_SOURCES = tests/link/main.c
 tests_link_wallet_LDADD = @WHOLE@ src/wallet/libleased-wallet.a @NOWHOLE@ $(L_wallet)
 
 if CMOCKA
-WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_crash
+WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_crash \
+	tests/unit/wallet_audit
 check_PROGRAMS += $(WALLET_TESTS)
 TESTS += $(WALLET_TESTS)
 WALLET_BENCH = tests/unit/wallet_bench.c tests/unit/wallet_bench.h \
@@ -25,4 +27,6 @@ tests_unit_wallet_purse_SOURCES = tests/unit/wallet_purse.c $(WALLET_BENCH)
 tests_unit_wallet_purse_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_crash_SOURCES = tests/unit/wallet_crash.c $(WALLET_BENCH)
 tests_unit_wallet_crash_LDADD = $(L_wallet) $(CMOCKA_LIBS)
+tests_unit_wallet_audit_SOURCES = tests/unit/wallet_audit.c $(WALLET_BENCH)
+tests_unit_wallet_audit_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 endif

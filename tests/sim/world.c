@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/hex.h"
+#include "wallet/audit.h"
 #include "world.h"
 
 #define LOCK_S (4 * 3600)
@@ -526,6 +527,19 @@ static int64_t sum(struct world *w, enum ledger_account a, const char *lease)
 	return v;
 }
 
+static void audited(void *ctx, const struct audit_finding *f)
+{
+	fail_msg("audit: %s %s: %s", audit_subject_name(f->subject), f->name, f->why);
+}
+
+void world_audit(struct world *w)
+{
+	struct wallet_audit a = {.found = audited};
+	struct err e;
+
+	must(wallet_audit_books(w->db, &a, &e), &e);
+}
+
 void world_check_books(struct world *w, const char *lease)
 {
 	struct lease l;
@@ -539,6 +553,7 @@ void world_check_books(struct world *w, const char *lease)
 		assert_int_equal(sum(w, LEDGER_OPEN, lease), 0);
 	assert_int_equal(world_count(w, "SELECT coalesce(sum(msat), 0) FROM refund"),
 			 sum(w, LEDGER_OWED, NULL));
+	world_audit(w);
 }
 
 /* --- dying --- */

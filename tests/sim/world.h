@@ -72,6 +72,7 @@ struct reply *world_must(struct world *w, const struct request *r, enum reply_st
 bool world_until_state(struct world *w, const char *lease, enum lease_state s);
 int64_t world_count(struct world *w, const char *sql);
 /* What a lease paid is earned, owed, fees or still open, and nothing else. */
+void world_audit(struct world *w); /* the wallet's own audit finds nothing */
 void world_check_books(struct world *w, const char *lease);
 /* Run the engine in a child that is killed when it passes `s`; true when it was. Requests are sent
  * from here by `act`, once the child listens. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "wallet/audit.h"
 
 static void must(int rc, const struct err *e)
 {
@@ -258,4 +259,19 @@ int64_t bench_ledger(struct bench *b, enum ledger_account a)
 
 	must(ledger_sum(b->db, a, NULL, &v, &e), &e);
 	return v;
+}
+
+static void audited(void *ctx, const struct audit_finding *f)
+{
+	(void)ctx;
+	fprintf(stderr, "# audit: %s %s: %s\n", audit_subject_name(f->subject), f->name, f->why);
+	abort();
+}
+
+void bench_audit(struct bench *b)
+{
+	struct wallet_audit a = {.found = audited};
+	struct err e;
+
+	must(wallet_audit_books(b->db, &a, &e), &e);
 }

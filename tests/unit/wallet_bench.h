@@ -57,6 +57,7 @@ struct lock bench_lock(struct bench *b);
 enum wallet_code bench_check(struct bench *b, const char *token, struct wallet_payment **out);
 int64_t bench_claim(struct bench *b, const char *token, int64_t not_after);
 uint64_t bench_available(struct bench *b);
+void bench_audit(struct bench *b); /* aborts where the books break */
 int64_t bench_ledger(struct bench *b, enum ledger_account a);
 
 #endif

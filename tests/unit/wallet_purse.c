@@ -22,6 +22,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+	bench_audit(*state);
 	bench_free(*state);
 	return 0;
 }
