@@ -20,6 +20,8 @@ static struct {
 	uint64_t left;
 } armed;
 
+static step_fn *watcher;
+
 const char *step_name(enum step s)
 {
 	return table[s].name;
@@ -55,8 +57,15 @@ int step_arm(const char *spec, struct err *e)
 	return 0;
 }
 
+void step_watch(step_fn *fn)
+{
+	watcher = fn;
+}
+
 void step_at(enum step s)
 {
+	if (watcher)
+		watcher(s);
 	if (armed.left && armed.step == s && --armed.left == 0)
 		kill(getpid(), SIGKILL);
 }

@@ -69,6 +69,9 @@ enum step_kind step_kind(enum step s);
 
 /* Tests only: "NAME[:N]" kills the process with SIGKILL at the N-th passing (default 1). */
 int step_arm(const char *spec, struct err *e) MUST_CHECK;
+/* Tests only: called at every passing, before the kill; NULL: nobody. */
+typedef void step_fn(enum step s);
+void step_watch(step_fn *fn);
 void step_at(enum step s);
 
 #endif

@@ -105,6 +105,24 @@ static void an_armed_step_kills_at_its_passing(void **state)
 	assert_int_equal(step_kind(STEP_PLAN_SENT), STEP_WIRE);
 }
 
+static unsigned passed[STEP_COUNT];
+
+static void count_passing(enum step s)
+{
+	passed[s]++;
+}
+
+static void a_watcher_sees_every_passing(void **state)
+{
+	step_watch(count_passing);
+	step_at(STEP_LEASE_PAID);
+	step_at(STEP_LEASE_PAID);
+	step_watch(NULL);
+	step_at(STEP_LEASE_PAID);
+	assert_int_equal(passed[STEP_LEASE_PAID], 2);
+	assert_int_equal(passed[STEP_LEASE_ASKED], 0);
+}
+
 static void random_numbers_stay_below(void **state)
 {
 	bool seen[3] = {false};
@@ -127,6 +145,7 @@ int main(void)
 		cmocka_unit_test(json_strings_are_escaped_as_nip01_says),
 		cmocka_unit_test(the_clock_can_be_replaced),
 		cmocka_unit_test(an_armed_step_kills_at_its_passing),
+		cmocka_unit_test(a_watcher_sees_every_passing),
 		cmocka_unit_test(random_numbers_stay_below),
 	};
 
