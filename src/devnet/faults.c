@@ -57,6 +57,7 @@ static int fault_read(struct fault *f, const struct json *j, struct err *e)
 	*f = (struct fault){.left = 1, .kind = -1, .ms = 1000, .status = 503, .code = 11000};
 	if (json_str(j, "fault", 32, &action, e) < 0 || json_opt_str(j, "lie", 32, &lie, e) < 0 ||
 	    json_opt_u64(j, "next", 1u << 30, &f->left, e) < 0 ||
+	    json_opt_u64(j, "skip", 1u << 30, &f->skip, e) < 0 ||
 	    json_opt_u64(j, "kind", 65535, &kind, e) < 0 ||
 	    json_opt_u64(j, "ms", 3600000, &f->ms, e) < 0 ||
 	    json_opt_u64(j, "status", 599, &f->status, e) < 0 ||
@@ -143,6 +144,10 @@ bool faults_take(struct faults *f, enum fault_action a, const struct fault_scene
 
 		if (!fits(&x->fault, a, scene))
 			continue;
+		if (x->fault.skip) {
+			x->fault.skip--;
+			continue;
+		}
 		*out = x->fault;
 		if (!x->endless && --x->fault.left == 0) {
 			*at = x->next;

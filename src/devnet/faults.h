@@ -6,6 +6,7 @@
  *   fault  what happens, see the table below
  *   at     "relay", "relay2", …, "mint", "mint2", …           (default: the first that knows it)
  *   next   so many times, then never again; 0: until cleared   (default 1)
+ *   skip   so many that it would fit pass before it            (default 0)
  *   kind   relay: only events of this kind; REQ: only filters that name it
  *   frame  relay: "EVENT", "REQ", "AUTH" (what came in) or "OUT" (an event going to a subscriber)
  *   path   mint: the beginning of the path
@@ -23,7 +24,8 @@
  * Mint: drop (connection closed, nothing done), delay (before it is done), status (that HTTP
  * status, nothing done), refuse (NUT error, nothing done), forget (done, connection closed without
  * an answer), lie (signature: C_ of another amount; amount: doubled; count: last one missing),
- * pending (inputs become PENDING, connection closed; verb "settle" frees them).
+ * pending (inputs become PENDING, connection closed; verb "settle" frees them), duplicate (done
+ * twice, as behind a proxy that repeats requests, and the second answer is the one that comes).
  */
 #ifndef DEVNET_FAULTS_H
 #define DEVNET_FAULTS_H
@@ -57,6 +59,7 @@ struct fault {
 	enum fault_action action;
 	enum fault_lie lie;
 	uint64_t left; /* 0: until cleared */
+	uint64_t skip; /* so many pass before it */
 	int64_t kind;  /* -1: any */
 	char frame[8]; /* "": any */
 	char path[64]; /* "": any */

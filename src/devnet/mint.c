@@ -156,6 +156,8 @@ static const struct route routes[] = {
 	{"POST", "/v1/melt/bolt11", ROUTE_CACHED, mint_melt_do},
 };
 
+_Static_assert(ARRAY_SIZE(routes) == MINT_ROUTES, "one counter a route");
+
 static const struct route *find_route(const char *method, const char *path)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
@@ -314,6 +316,27 @@ static void answer_status(struct http_req *r, const struct fault *f)
 	answer(r, (int)f->status, STR("{\"detail\":\"by the test\"}"));
 }
 
+/* What a proxy does that sends a request again: the first answer is lost. */
+static void serve_before(struct mint_node *m, struct http_req *r)
+{
+	const struct route *route = find_route(http_req_method(r), http_req_path(r));
+	struct ask q = {.path = http_req_path(r), .out = BUF(MINT_BODY_MAX), .status = 200};
+
+	if (route) {
+		q.tail = str_of(q.path + strlen(route->path));
+		run_handler(m, route, &q, http_req_body(r));
+	}
+	buf_free(&q.out);
+}
+
+static void count_request(struct mint_node *m, struct http_req *r)
+{
+	const struct route *route = find_route(http_req_method(r), http_req_path(r));
+
+	if (route)
+		m->asked[route - routes]++;
+}
+
 static void answer_refused(struct http_req *r, const struct fault *f)
 {
 	struct ask q = {.out = BUF(4096)};
@@ -329,6 +352,9 @@ static void request(void *ctx, struct http_req *r)
 	struct fault_scene scene = {.path = http_req_path(r), .kind = -1};
 	struct fault f;
 
+	count_request(m, r);
+	if (faults_take(m->faults, FAULT_DUPLICATE, &scene, &f))
+		serve_before(m, r);
 	if (!strcmp(http_req_method(r), "OPTIONS")) {
 		answer(r, 204, STR(""));
 	} else if (faults_take(m->faults, FAULT_DROP, &scene, &f) ||
@@ -420,7 +446,12 @@ int mint_node_settle(struct mint_node *m, struct err *e)
 
 void mint_node_stats(struct buf *out, struct mint_node *m)
 {
+	struct mint_sums sums = {0};
 	struct jsonw w = JSONW(out);
+	struct err e;
+
+	if (mint_store_sums(&sums, m->db, &e) < 0)
+		log_broken("mint: %s", e.msg);
 
 	jsonw_object(&w, NULL);
 	jsonw_u64(&w, "swaps", m->swaps);
@@ -429,5 +460,13 @@ void mint_node_stats(struct buf *out, struct mint_node *m)
 	jsonw_u64(&w, "refused", m->refused);
 	jsonw_u64(&w, "keysets", mint_keys_count(m->keys));
 	jsonw_u64(&w, "faults", faults_count(m->faults));
+	jsonw_i64(&w, "signed_sat", sums.made);
+	jsonw_i64(&w, "spent_sat", sums.spent);
+	jsonw_i64(&w, "pending_sat", sums.pending);
+	jsonw_object(&w, "asked");
+	for (size_t i = 0; i < ARRAY_SIZE(routes); i++)
+		if (m->asked[i])
+			jsonw_u64(&w, routes[i].path, m->asked[i]);
+	jsonw_end_object(&w);
 	jsonw_end_object(&w);
 }

@@ -10,6 +10,7 @@
 
 #define MINT_BODY_MAX  (2u << 20)
 #define MINT_CACHE_TTL 60
+#define MINT_ROUTES    13
 
 struct cached {
 	struct cached *next;
@@ -32,6 +33,7 @@ struct mint_node {
 	struct cached *cache;
 	struct waiting *waiting;
 	uint64_t swaps, minted, melted, refused;
+	uint64_t asked[MINT_ROUTES]; /* requests of each route */
 };
 
 /* One request: handlers fill `out`. */
@@ -91,8 +93,13 @@ int mint_store_open(struct db *d, struct err *e) MUST_CHECK;
 enum proof_row { PROOF_ROW_NONE, PROOF_ROW_PENDING, PROOF_ROW_SPENT };
 int mint_store_proof(enum proof_row *out, struct buf *witness, struct db *d,
 		     const uint8_t y[static POINT_COMPRESSED], struct err *e) MUST_CHECK;
+struct proof_mark {
+	enum proof_row row;
+	struct sat amount;
+	struct str witness;
+};
 int mint_store_set_proof(struct tx *tx, const uint8_t y[static POINT_COMPRESSED],
-			 enum proof_row row, struct str witness, struct err *e) MUST_CHECK;
+			 const struct proof_mark *mark, struct err *e) MUST_CHECK;
 int mint_store_settle(struct tx *tx, struct err *e) MUST_CHECK;
 
 /* True in *found if B_ was ever signed. */
@@ -100,6 +107,12 @@ int mint_store_signed(bool *found, struct blind_sig *out, struct db *d,
 		      const uint8_t b[static POINT_COMPRESSED], struct err *e) MUST_CHECK;
 int mint_store_add_signed(struct tx *tx, const uint8_t b[static POINT_COMPRESSED],
 			  const struct blind_sig *sig, struct err *e) MUST_CHECK;
+
+/* What was ever signed, and what of it came back: sat. */
+struct mint_sums {
+	int64_t made, spent, pending;
+};
+int mint_store_sums(struct mint_sums *out, struct db *d, struct err *e) MUST_CHECK;
 
 enum quote_state { QUOTE_UNPAID, QUOTE_PENDING, QUOTE_PAID, QUOTE_ISSUED };
 enum quote_row_kind { QUOTE_MINT, QUOTE_MELT };

@@ -14,6 +14,7 @@ static const struct db_migration steps[] = {
 	    " state INTEGER NOT NULL, pays_at INTEGER NOT NULL, expiry INTEGER NOT NULL,"
 	    " key BLOB);"
 	    "CREATE INDEX quote_invoice ON quote (invoice)"},
+	{2, "ALTER TABLE proof ADD COLUMN amount INTEGER NOT NULL DEFAULT 0"},
 };
 static const struct db_schema schema = {"mint", steps, ARRAY_SIZE(steps)};
 
@@ -42,15 +43,31 @@ int mint_store_proof(enum proof_row *out, struct buf *witness, struct db *d,
 }
 
 int mint_store_set_proof(struct tx *tx, const uint8_t y[static POINT_COMPRESSED],
-			 enum proof_row row, struct str witness, struct err *e)
+			 const struct proof_mark *mark, struct err *e)
 {
-	struct stmt *q =
-		tx_write(tx, "INSERT OR REPLACE INTO proof (y, state, witness) VALUES (?, ?, ?)");
+	struct stmt *q = tx_write(tx, "INSERT OR REPLACE INTO proof (y, state, witness, amount)"
+				      " VALUES (?, ?, ?, ?)");
 
 	db_bind_blob(q, 1, y, POINT_COMPRESSED);
-	db_bind_i64(q, 2, (int64_t)row);
-	db_bind_text(q, 3, witness);
+	db_bind_i64(q, 2, (int64_t)mark->row);
+	db_bind_text(q, 3, mark->witness);
+	db_bind_i64(q, 4, (int64_t)sat_raw(mark->amount));
 	return tx_run(q, NULL, e);
+}
+
+int mint_store_sums(struct mint_sums *out, struct db *d, struct err *e)
+{
+	struct stmt *q auto_stmt =
+		db_query(d, "SELECT (SELECT coalesce(sum(amount), 0) FROM signed),"
+			    " (SELECT coalesce(sum(amount), 0) FROM proof WHERE state = ?1),"
+			    " (SELECT coalesce(sum(amount), 0) FROM proof WHERE state = ?2)");
+
+	db_bind_i64(q, 1, PROOF_ROW_SPENT);
+	db_bind_i64(q, 2, PROOF_ROW_PENDING);
+	if (db_step(q, e) != DB_ROW)
+		return -1;
+	*out = (struct mint_sums){db_i64(q, 0), db_i64(q, 1), db_i64(q, 2)};
+	return 0;
 }
 
 int mint_store_settle(struct tx *tx, struct err *e)

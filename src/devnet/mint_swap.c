@@ -99,9 +99,10 @@ int mint_claim_inputs(struct tx **tx, struct mint_node *m, const struct spend *s
 	row = faults_take(m->faults, FAULT_PENDING, &scene, &fault) ? PROOF_ROW_PENDING
 								    : PROOF_ROW_SPENT;
 	for (size_t i = 0; i < s->proofs.n; i++) {
-		struct str witness = str_of(s->proofs.v[i].witness);
+		const struct proof *p = &s->proofs.v[i];
+		struct proof_mark mark = {row, p->amount, str_of(p->witness)};
 
-		if (mint_store_set_proof(*tx, s->ys[i], row, witness, e) < 0)
+		if (mint_store_set_proof(*tx, s->ys[i], &mark, e) < 0)
 			return -1;
 	}
 	if (row == PROOF_ROW_SPENT)

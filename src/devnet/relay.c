@@ -53,7 +53,7 @@ struct relay_node {
 	struct faults *faults;
 	enum relay_guard guard;
 	struct session *sessions;
-	uint64_t events, refused, requests, delivered;
+	uint64_t events, wraps, refused, requests, delivered;
 };
 
 static void send_text(struct session *s, const struct buf *b)
@@ -284,6 +284,7 @@ static void on_event(struct session *s, struct nostr_frame *f)
 	enum answer answer = ANSWER;
 
 	r->events++;
+	r->wraps += f->event->kind == NOSTR_WRAP;
 	if (against) {
 		say_ok(s, f->event, false, against);
 		return;
@@ -628,6 +629,7 @@ void relay_node_stats(struct buf *out, const struct relay_node *r)
 	jsonw_object(&w, NULL);
 	jsonw_u64(&w, "stored", relay_store_count(r->store));
 	jsonw_u64(&w, "events", r->events);
+	jsonw_u64(&w, "wraps", r->wraps);
 	jsonw_u64(&w, "refused", r->refused);
 	jsonw_u64(&w, "requests", r->requests);
 	jsonw_u64(&w, "delivered", r->delivered);

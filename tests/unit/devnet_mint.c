@@ -421,6 +421,26 @@ static void mint_faults_happen_as_often_as_told(void **state)
 	assert_true(swap(p, &in, &o));
 }
 
+static void a_repeated_request_is_done_once_and_the_sums_show_it(void **state)
+{
+	struct place *p = *state;
+	struct faults *f = mint_node_faults(p->node);
+	struct proofs in auto_proofs = fund(p, NULL);
+	struct outputs o auto_outputs = make(p, after_fee, NULL);
+	auto_buf struct buf stats = BUF(4096);
+
+	fault(f, "{\"fault\":\"drop\",\"path\":\"/v1/swap\",\"skip\":1}");
+	fault(f, "{\"fault\":\"duplicate\",\"path\":\"/v1/swap\"}");
+	assert_false(swap(p, &in, &o));
+	assert_int_equal(p->fault.code, MINT_CODE_SPENT);
+	assert_int_equal(state_of(p, &in.v[0]), PROOF_SPENT);
+	assert_false(swap(p, &in, &o));
+	assert_int_equal(p->fault.kind, MINT_UNKNOWN); /* the second one was dropped */
+	mint_node_stats(&stats, p->node);
+	assert_non_null(strstr(stats.p, "\"signed_sat\":127,\"spent_sat\":64,\"pending_sat\":0"));
+	assert_non_null(strstr(stats.p, "\"/v1/swap\":2"));
+}
+
 static void lies_are_seen_through(void **state)
 {
 	static const char *const lies[] = {
@@ -547,6 +567,7 @@ int main(void)
 		WITH(set_up_mint_v1, without_a_cache_a_repeat_is_spent),
 		WITH(set_up_mint, locked_proofs_want_their_key),
 		WITH(set_up_mint, mint_faults_happen_as_often_as_told),
+		WITH(set_up_mint, a_repeated_request_is_done_once_and_the_sums_show_it),
 		WITH(set_up_mint, lies_are_seen_through),
 		WITH(set_up_mint, pending_inputs_stay_so_until_settled),
 		WITH(set_up_mint, an_old_keyset_signs_nothing_more),
