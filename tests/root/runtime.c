@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "backend/cgroup.h"
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -35,7 +36,7 @@
 
 static struct place {
 	char state[64], run[64];
-	char *layouts[2], *layout, *store_dir, *lease;
+	char *layouts[2], *layout, *store_dir, *lease, *cgroup;
 	struct image_store store;
 	struct image *image;
 } place;
@@ -80,6 +81,7 @@ static int make_place(void **state)
 	place.layout = mem_printf("%s/layouts/box", place.state);
 	place.store_dir = mem_printf("%s/store", place.state);
 	place.lease = mem_printf("%s/lease", place.run);
+	place.cgroup = mem_printf("/leased-test-%d", (int)getpid());
 	place.store = (struct image_store){.dir = place.store_dir,
 					   .layouts = (const char *const *)place.layouts};
 	place.image = image_new();
@@ -95,11 +97,16 @@ static int make_place(void **state)
 
 static int remove_place(void **state)
 {
+	struct err e;
+
+	if (cgroup_remove(place.cgroup, &e) < 0)
+		print_error("%s\n", e.msg);
 	image_free(place.image);
 	free(place.layouts[0]);
 	free(place.layout);
 	free(place.store_dir);
 	free(place.lease);
+	free(place.cgroup);
 	return fs_remove_tree(place.state, NULL) || fs_remove_tree(place.run, NULL);
 }
 
@@ -147,10 +154,11 @@ static void write_config(const char *command, uint32_t id_base)
 {
 	auto_free char *root = overlay_root(place.lease);
 	auto_free char *path = mem_printf("%s/config.json", place.lease);
+	auto_free char *box = mem_printf("%s/box", place.cgroup);
 	auto_buf struct buf text = BUF(OCI_CONFIG_MAX);
 	auto_spec struct spec s = {.limits = {500, 64 << 20, 64, 64 << 20, 0}};
 	struct oci_placement p = {.rootfs = root,
-				  .cgroup = "/leased-test/box",
+				  .cgroup = box,
 				  .hostname = "box",
 				  .id_base = id_base,
 				  .id_count = id_base ? ID_COUNT : 0};

@@ -464,7 +464,7 @@ struct reply *world_reply(struct world *w, const struct request *r, enum reply_s
 {
 	struct reply *got = world_look(w, r->request_id, s);
 
-	for (int i = 0; i < 300 && !got; i++) {
+	for (int i = 0; i < 1500 && !got; i++) {
 		world_turn(w, 10);
 		got = world_look(w, r->request_id, s);
 	}
