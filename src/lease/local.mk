@@ -23,6 +23,7 @@ if CMOCKA
 check_PROGRAMS += tests/sim/lease
 TESTS += tests/sim/lease
 tests_sim_lease_SOURCES = tests/sim/lease.c tests/sim/world.c tests/sim/world.h \
+	tests/sim/host.c tests/sim/host.h \
 	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
 tests_sim_lease_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 endif

@@ -48,157 +48,7 @@ void world_pass(struct world *w, int64_t seconds)
 	loop_turn(w->loop, 0); /* what waits in the kernel knows nothing of our clock */
 }
 
-/* --- host --- */
-
-static char no_text[] = "";
-
-static void host_node(struct world *w, struct priv_call call)
-{
-	struct priv_node_reply r = {.cpus = 4,
-				    .memory_total = UINT64_C(8) << 30,
-				    .memory_available = UINT64_C(4) << 30,
-				    .disk_total = UINT64_C(100) << 30,
-				    .disk_free = UINT64_C(50) << 30,
-				    .cgroup_version = 2,
-				    .activation = PRIV_DM_CRYPT};
-
-	priv_server_reply(w->host.server, call, &r);
-}
-
-static void host_image(struct world *w, struct priv_call call)
-{
-	static char digest[SPEC_DIGEST_SIZE] =
-		"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-	struct priv_image_reply r = {.outcome = w->host.image, .platform = no_text};
-
-	r.digest = r.outcome == PRIV_IMAGE_FOUND ? digest : no_text;
-	priv_server_reply(w->host.server, call, &r);
-}
-
-static void host_start(struct world *w, struct priv_call call, const struct priv_start *m)
-{
-	static char why[] = "no such command";
-	struct host *h = &w->host;
-	struct priv_start_reply r = {.message = no_text};
-	struct err e;
-
-	h->starts++;
-	memcpy(h->id, m->id, sizeof(h->id));
-	if (h->start == HOST_SILENT)
-		return;
-	if (h->start == HOST_ERRS || h->start_errors) {
-		h->start_errors -= h->start_errors > 0;
-		err_set(&e, ERRK_SYS, "the worker died");
-		priv_server_fail(h->server, call, &e);
-		return;
-	}
-	h->there = true;
-	if (h->start == HOST_FAILS) {
-		r.outcome = PRIV_START_FAILED;
-		r.stage = PRIV_STAGE_START;
-		r.message = why;
-	} else if (!h->started_ms) {
-		h->started_ms = clock_wall_ms();
-	}
-	r.started_ms = h->started_ms;
-	priv_server_reply(h->server, call, &r);
-}
-
-static void host_inspect(struct world *w, struct priv_call call)
-{
-	struct priv_inspect_reply r = {.state = w->host.inspect,
-				       .exit_status = PRIV_EXIT_UNKNOWN,
-				       .started_ms = w->host.started_ms,
-				       .deadline = w->host.deadline,
-				       .generation = 1};
-
-	w->host.inspects++;
-	if (r.state == PRIV_BOX_STOPPED) {
-		r.why = PRIV_WHY_EXITED;
-		r.exit_status = w->host.exit_status;
-	}
-	priv_server_reply(w->host.server, call, &r);
-}
-
-static void host_deadline(struct world *w, struct priv_call call, const struct priv_deadline *m)
-{
-	struct priv_deadline_reply r = {.found = true, .deadline = m->deadline};
-
-	w->host.deadlines++;
-	w->host.deadline = m->deadline;
-	priv_server_reply(w->host.server, call, &r);
-}
-
-static void host_destroy(struct world *w, struct priv_call call)
-{
-	static char left[] = "the volume is busy";
-	struct host *h = &w->host;
-	struct priv_destroy_reply r = {.unproven = no_text, .message = no_text};
-
-	h->destroys++;
-	if (h->not_erased) {
-		h->not_erased--;
-		r.message = left;
-	} else {
-		r.erased = r.killed = r.unmounted = r.detached = r.removed = true;
-		r.found = h->there;
-		r.erased_at = clock_wall();
-		h->there = false;
-	}
-	priv_server_reply(h->server, call, &r);
-}
-
-static void host_exec(struct world *w, struct priv_call call)
-{
-	static uint8_t text[] = "hello\n";
-	struct priv_exec_reply r = {.outcome = PRIV_EXEC_DONE,
-				    .exit_status = 3,
-				    .out = {text, sizeof(text) - 1},
-				    .message = no_text};
-
-	priv_server_reply(w->host.server, call, &r);
-}
-
-static void host_asked(void *ctx, struct priv_call call, void *msg)
-{
-	struct world *w = ctx;
-	struct priv_list_reply none = {.more = false};
-	struct err e;
-
-	switch (call.kind) {
-	case PRIV_NODE:
-		host_node(w, call);
-		return;
-	case PRIV_IMAGE:
-		host_image(w, call);
-		return;
-	case PRIV_BOX_START:
-		host_start(w, call, msg);
-		return;
-	case PRIV_BOX_INSPECT:
-		host_inspect(w, call);
-		return;
-	case PRIV_BOX_DEADLINE:
-		host_deadline(w, call, msg);
-		return;
-	case PRIV_BOX_DESTROY:
-		host_destroy(w, call);
-		return;
-	case PRIV_BOX_EXEC:
-		host_exec(w, call);
-		return;
-	case PRIV_BOX_LIST:
-		priv_server_reply(w->host.server, call, &none);
-		return;
-	case PRIV_PING:
-	case PRIV_BOX_STOP:
-	case PRIV_BOX_LOGS:
-	case PRIV_KIND_COUNT:
-		err_set(&e, ERRK_STATE, "not in the script");
-		priv_server_fail(w->host.server, call, &e);
-		return;
-	}
-}
+/* --- the engine's side --- */
 
 static void host_event(void *ctx, const struct priv_event *ev)
 {
@@ -208,22 +58,12 @@ static void host_event(void *ctx, const struct priv_event *ev)
 		engine_host_event(w->engine, ev);
 }
 
-/* --- the engine's side --- */
-
 static void open_client(struct world *w, int fd)
 {
 	const struct priv_client_hooks hooks = {.event = host_event, .ctx = w};
 	struct err e;
 
 	must(priv_client_new(&w->client, w->loop, fd, &hooks, &e), &e);
-}
-
-static void open_host(struct world *w, int fd)
-{
-	const struct priv_server_hooks hooks = {.request = host_asked, .ctx = w};
-	struct err e;
-
-	must(priv_server_new(&w->host.server, w->loop, fd, &hooks, &e), &e);
 }
 
 static void open_engine(struct world *w)
@@ -268,7 +108,7 @@ void world_open(struct world *w)
 	int fd[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd), 0);
-	open_host(w, fd[1]);
+	host_open(&w->host, w->loop, fd[1]);
 	open_client(w, fd[0]);
 	open_engine(w);
 	for (int i = 0; i < 500 && !listens(w); i++)
@@ -297,8 +137,7 @@ void world_close(struct world *w)
 {
 	if (w->engine)
 		close_engine(w);
-	priv_server_free(w->host.server);
-	w->host.server = NULL;
+	host_close(&w->host);
 }
 
 /* --- everything --- */
@@ -601,7 +440,7 @@ bool world_die_at(struct world *w, enum step s, const struct request *r)
 		child_run(w, fd[0], s);
 	}
 	close(fd[0]);
-	open_host(w, fd[1]);
+	host_open(&w->host, w->loop, fd[1]);
 	must(loop_child_add(w->loop, pid, died, &d, &e), &e);
 	for (int i = 0; i < 60 && d.status < 0; i++) {
 		if (i % 10 == 3)
@@ -614,8 +453,7 @@ bool world_die_at(struct world *w, enum step s, const struct request *r)
 			world_turn(w, 50);
 		d.status = 0;
 	}
-	priv_server_free(w->host.server);
-	w->host.server = NULL;
+	host_close(&w->host);
 	world_open(w);
 	return d.status == 128 + SIGKILL;
 }

@@ -9,24 +9,8 @@
 #include "../unit/wallet_mint.h"
 #include "base/step.h"
 #include "devnet/relay.h"
+#include "host.h"
 #include "lease/engine_impl.h"
-#include "priv/server.h"
-
-enum host_start { HOST_RUNS, HOST_FAILS, HOST_SILENT, HOST_ERRS };
-
-struct host { /* the script, and what was asked */
-	struct priv_server *server;
-	enum host_start start;
-	enum priv_image_outcome image;
-	unsigned start_errors; /* so many starts fail as a dead worker does, then `start` */
-	unsigned not_erased;   /* so many destroys leave something, then all is erased */
-	enum priv_state inspect;
-	unsigned exit_status; /* of an inspected one that stopped */
-	unsigned starts, destroys, deadlines, inspects;
-	int64_t deadline, started_ms; /* the last told; when it began to run */
-	bool there;		      /* a box exists */
-	char id[PRIV_ID_LEN + 1];
-};
 
 struct world {
 	struct loop *loop;

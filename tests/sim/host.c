@@ -1,0 +1,175 @@
+/* The scripted host of the simulations: see host.h. */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "spec/spec.h"
+
+static char no_text[] = "";
+
+static void host_node(struct host *h, struct priv_call call)
+{
+	struct priv_node_reply r = {.cpus = 4,
+				    .memory_total = UINT64_C(8) << 30,
+				    .memory_available = UINT64_C(4) << 30,
+				    .disk_total = UINT64_C(100) << 30,
+				    .disk_free = UINT64_C(50) << 30,
+				    .cgroup_version = 2,
+				    .activation = PRIV_DM_CRYPT};
+
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_image(struct host *h, struct priv_call call)
+{
+	static char digest[SPEC_DIGEST_SIZE] =
+		"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	struct priv_image_reply r = {.outcome = h->image, .platform = no_text};
+
+	r.digest = r.outcome == PRIV_IMAGE_FOUND ? digest : no_text;
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_start(struct host *h, struct priv_call call, const struct priv_start *m)
+{
+	static char why[] = "no such command";
+	struct priv_start_reply r = {.message = no_text};
+	struct err e;
+
+	h->starts++;
+	h->clashes += h->there && strcmp(h->id, m->id) != 0;
+	memcpy(h->id, m->id, sizeof(h->id));
+	if (h->start == HOST_SILENT)
+		return;
+	if (h->start == HOST_ERRS || h->start_errors) {
+		h->start_errors -= h->start_errors > 0;
+		err_set(&e, ERRK_SYS, "the worker died");
+		priv_server_fail(h->server, call, &e);
+		return;
+	}
+	h->there = true;
+	if (h->start == HOST_FAILS) {
+		r.outcome = PRIV_START_FAILED;
+		r.stage = PRIV_STAGE_START;
+		r.message = why;
+	} else if (!h->started_ms) {
+		h->started_ms = clock_wall_ms();
+	}
+	r.started_ms = h->started_ms;
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_inspect(struct host *h, struct priv_call call)
+{
+	struct priv_inspect_reply r = {.state = h->inspect,
+				       .exit_status = PRIV_EXIT_UNKNOWN,
+				       .started_ms = h->started_ms,
+				       .deadline = h->deadline,
+				       .generation = 1};
+
+	h->inspects++;
+	if (r.state == PRIV_BOX_STOPPED) {
+		r.why = PRIV_WHY_EXITED;
+		r.exit_status = h->exit_status;
+	}
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_deadline(struct host *h, struct priv_call call, const struct priv_deadline *m)
+{
+	struct priv_deadline_reply r = {.found = true, .deadline = m->deadline};
+
+	h->deadlines++;
+	h->deadline = m->deadline;
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_destroy(struct host *h, struct priv_call call)
+{
+	static char left[] = "the volume is busy";
+	struct priv_destroy_reply r = {.unproven = no_text, .message = no_text};
+
+	h->destroys++;
+	if (h->not_erased) {
+		h->not_erased--;
+		r.message = left;
+	} else {
+		r.erased = r.killed = r.unmounted = r.detached = r.removed = true;
+		r.found = h->there;
+		r.erased_at = clock_wall();
+		h->there = false;
+	}
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_exec(struct host *h, struct priv_call call)
+{
+	static uint8_t text[] = "hello\n";
+	struct priv_exec_reply r = {.outcome = PRIV_EXEC_DONE,
+				    .exit_status = 3,
+				    .out = {text, sizeof(text) - 1},
+				    .message = no_text};
+
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_asked(void *ctx, struct priv_call call, void *msg)
+{
+	struct host *h = ctx;
+	struct priv_list_reply none = {.more = false};
+	struct err e;
+
+	switch (call.kind) {
+	case PRIV_NODE:
+		host_node(h, call);
+		return;
+	case PRIV_IMAGE:
+		host_image(h, call);
+		return;
+	case PRIV_BOX_START:
+		host_start(h, call, msg);
+		return;
+	case PRIV_BOX_INSPECT:
+		host_inspect(h, call);
+		return;
+	case PRIV_BOX_DEADLINE:
+		host_deadline(h, call, msg);
+		return;
+	case PRIV_BOX_DESTROY:
+		host_destroy(h, call);
+		return;
+	case PRIV_BOX_EXEC:
+		host_exec(h, call);
+		return;
+	case PRIV_BOX_LIST:
+		priv_server_reply(h->server, call, &none);
+		return;
+	case PRIV_PING:
+	case PRIV_BOX_STOP:
+	case PRIV_BOX_LOGS:
+	case PRIV_KIND_COUNT:
+		err_set(&e, ERRK_STATE, "not in the script");
+		priv_server_fail(h->server, call, &e);
+		return;
+	}
+}
+
+void host_open(struct host *h, struct loop *l, int fd)
+{
+	const struct priv_server_hooks hooks = {.request = host_asked, .ctx = h};
+	struct err e;
+
+	if (priv_server_new(&h->server, l, fd, &hooks, &e) < 0) {
+		fprintf(stderr, "# %s\n", e.msg);
+		abort();
+	}
+}
+
+void host_close(struct host *h)
+{
+	priv_server_free(h->server);
+	h->server = NULL;
+}

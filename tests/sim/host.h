@@ -1,0 +1,28 @@
+/* A host that does what its script says: the helper's side of the socket, without containers. */
+#ifndef TESTS_SIM_HOST_H
+#define TESTS_SIM_HOST_H
+
+#include "priv/server.h"
+
+enum host_start { HOST_RUNS, HOST_FAILS, HOST_SILENT, HOST_ERRS };
+
+struct host { /* the script, and what was asked */
+	struct priv_server *server;
+	enum host_start start;
+	enum priv_image_outcome image;
+	unsigned start_errors; /* so many starts fail as a dead worker does, then `start` */
+	unsigned not_erased;   /* so many destroys leave something, then all is erased */
+	enum priv_state inspect;
+	unsigned exit_status; /* of an inspected one that stopped */
+	unsigned starts, destroys, deadlines, inspects;
+	unsigned clashes;	      /* starts of one box while another one was there */
+	int64_t deadline, started_ms; /* the last told; when it began to run */
+	bool there;		      /* a box exists */
+	char id[PRIV_ID_LEN + 1];
+};
+
+/* Serve on `fd`, which is taken over; the script and what was asked stay through a close. */
+void host_open(struct host *h, struct loop *l, int fd);
+void host_close(struct host *h);
+
+#endif
