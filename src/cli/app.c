@@ -10,6 +10,7 @@
 #include "base/conf.h"
 #include "base/fs.h"
 #include "base/hex.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cli/book.h"
 #include "crypto/bip39.h"
@@ -163,6 +164,17 @@ static int open_loop(struct app *a, struct err *e)
 	return loop_signal_add(a->loop, SIGINT, interrupted, a, e);
 }
 
+/* Known means that somebody chose it once: a mint where money lies can be used without a word. */
+static int allow_known(void *ctx, const char *mint, const struct wallet_balance *b)
+{
+	struct app *a = ctx;
+	struct err e;
+
+	if (wallet_allow(a->wallet, &(struct wallet_mint){mint, a->conf.allow_local}, &e) < 0)
+		log_info("%s", e.msg);
+	return 0;
+}
+
 static int open_wallet(struct app *a, struct err *e)
 {
 	struct wallet_setup s = {.db = a->db,
@@ -178,6 +190,8 @@ static int open_wallet(struct app *a, struct err *e)
 				 &(struct wallet_mint){a->conf.mints[i], a->conf.allow_local},
 				 e) < 0)
 			return err_wrap(e, "mint %s", a->conf.mints[i]);
+	if (wallet_each_mint(a->wallet, allow_known, a, e) < 0)
+		return -1;
 	return wallet_resume(a->wallet, e);
 }
 
@@ -351,13 +365,7 @@ void app_job_news(void *ctx, const struct wallet_news *n)
 {
 	struct app_job *j = ctx;
 
-	if (n->stage == WALLET_INVOICE) {
-		app_say(j->app, "pay this invoice:");
-		printf("%.*s\n", (int)n->text.n, n->text.p);
-		fflush(stdout);
-		return;
-	}
-	if (n->stage == WALLET_WAITING)
+	if (n->stage == WALLET_INVOICE || n->stage == WALLET_WAITING)
 		return;
 	j->last = *n;
 	j->last.text = (struct str){0};

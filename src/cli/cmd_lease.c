@@ -102,8 +102,10 @@ int verb_show(void *ctx, const void *options, int argc, char **argv)
 	if (rc < 0)
 		return app_fail(EXIT_STATE, &e);
 	printf("%s\n", text.p);
-	if (!rc)
-		printf("%s\n", receipt.p);
+	if (!rc) {
+		out_text(buf_view(&receipt));
+		putchar('\n');
+	}
 	return 0;
 }
 
@@ -137,7 +139,7 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 	auto_reply struct reply *r = NULL;
 	auto_buf struct buf text = BUF(65536);
 	struct book_entry b;
-	char left[32], state[32];
+	char left[32];
 	int rc = find(a, argc, argv, &b);
 
 	if (!rc)
@@ -149,13 +151,16 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 		printf("%s\n", text.p);
 		return 0;
 	}
+	printf("%s: ", b.name);
+	out_text(str_of(r->state));
 	if (b.state != BOOK_RUNNING) {
-		printf("%s: %s%s%s\n", b.name, r->state, r->why[0] ? ", " : "", r->why);
+		fputs(r->why[0] ? ", " : "", stdout);
+		out_text(str_of(r->why));
+		putchar('\n');
 		return 0;
 	}
 	out_left(left, sizeof(left), r->expires_at - clock_wall());
-	str_printable(state, sizeof(state), str_of(r->state));
-	printf("%s: %s, %s left\n", b.name, state, left);
+	printf(", %s left\n", left);
 	return 0;
 }
 
@@ -369,7 +374,9 @@ int verb_verify(void *ctx, const void *options, int argc, char **argv)
 	if (ev->kind != LEASE_KIND_RECEIPT)
 		return app_failf(EXIT_VERIFY, "an event of kind %u is no receipt", ev->kind);
 	nip19_npub(&npub, &ev->pubkey);
-	printf("signed by %s\n%.*s\n", npub.p, (int)ev->content.n, ev->content.p);
+	printf("signed by %s\n", npub.p);
+	out_text(ev->content);
+	putchar('\n');
 	return 0;
 }
 

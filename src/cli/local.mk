@@ -12,16 +12,20 @@ lease_SOURCES = \
 	src/cli/attach.c src/cli/attach.h \
 	src/cli/names.c src/cli/names.h \
 	src/cli/out.c src/cli/out.h \
-	src/cli/cmd_wallet.c src/cli/cmd_offers.c src/cli/cmd_lease.c \
+	src/cli/qr.c src/cli/qr.h \
+	src/cli/invoice.c src/cli/invoice.h \
+	src/cli/fundmint.c src/cli/fundmint.h \
+	src/cli/cmd_wallet.c src/cli/cmd_pending.c src/cli/cmd_offers.c src/cli/cmd_lease.c \
 	src/cli/cmd_run.c src/cli/cmd_exec.c
 lease_LDADD = src/proto/libleased-proto.a src/nostr/libleased-nostr.a \
-	src/spec/libleased-spec.a $(L_wallet)
+	src/spec/libleased-spec.a $(L_wallet) $(QR_LIBS)
 
 if CMOCKA
 check_PROGRAMS += tests/unit/cli
 TESTS += tests/unit/cli
 tests_unit_cli_SOURCES = tests/unit/cli.c tests/unit/unit.h \
-	src/cli/app.c src/cli/book.c src/cli/market.c src/cli/out.c
+	src/cli/app.c src/cli/book.c src/cli/market.c src/cli/out.c \
+	src/cli/fundmint.c src/cli/qr.c
 tests_unit_cli_LDADD = $(lease_LDADD) $(CMOCKA_LIBS)
 endif
 TESTS += tests/unit/lease.sh

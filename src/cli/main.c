@@ -54,6 +54,10 @@ static const struct opt mint_opts[] = {
 	{0, "mint", OPT_STRING, O(mint_options, mint), "URL", "which mint"},
 };
 
+static const struct opt mints_opts[] = {
+	{0, "offers", OPT_FLAG, O(mints_options, offers), NULL, "also what providers take"},
+};
+
 #define OPTS(o, type) .opts = o, .nopts = ARRAY_SIZE(o), .size = sizeof(struct type)
 
 static const struct verb verbs[] = {
@@ -109,13 +113,18 @@ static const struct verb verbs[] = {
 	 .args = "",
 	 .help = "money at each mint",
 	 .run = verb_wallet_balance},
+	{.name = "wallet mints",
+	 .args = "[--offers]",
+	 .help = "mints that are known, and who takes them",
+	 OPTS(mints_opts, mints_options),
+	 .run = verb_wallet_mints},
 	{.name = "wallet receive",
 	 .args = "[FILE]",
 	 .help = "take a token from a file or standard input",
 	 .run = verb_wallet_receive},
 	{.name = "wallet pending",
 	 .args = "",
-	 .help = "tokens handed out whose fate is not known",
+	 .help = "invoices, exchanges and tokens that are open",
 	 .run = verb_wallet_pending},
 };
 

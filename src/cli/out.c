@@ -4,10 +4,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
+#include "base/mem.h"
 
 void out_price(char *dst, size_t size, struct price p)
 {
@@ -46,6 +48,19 @@ void out_left(char *dst, size_t size, int64_t s)
 void out_key(char dst[static 13], const struct pubkey *k)
 {
 	hex_encode(dst, k->b, 6);
+}
+
+void out_text(struct str s)
+{
+	auto_free char *shown = NULL;
+
+	if (!isatty(STDOUT_FILENO)) {
+		fwrite(s.p, 1, s.n, stdout);
+		return;
+	}
+	shown = mem_zero(s.n + 1);
+	str_printable(shown, s.n + 1, s);
+	fputs(shown, stdout);
 }
 
 void out_entry_json(struct buf *out, const struct book_entry *b)

@@ -10,6 +10,8 @@ void out_price(char *dst, size_t size, struct price p);	   /* "10 sat/h" */
 void out_bytes(char *dst, size_t size, uint64_t bytes);	   /* "512Mi" */
 void out_left(char *dst, size_t size, int64_t seconds);	   /* "9m58s" */
 void out_key(char dst[static 13], const struct pubkey *k); /* first 12 characters of the hex */
+/* What a stranger wrote, to standard output: a terminal gets it without control characters. */
+void out_text(struct str s);
 void out_entry_json(struct buf *out, const struct book_entry *b);
 void out_offer_json(struct buf *out, const struct listing *l);
 

@@ -37,6 +37,10 @@ struct mint_options {
 	const char *mint;
 };
 
+struct mints_options {
+	bool offers;
+};
+
 /* Where the command begins in "IMAGE [--] COMMAND…". */
 int cli_command_at(int argc, char **argv);
 /* Environment, working directory and user from the options of run and exec. */
@@ -57,6 +61,7 @@ int verb_verify(void *ctx, const void *options, int argc, char **argv);
 int verb_identity(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_fund(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_balance(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_mints(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_receive(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_pending(void *ctx, const void *options, int argc, char **argv);
 

@@ -173,6 +173,7 @@ static void fund_quoted(void *ctx, struct mint_quote *q, const struct mint_fault
 		return;
 	}
 	step_at(STEP_QUOTE_STORED);
+	j->expiry = q->expiry;
 	job_say(j, WALLET_INVOICE, str_of(q->invoice));
 	j->backoff = BACKOFF(POLL_FIRST_MS, POLL_MAX_MS);
 	fund_poll(j);
@@ -232,6 +233,6 @@ void fund_resume(struct wallet *w, int64_t id)
 	j->mint = q.mint;
 	j->amount = q.amount;
 	j->quote = id;
-	j->tries = 1;
+	j->expiry = q.expiry;
 	j->backoff = BACKOFF(POLL_FIRST_MS, POLL_MAX_MS);
 }

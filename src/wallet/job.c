@@ -64,7 +64,12 @@ struct job *job_new(struct wallet *w, wallet_job_fn *fn, void *ctx, void (*step)
 void job_say(struct job *j, enum wallet_stage stage, struct str text)
 {
 	const struct wallet_news n = {
-		.stage = stage, .text = text, .amount = j->amount, .token_out = j->token_out};
+		.stage = stage,
+		.text = text,
+		.amount = j->amount,
+		.token_out = j->token_out,
+		.expiry = j->expiry,
+	};
 
 	if (j->fn)
 		j->fn(j->ctx, &n);

@@ -34,6 +34,7 @@ struct job {
 	/* fund */
 	struct sat amount;
 	int64_t quote;
+	int64_t expiry; /* of the invoice */
 	struct secret quote_key;
 	struct backoff backoff;
 	/* jobs with more state than that */

@@ -109,6 +109,7 @@ static int mint_insert(int64_t *id, struct wallet *w, const char *url, struct er
 
 int wallet_allow(struct wallet *w, const struct wallet_mint *wanted, struct err *e)
 {
+	AUTO(mint_free) struct mint *io = NULL;
 	char url[WALLET_URL_MAX + 1];
 	struct wmint *m;
 	int64_t id;
@@ -116,15 +117,16 @@ int wallet_allow(struct wallet *w, const struct wallet_mint *wanted, struct err 
 	if (wallet_url(url, str_of(wanted->url), e) < 0)
 		return err_wrap(e, "mint %s", wanted->url);
 	m = mint_by_url(w, url);
+	if (m && m->allowed)
+		return 0;
+	if (mint_new(&io, w->http, url, wanted->local ? MINT_LOCAL : MINT_PUBLIC, e) < 0)
+		return err_wrap(e, "mint %s", url);
 	if (!m) {
 		if (mint_insert(&id, w, url, e) < 0)
 			return err_wrap(e, "mint %s", url);
 		m = mint_add(w, id, url);
 	}
-	if (m->allowed)
-		return 0;
-	if (mint_new(&m->io, w->http, url, wanted->local ? MINT_LOCAL : MINT_PUBLIC, e) < 0)
-		return err_wrap(e, "mint %s", url);
+	m->io = steal(&io);
 	m->allowed = true;
 	return 0;
 }

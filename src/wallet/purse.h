@@ -22,6 +22,7 @@ struct wallet_news {
 	struct str text; /* borrowed during the call; a token is a secret */
 	struct sat amount;
 	int64_t token_out;
+	int64_t expiry; /* of the invoice; 0: not known */
 	const struct err *error;
 };
 
@@ -31,6 +32,10 @@ typedef void wallet_job_fn(void *ctx, const struct wallet_news *n);
 /* Mint quote (NUT-20 key stored), invoice, poll until paid, mint. DONE: amount. */
 void wallet_fund(struct wallet *w, const char *mint, struct sat amount, wallet_job_fn *fn,
 		 void *ctx);
+/* Hear how an invoice of an earlier process goes on, which wallet_resume took up: WAITING once the
+ * mint was asked and it is unpaid, then as wallet_fund. */
+void wallet_fund_watch(struct wallet *w, int64_t quote, wallet_job_fn *fn, void *ctx);
+void wallet_fund_unwatch(struct wallet *w, const void *ctx); /* it goes on, unheard */
 
 struct wallet_send {
 	const char *mint;
@@ -89,6 +94,30 @@ int wallet_out_get(struct wallet *w, int64_t id, const char *ref, struct wallet_
 		   struct wallet_out_names *names, struct buf *token, struct err *e) MUST_CHECK;
 int wallet_each_out(struct wallet *w, int (*fn)(void *ctx, const struct wallet_out *o), void *ctx,
 		    struct err *e) MUST_CHECK;
+/* --- what is open --- */
+
+struct wallet_quote {
+	int64_t id;
+	const char *mint, *invoice;
+	struct sat amount;
+	int64_t expiry; /* 0: not known */
+	bool paid;	/* its proofs are being made */
+	bool elsewhere; /* another living process waits for it */
+};
+int wallet_each_quote(struct wallet *w, int (*fn)(void *ctx, const struct wallet_quote *q),
+		      void *ctx, struct err *e) MUST_CHECK;
+
+struct wallet_exchange { /* an open plan */
+	int64_t id;
+	enum wallet_kind kind;
+	const char *mint;
+	struct sat amount; /* inputs */
+	int64_t created;
+	bool elsewhere;
+};
+int wallet_each_exchange(struct wallet *w, int (*fn)(void *ctx, const struct wallet_exchange *x),
+			 void *ctx, struct err *e) MUST_CHECK;
+
 /* Secret of a refund key of ours (to sign for refunds and to open what is locked to it). */
 int wallet_refund_secret(struct wallet *w, const uint8_t key[static 33], struct secret *out,
 			 struct err *e) MUST_CHECK; /* WALLET_NO_SUCH */

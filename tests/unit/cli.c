@@ -5,8 +5,10 @@
 
 #include "base/secret.h"
 #include "cli/book.h"
+#include "cli/fundmint.h"
 #include "cli/market.h"
 #include "cli/out.h"
+#include "cli/qr.h"
 
 #define MINT "https://mint.example"
 
@@ -85,6 +87,90 @@ static void misfit_of_the_best_candidate_is_said(void **state)
 	add(&m, "other", 1, true); /* looked at later, but further away */
 	m.v[1].offer.nimages = 0;
 	assert_why(&m, &(struct market_want){.image = "oci:a"}, "does not answer");
+}
+
+/* --- which mint to fund --- */
+
+static struct offer *offer_of(struct market *m, uint8_t provider, const char *mint)
+{
+	struct offer *o;
+
+	add(m, "small", 100, true);
+	o = &m->v[m->n - 1].offer;
+	o->provider.b[0] = provider;
+	snprintf(o->mints[0].url, OFFER_TEXT_MAX, "%s", mint);
+	return o;
+}
+
+static void mint_that_most_providers_take_comes_first(void **state)
+{
+	auto_market struct market m = {0};
+	auto_votes struct mint_votes v = {0};
+
+	offer_of(&m, 1, "https://one.example");
+	offer_of(&m, 2, "https://two.example");
+	offer_of(&m, 3, "https://two.example/");
+	offer_of(&m, 4, "no mint");
+	mint_votes_count(&v, &m);
+	mint_votes_sort(&v);
+	assert_int_equal(v.n, 2);
+	assert_int_equal(v.providers, 4);
+	assert_string_equal(v.v[0].url, "https://two.example");
+	assert_int_equal(v.v[0].providers, 2);
+}
+
+/* Anybody can publish a hundred offers that name a mint of his own. */
+static void provider_has_one_voice_and_a_dead_one_none(void **state)
+{
+	auto_market struct market m = {0};
+	auto_votes struct mint_votes v = {0};
+
+	offer_of(&m, 1, "https://evil.example");
+	offer_of(&m, 1, "https://evil.example:443");
+	offer_of(&m, 1, "HTTPS://EVIL.example");
+	offer_of(&m, 9, "https://evil.example");
+	m.v[3].live = false;
+	offer_of(&m, 2, MINT);
+	offer_of(&m, 3, MINT);
+	mint_votes_count(&v, &m);
+	mint_votes_sort(&v);
+	assert_int_equal(v.providers, 3);
+	assert_string_equal(v.v[0].url, MINT);
+	assert_int_equal(v.v[1].providers, 1);
+}
+
+static void mint_of_the_configuration_comes_before_strangers(void **state)
+{
+	auto_market struct market m = {0};
+	auto_votes struct mint_votes v = {0};
+
+	offer_of(&m, 1, "https://evil.example");
+	offer_of(&m, 2, "https://evil.example");
+	mint_votes_count(&v, &m);
+	v.v = mem_grow(v.v, 2, sizeof(*v.v));
+	v.v[v.n++] = (struct mint_vote){.url = MINT, .configured = true};
+	mint_votes_sort(&v);
+	assert_string_equal(v.v[0].url, MINT);
+}
+
+/* --- QR --- */
+
+static void qr_code_has_its_finder_and_a_quiet_zone(void **state)
+{
+	auto_buf struct buf out = BUF(1 << 16);
+	size_t columns = 0, lines = 0;
+	struct str rest, line;
+	struct err e;
+
+	assert_int_equal(qr_draw(&out, &columns, STR("lnbc1x"), &e), 0);
+	assert_int_equal(columns, 21 + 8); /* version 1: capitals are alphanumeric */
+	rest = buf_view(&out);
+	while (str_cut(&rest, '\n', &line)) {
+		if (lines == 2) /* upper edge of the finder: dark over light */
+			assert_true(str_starts(line, "\033[97;40m████ ▄▄▄▄▄ █"));
+		lines += line.n > 0;
+	}
+	assert_int_equal(lines, (21 + 8 + 1) / 2);
 }
 
 /* --- book --- */
@@ -212,6 +298,10 @@ int main(void)
 		cmocka_unit_test(cheapest_live_offer_is_chosen),
 		cmocka_unit_test(offer_without_a_payable_price_is_never_chosen),
 		cmocka_unit_test(misfit_of_the_best_candidate_is_said),
+		cmocka_unit_test(mint_that_most_providers_take_comes_first),
+		cmocka_unit_test(provider_has_one_voice_and_a_dead_one_none),
+		cmocka_unit_test(mint_of_the_configuration_comes_before_strangers),
+		cmocka_unit_test(qr_code_has_its_finder_and_a_quiet_zone),
 		book_test(book_finds_by_name_and_by_what_is_unique_of_an_id),
 		book_test(closed_request_is_blanked),
 		cmocka_unit_test(book_learns_from_replies),

@@ -18,7 +18,7 @@ result() {
 }
 
 for verb in offers run exec logs ls show status topup rm recover verify identity \
-	'wallet fund' 'wallet balance' 'wallet receive' 'wallet pending'; do
+	'wallet fund' 'wallet balance' 'wallet mints' 'wallet receive' 'wallet pending'; do
 	# shellcheck disable=SC2086 # two words are two arguments
 	"$lease" $verb --help >"$LEASE_HOME/help" 2>&1
 	result $? 0 "$verb --help"
@@ -41,6 +41,14 @@ result $? 2 "run refuses a name that is none"
 result $? 2 "wallet fund refuses what is no amount"
 "$lease" ls >/dev/null 2>&1
 result $? 0 "ls of an empty book"
+"$lease" wallet fund 100 >"$LEASE_HOME/said" 2>&1
+result $? 14 "wallet fund without a mint is refused"
+grep -q -- '--mint URL' "$LEASE_HOME/said"
+result $? 0 "and says how to name one"
+"$lease" wallet mints >/dev/null 2>&1
+result $? 0 "wallet mints of an empty wallet"
+"$lease" -q wallet pending >"$LEASE_HOME/said" 2>&1
+result "$?$(cat "$LEASE_HOME/said")" 0 "wallet pending of an empty wallet says nothing"
 mode=$(stat -c %a "$LEASE_HOME/seed.words")
 result "$mode" 600 "the seed is readable by its owner only"
 echo "1..$count"

@@ -181,6 +181,8 @@ void bench_job(void *ctx, const struct wallet_news *n)
 
 	if (n->stage == WALLET_INVOICE)
 		t->invoices++;
+	if (n->stage == WALLET_WAITING)
+		t->waits++;
 	if (n->stage == WALLET_INVOICE || n->stage == WALLET_WAITING)
 		return;
 	t->done = true;

@@ -20,7 +20,7 @@ struct told { /* to a job's caller */
 	int64_t token_out;
 	char text[1 << 16];
 	char error[320];
-	unsigned invoices;
+	unsigned invoices, waits;
 };
 
 struct bench {

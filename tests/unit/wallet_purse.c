@@ -147,6 +147,44 @@ static void test_fund_resumed(void **state)
 	assert_balanced(b);
 }
 
+static int last_quote(void *ctx, const struct wallet_quote *q)
+{
+	*(struct wallet_quote *)ctx = *q;
+	return 0;
+}
+
+/* The same, and somebody asks how it goes: first it is unpaid, then the money is there. */
+static void test_fund_watched(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_quote q = {0};
+	struct err e;
+
+	b->sim->unpaid = true;
+	wallet_fund(b->w, b->sim->url, SAT(500), bench_job, b);
+	while (b->told.invoices == 0)
+		bench_run(b, 50);
+	bench_restart(b);
+	assert_int_equal(wallet_each_quote(b->w, last_quote, &q, &e), 0);
+	assert_int_equal(sat_raw(q.amount), 500);
+	assert_false(q.paid || q.elsewhere);
+	wallet_fund_watch(b->w, q.id, bench_job, b);
+	while (b->told.waits == 0)
+		bench_run(b, 50);
+	assert_false(b->told.done);
+	b->sim->unpaid = false;
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_available(b), 500);
+	wallet_fund_watch(b->w, q.id, bench_job, b); /* nothing is left to hear */
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	q.id = 0;
+	assert_int_equal(wallet_each_quote(b->w, last_quote, &q, &e), 0);
+	assert_int_equal(q.id, 0);
+	assert_balanced(b);
+}
+
 static void test_send(void **state)
 {
 	struct bench *b = *state;
@@ -370,10 +408,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_fund),		T(test_poor_mint),   T(test_fund_answer_lost),
-		T(test_fund_resumed),	T(test_send),	     T(test_send_answer_lost),
-		T(test_release_redeem), T(test_reclaim),     T(test_taken),
-		T(test_receive),	T(test_receive_old), T(test_many_processes),
+		T(test_fund),
+		T(test_poor_mint),
+		T(test_fund_answer_lost),
+		T(test_fund_resumed),
+		T(test_fund_watched),
+		T(test_send),
+		T(test_send_answer_lost),
+		T(test_release_redeem),
+		T(test_reclaim),
+		T(test_taken),
+		T(test_receive),
+		T(test_receive_old),
+		T(test_many_processes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

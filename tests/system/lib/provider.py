@@ -85,7 +85,7 @@ class Buyer:
 
     def balance(self):
         """Sats at all mints together."""
-        return sum(int(n) for n in re.findall(r"(\d+) sat", self("wallet", "balance").stdout))
+        return sum(row["available_sat"] for row in json.loads(self("--json", "wallet", "balance").stdout))
 
     def sat(self, mint):
         """What lies at one mint: free, and handed out or in swaps."""
