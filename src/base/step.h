@@ -31,11 +31,17 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(PLAN_DEAD, COMMIT, "a plan that can never land is closed")                               \
 	X(QUOTE_STORED, COMMIT, "a mint quote is stored")                                          \
 	X(QUOTE_PLANNED, COMMIT, "outputs for a paid quote are stored")                            \
+	X(REFUND_ASKED, WIRE, "the mint said whether it signed this refund before")                \
+	X(REFUND_PLANNED, COMMIT, "a refund's proofs are reserved and its swap is stored")         \
+	X(REFUND_MADE, COMMIT, "the refund's token is stored")                                     \
+	X(REFUND_TAKEN, COMMIT, "the refund was spent by its owner and is forgotten")              \
 	/* buyer */                                                                                \
 	X(ORDER_STORED, COMMIT, "request and token are stored before they are sent")               \
 	X(ORDER_SENT, WIRE, "a relay accepted the request")                                        \
 	X(ORDER_ANSWERED, COMMIT, "the provider's answer is stored")                               \
 	X(ORDER_RELEASED, COMMIT, "a released token is back in the wallet")                        \
+	X(ORDER_REFUND_STORED, COMMIT, "a refund's token is stored before it is received")         \
+	X(ORDER_REFUNDED, COMMIT, "a refund is back in the wallet")                                \
 	/* helper and keeper */                                                                    \
 	X(VOLUME_CREATED, HELPER, "backing file and header exist")                                 \
 	X(VOLUME_OPENED, HELPER, "the volume is mounted")                                          \

@@ -85,8 +85,8 @@ struct restored_list {
 void restored_free(struct restored_list *s);
 #define auto_restored __attribute__((cleanup(restored_free)))
 void cashu_restore_body(struct buf *out, struct blinded_list asked);
-/* Matched by B_; a DLEQ may be missing. Amounts are the mint's own: whoever settles compares them
- * with the plan. */
+/* Matched by B_; a DLEQ may be missing. Amounts and keysets are the mint's own: whoever settles
+ * compares them with the plan (dhke_unblind does). */
 int cashu_restore_parse(struct restored_list *out, struct blinded_list asked, struct str body,
 			struct err *e) MUST_CHECK;
 

@@ -12,6 +12,8 @@ struct run;
 struct job;
 struct scan;
 struct refresh;
+struct refunding;
+struct refund_watch;
 
 /* Of a mint with a long past only the active keysets are fetched, until a token names another. */
 enum keysets_depth { KEYSETS_ACTIVE, KEYSETS_ALL_WANTED, KEYSETS_ALL };
@@ -46,6 +48,8 @@ struct wallet {
 	struct wmint *mints;
 	struct run *runs;
 	struct job *jobs;
+	struct refunding *refunds; /* being made */
+	struct refund_watch *refund_watch;
 };
 
 /* --- mints.c --- */
@@ -81,6 +85,7 @@ bool scan_wanted(struct wallet *w, const struct keyset *k);
 
 void runs_free(struct wallet *w);
 void jobs_free(struct wallet *w);
+void refunds_free(struct wallet *w);
 bool owner_alive(const struct wallet *w, const struct owner *o); /* another living process */
 
 #endif

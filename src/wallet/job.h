@@ -73,6 +73,9 @@ enum { SELECT_POOR = 1 };
  * SELECT_POOR: there is not enough. */
 int select_proofs(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
 		  struct err *e) MUST_CHECK;
+/* The same, but worth `need` before that fee: a refund's is paid out of the refund. */
+int select_proofs_gross(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
+			struct err *e) MUST_CHECK;
 int select_reserve(struct tx *tx, const struct chosen *c, int64_t plan, struct err *e) MUST_CHECK;
 
 /* --- fund.c --- */

@@ -6,6 +6,7 @@ src_wallet_libleased_wallet_a_SOURCES = \
 	src/wallet/leave.h src/wallet/ledger.c src/wallet/mints.c src/wallet/outputs.c src/wallet/outputs.h \
 	src/wallet/outs.c src/wallet/payment.h src/wallet/pending.c src/wallet/plan.h src/wallet/plans.c \
 	src/wallet/purse.h src/wallet/quotes.c src/wallet/recover.c src/wallet/refund.c \
+	src/wallet/refund_run.c src/wallet/refund_watch.c \
 	src/wallet/replace.c src/wallet/run.c src/wallet/scan.c src/wallet/schema.c \
 	src/wallet/schema.h src/wallet/select.c src/wallet/send.c src/wallet/settle.c \
 	src/wallet/till.h src/wallet/wallet.c src/wallet/wallet.h
@@ -16,7 +17,7 @@ tests_link_wallet_LDADD = @WHOLE@ src/wallet/libleased-wallet.a @NOWHOLE@ $(L_wa
 
 if CMOCKA
 WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_crash \
-	tests/unit/wallet_audit
+	tests/unit/wallet_audit tests/unit/wallet_refund
 check_PROGRAMS += $(WALLET_TESTS)
 TESTS += $(WALLET_TESTS)
 WALLET_BENCH = tests/unit/wallet_bench.c tests/unit/wallet_bench.h \
@@ -29,4 +30,6 @@ tests_unit_wallet_crash_SOURCES = tests/unit/wallet_crash.c $(WALLET_BENCH)
 tests_unit_wallet_crash_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_audit_SOURCES = tests/unit/wallet_audit.c $(WALLET_BENCH)
 tests_unit_wallet_audit_LDADD = $(L_wallet) $(CMOCKA_LIBS)
+tests_unit_wallet_refund_SOURCES = tests/unit/wallet_refund.c $(WALLET_BENCH)
+tests_unit_wallet_refund_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 endif

@@ -39,23 +39,36 @@ int output_at_counter(struct outputs *outs, const struct wallet *w, const struct
 	return dhke_blind(o, e);
 }
 
-static int output_locked(struct outputs *outs, const struct output_wish *wish, struct sat amount,
-			 struct err *e)
+int output_locked(struct outputs *outs, const struct lock *lock, const struct blinded *pub,
+		  const struct derived *d, struct err *e)
 {
 	auto_buf struct buf text = BUF(LOCK_SECRET_MAX);
 	struct output *o;
-	uint8_t nonce[32];
 
-	rand_bytes(nonce, sizeof(nonce));
-	lock_write(&text, wish->lock, nonce);
+	lock_write(&text, lock, d->secret.b);
 	if (buf_check(&text, "lock", e) < 0)
 		return -1;
 	o = outputs_push(outs);
-	o->pub.amount = amount;
-	o->pub.id = wish->keyset->id;
+	o->pub = *pub;
 	o->secret = buf_steal(&text);
-	secret_new(&o->r);
+	o->r = d->r;
 	return dhke_blind(o, e);
+}
+
+/* Nonce and blinding factor of output `index` of the outgoing token. */
+static int theirs_derive(struct derived *d, const struct wallet *w, const struct output_wish *wish,
+			 uint32_t index, struct err *e)
+{
+	struct refund_path path;
+
+	if (wish->refund) {
+		path = *wish->refund;
+		path.index = index;
+		return derive_refund(d, &w->seed, &path, e);
+	}
+	rand_bytes(d->secret.b, sizeof(d->secret.b));
+	secret_new(&d->r);
+	return 0;
 }
 
 uint64_t counter_peek(const struct wallet *w, const struct keyset_id *id)
@@ -135,7 +148,11 @@ int outputs_make(struct planned *p, struct tx *tx, const struct wallet *w,
 		if (output_at_counter(&p->outs, w, &wish->keyset->id, ours[i], first + i, e) < 0)
 			return -1;
 	for (size_t i = 0; i < m; i++) {
-		if (output_locked(&p->outs, wish, theirs[i], e) < 0)
+		const struct blinded pub = {.amount = theirs[i], .id = wish->keyset->id};
+		auto_derived struct derived d = {0};
+
+		if (theirs_derive(&d, w, wish, (uint32_t)i, e) < 0 ||
+		    output_locked(&p->outs, wish->lock, &pub, &d, e) < 0)
 			return -1;
 		p->out[n + i] = true;
 	}

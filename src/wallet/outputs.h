@@ -3,6 +3,7 @@
 #ifndef WALLET_OUTPUTS_H
 #define WALLET_OUTPUTS_H
 
+#include "cashu/derive.h"
 #include "cashu/lock.h"
 #include "cashu/proof.h"
 #include "wallet/core.h"
@@ -10,6 +11,9 @@
 /* Append the output of one counter. */
 int output_at_counter(struct outputs *outs, const struct wallet *w, const struct keyset_id *id,
 		      struct sat amount, uint64_t counter, struct err *e) MUST_CHECK;
+/* Append one that is locked, with the nonce and the blinding factor of `d`. */
+int output_locked(struct outputs *outs, const struct lock *lock, const struct blinded *pub,
+		  const struct derived *d, struct err *e) MUST_CHECK;
 uint64_t counter_peek(const struct wallet *w, const struct keyset_id *id);
 
 struct planned { /* outputs of a plan, ascending by amount */
@@ -24,6 +28,8 @@ struct output_wish {
 	struct sat ours;	 /* for the wallet; may be 0 */
 	struct sat theirs;	 /* locked to `lock`; may be 0 */
 	const struct lock *lock; /* NULL with theirs == 0 */
+	/* NULL: their secrets are random; else they follow from it (index counts from 0) */
+	const struct refund_path *refund;
 };
 /* Advances the counter in this transaction. */
 int outputs_make(struct planned *p, struct tx *tx, const struct wallet *w,

@@ -13,6 +13,7 @@
 #include "wallet/core.h"
 #include "wallet/outputs.h"
 #include "wallet/schema.h"
+#include "wallet/till.h"
 
 struct plan {
 	struct wallet_plan pub; /* what callers see; its strings are below and in the mint */
@@ -121,6 +122,40 @@ int out_lock(struct lock *lock, struct sat *amount, struct wallet *w, int64_t to
 int refund_key_new(struct lock_key *out, struct tx *tx, struct wallet *w, struct err *e) MUST_CHECK;
 int out_state(struct tx *tx, int64_t token_out, int state, struct err *e) MUST_CHECK;
 int out_token(struct tx *tx, int64_t token_out, struct str token, struct err *e) MUST_CHECK;
+
+/* --- refund_run.c: refunds of a seller being made --- */
+
+void refunds_resume(struct wallet *w);
+void refunds_plan_closed(struct wallet *w, const struct plan *p);
+
+/* --- refund.c: their rows --- */
+
+/* Lock and path of a stored refund; enough to make its outputs. */
+struct refund_job {
+	char lease[WALLET_REF_MAX + 1], mint[WALLET_URL_MAX + 1];
+	uint32_t number;
+	enum wallet_refund_state state;
+	struct msat amount;
+	struct lock lock;
+	int64_t plan; /* 0: none so far */
+};
+struct refund_path refund_path(const struct refund_job *j);
+int refund_load(struct refund_job *j, struct wallet *w, const char *lease, uint32_t number,
+		struct err *e) MUST_CHECK; /* PLAN_NONE */
+int refund_planned(struct tx *tx, const struct refund_job *j, int64_t plan,
+		   struct err *e) MUST_CHECK;
+/* The plan's token is the refund: store, book, tell. */
+int refund_settled(struct tx *tx, struct wallet *w, const struct plan *p, struct str token,
+		   struct err *e) MUST_CHECK;
+/* The mint signed this token for an earlier database: the same, without spending proofs of ours. */
+int refund_found(struct tx *tx, struct wallet *w, const struct refund_job *j,
+		 const struct cashu_token *t, struct err *e) MUST_CHECK;
+int refund_taken(struct tx *tx, const struct refund_job *j, struct err *e) MUST_CHECK;
+
+/* --- refund_watch.c: was it taken? --- */
+
+void refund_watch_start(struct wallet *w);
+void refund_watch_free(struct wallet *w);
 
 /* --- quotes.c --- */
 

@@ -94,7 +94,8 @@ static void replace_now(struct run *r)
 {
 	struct err e;
 
-	if (++r->replacements > REPLACE_MAX) {
+	/* a refund is planned anew, and looks first for a token that is signed already */
+	if (r->p->pub.kind == WALLET_PLAN_REFUND || ++r->replacements > REPLACE_MAX) {
 		replace_give_up(r, WALLET_REJECT_REFUSED);
 		return;
 	}

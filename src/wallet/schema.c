@@ -160,9 +160,15 @@ static const char step1[] =
 	" msat INTEGER NOT NULL,"
 	" key BLOB NOT NULL,"
 	" state INTEGER NOT NULL,"
+	" plan INTEGER REFERENCES plan," /* the last one that was to make it */
+	" sat INTEGER NOT NULL DEFAULT 0, fee INTEGER NOT NULL DEFAULT 0," /* once made */
+	" token BLOB,"				/* sealed text, from made to taken */
+	" check_at INTEGER NOT NULL DEFAULT 0," /* made: when the mint is asked again */
 	" created INTEGER NOT NULL,"
 	" PRIMARY KEY (lease, number)"
-	") STRICT, WITHOUT ROWID;";
+	") STRICT, WITHOUT ROWID;"
+	"CREATE INDEX refund_state ON refund(state, check_at);"
+	"CREATE INDEX refund_plan ON refund(plan);";
 
 static const struct db_migration steps[] = {
 	{1, step1},

@@ -14,9 +14,12 @@ struct candidate {
 	bool taken;
 };
 
+enum worth { WORTH_NET, WORTH_GROSS }; /* after the fee of spending them, before it */
+
 struct candidates {
 	struct candidate *v; /* descending by amount */
 	size_t n;
+	enum worth worth;
 };
 
 void chosen_free(struct chosen *c)
@@ -53,7 +56,7 @@ static int candidates_load(struct candidates *list, struct db *d, const struct w
 	return rc;
 }
 
-/* What the taken ones are worth after their fee. */
+/* Whether the taken ones are worth `need`. */
 static bool candidates_worth(struct sat *gross, struct sat *fee, const struct candidates *list,
 			     struct sat need)
 {
@@ -69,6 +72,8 @@ static bool candidates_worth(struct sat *gross, struct sat *fee, const struct ca
 			return false;
 	}
 	*fee = keyset_fee(ppk);
+	if (list->worth == WORTH_GROSS)
+		return sat_cmp(*gross, need) >= 0;
 	return sat_sub(&left, *gross, *fee) && sat_cmp(left, need) >= 0;
 }
 
@@ -128,10 +133,10 @@ static int chosen_load(struct chosen *out, struct db *d, const struct candidate 
 	return 0;
 }
 
-int select_proofs(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
-		  struct err *e)
+static int select_worth(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
+			enum worth worth, struct err *e)
 {
-	struct candidates list = {0};
+	struct candidates list = {.worth = worth};
 	int rc = candidates_load(&list, tx_db(tx), m, e);
 
 	if (rc == 0 && !candidates_one(&list, need) && !candidates_few(&list, need))
@@ -143,6 +148,18 @@ int select_proofs(struct chosen *out, struct tx *tx, const struct wmint *m, stru
 			rc = chosen_load(out, tx_db(tx), &list.v[i], e);
 	free(list.v);
 	return rc;
+}
+
+int select_proofs(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
+		  struct err *e)
+{
+	return select_worth(out, tx, m, need, WORTH_NET, e);
+}
+
+int select_proofs_gross(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
+			struct err *e)
+{
+	return select_worth(out, tx, m, need, WORTH_GROSS, e);
 }
 
 int select_reserve(struct tx *tx, const struct chosen *c, int64_t plan, struct err *e)

@@ -74,8 +74,15 @@ static int proof_insert(struct tx *tx, const struct plan *p, const struct proof 
 	}
 }
 
-static int settle_token(struct tx *tx, const struct plan *p, struct proofs *made, struct err *e)
+/* Its inputs were proofs of ours, reserved for it. */
+static bool spends_ours(const struct plan *p)
 {
+	return p->pub.kind == WALLET_PLAN_SPLIT || p->pub.kind == WALLET_PLAN_REFUND;
+}
+
+static int settle_token(struct run *r, struct tx *tx, struct proofs *made, struct err *e)
+{
+	const struct plan *p = r->p;
 	auto_buf struct buf text = BUF(256 << 10);
 	AUTO(token_free) struct cashu_token *t = token_new(p->mint->url, WALLET_UNIT, NULL);
 
@@ -84,17 +91,19 @@ static int settle_token(struct tx *tx, const struct plan *p, struct proofs *made
 			proofs_add_take(&t->proofs, &made->v[i]);
 	if (token_encode(&text, t, e) < 0 || buf_check(&text, "token", e) < 0)
 		return -1;
+	if (p->pub.kind == WALLET_PLAN_REFUND)
+		return refund_settled(tx, r->w, p, buf_view(&text), e);
 	return out_token(tx, p->pub.token_out, buf_view(&text), e);
 }
 
-static int settle_proofs(struct tx *tx, const struct plan *p, struct proofs *made, struct err *e)
+static int settle_proofs(struct run *r, struct tx *tx, struct proofs *made, struct err *e)
 {
+	const struct plan *p = r->p;
+
 	for (size_t i = 0; i < made->n; i++)
 		if (!p->planned.out[i] && proof_insert(tx, p, &made->v[i], e) < 0)
 			return -1;
-	if (p->pub.kind == WALLET_PLAN_SPLIT)
-		return settle_token(tx, p, made, e);
-	return 0;
+	return spends_ours(p) ? settle_token(r, tx, made, e) : 0;
 }
 
 /* --- postings --- */
@@ -126,6 +135,8 @@ static int settle_post(struct tx *tx, const struct plan *p, struct err *e)
 	bool split = p->pub.kind == WALLET_PLAN_SPLIT;
 	struct sat moved = p->pub.gross;
 
+	if (p->pub.kind == WALLET_PLAN_REFUND)
+		return 0; /* refund_settled books it */
 	if (split) {
 		moved = SAT(0);
 		for (size_t i = 0; i < p->planned.outs.n; i++)
@@ -157,10 +168,10 @@ static int settle_rows(struct run *r, struct tx *tx, struct proofs *made, struct
 	p->state = PLAN_SETTLED;
 	p->pub.reason = WALLET_REJECT_NONE;
 	p->pub.late = plan_expired(p);
-	if (plan_close(tx, p, e) < 0 || settle_proofs(tx, p, made, e) < 0 ||
+	if (plan_close(tx, p, e) < 0 || settle_proofs(r, tx, made, e) < 0 ||
 	    settle_post(tx, p, e) < 0)
 		return -1;
-	if (p->pub.kind == WALLET_PLAN_SPLIT && inputs_spent(tx, p, e) < 0)
+	if (spends_ours(p) && inputs_spent(tx, p, e) < 0)
 		return -1;
 	if (p->pub.kind == WALLET_PLAN_RETURN &&
 	    out_state(tx, p->pub.token_out, WALLET_OUT_RETURNED, e) < 0)
@@ -177,6 +188,7 @@ static void plan_tell(struct run *r)
 	if (r->w->ops && r->w->ops->closed)
 		r->w->ops->closed(r->w->ctx, &r->p->pub);
 	jobs_plan_closed(r->w, r->p);
+	refunds_plan_closed(r->w, r->p);
 }
 
 int settle_plan(struct run *r, const struct blind_sig *sigs, struct err *e)
@@ -236,7 +248,7 @@ static int reject_rows(struct run *r, struct tx *tx, struct err *e)
 	struct plan *p = r->p;
 	int rc = plan_close(tx, p, e);
 
-	if (rc == 0 && p->pub.kind == WALLET_PLAN_SPLIT)
+	if (rc == 0 && spends_ours(p))
 		rc = inputs_back(r, tx, e);
 	if (rc == 0 && p->pub.kind == WALLET_PLAN_SPLIT)
 		rc = out_state(tx, p->pub.token_out, WALLET_OUT_FAILED, e);

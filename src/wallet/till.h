@@ -106,23 +106,40 @@ enum { WALLET_NOT_OURS = 1, WALLET_NOT_FREE = 2 };
 int wallet_release(struct tx *tx, struct wallet *w, struct str token, struct wallet_release *out,
 		   struct err *e) MUST_CHECK;
 
-/* --- refunds: stored jobs; the paying comes with the treasury --- */
+/* --- refunds: stored jobs that survive restarts and an absent mint --- */
 
-enum wallet_refund_state { WALLET_REFUND_DUE = 1, WALLET_REFUND_MADE };
+enum wallet_refund_state {
+	WALLET_REFUND_DUE = 1,
+	WALLET_REFUND_MADE,  /* the token is stored and may be handed over as often as asked */
+	WALLET_REFUND_TAKEN, /* the mint says that it is spent; the token is forgotten */
+};
 
 struct wallet_refund {
 	const char *lease;
 	uint32_t number; /* counts from 1 within the lease */
 	const char *mint;
-	struct msat amount;		/* unused money; the token is floor(sat) minus its fee */
-	const uint8_t *key;		/* 33 bytes: refund key of the buyer */
-	enum wallet_refund_state state; /* set by wallet_each_refund */
+	struct msat amount;	  /* unused money; the token is floor(sat) minus its fee */
+	const uint8_t *key;	  /* 33 bytes: refund key of the buyer */
+	enum ledger_account from; /* where the money is booked now; 0: LEDGER_OPEN */
+	/* set by the wallet */
+	enum wallet_refund_state state;
+	struct sat token_sat, fee; /* once made: the token's face value, what making it cost */
+	struct str token;	   /* in refund_made only; a secret */
 };
-/* Posts OPEN to OWED as well. WALLET_KNOWN: this lease and number has one already. */
+/* Store the job, posting `from` to OWED. WALLET_KNOWN: this lease and number has one already. */
 int wallet_refund_due(struct tx *tx, const struct wallet_refund *r, struct err *e) MUST_CHECK;
+/* After the commit: make the refunds of this lease that are due (NULL: all; wallet_resume does
+ * that too). The mint is asked first whether it signed this refund's outputs before: then that
+ * token is taken over and no money is spent again. Goes on until made (ops->refund_made). */
+int wallet_refund_run(struct wallet *w, const char *lease, struct err *e) MUST_CHECK;
 /* lease NULL: all. */
 int wallet_each_refund(struct wallet *w, const char *lease,
 		       int (*fn)(void *ctx, const struct wallet_refund *r), void *ctx,
 		       struct err *e) MUST_CHECK;
+/* The token of a refund that is made (cashuB…, with DLEQ and r; a secret). WALLET_NO_TOKEN: it is
+ * not made yet, or was taken. */
+enum { WALLET_NO_TOKEN = 1 };
+int wallet_refund_token(struct wallet *w, const char *lease, uint32_t number, struct buf *out,
+			struct err *e) MUST_CHECK;
 
 #endif

@@ -50,6 +50,8 @@ void wallet_close(struct wallet *w)
 	if (!w)
 		return;
 	jobs_free(w);
+	refunds_free(w);
+	refund_watch_free(w);
 	runs_free(w);
 	mints_free(w);
 	seed_wipe(&w->seed);
@@ -153,6 +155,7 @@ int wallet_resume(struct wallet *w, struct err *e)
 	resume_mints(w);
 	if (resume_plans(w, e) < 0 || resume_quotes(w, e) < 0)
 		return err_wrap(e, "wallet");
+	refunds_resume(w);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "net/loop.h"
 
 struct wallet;
+struct wallet_refund; /* till.h */
 
 #define WALLET_URL_MAX	  255
 #define WALLET_REF_MAX	  128
@@ -34,7 +35,7 @@ enum wallet_kind {
 	WALLET_PLAN_SPLIT,     /* our proofs for an outgoing token and change */
 	WALLET_PLAN_RETURN,    /* an outgoing token back into the wallet */
 	WALLET_PLAN_MINT,      /* a paid invoice for proofs */
-	WALLET_PLAN_REFUND,    /* seller: our proofs for a refund token; no code yet */
+	WALLET_PLAN_REFUND,    /* seller: our proofs for a refund token and change */
 	WALLET_PLAN_MELT,      /* our proofs for a Lightning payment; no code yet */
 };
 
@@ -69,6 +70,10 @@ struct wallet_ops {
 	int (*rejected)(void *ctx, struct tx *tx, const struct wallet_plan *p, struct err *e);
 	void (*closed)(void *ctx, const struct wallet_plan *p);
 	void (*waiting)(void *ctx, const struct wallet_plan *p, const char *why);
+	/* A refund's token is there: inside the transaction that stores it, with r->token; and
+	 * after its commit, without. */
+	int (*refund_made)(void *ctx, struct tx *tx, const struct wallet_refund *r, struct err *e);
+	void (*refund_done)(void *ctx, const struct wallet_refund *r);
 };
 
 /* --- opening --- */

@@ -62,7 +62,36 @@ static void on_waiting(void *ctx, const struct wallet_plan *p, const char *why)
 	b->heard.waiting++;
 }
 
-static const struct wallet_ops ops = {on_settled, on_rejected, on_closed, on_waiting};
+static int on_refund(void *ctx, struct tx *tx, const struct wallet_refund *r, struct err *e)
+{
+	struct bench *b = ctx;
+
+	(void)tx;
+	if (b->heard.fail > 0) {
+		b->heard.fail--;
+		return err_set(e, ERRK_STATE, "the caller is not ready");
+	}
+	assert(r->token.n < sizeof(b->heard.refund));
+	b->heard.refunds++;
+	memcpy(b->heard.refund, r->token.p, r->token.n);
+	b->heard.refund[r->token.n] = 0;
+	b->heard.refund_sat = r->token_sat;
+	b->heard.refund_fee = r->fee;
+	return 0;
+}
+
+static void on_refund_done(void *ctx, const struct wallet_refund *r)
+{
+	struct bench *b = ctx;
+
+	(void)r;
+	b->heard.refunds_done++;
+	loop_stop(b->loop);
+}
+
+static const struct wallet_ops ops = {
+	on_settled, on_rejected, on_closed, on_waiting, on_refund, on_refund_done,
+};
 
 void bench_open(struct bench *b)
 {

@@ -11,6 +11,9 @@ struct heard { /* from struct wallet_ops */
 	struct wallet_plan last;
 	char ref[64];
 	unsigned fail; /* so many calls of settled fail */
+	unsigned refunds, refunds_done;
+	char refund[1 << 14]; /* the last refund's token */
+	struct sat refund_sat, refund_fee;
 };
 
 struct told { /* to a job's caller */
