@@ -135,6 +135,7 @@ struct refund_job {
 	char lease[WALLET_REF_MAX + 1], mint[WALLET_URL_MAX + 1];
 	uint32_t number;
 	enum wallet_refund_state state;
+	enum ledger_account from;
 	struct msat amount;
 	struct lock lock;
 	int64_t plan; /* 0: none so far */

@@ -15,24 +15,26 @@
 
 int wallet_refund_due(struct tx *tx, const struct wallet_refund *r, struct err *e)
 {
-	const struct ledger_posting l = {.from = r->from ? r->from : LEDGER_OPEN,
-					 .to = LEDGER_OWED,
-					 .amount = r->amount,
-					 .mint = r->mint,
-					 .ref = r->lease};
-	struct stmt *s = tx_write(tx, "INSERT INTO refund (lease, number, mint, msat, key, state,"
-				      " created) VALUES (?, ?, ?, ?, ?, ?, ?)");
+	struct ledger_posting l = {.from = r->from ? r->from : LEDGER_OPEN,
+				   .to = LEDGER_OWED,
+				   .amount = r->amount,
+				   .mint = r->mint,
+				   .ref = r->lease};
+	struct stmt *s = tx_write(tx, "INSERT INTO refund (lease, number, mint, msat, key, source,"
+				      " state, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
 
 	db_bind_text(s, 1, str_of(r->lease));
 	db_bind_i64(s, 2, r->number);
 	db_bind_text(s, 3, str_of(r->mint));
 	db_bind_i64(s, 4, (int64_t)msat_raw(r->amount));
 	db_bind_blob(s, 5, r->key, POINT_COMPRESSED);
-	db_bind_i64(s, 6, WALLET_REFUND_DUE);
-	db_bind_i64(s, 7, clock_wall());
+	db_bind_i64(s, 6, l.from);
+	db_bind_i64(s, 7, WALLET_REFUND_DUE);
+	db_bind_i64(s, 8, clock_wall());
 	switch (tx_run(s, NULL, e)) {
 	case 0:
-		return ledger_post(tx, &l, e);
+		/* OWED belongs to leases whose payment is in these books */
+		return l.from == LEDGER_OWN ? 0 : ledger_post(tx, &l, e);
 	case DB_CONFLICT:
 		return WALLET_KNOWN;
 	default:
@@ -42,7 +44,7 @@ int wallet_refund_due(struct tx *tx, const struct wallet_refund *r, struct err *
 
 /* --- reading --- */
 
-#define REFUND_COLUMNS "lease, number, mint, msat, key, state, plan, sat, fee"
+#define REFUND_COLUMNS "lease, number, mint, msat, key, state, plan, sat, fee, source"
 
 static int refund_of_row(struct refund_job *j, struct wallet_refund *r, struct stmt *s,
 			 struct err *e)
@@ -62,12 +64,14 @@ static int refund_of_row(struct refund_job *j, struct wallet_refund *r, struct s
 	j->number = (uint32_t)db_i64(s, 1);
 	j->state = (enum wallet_refund_state)db_i64(s, 5);
 	j->plan = db_i64(s, 6);
+	j->from = (enum ledger_account)db_i64(s, 9);
 	r->lease = j->lease;
 	r->mint = j->mint;
 	r->key = j->lock.key.b;
 	r->number = j->number;
 	r->amount = j->amount;
 	r->state = j->state;
+	r->from = j->from;
 	return 0;
 }
 
@@ -204,6 +208,10 @@ static int made_book(struct tx *tx, const struct made *m, struct err *e)
 	if (!msat_of_sat(&token, m->sat) || !msat_of_sat(&fee, m->fee) ||
 	    !msat_add(&rest, token, fee))
 		return err_set(e, ERRK_LIMIT, "refund of %s: amount", m->j->lease);
+	if (m->j->from == LEDGER_OWN)
+		return made_post(tx, m, LEDGER_OWN, LEDGER_OUTSIDE, token, e) < 0
+			       ? -1
+			       : made_post(tx, m, LEDGER_OWN, LEDGER_FEES, fee, e);
 	/* an earlier database may have owed more than this one knows */
 	if (!msat_sub(&more, rest, m->j->amount))
 		more = MSAT(0);
@@ -223,6 +231,7 @@ static int made_store(struct tx *tx, struct wallet *w, const struct made *m, str
 					.mint = m->j->mint,
 					.amount = m->j->amount,
 					.key = m->j->lock.key.b,
+					.from = m->j->from,
 					.state = WALLET_REFUND_MADE,
 					.token_sat = m->sat,
 					.fee = m->fee,

@@ -159,6 +159,7 @@ static const char step1[] =
 	" mint TEXT NOT NULL,"
 	" msat INTEGER NOT NULL,"
 	" key BLOB NOT NULL,"
+	" source INTEGER NOT NULL," /* the account that it comes from */
 	" state INTEGER NOT NULL,"
 	" plan INTEGER REFERENCES plan," /* the last one that was to make it */
 	" sat INTEGER NOT NULL DEFAULT 0, fee INTEGER NOT NULL DEFAULT 0," /* once made */

@@ -118,15 +118,18 @@ struct wallet_refund {
 	const char *lease;
 	uint32_t number; /* counts from 1 within the lease */
 	const char *mint;
-	struct msat amount;	  /* unused money; the token is floor(sat) minus its fee */
-	const uint8_t *key;	  /* 33 bytes: refund key of the buyer */
-	enum ledger_account from; /* where the money is booked now; 0: LEDGER_OPEN */
+	struct msat amount; /* unused money; the token is floor(sat) minus its fee */
+	const uint8_t *key; /* 33 bytes: refund key of the buyer */
+	/* Where the money is booked now: 0 or LEDGER_OPEN, LEDGER_EARNED; LEDGER_OWN for a lease
+	 * whose payment these books do not know. */
+	enum ledger_account from;
 	/* set by the wallet */
 	enum wallet_refund_state state;
 	struct sat token_sat, fee; /* once made: the token's face value, what making it cost */
 	struct str token;	   /* in refund_made only; a secret */
 };
-/* Store the job, posting `from` to OWED. WALLET_KNOWN: this lease and number has one already. */
+/* Store the job, posting `from` to OWED (but OWN). WALLET_KNOWN: this lease and number has one
+ * already. */
 int wallet_refund_due(struct tx *tx, const struct wallet_refund *r, struct err *e) MUST_CHECK;
 /* After the commit: make the refunds of this lease that are due (NULL: all; wallet_resume does
  * that too). The mint is asked first whether it signed this refund's outputs before: then that

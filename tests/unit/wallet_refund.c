@@ -53,11 +53,14 @@ static int teardown(void **state)
 	return 0;
 }
 
-static int due(struct bench *b, uint32_t number, uint64_t sat)
+static int due_of(struct bench *b, uint32_t number, uint64_t sat, enum ledger_account from)
 {
 	struct lock_key key;
-	struct wallet_refund r = {
-		.lease = "lease1", .number = number, .mint = b->sim->url, .key = key.b};
+	struct wallet_refund r = {.lease = from == LEDGER_OWN ? "lease0" : "lease1",
+				  .number = number,
+				  .mint = b->sim->url,
+				  .key = key.b,
+				  .from = from};
 	auto_tx struct tx *tx = NULL;
 	struct sat s;
 	struct err e;
@@ -70,6 +73,11 @@ static int due(struct bench *b, uint32_t number, uint64_t sat)
 	if (rc == 0)
 		must(db_commit(&tx, &e), &e);
 	return rc;
+}
+
+static int due(struct bench *b, uint32_t number, uint64_t sat)
+{
+	return due_of(b, number, sat, LEDGER_OPEN);
 }
 
 static void run(struct bench *b)
@@ -153,6 +161,7 @@ static void assert_books(struct bench *b)
 	assert_int_equal(bench_ledger(b, LEDGER_FEES), 2000);
 	assert_int_equal(bench_ledger(b, LEDGER_OUTSIDE), -100000 + 59000);
 	assert_int_equal(bench_available(b), 39);
+	bench_audit(b);
 }
 
 static void test_made(void **state)
@@ -192,6 +201,20 @@ static void test_everything(void **state)
 	assert_good_token(b, 98);
 	assert_int_equal(bench_available(b), 0);
 	assert_int_equal(bench_ledger(b, LEDGER_OPEN) + bench_ledger(b, LEDGER_OWED), 0);
+}
+
+/* Promised by a receipt of ours, for a lease that these books know nothing of. */
+static void test_of_unknown_lease(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(due_of(b, 1, 60, LEDGER_OWN), 0);
+	run(b);
+	assert_true(until_made(b, 1));
+	assert_good_token(b, 59);
+	assert_int_equal(bench_ledger(b, LEDGER_OWN), -60000);
+	assert_int_equal(bench_available(b), 39);
+	bench_audit(b);
 }
 
 static void test_two_numbers(void **state)
@@ -413,6 +436,7 @@ static void test_restored_and_spent(void **state)
 	assert_same_token(first, b->heard.refund);
 	assert_int_equal(b->sim->swaps, swaps);
 	assert_int_equal(bench_ledger(b, LEDGER_OWED), 0);
+	bench_audit(b);
 }
 
 /* Made under a keyset that is inactive now. */
@@ -490,6 +514,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_made, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_everything, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_of_unknown_lease, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_numbers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_request_lost, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_answer_lost, setup, teardown),
