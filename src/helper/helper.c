@@ -430,6 +430,9 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 	case PRIV_BOX_LIST:
 		on_list(h, call, msg);
 		return;
+	case PRIV_BOX_SIGNAL:
+		start_lease_task(h, call, msg, job_signal);
+		return;
 	case PRIV_KIND_COUNT:
 		return;
 	}

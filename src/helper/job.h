@@ -24,7 +24,8 @@ struct job {
 /* Fill the zeroed reply struct of the request's kind; texts are owned by it. */
 typedef int job_fn(const struct job *j, void *reply, struct err *e);
 
-job_fn job_image, job_start, job_inspect, job_deadline, job_stop, job_destroy, job_exec, job_logs;
+job_fn job_image, job_start, job_inspect, job_deadline, job_signal, job_stop, job_destroy, job_exec,
+	job_logs;
 
 /* For volumes prepared ahead: `id` is the volume's name. */
 int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes,

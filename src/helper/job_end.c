@@ -1,6 +1,8 @@
-/* BOX_STOP and BOX_DESTROY, and the end of volumes that nobody bought. */
+/* BOX_SIGNAL, BOX_STOP and BOX_DESTROY, and the end of volumes that nobody bought. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -10,7 +12,8 @@
 #include "helper/job.h"
 #include "volume/overlay.h"
 
-#define STOP_SPARE_MS 20000
+#define SIGNAL_TIMEOUT_MS 20000
+#define STOP_SPARE_MS	  20000
 /* The kernel ends mount namespaces behind our back: what they hold is free a moment later. */
 #define TRIES	     5
 #define TRY_PAUSE_NS 100000000
@@ -24,6 +27,48 @@ static uint32_t stop_signal(const struct job *j)
 	if (job_load_spec(&s, img, j, &err) < 0)
 		return 15;
 	return (uint32_t)oci_stop_signal(&s, &img->config);
+}
+
+/* Without its keeper the process is held first and compared then: another one never has its pid. */
+static int signal_alone(const struct job *j, int signal, bool *delivered, struct err *e)
+{
+	struct keeper_record rec;
+	auto_close int fd = -1;
+	int known = record_keeper(&rec, j->c, j->rec.id, e);
+
+	if (known != 0 || rec.state != PRIV_BOX_RUNNING)
+		return known < 0 ? -1 : 0;
+	fd = (int)syscall(SYS_pidfd_open, (pid_t)rec.pid, 0);
+	if (fd < 0)
+		return errno == ESRCH ? 0 : err_sys(e, "pidfd_open");
+	if (!record_alive(rec.pid, rec.pid_started))
+		return 0;
+	*delivered = syscall(SYS_pidfd_send_signal, fd, signal, NULL, 0) == 0;
+	return *delivered || errno == ESRCH ? 0 : err_sys(e, "signal %d", signal);
+}
+
+int job_signal(const struct job *j, void *reply, struct err *e)
+{
+	const struct priv_signal *m = j->msg;
+	struct priv_signal_reply *r = reply;
+	struct keeper_signal ask = {m->signal};
+	struct keeper_record rec;
+	auto_close int fd = -1;
+	int known;
+
+	if (!spec_signal_may_send((int)m->signal))
+		return err_set(e, ERRK_DENIED, "signal %u is not one that may be sent", m->signal);
+	if (!j->known)
+		return 0;
+	known = job_keeper(&fd, j->c, j->rec.id, e);
+	if (known < 0)
+		return -1;
+	if (known == KEEPER_ABSENT)
+		return signal_alone(j, (int)m->signal, &r->delivered, e);
+	if (keeper_call(fd, KEEPER_SIGNAL, &ask, &rec, SIGNAL_TIMEOUT_MS, e) < 0)
+		return -1;
+	r->delivered = rec.state == PRIV_BOX_RUNNING;
+	return 0;
 }
 
 int job_stop(const struct job *j, void *reply, struct err *e)

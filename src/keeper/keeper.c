@@ -437,6 +437,10 @@ static void on_request(struct conn *c, const struct priv_frame *f)
 	case KEEPER_END:
 		on_end(c, f->number);
 		break;
+	case KEEPER_SIGNAL:
+		kill_box(c->k, (int)m.signal.signal);
+		answer(c, KEEPER_SIGNAL, f->number, &c->k->record);
+		break;
 	case KEEPER_KIND_COUNT:
 		break;
 	}

@@ -74,6 +74,11 @@ static const struct wire_field keeper_end_fields[] = {U32(unused, 0, 0)};
 static const struct wire_table keeper_end_table = TABLE(keeper_end);
 #undef MSG
 
+#define MSG keeper_signal
+static const struct wire_field keeper_signal_fields[] = {U32(signal, 1, 64)};
+static const struct wire_table keeper_signal_table = TABLE(keeper_signal);
+#undef MSG
+
 const struct wire_table *keeper_request_table(enum keeper_kind k)
 {
 	static const struct wire_table *const tables[KEEPER_KIND_COUNT] = {

@@ -14,7 +14,10 @@
 #define KEEPER_LOG_MAX	 ((uint64_t)1 << 40)
 
 #define KEEPER_KINDS(X)                                                                            \
-	X(START, start) X(STATUS, status) X(DEADLINE, deadline) X(STOP, stop) X(END, end)
+	X(START, start)                                                                            \
+	X(STATUS, status)                                                                          \
+	X(DEADLINE, deadline) X(STOP, stop) X(END, end)                                            \
+		X(SIGNAL, signal) /* appended: a keeper may be older than its helper */
 
 enum keeper_kind {
 #define X(upper, lower) KEEPER_##upper,
@@ -75,6 +78,10 @@ struct keeper_stop {
 /* END: close the log and exit; refused while the container runs. */
 struct keeper_end {
 	uint32_t unused; /* 0 */
+};
+/* SIGNAL: to the container's first process, if that runs. */
+struct keeper_signal {
+	uint32_t signal;
 };
 /* All but START answer with a struct keeper_record. An EVENT frame carries one, too: the container
  * has ended. */

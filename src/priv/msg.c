@@ -140,6 +140,16 @@ static const struct wire_field priv_stop_reply_fields[] = {
 static const struct wire_table priv_stop_reply_table = TABLE(priv_stop_reply);
 #undef MSG
 
+#define MSG priv_signal
+static const struct wire_field priv_signal_fields[] = {ID, U32(signal, 1, 64)};
+static const struct wire_table priv_signal_table = TABLE(priv_signal);
+#undef MSG
+
+#define MSG priv_signal_reply
+static const struct wire_field priv_signal_reply_fields[] = {BOOL(delivered)};
+static const struct wire_table priv_signal_reply_table = TABLE(priv_signal_reply);
+#undef MSG
+
 #define MSG priv_destroy
 static const struct wire_field priv_destroy_fields[] = {ID};
 static const struct wire_table priv_destroy_table = TABLE(priv_destroy);

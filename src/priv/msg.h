@@ -31,7 +31,8 @@
 	X(BOX_INSPECT, inspect)                                                                    \
 	X(BOX_DEADLINE, deadline)                                                                  \
 	X(BOX_STOP, stop)                                                                          \
-	X(BOX_DESTROY, destroy) X(BOX_EXEC, exec) X(BOX_LOGS, logs) X(BOX_LIST, list)
+	X(BOX_DESTROY, destroy)                                                                    \
+	X(BOX_EXEC, exec) X(BOX_LOGS, logs) X(BOX_LIST, list) X(BOX_SIGNAL, signal)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,
@@ -166,6 +167,15 @@ struct priv_stop {
 struct priv_stop_reply {
 	enum priv_state state; /* STOPPED, GONE or UNKNOWN */
 	uint32_t exit_status;
+};
+
+/* BOX_SIGNAL: to the main process, one of those that spec_signal_may_send. */
+struct priv_signal {
+	char id[PRIV_ID_LEN + 1];
+	uint32_t signal;
+};
+struct priv_signal_reply {
+	bool delivered; /* false: it does not run */
 };
 
 /* BOX_DESTROY: end and erase everything of the lease. Repeat it until `erased`. */

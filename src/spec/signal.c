@@ -54,6 +54,17 @@ const char *spec_signal_name(int signal)
 	return NULL;
 }
 
+bool spec_signal_may_send(int signal)
+{
+	static const int allowed[] = {SIGHUP,  SIGINT,	SIGQUIT, SIGKILL,
+				      SIGUSR1, SIGUSR2, SIGTERM, SIGWINCH};
+
+	for (size_t i = 0; i < ARRAY_SIZE(allowed); i++)
+		if (allowed[i] == signal)
+			return true;
+	return false;
+}
+
 int spec_signal(struct str name, int *signal, struct err *e)
 {
 	struct str bare = str_starts(name, "SIG") ? (struct str){name.p + 3, name.n - 3} : name;

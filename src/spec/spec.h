@@ -100,5 +100,6 @@ bool spec_is_digest(struct str s);
 /* "TERM", "SIGTERM" or "15" to 15. */
 int spec_signal(struct str name, int *signal, struct err *e) MUST_CHECK;
 const char *spec_signal_name(int signal); /* "TERM"; NULL if unknown */
+bool spec_signal_may_send(int signal);	  /* one that an owner may send into a lease */
 
 #endif

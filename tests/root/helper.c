@@ -127,6 +127,105 @@ static void starts_are_idempotent(void **state)
 	destroy_ok(w, id);
 }
 
+static bool send_signal(struct world *w, const char *id, uint32_t signal)
+{
+	struct priv_signal m = {.signal = signal};
+	struct answer a;
+
+	memcpy(m.id, id, sizeof(m.id));
+	do_signal(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	return a.r.signal.delivered;
+}
+
+static void wait_line(struct world *w, const char *id, const char *line)
+{
+	for (int64_t end = clock_mono_ms() + WAIT_MS; clock_mono_ms() < end; pause_ms(20)) {
+		auto_free char *out = read_log(w, id, LOG_STDOUT);
+
+		if (strstr(out, line))
+			return;
+	}
+	fail_msg("%s was never written", line);
+}
+
+/* To the main process: by its keeper, without one by us, and after the end to nobody. */
+static void signals_reach_the_main_process(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000c1";
+	struct priv_signal stop = {.signal = SIGSTOP};
+	struct keeper_record rec;
+	struct answer a;
+	struct err err;
+
+	run_script(w, id,
+		   "trap 'echo usr1' USR1; trap 'echo int; exit 9' INT; echo ready; while :; do "
+		   "sleep 0.1; done");
+	wait_line(w, id, "ready");
+	assert_true(send_signal(w, id, SIGUSR1));
+	wait_line(w, id, "usr1");
+	memcpy(stop.id, id, sizeof(stop.id));
+	do_signal(w, &stop, &a);
+	assert_int_equal(a.err.kind, ERRK_DENIED);
+	assert_true(send_signal(w, id, SIGINT));
+	assert_int_equal(wait_stopped(w, id).exit_status, 9);
+	assert_int_equal(inspect(w, id).why, PRIV_WHY_EXITED);
+	assert_false(send_signal(w, id, SIGKILL));
+	destroy_ok(w, id);
+	assert_false(send_signal(w, id, SIGKILL));
+	run_script(w, id, "trap 'exit 0' INT; while :; do sleep 0.1; done");
+	assert_int_equal(record_keeper(&rec, &w->c, id, &err), 0);
+	kill((pid_t)rec.keeper, SIGKILL);
+	pause_ms(100);
+	assert_true(send_signal(w, id, SIGKILL));
+	for (int i = 0; i < 500 && record_alive(rec.pid, rec.pid_started); i++)
+		pause_ms(10);
+	assert_false(record_alive(rec.pid, rec.pid_started));
+	assert_false(send_signal(w, id, SIGKILL));
+	destroy_ok(w, id);
+}
+
+/* Halted over a kill -9 of the helper, then run again: data and log go on, nothing else does. */
+static void halted_and_run_again(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000c2";
+	struct priv_stop stop = {.grace_ms = 5000};
+	auto_free char *out = NULL;
+	struct keeper_record rec;
+	struct priv_start m;
+	struct answer a;
+	struct err err;
+
+	fill_start(&m, id,
+		   "cat /root/kept 2>/dev/null; echo run; echo kept > /root/kept; trap 'exit 7' "
+		   "TERM; while :; do sleep 0.1; done");
+	start_ok(w, &m);
+	wait_line(w, id, "run");
+	memcpy(stop.id, id, sizeof(stop.id));
+	do_stop(w, &stop, &a);
+	assert_int_equal(a.r.stop.exit_status, 7);
+	assert_int_equal(record_keeper(&rec, &w->c, id, &err), 0);
+	assert_false(record_alive(rec.pid, rec.pid_started));
+	helper_down(w, SIGKILL);
+	helper_up(w);
+	assert_int_equal(inspect(w, id).state, PRIV_BOX_STOPPED);
+	assert_int_equal(inspect(w, id).why, PRIV_WHY_STOPPED);
+	do_stop(w, &stop, &a); /* once more */
+	assert_int_equal(a.r.stop.state, PRIV_BOX_STOPPED);
+	m.generation = 2;
+	m.deadline = clock_wall() + 3;
+	start_ok(w, &m);
+	spec_clear(&m.spec);
+	wait_line(w, id, "kept");
+	out = read_log(w, id, LOG_STDOUT);
+	assert_string_equal(out, "run\nkept\nrun\n");
+	assert_int_equal(inspect(w, id).generation, 2);
+	assert_int_equal(wait_stopped(w, id).why, PRIV_WHY_DEADLINE); /* the new keeper's */
+	destroy_ok(w, id);
+}
+
 static void failures_say_where(void **state)
 {
 	struct world *w = *state;
@@ -481,6 +580,8 @@ int main(void)
 		cmocka_unit_test(image_and_node),
 		cmocka_unit_test(whole_life),
 		cmocka_unit_test(starts_are_idempotent),
+		cmocka_unit_test(signals_reach_the_main_process),
+		cmocka_unit_test(halted_and_run_again),
 		cmocka_unit_test(failures_say_where),
 		cmocka_unit_test(exec_has_limits),
 		cmocka_unit_test(helper_killed_while_it_writes),

@@ -174,6 +174,9 @@ static void test_signals(void **state)
 	assert_int_equal(spec_signal(STR("9"), &n, &e), 0);
 	assert_string_equal(spec_signal_name(n), "KILL");
 	assert_int_equal(spec_signal(STR("0"), &n, &e), -1);
+	assert_true(spec_signal_may_send(2) && spec_signal_may_send(9) && spec_signal_may_send(28));
+	assert_false(spec_signal_may_send(0) || spec_signal_may_send(19) ||
+		     spec_signal_may_send(11) || spec_signal_may_send(-2));
 	assert_int_equal(spec_signal(STR("65"), &n, &e), -1);
 	assert_int_equal(spec_signal(STR(""), &n, &e), -1);
 }
