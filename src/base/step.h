@@ -60,7 +60,12 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(VOLUME_DETACHED, HELPER, "loop device and mapper are gone")                              \
 	X(VOLUME_SLOTS_GONE, HELPER, "the key slots are overwritten")                              \
 	X(VOLUME_HEADER_GONE, HELPER, "header and key are gone")                                   \
-	X(VOLUME_DISCARDED, HELPER, "the payload's blocks are given back")
+	X(VOLUME_DISCARDED, HELPER, "the payload's blocks are given back")                         \
+	/* provider: a lease that is halted, and runs again */                                     \
+	X(LEASE_HALTING, COMMIT, "the lease is to be halted")                                      \
+	X(LEASE_HALTED, COMMIT, "it is halted, and its owner is told")                             \
+	X(LEASE_RESUMING, COMMIT, "the lease is to run again")                                     \
+	X(LEASE_RESUMED, COMMIT, "it runs again, and its owner is told")
 
 enum step {
 #define X(name, kind, text) STEP_##name,

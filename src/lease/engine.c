@@ -79,7 +79,10 @@ static void resume_one(void *ctx, const char *id)
 		start_lease(g, id);
 		return;
 	case LEASE_RUNNING:
-		inspect_lease(g, id);
+		if (l.halt == LEASE_HALTING || l.halt == LEASE_RESUMING)
+			halt_continue(g, &l);
+		else
+			inspect_lease(g, id);
 		return;
 	case LEASE_STOPPING:
 		erase_lease(g, id);
@@ -140,6 +143,8 @@ void engine_free(struct engine *g)
 	offers_stop(g);
 	outbox_close(g);
 	loop_timer_del(g->expiry_timer);
+	while (g->asks)
+		ask_free(g->asks);
 	while (g->working) {
 		g->working->erase_next = false;
 		work_end(g->working);
@@ -277,9 +282,7 @@ static void report_lease(void *ctx, const char *id)
 		return;
 	jsonw_object(w, NULL);
 	jsonw_text(w, "lease", l.id);
-	jsonw_text(w, "state",
-		   l.state == LEASE_RUNNING && l.exit_status >= 0 ? "exited"
-								  : lease_state_name(l.state));
+	jsonw_text(w, "state", lease_word(&l));
 	jsonw_text(w, "why", lease_why_name(l.why));
 	jsonw_hex(w, "owner", l.author.b, sizeof(l.author.b));
 	jsonw_text(w, "offer", l.offer);

@@ -48,6 +48,7 @@ struct engine {
 
 	struct sending *sending; /* outbox rows on their way */
 	struct work *working;	 /* leases with a helper request under way */
+	struct ask *asks;	 /* requests that the helper is working on */
 };
 
 /* --- working set: one helper step a lease at a time --- */
@@ -70,6 +71,7 @@ int outbox_add(struct engine *g, struct tx *tx, const struct pubkey *to, const s
 	       struct err *e) MUST_CHECK;
 void outbox_kick(struct engine *g); /* after the commit: publish what is due */
 /* The same request came again: its replies go out once more, at most once a minute. */
+enum { OUTBOX_NONE = 1 }; /* none is stored */
 int outbox_repeat(struct engine *g, const struct pubkey *to, const char *request_id,
 		  struct err *e) MUST_CHECK;
 int outbox_prune(struct engine *g, struct err *e) MUST_CHECK;
@@ -85,7 +87,12 @@ struct ask { /* a request on its way through the engine */
 	uint8_t hash[32];
 	struct request *req; /* owned */
 	bool refreshed;	     /* the mint's keysets were just read for it */
+	bool open;	     /* in the engine's list, by ask_open … */
+	struct ask *next;    /* … there */
 };
+/* The helper works on it: a repeat waits for that answer, and the engine's end frees it. */
+void ask_open(struct ask *a);
+bool ask_is_open(const struct engine *g, const struct pubkey *author, const char *request_id);
 struct ask *ask_take(const struct ask *a, struct request **req); /* a heap copy that owns *req */
 void ask_free(struct ask *a);
 DEFINE_AUTO(struct ask, ask_free)
@@ -120,7 +127,7 @@ bool money_too_much(const struct lease *l, struct sat net, struct sat least);
 enum reply_code money_code(enum wallet_code c);
 extern const struct wallet_ops money_ops;
 
-/* --- spawn.c, topup.c, verbs.c --- */
+/* --- spawn.c --- */
 
 void spawn_asked(struct ask *a);		     /* owns a */
 void spawn_resume(struct engine *g, const char *id); /* an ASKED lease after a restart */
@@ -137,6 +144,18 @@ int payment_refused(struct engine *g, struct tx *tx, const struct payment *p,
 void start_lease(struct engine *g, const char *id);	    /* a PAID one; safe to repeat */
 void inspect_lease(struct engine *g, const char *id);	    /* a RUNNING one, after a restart */
 void set_deadline(struct engine *g, const struct lease *l); /* the keeper's, to expires_at */
+/* The host's order to start `l`, in its generation; spec_clear(&m->spec) in any case. */
+int start_fill(struct engine *g, struct priv_start *m, const struct lease *l,
+	       struct err *e) MUST_CHECK;
+
+/* --- halt.c --- */
+
+enum { HALT_TAKEN, HALT_IS_SO, HALT_BUSY };
+/* The owner of a RUNNING lease wants it HALTING or RESUMING. TAKEN: the answer will come. */
+int halt_asked(const struct ask *a, struct lease *l, enum lease_halt to, struct err *e) MUST_CHECK;
+void halt_continue(struct engine *g, const struct lease *l); /* the step under way, once more */
+
+/* --- topup.c, verbs.c --- */
 
 void topup_asked(struct ask *a);
 int topup_settled(struct engine *g, struct tx *tx, const struct payment *p,
@@ -145,7 +164,7 @@ int topup_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 void topup_closed(struct engine *g, const struct payment *p);
 
-void verb_asked(struct ask *a); /* status, end, exec, logs */
+void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start */
 
 /* --- ending.c --- */
 

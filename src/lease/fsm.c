@@ -35,6 +35,20 @@ const char *lease_state_name(enum lease_state s)
 	return state_names[s];
 }
 
+const char *lease_word(const struct lease *l)
+{
+	static const char *const halts[] = {
+		[LEASE_HALTING] = "halting",
+		[LEASE_HALTED] = "stopped",
+		[LEASE_RESUMING] = "resuming",
+	};
+
+	if (l->state == LEASE_RUNNING && l->halt != LEASE_RUNS)
+		return halts[l->halt];
+	return l->state == LEASE_RUNNING && l->exit_status >= 0 ? "exited"
+								: lease_state_name(l->state);
+}
+
 const char *lease_why_name(enum lease_why w)
 {
 	return why_names[w];

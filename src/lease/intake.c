@@ -17,10 +17,38 @@
 #define JUNK_COST	  10  /* tokens off a relay's budget for a wrap that does not open */
 #define CLOCK_SKEW	  300
 
+void ask_open(struct ask *a)
+{
+	a->open = true;
+	a->next = a->g->asks;
+	a->g->asks = a;
+}
+
+bool ask_is_open(const struct engine *g, const struct pubkey *author, const char *request_id)
+{
+	const struct ask *a = g->asks;
+
+	while (a && (!pubkey_eq(&a->author, author) || strcmp(a->req->request_id, request_id) != 0))
+		a = a->next;
+	return a != NULL;
+}
+
+static void ask_close(struct ask *a)
+{
+	struct ask **p = &a->g->asks;
+
+	while (*p != a)
+		p = &(*p)->next;
+	*p = a->next;
+	a->open = false;
+}
+
 void ask_free(struct ask *a)
 {
 	if (!a)
 		return;
+	if (a->open)
+		ask_close(a);
 	request_free(a->req);
 	free(a);
 }
@@ -30,6 +58,7 @@ struct ask *ask_take(const struct ask *a, struct request **req)
 	struct ask *copy = mem_dup(a, sizeof(*a));
 
 	copy->req = steal(req);
+	copy->open = false;
 	return copy;
 }
 
@@ -114,10 +143,37 @@ static void dispatch(struct ask *a)
 	case REQUEST_END:
 	case REQUEST_EXEC:
 	case REQUEST_LOGS:
+	case REQUEST_SIGNAL:
+	case REQUEST_STOP:
+	case REQUEST_START:
 		verb_asked(a);
 		return;
 	}
 	ask_free(a);
+}
+
+/* A request that is known, but was never answered: the agent died over it. What may be done twice
+ * is done now; what may have been done is said to be unclear. True when there is nothing left to
+ * do. */
+static bool answered_or_unclear(struct ask *a)
+{
+	switch (a->req->type) {
+	case REQUEST_STATUS:
+	case REQUEST_END:
+	case REQUEST_LOGS:
+	case REQUEST_STOP:
+	case REQUEST_START:
+		return ask_is_open(a->g, &a->author, a->req->request_id);
+	case REQUEST_EXEC:
+	case REQUEST_SIGNAL:
+		if (!ask_is_open(a->g, &a->author, a->req->request_id))
+			ask_refuse(a, REPLY_UNCLEAR, NULL);
+		return true;
+	case REQUEST_SPAWN:
+	case REQUEST_TOPUP:
+		return true; /* their leases and plans answer */
+	}
+	return true;
 }
 
 /* Whether this request was here before: true when there is nothing left to do. */
@@ -135,6 +191,8 @@ static bool known_before(struct ask *a)
 		return false;
 	if (rc == STORE_KNOWN)
 		rc = outbox_repeat(a->g, &a->author, a->req->request_id, &e);
+	if (rc == OUTBOX_NONE)
+		return a->req->expires_at <= clock_wall() || answered_or_unclear(a);
 	if (rc == STORE_REUSED && author_charge(a->g, &a->author, 10)) {
 		r = reply_new(a->req->request_id, REPLY_STAGE_REFUSED, REPLY_REUSED);
 		r->final = true;

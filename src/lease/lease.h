@@ -37,6 +37,14 @@ enum lease_why {
 	WHY_PAID_LATE,	   /* the mint settled after the request's end: never started */
 };
 
+/* Of a RUNNING lease: do its processes run? (That its command ended by itself is exit_status.) */
+enum lease_halt {
+	LEASE_RUNS,
+	LEASE_HALTING,	/* its owner wants it halted; the host is being asked */
+	LEASE_HALTED,	/* nothing of it runs; the volume is kept */
+	LEASE_RESUMING, /* to be started again, as a new generation */
+};
+
 struct lease {
 	char id[LEASE_ID_HEX + 1];
 	enum lease_state state;
@@ -57,10 +65,15 @@ struct lease {
 	struct sat fee;	     /* what the mint kept */
 	int64_t asked_at, not_after, paid_at, started_at, expires_at, ended_at; /* 0: not yet */
 	int64_t exit_status; /* of its command; -1: runs, or not known */
+	enum lease_halt halt;
+	int64_t halt_grace;			     /* seconds to KILL; 0: as the spec says */
+	uint32_t generation;			     /* of its last start, from 1 */
+	char halt_request[LEASE_REQUEST_ID_HEX + 1]; /* whom the step under way answers */
 };
 
 const char *lease_state_name(enum lease_state s); /* "running" */
-const char *lease_why_name(enum lease_why w);	  /* "expired"; "" for none */
+const char *lease_word(const struct lease *l); /* its state for people: also "exited", "stopped" */
+const char *lease_why_name(enum lease_why w);  /* "expired"; "" for none */
 bool lease_may_become(enum lease_state from, enum lease_state to);
 
 /* Paid time in whole seconds at the lease's own price, never above its max_lease. */

@@ -4,7 +4,7 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/store.c src/lease/store.h \
 	src/lease/engine.c src/lease/engine.h src/lease/engine_impl.h \
 	src/lease/intake.c src/lease/money.c src/lease/spawn.c src/lease/start.c \
-	src/lease/ending.c src/lease/topup.c src/lease/verbs.c src/lease/outbox.c \
+	src/lease/ending.c src/lease/topup.c src/lease/halt.c src/lease/verbs.c src/lease/outbox.c \
 	src/lease/offers.c src/lease/replies.c src/lease/receipt.c
 
 check_PROGRAMS += tests/link/lease
@@ -26,4 +26,10 @@ tests_sim_lease_SOURCES = tests/sim/lease.c tests/sim/world.c tests/sim/world.h 
 	tests/sim/host.c tests/sim/host.h \
 	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
 tests_sim_lease_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/sim/halt
+TESTS += tests/sim/halt
+tests_sim_halt_SOURCES = tests/sim/halt.c tests/sim/world.c tests/sim/world.h \
+	tests/sim/host.c tests/sim/host.h \
+	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
+tests_sim_halt_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 endif

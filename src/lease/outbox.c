@@ -165,12 +165,30 @@ void outbox_kick(struct engine *g)
 		log_warn("outbox: %s", e.msg);
 }
 
+static int count_stored(struct engine *g, const struct pubkey *to, const char *request_id,
+			int64_t *n, struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(g->db, "SELECT count(*) FROM outbox WHERE author = ? AND request_id = ?");
+
+	db_bind_blob(s, 1, to->b, sizeof(to->b));
+	db_bind_text(s, 2, str_of(request_id));
+	if (db_step(s, e) < 0)
+		return -1;
+	*n = db_i64(s, 0);
+	return 0;
+}
+
 int outbox_repeat(struct engine *g, const struct pubkey *to, const char *request_id, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
-	int64_t now = clock_wall();
+	int64_t now = clock_wall(), stored = 0;
 	struct stmt *s;
 
+	if (count_stored(g, to, request_id, &stored, e) < 0)
+		return -1;
+	if (!stored)
+		return OUTBOX_NONE;
 	if (db_begin(&tx, g->db, e) < 0)
 		return -1;
 	s = tx_write(tx, "UPDATE outbox SET sent_at = 0, tries = 0, next_at = ? WHERE author = ?"

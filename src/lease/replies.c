@@ -22,20 +22,13 @@ static void copy(char *dst, size_t size, const char *src)
 	dst[n] = 0;
 }
 
-static const char *state_word(const struct lease *l)
-{
-	if (l->state == LEASE_RUNNING && l->exit_status >= 0)
-		return "exited";
-	return lease_state_name(l->state);
-}
-
 void reply_fill(struct reply *r, const struct lease *l)
 {
 	struct lease_bill bill;
 
 	lease_bill(&bill, l, l->ended_at ? l->ended_at : clock_wall());
 	copy(r->lease, sizeof(r->lease), l->id);
-	copy(r->state, sizeof(r->state), state_word(l));
+	copy(r->state, sizeof(r->state), lease_word(l));
 	copy(r->why, sizeof(r->why), lease_why_name(l->why));
 	copy(r->image_digest, sizeof(r->image_digest), l->digest);
 	r->started_at = l->started_at;

@@ -144,7 +144,7 @@ static void start_overdue(void *ctx)
 		failed(w->g, &l, "not running within the offer's start_timeout");
 }
 
-static int fill_start(struct engine *g, struct priv_start *m, const struct lease *l, struct err *e)
+int start_fill(struct engine *g, struct priv_start *m, const struct lease *l, struct err *e)
 {
 	auto_buf struct buf spec = BUF(SPEC_JSON_MAX);
 
@@ -155,10 +155,12 @@ static int fill_start(struct engine *g, struct priv_start *m, const struct lease
 	memcpy(m->spec.digest, l->digest, sizeof(m->spec.digest));
 	memcpy(m->id, l->id, sizeof(m->id));
 	hex_encode(m->owner, l->author.b, sizeof(l->author.b));
-	m->generation = 1;
+	m->generation = l->generation;
 	m->volume_bytes = l->limits.disk;
-	/* Paid time starts when it runs, which is not later than this allows for. */
-	m->deadline = clock_wall() + l->start_timeout + lease_paid_seconds(l);
+	m->deadline = l->expires_at;
+	/* Paid time starts when it first runs, which is not later than this allows for. */
+	if (!l->started_at)
+		m->deadline = clock_wall() + l->start_timeout + lease_paid_seconds(l);
 	return 0;
 }
 
@@ -177,7 +179,7 @@ void start_lease(struct engine *g, const char *id)
 		failed(g, &l, "not running within the offer's start_timeout");
 		return;
 	}
-	if (fill_start(g, &m, &l, &e) < 0) {
+	if (start_fill(g, &m, &l, &e) < 0) {
 		failed(g, &l, e.msg);
 		return;
 	}
@@ -197,11 +199,10 @@ static void note_exit(struct engine *g, struct lease *l, uint32_t status)
 	auto_tx struct tx *tx = NULL;
 	struct err e;
 
-	if (l->exit_status >= 0 || status == PRIV_EXIT_UNKNOWN)
+	if (l->halt != LEASE_RUNS || l->exit_status >= 0 || status == PRIV_EXIT_UNKNOWN)
 		return;
 	l->exit_status = status;
 	r = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
-	memcpy(r->state, "exited", sizeof("exited"));
 	if (db_begin(&tx, g->db, &e) < 0 || lease_save(tx, l, &e) < 0 ||
 	    outbox_add(g, tx, &l->author, r, &e) < 0 || db_commit(&tx, &e) < 0) {
 		log_broken("lease %s: %s", l->id, e.msg);
@@ -223,6 +224,16 @@ static void note_early_exit(struct engine *g, struct lease *l, uint32_t status)
 		log_broken("lease %s: %s", l->id, e.msg);
 }
 
+static void ask_inspect(struct work *w);
+
+static void inspect_again(void *ctx)
+{
+	struct work *w = ctx;
+
+	w->timer = NULL;
+	ask_inspect(w);
+}
+
 static void inspected(void *ctx, const struct priv_inspect_reply *r, const struct err *error)
 {
 	struct work *w = ctx;
@@ -231,10 +242,16 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 	struct err e;
 	int rc = lease_load(g->db, w->id, &l, &e);
 
-	work_end(w);
-	if (rc || l.state != LEASE_RUNNING || error)
+	if (!rc && l.state == LEASE_RUNNING && (error || r->state == PRIV_BOX_UNKNOWN)) {
+		log_warn("lease %s: %s", l.id, error ? error->msg : "its state is not known");
+		w->timer = loop_timer_add(g->loop, RETRY_MS, inspect_again, w);
 		return;
-	if (r->state == PRIV_BOX_STOPPED && r->why == PRIV_WHY_EXITED)
+	}
+	work_end(w);
+	if (rc || l.state != LEASE_RUNNING)
+		return;
+	if (r->state == PRIV_BOX_STOPPED && r->why == PRIV_WHY_EXITED &&
+	    r->generation == l.generation)
 		note_exit(g, &l, r->exit_status);
 	if (r->state == PRIV_BOX_RUNNING && r->deadline != l.expires_at)
 		set_deadline(g, &l);
@@ -242,15 +259,20 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 		log_broken("lease %s: %s", l.id, e.msg);
 }
 
-void inspect_lease(struct engine *g, const char *id)
+static void ask_inspect(struct work *w)
 {
 	struct priv_inspect m = {0};
+
+	memcpy(m.id, w->id, sizeof(m.id));
+	priv_client_inspect(w->g->host, &m, inspected, w);
+}
+
+void inspect_lease(struct engine *g, const char *id)
+{
 	struct work *w = work_begin(g, id);
 
-	if (!w)
-		return;
-	memcpy(m.id, id, sizeof(m.id));
-	priv_client_inspect(g->host, &m, inspected, w);
+	if (w)
+		ask_inspect(w);
 }
 
 void engine_host_event(void *ctx, const struct priv_event *ev)

@@ -41,6 +41,10 @@ static const struct db_migration steps[] = {
 	 " price_msat INTEGER NOT NULL, price_per INTEGER NOT NULL, published_at INTEGER NOT NULL,"
 	 " replaced_at INTEGER NOT NULL DEFAULT 0);"
 	 "CREATE TABLE meta(key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"},
+	{2, "ALTER TABLE lease ADD COLUMN halt INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;"
+	    "ALTER TABLE lease ADD COLUMN halt_grace INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN halt_request TEXT NOT NULL DEFAULT '';"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};
@@ -86,7 +90,8 @@ int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct e
 #define LEASE_COLUMNS                                                                              \
 	"id,state,why,author,request_id,offer,price_msat,price_per,max_lease,start_timeout,"       \
 	"refund_min,image,digest,cpu,memory,pids,disk,mint,refund_key,plan,paid_msat,fee_sat,"     \
-	"asked_at,not_after,paid_at,started_at,expires_at,ended_at,exit_status"
+	"asked_at,not_after,paid_at,started_at,expires_at,ended_at,exit_status,halt,generation,"   \
+	"halt_request,halt_grace"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -141,6 +146,10 @@ static void read_lease(struct lease *l, struct stmt *s)
 	l->expires_at = db_i64(s, 26);
 	l->ended_at = db_i64(s, 27);
 	l->exit_status = db_i64(s, 28);
+	l->halt = (enum lease_halt)db_i64(s, 29);
+	l->generation = (uint32_t)db_i64(s, 30);
+	copy_text(l->halt_request, sizeof(l->halt_request), db_text(s, 31));
+	l->halt_grace = db_i64(s, 32);
 }
 
 int lease_load(struct db *d, const char *id, struct lease *out, struct err *e)
@@ -239,6 +248,20 @@ int lease_save(struct tx *tx, const struct lease *l, struct err *e)
 	db_bind_i64(s, 8, l->ended_at);
 	db_bind_i64(s, 9, l->exit_status);
 	db_bind_text(s, 10, str_of(l->id));
+	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", l->id) : 0;
+}
+
+int lease_save_halt(struct tx *tx, const struct lease *l, struct err *e)
+{
+	struct stmt *s = tx_write(
+		tx,
+		"UPDATE lease SET halt=?, halt_grace=?, generation=?, halt_request=? WHERE id=?");
+
+	db_bind_i64(s, 1, l->halt);
+	db_bind_i64(s, 2, l->halt_grace);
+	db_bind_i64(s, 3, l->generation);
+	db_bind_text(s, 4, str_of(l->halt_request));
+	db_bind_text(s, 5, str_of(l->id));
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", l->id) : 0;
 }
 

@@ -23,6 +23,8 @@ int lease_move(struct tx *tx, struct lease *l, enum lease_state to, enum lease_w
 	       struct err *e) MUST_CHECK;
 /* Write plan, paid, fee, digest, times and exit status back; the state has its own door. */
 int lease_save(struct tx *tx, const struct lease *l, struct err *e) MUST_CHECK;
+/* Write halt, generation and halt_request back. */
+int lease_save_halt(struct tx *tx, const struct lease *l, struct err *e) MUST_CHECK;
 int lease_save_receipt(struct tx *tx, const char *id, struct str receipt, struct err *e) MUST_CHECK;
 int lease_load_receipt(struct db *d, const char *id, struct buf *out, struct err *e) MUST_CHECK;
 

@@ -1,5 +1,6 @@
-/* What an owner asks of a lease that is there: status, end, exec, logs. Only the owner is answered
- * with anything but not_found. Exec runs once for one request, however often that arrives. */
+/* What an owner asks of a lease that is there: status, end, exec, logs, signal, stop, start. Only
+ * the owner is answered with anything but not_found. Exec runs once for one request, however often
+ * that arrives. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -65,6 +66,61 @@ static void end(struct ask *a, struct lease *l)
 		}
 	}
 	status(a, l);
+}
+
+/* --- stop, start --- */
+
+static void halt_or_resume(struct ask *a, struct lease *l)
+{
+	struct err e;
+	int rc;
+
+	if (l->state != LEASE_RUNNING || l->expires_at <= clock_wall()) {
+		deny(a, REPLY_NOT_RUNNING, NULL);
+		return;
+	}
+	rc = halt_asked(a, l, a->req->type == REQUEST_STOP ? LEASE_HALTING : LEASE_RESUMING, &e);
+	if (rc < 0)
+		log_broken("lease %s: %s", l->id, e.msg);
+	if (rc < 0)
+		deny(a, REPLY_INTERNAL, NULL);
+	else if (rc == HALT_BUSY)
+		deny(a, REPLY_BUSY, "the lease is being stopped or started; ask again");
+	else if (rc == HALT_IS_SO)
+		status(a, l);
+}
+
+/* --- signal --- */
+
+static void signalled(void *ctx, const struct priv_signal_reply *r, const struct err *error)
+{
+	auto_ask struct ask *a = ctx;
+	struct lease l;
+	struct err e;
+
+	if (lease_load(a->g->db, a->req->lease, &l, &e))
+		return;
+	if (error)
+		deny(a, REPLY_INTERNAL, error->msg);
+	else if (!r->delivered)
+		deny(a, REPLY_NOT_RUNNING, NULL);
+	else
+		status(a, &l);
+}
+
+static void send_signal(struct ask *ask, const struct lease *l)
+{
+	auto_ask struct ask *a = ask;
+	struct priv_signal m = {.signal = (uint32_t)a->req->signal};
+
+	if (l->state != LEASE_RUNNING || l->halt != LEASE_RUNS || l->exit_status >= 0) {
+		deny(a, REPLY_NOT_RUNNING, NULL);
+		return;
+	}
+	memcpy(m.id, l->id, sizeof(m.id));
+	ask_open(a);
+	priv_client_signal(a->g->host, &m, signalled, a);
+	a = NULL; /* signalled has it */
 }
 
 /* --- pieces of output --- */
@@ -169,7 +225,7 @@ static void exec(struct ask *ask, const struct lease *l)
 	struct priv_exec m = {.output_max = LEASE_OUTPUT_MAX};
 	const struct request *req = a->req;
 
-	if (l->state != LEASE_RUNNING || l->exit_status >= 0) {
+	if (l->state != LEASE_RUNNING || l->halt != LEASE_RUNS || l->exit_status >= 0) {
 		deny(a, REPLY_NOT_RUNNING, NULL);
 		return;
 	}
@@ -181,6 +237,7 @@ static void exec(struct ask *ask, const struct lease *l)
 	m.input = (struct wire_blob){(uint8_t *)req->input, req->ninput};
 	m.timeout_ms = 1000 * (uint32_t)(req->timeout && req->timeout < 600 ? req->timeout
 									    : EXEC_TIMEOUT_S);
+	ask_open(a);
 	priv_client_exec(a->g->host, &m, exec_done, a);
 	for (size_t i = 0; i < m.env.n; i++)
 		free(m.env.v[i]);
@@ -233,7 +290,37 @@ static void logs(struct ask *a, const struct lease *l)
 			      .max = LOG_WINDOW};
 
 	memcpy(m.id, l->id, sizeof(m.id));
+	ask_open(a);
 	priv_client_logs(a->g->host, &m, logs_done, a);
+}
+
+static void run_verb(struct ask *ask, struct lease *l)
+{
+	auto_ask struct ask *a = ask;
+
+	switch (a->req->type) {
+	case REQUEST_EXEC:
+		exec(steal(&a), l);
+		return;
+	case REQUEST_LOGS:
+		logs(steal(&a), l);
+		return;
+	case REQUEST_SIGNAL:
+		send_signal(steal(&a), l);
+		return;
+	case REQUEST_END:
+		end(a, l);
+		return;
+	case REQUEST_STOP:
+	case REQUEST_START:
+		halt_or_resume(a, l);
+		return;
+	case REQUEST_STATUS:
+	case REQUEST_SPAWN:
+	case REQUEST_TOPUP:
+		status(a, l);
+		return;
+	}
 }
 
 void verb_asked(struct ask *ask)
@@ -250,17 +337,9 @@ void verb_asked(struct ask *ask)
 		return;
 	}
 	rc = store_request(a, &e);
-	if (rc) {
-		if (rc < 0)
-			log_broken("request %s: %s", a->req->request_id, e.msg);
+	if (rc < 0) { /* stored before is fine: see intake.c */
+		log_broken("request %s: %s", a->req->request_id, e.msg);
 		return;
 	}
-	if (a->req->type == REQUEST_EXEC)
-		exec(steal(&a), &l);
-	else if (a->req->type == REQUEST_LOGS)
-		logs(steal(&a), &l);
-	else if (a->req->type == REQUEST_END)
-		end(a, &l);
-	else
-		status(a, &l);
+	run_verb(steal(&a), &l);
 }

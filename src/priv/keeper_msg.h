@@ -16,7 +16,8 @@
 #define KEEPER_KINDS(X)                                                                            \
 	X(START, start)                                                                            \
 	X(STATUS, status)                                                                          \
-	X(DEADLINE, deadline) X(STOP, stop) X(END, end)                                            \
+	X(DEADLINE, deadline)                                                                      \
+	X(STOP, stop) X(END, end)                                                                  \
 		X(SIGNAL, signal) /* appended: a keeper may be older than its helper */
 
 enum keeper_kind {

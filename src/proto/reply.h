@@ -56,7 +56,8 @@
 	X(TOO_LATE, "too_late", 0, "the lease ends before a top-up could be taken")                \
 	X(EXEC_FAILED, "exec_failed", 0, "the command could not be started")                       \
 	X(LIMIT, "limit", 0, "more than this carrier moves")                                       \
-	X(INTERNAL, "internal", 1, "the provider failed")
+	X(INTERNAL, "internal", 1, "the provider failed")                                          \
+	X(UNCLEAR, "unclear", 0, "the provider was restarted meanwhile; it may have been done")
 
 enum reply_code {
 #define X(id, name, retry, text) REPLY_##id,

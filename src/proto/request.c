@@ -10,8 +10,9 @@
 #include "base/secret.h"
 
 static const char *const type_names[] = {
-	[REQUEST_SPAWN] = "spawn", [REQUEST_TOPUP] = "topup", [REQUEST_STATUS] = "status",
-	[REQUEST_END] = "end",	   [REQUEST_EXEC] = "exec",   [REQUEST_LOGS] = "logs",
+	[REQUEST_SPAWN] = "spawn",   [REQUEST_TOPUP] = "topup", [REQUEST_STATUS] = "status",
+	[REQUEST_END] = "end",	     [REQUEST_EXEC] = "exec",	[REQUEST_LOGS] = "logs",
+	[REQUEST_SIGNAL] = "signal", [REQUEST_STOP] = "stop",	[REQUEST_START] = "start",
 };
 
 struct request *request_new(enum request_type t)
@@ -81,6 +82,8 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 		jsonw_u64(&w, "offset", r->offset);
 	if (r->tail)
 		jsonw_u64(&w, "tail", r->tail);
+	if (r->signal)
+		jsonw_text(&w, "signal", spec_signal_name(r->signal));
 	jsonw_end_object(&w);
 	return buf_check(out, "request", e);
 }
@@ -137,6 +140,18 @@ static int decode_exec(struct request *r, const struct json *j, struct err *e)
 	return 0;
 }
 
+static int decode_signal(struct request *r, const struct json *j, struct err *e)
+{
+	struct str name;
+
+	if (json_str(j, "signal", 16, &name, e) < 0 || spec_signal(name, &r->signal, e) < 0)
+		return err_wrap(e, "signal");
+	if (!spec_signal_may_send(r->signal))
+		return err_set(e, ERRK_INPUT, "signal: %s cannot be sent",
+			       spec_signal_name(r->signal));
+	return 0;
+}
+
 static int decode_money(struct request *r, const struct json *j, struct err *e)
 {
 	struct str token = {0};
@@ -179,6 +194,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	if (r->type == REQUEST_SPAWN && decode_spawn(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_EXEC && decode_exec(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_SIGNAL && decode_signal(r, j, e) < 0)
 		return -1;
 	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_TOPUP) && decode_money(r, j, e) < 0)
 		return -1;

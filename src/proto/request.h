@@ -22,6 +22,9 @@ enum request_type {
 	REQUEST_END, /* the owner ends the lease: erase, refund due, record */
 	REQUEST_EXEC,
 	REQUEST_LOGS,
+	REQUEST_SIGNAL, /* to the main process */
+	REQUEST_STOP,	/* halt: end the processes, keep the data; time goes on */
+	REQUEST_START,	/* run a halted or exited one again */
 };
 
 struct request {
@@ -46,6 +49,8 @@ struct request {
 	/* logs */
 	uint64_t offset; /* bytes from the start of the log */
 	uint64_t tail;	 /* >0: the last so many lines instead of offset */
+	/* signal */
+	int signal; /* its name on the wire; one that spec_signal_may_send */
 };
 
 struct request *request_new(enum request_type t); /* with a fresh random request_id */

@@ -10,6 +10,14 @@
 
 static char no_text[] = "";
 
+static void worker_died(struct host *h, struct priv_call call)
+{
+	struct err e;
+
+	err_set(&e, ERRK_SYS, "the worker died");
+	priv_server_fail(h->server, call, &e);
+}
+
 static void host_node(struct host *h, struct priv_call call)
 {
 	struct priv_node_reply r = {.cpus = 4,
@@ -37,17 +45,16 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 {
 	static char why[] = "no such command";
 	struct priv_start_reply r = {.message = no_text};
-	struct err e;
 
 	h->starts++;
+	h->generation = m->generation;
 	h->clashes += h->there && strcmp(h->id, m->id) != 0;
 	memcpy(h->id, m->id, sizeof(h->id));
 	if (h->start == HOST_SILENT)
 		return;
 	if (h->start == HOST_ERRS || h->start_errors) {
 		h->start_errors -= h->start_errors > 0;
-		err_set(&e, ERRK_SYS, "the worker died");
-		priv_server_fail(h->server, call, &e);
+		worker_died(h, call);
 		return;
 	}
 	h->there = true;
@@ -55,8 +62,10 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 		r.outcome = PRIV_START_FAILED;
 		r.stage = PRIV_STAGE_START;
 		r.message = why;
-	} else if (!h->started_ms) {
-		h->started_ms = clock_wall_ms();
+	} else {
+		h->started_ms = h->started_ms ? h->started_ms : clock_wall_ms();
+		if (m->generation > 1)
+			h->inspect = PRIV_BOX_RUNNING;
 	}
 	r.started_ms = h->started_ms;
 	priv_server_reply(h->server, call, &r);
@@ -68,11 +77,16 @@ static void host_inspect(struct host *h, struct priv_call call)
 				       .exit_status = PRIV_EXIT_UNKNOWN,
 				       .started_ms = h->started_ms,
 				       .deadline = h->deadline,
-				       .generation = 1};
+				       .generation = h->generation};
 
 	h->inspects++;
+	if (h->inspect_errors) {
+		h->inspect_errors--;
+		worker_died(h, call);
+		return;
+	}
 	if (r.state == PRIV_BOX_STOPPED) {
-		r.why = PRIV_WHY_EXITED;
+		r.why = h->why ? h->why : PRIV_WHY_EXITED;
 		r.exit_status = h->exit_status;
 	}
 	priv_server_reply(h->server, call, &r);
@@ -105,6 +119,31 @@ static void host_destroy(struct host *h, struct priv_call call)
 	priv_server_reply(h->server, call, &r);
 }
 
+static void host_stop(struct host *h, struct priv_call call, const struct priv_stop *m)
+{
+	struct priv_stop_reply r = {PRIV_BOX_STOPPED, 143};
+
+	h->stops++;
+	h->grace_ms = m->grace_ms;
+	if (h->stop_errors) {
+		h->stop_errors--;
+		worker_died(h, call);
+		return;
+	}
+	h->inspect = PRIV_BOX_STOPPED;
+	h->why = PRIV_WHY_STOPPED;
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_signal(struct host *h, struct priv_call call, const struct priv_signal *m)
+{
+	struct priv_signal_reply r = {h->inspect == PRIV_BOX_RUNNING};
+
+	h->signals++;
+	h->signal = m->signal;
+	priv_server_reply(h->server, call, &r);
+}
+
 static void host_exec(struct host *h, struct priv_call call)
 {
 	static uint8_t text[] = "hello\n";
@@ -113,7 +152,9 @@ static void host_exec(struct host *h, struct priv_call call)
 				    .out = {text, sizeof(text) - 1},
 				    .message = no_text};
 
-	priv_server_reply(h->server, call, &r);
+	h->execs++;
+	if (!h->silent_exec)
+		priv_server_reply(h->server, call, &r);
 }
 
 static void host_asked(void *ctx, struct priv_call call, void *msg)
@@ -147,8 +188,13 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 	case PRIV_BOX_LIST:
 		priv_server_reply(h->server, call, &none);
 		return;
-	case PRIV_PING:
 	case PRIV_BOX_STOP:
+		host_stop(h, call, msg);
+		return;
+	case PRIV_BOX_SIGNAL:
+		host_signal(h, call, msg);
+		return;
+	case PRIV_PING:
 	case PRIV_BOX_LOGS:
 	case PRIV_KIND_COUNT:
 		err_set(&e, ERRK_STATE, "not in the script");

@@ -13,7 +13,12 @@ struct host { /* the script, and what was asked */
 	unsigned start_errors; /* so many starts fail as a dead worker does, then `start` */
 	unsigned not_erased;   /* so many destroys leave something, then all is erased */
 	enum priv_state inspect;
-	unsigned exit_status; /* of an inspected one that stopped */
+	enum priv_why why;    /* of an inspected one that stopped … */
+	unsigned exit_status; /* … and its status */
+	unsigned stop_errors, inspect_errors;
+	bool silent_exec; /* never answered */
+	unsigned execs, stops, signals;
+	unsigned signal, generation, grace_ms; /* the last that was asked for */
 	unsigned starts, destroys, deadlines, inspects;
 	unsigned clashes;	      /* starts of one box while another one was there */
 	int64_t deadline, started_ms; /* the last told; when it began to run */

@@ -7,7 +7,8 @@
 #include "proto/reply.h"
 #include "proto/request.h"
 
-static const char *const types[] = {"spawn", "topup", "status", "end", "exec", "logs"};
+static const char *const types[] = {"spawn", "topup",  "status", "end",	 "exec",
+				    "logs",  "signal", "stop",	 "start"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -43,6 +44,8 @@ static struct request *filled_request(enum request_type t)
 		r->offset = 77;
 		r->tail = 10;
 	}
+	if (t == REQUEST_SIGNAL)
+		r->signal = 2;
 	return r;
 }
 
@@ -57,10 +60,11 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_LOGS; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_START; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};
+		char word[32];
 
 		write_request(&one, r);
 		if (request_decode(&back, buf_view(&one), &e))
@@ -69,6 +73,9 @@ static void request_of_every_type_round_trips(void **state)
 		assert_string_equal(one.p, two.p);
 		assert_string_equal(back->request_id, r->request_id);
 		assert_int_equal(back->type, t);
+		assert_int_equal(back->signal, r->signal);
+		snprintf(word, sizeof(word), "\"type\":\"%s\"", types[t - REQUEST_SPAWN]);
+		assert_non_null(strstr(one.p, word)); /* the words are the wire's: never changed */
 	}
 }
 
@@ -124,6 +131,13 @@ static const char *const bad_requests[] = {
 	     "\",\"spec\":{\"args\":[\"a\"]},\"timeout\":86401}",
 	HEAD "\"type\":\"exec\",\"lease\":\"" LEASE
 	     "\",\"spec\":{\"args\":[\"a\"]},\"input\":\"###\"}",
+	HEAD "\"type\":\"signal\",\"lease\":\"" LEASE "\"}",
+	HEAD "\"type\":\"signal\",\"lease\":\"" LEASE "\",\"signal\":2}",
+	HEAD "\"type\":\"signal\",\"lease\":\"" LEASE "\",\"signal\":\"STOP\"}",
+	HEAD "\"type\":\"signal\",\"lease\":\"" LEASE "\",\"signal\":\"NONE\"}",
+	HEAD "\"type\":\"signal\",\"signal\":\"INT\"}",
+	HEAD "\"type\":\"stop\"}",
+	HEAD "\"type\":\"start\",\"lease\":\"\"}",
 	HEAD "\"type\":\"topup\",\"lease\":\"" LEASE "\"}",
 	HEAD "\"type\":\"topup\",\"lease\":\"" LEASE "\",\"token\":\"t\",\"refund_key\":\"02\"}",
 	SPAWN ",\"refund_key\":\"zz\"}",
@@ -262,6 +276,7 @@ static const char *const code_words[] = {
 	"exec_failed",
 	"limit",
 	"internal",
+	"unclear",
 };
 static const char *const stage_words[] = {
 	NULL,	  "accepted",  "paid",	"running", "refused", "failed",

@@ -1,0 +1,214 @@
+/*
+ * Halting a lease and running it again. It stays RUNNING: its time goes on, its volume is kept, its
+ * end comes as ever; a field says that its processes are to be, or are, ended. What is to be done
+ * is stored before the host is asked, so that it is asked again after a restart.
+ */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/step.h"
+#include "lease/engine_impl.h"
+
+#define RETRY_MS 2000
+#define GRACE_S	 30 /* between the stop signal and KILL, where the spec says nothing */
+
+static void next_step(struct work *w, const struct lease *l);
+
+/* Whoever asked for it is answered, and whoever follows the lease is told. */
+static int add_news(struct engine *g, struct tx *tx, const struct lease *l, const char *failed,
+		    struct err *e)
+{
+	auto_reply struct reply *answer = reply_new(l->halt_request, REPLY_STAGE_STATUS, REPLY_OK);
+	auto_reply struct reply *news = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
+
+	reply_fill(answer, l);
+	answer->final = true;
+	if (failed) {
+		answer->stage = REPLY_STAGE_REFUSED;
+		answer->code = REPLY_START_FAILED;
+		reply_say(answer, "%s", failed);
+	}
+	return outbox_add(g, tx, &l->author, answer, e) < 0
+		       ? -1
+		       : outbox_add(g, tx, &l->author, news, e);
+}
+
+/* The step under way is over: store what came of it, and say so. */
+static void finish(struct engine *g, struct lease *l, enum lease_halt halt, const char *failed)
+{
+	bool halting = l->halt == LEASE_HALTING;
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	l->halt = halt;
+	if (db_begin(&tx, g->db, &e) < 0 || lease_save_halt(tx, l, &e) < 0 ||
+	    add_news(g, tx, l, failed, &e) < 0 || db_commit(&tx, &e) < 0) {
+		log_broken("lease %s: %s", l->id, e.msg);
+		return;
+	}
+	step_at(halting ? STEP_LEASE_HALTED : STEP_LEASE_RESUMED);
+	outbox_kick(g);
+	log_info("lease %s: %s", l->id, lease_word(l));
+}
+
+static void ask_again(void *ctx)
+{
+	struct work *w = ctx;
+	struct lease l;
+	struct err e;
+
+	w->timer = NULL;
+	if (lease_load(w->g->db, w->id, &l, &e))
+		work_end(w);
+	else
+		next_step(w, &l);
+}
+
+static void ask_later(struct work *w, const char *why)
+{
+	log_warn("lease %s: %s", w->id, why);
+	w->timer = loop_timer_add(w->g->loop, RETRY_MS, ask_again, w);
+}
+
+static void halted(void *ctx, const struct priv_stop_reply *r, const struct err *error)
+{
+	struct work *w = ctx;
+	struct engine *g = w->g;
+	struct lease l;
+	struct err e;
+	int rc = lease_load(g->db, w->id, &l, &e);
+
+	if (!rc && l.state == LEASE_RUNNING && (error || r->state == PRIV_BOX_UNKNOWN)) {
+		ask_later(w, error ? error->msg : "nobody knows whether it is halted");
+		return;
+	}
+	work_end(w);
+	if (rc || l.state != LEASE_RUNNING)
+		return;
+	if (r->state != PRIV_BOX_GONE)
+		finish(g, &l, LEASE_HALTED, NULL);
+	else if (end_lease(g, &l, WHY_HOST_REBOOTED, &e) < 0)
+		log_broken("lease %s: %s", l.id, e.msg);
+}
+
+static uint32_t grace_ms(struct engine *g, const struct lease *l)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+	auto_spec struct spec spec = {0};
+	struct err e;
+
+	if (l->halt_grace)
+		return 1000 * (uint32_t)l->halt_grace;
+	if (lease_load_spec(g->db, l->id, &text, &e) < 0 ||
+	    spec_decode(&spec, buf_view(&text), &e) < 0 || !spec.stop_timeout)
+		return 1000 * GRACE_S;
+	return 1000 * spec.stop_timeout;
+}
+
+static void halt(struct work *w, const struct lease *l)
+{
+	struct priv_stop m = {.grace_ms = grace_ms(w->g, l)};
+
+	memcpy(m.id, l->id, sizeof(m.id));
+	priv_client_stop(w->g->host, &m, halted, w);
+}
+
+static void resumed(void *ctx, const struct priv_start_reply *r, const struct err *error)
+{
+	struct work *w = ctx;
+	struct engine *g = w->g;
+	struct lease l;
+	struct err e;
+	int rc = lease_load(g->db, w->id, &l, &e);
+
+	if (!rc && l.state == LEASE_RUNNING && error) {
+		ask_later(w, error->msg);
+		return;
+	}
+	work_end(w);
+	if (rc || l.state != LEASE_RUNNING)
+		return;
+	if (r->outcome != PRIV_START_RUNNING) {
+		finish(g, &l, LEASE_HALTED, r->message);
+		return;
+	}
+	finish(g, &l, LEASE_RUNS, NULL);
+	set_deadline(g, &l);
+	inspect_lease(g, l.id); /* a short command may have ended by now */
+}
+
+static void resume(struct work *w, struct lease *l)
+{
+	struct engine *g = w->g;
+	struct priv_start m;
+	struct err e;
+
+	if (start_fill(g, &m, l, &e) < 0) {
+		work_end(w);
+		finish(g, l, LEASE_HALTED, e.msg);
+	} else {
+		priv_client_start(g->host, &m, resumed, w);
+	}
+	spec_clear(&m.spec);
+}
+
+static void next_step(struct work *w, const struct lease *now)
+{
+	struct lease l = *now;
+
+	if (l.state == LEASE_RUNNING && l.halt == LEASE_HALTING)
+		halt(w, &l);
+	else if (l.state == LEASE_RUNNING && l.halt == LEASE_RESUMING)
+		resume(w, &l);
+	else
+		work_end(w);
+}
+
+void halt_continue(struct engine *g, const struct lease *l)
+{
+	struct work *w = work_begin(g, l->id);
+
+	if (w)
+		next_step(w, l);
+}
+
+static int store_wish(struct engine *g, struct lease *l, const struct ask *a, enum lease_halt to,
+		      struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	l->halt = to;
+	memcpy(l->halt_request, a->req->request_id, sizeof(l->halt_request));
+	l->halt_grace = a->req->timeout < SPEC_STOP_MAX ? a->req->timeout : SPEC_STOP_MAX;
+	if (to == LEASE_RESUMING) {
+		l->generation++;
+		l->exit_status = -1;
+	}
+	if (db_begin(&tx, g->db, e) < 0 || lease_save_halt(tx, l, e) < 0 ||
+	    lease_save(tx, l, e) < 0 || db_commit(&tx, e) < 0)
+		return -1;
+	step_at(to == LEASE_HALTING ? STEP_LEASE_HALTING : STEP_LEASE_RESUMING);
+	return 0;
+}
+
+int halt_asked(const struct ask *a, struct lease *l, enum lease_halt to, struct err *e)
+{
+	bool over = l->halt == LEASE_HALTED || (l->halt == LEASE_RUNS && l->exit_status >= 0);
+	bool under_way = l->halt == LEASE_HALTING || l->halt == LEASE_RESUMING;
+	struct work *w;
+
+	if (under_way && !strcmp(l->halt_request, a->req->request_id))
+		return HALT_TAKEN;
+	if (!under_way && over == (to == LEASE_HALTING))
+		return HALT_IS_SO;
+	w = under_way ? NULL : work_begin(a->g, l->id);
+	if (!w)
+		return HALT_BUSY;
+	if (store_wish(a->g, l, a, to, e) < 0) {
+		work_end(w);
+		return -1;
+	}
+	next_step(w, l);
+	return HALT_TAKEN;
+}

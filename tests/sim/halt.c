@@ -1,0 +1,375 @@
+/* What an owner does to a lease that runs: signals, stop and start, also over an agent's death. */
+#include "../unit/unit.h"
+
+#include "world.h"
+
+#include "base/clock.h"
+
+static int setup(void **state)
+{
+	*state = world_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	world_free(*state);
+	return 0;
+}
+
+static struct request *run(struct world *w, char id[LEASE_ID_HEX + 1])
+{
+	struct request *r = world_spawn(w, 101);
+	auto_reply struct reply *got = NULL;
+
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	memcpy(id, got->lease, LEASE_ID_HEX + 1);
+	return r;
+}
+
+/* Ask for `t`, and what is answered says that the lease is `word` now. */
+static void ask(struct world *w, enum request_type t, const char *id, const char *word)
+{
+	auto_request struct request *r = world_ask(t, id);
+	auto_reply struct reply *got = NULL;
+
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_STATUS);
+	assert_true(got->final);
+	assert_string_equal(got->state, word);
+}
+
+static void assert_denied(struct world *w, const struct request *r, enum reply_code code)
+{
+	auto_reply struct reply *got = NULL;
+
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_REFUSED);
+	assert_string_equal(reply_code_name(got->code), reply_code_name(code));
+}
+
+static void tell_exit(struct world *w, const char *id, uint32_t status)
+{
+	struct priv_event ev = {
+		.state = PRIV_BOX_STOPPED, .why = PRIV_WHY_EXITED, .exit_status = status};
+
+	memcpy(ev.id, id, sizeof(ev.id));
+	w->host.inspect = PRIV_BOX_STOPPED;
+	engine_host_event(w->engine, &ev);
+}
+
+/* --- signals --- */
+
+static void signal_reaches_the_host(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *s = world_ask(REQUEST_SIGNAL, id);
+	auto_reply struct reply *got = NULL;
+
+	s->signal = 2;
+	world_send(w, s);
+	got = world_must(w, s, REPLY_STAGE_STATUS);
+	assert_string_equal(got->state, "running");
+	assert_int_equal(w->host.signal, 2);
+	world_send(w, s); /* once for one request, however often that arrives */
+	world_turn(w, 100);
+	assert_int_equal(w->host.signals, 1);
+}
+
+static void signal_of_a_stranger_or_after_the_end_is_denied(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+	auto_request struct request *theirs = world_ask(REQUEST_SIGNAL, id);
+	auto_request struct request *late = world_ask(REQUEST_SIGNAL, id);
+	auto_reply struct reply *no = NULL;
+
+	theirs->signal = late->signal = 9;
+	world_send_as(w, &w->stranger, theirs, clock_wall());
+	no = world_must(w, theirs, REPLY_STAGE_REFUSED);
+	assert_int_equal(no->code, REPLY_NOT_FOUND);
+	tell_exit(w, id, 0);
+	assert_denied(w, late, REPLY_NOT_RUNNING);
+	assert_int_equal(w->host.signals, 0);
+}
+
+/* --- stop and start --- */
+
+static void stopped_lease_keeps_its_time_and_starts_again(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *x = world_ask(REQUEST_EXEC, id);
+	struct lease l;
+	int64_t expires;
+	struct err e;
+
+	assert_int_equal(lease_load(w->db, id, &l, &e), 0);
+	expires = l.expires_at;
+	ask(w, REQUEST_STOP, id, "stopped");
+	assert_int_equal(w->host.grace_ms, 30000);
+	ask(w, REQUEST_STOP, id, "stopped"); /* already */
+	assert_int_equal(w->host.stops, 1);
+	ask(w, REQUEST_STATUS, id, "stopped");
+	assert_int_equal(spec_add_arg(&x->spec, STR("true"), NULL), 0);
+	assert_denied(w, x, REPLY_NOT_RUNNING);
+	ask(w, REQUEST_START, id, "running");
+	assert_int_equal(w->host.starts, 2);
+	assert_int_equal(w->host.generation, 2);
+	ask(w, REQUEST_START, id, "running"); /* already */
+	assert_int_equal(w->host.starts, 2);
+	assert_int_equal(lease_load(w->db, id, &l, &e), 0);
+	assert_int_equal(l.state, LEASE_RUNNING);
+	assert_int_equal(l.expires_at, expires);
+	world_check_books(w, id);
+}
+
+static void grace_is_the_askers(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *s = world_ask(REQUEST_STOP, id);
+
+	s->timeout = 5;
+	world_send(w, s);
+	reply_free(world_must(w, s, REPLY_STAGE_STATUS));
+	assert_int_equal(w->host.grace_ms, 5000);
+}
+
+static void whoever_follows_is_told(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+	auto_reply struct reply *news = NULL;
+
+	ask(w, REQUEST_STOP, id, "stopped");
+	news = world_must(w, r, REPLY_STAGE_STATUS);
+	assert_string_equal(news->state, "stopped");
+	assert_false(news->final);
+}
+
+static void stopped_lease_expires_as_any_other(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *late = world_ask(REQUEST_START, id);
+	auto_reply struct reply *got = NULL;
+
+	ask(w, REQUEST_STOP, id, "stopped");
+	world_pass(w, 101);
+	got = world_must(w, r, REPLY_STAGE_ENDED);
+	assert_string_equal(got->why, "expired");
+	assert_int_equal(msat_raw(got->used), 100000); /* time goes on at the full price */
+	assert_false(w->host.there);
+	late->expires_at = clock_wall() + 120;
+	assert_denied(w, late, REPLY_NOT_RUNNING);
+	world_check_books(w, id);
+}
+
+static void exited_lease_starts_again_and_forgets_its_status(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+
+	tell_exit(w, id, 7);
+	ask(w, REQUEST_STATUS, id, "exited");
+	ask(w, REQUEST_STOP, id, "exited"); /* nothing to stop */
+	assert_int_equal(w->host.stops, 0);
+	ask(w, REQUEST_START, id, "running");
+	ask(w, REQUEST_STATUS, id, "running");
+	tell_exit(w, id, 8);
+	ask(w, REQUEST_STATUS, id, "exited");
+}
+
+/* The end of the earlier generation, told late, is not the end of this one. */
+static void late_news_of_an_earlier_start_are_ignored(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *s = world_ask(REQUEST_START, id);
+
+	ask(w, REQUEST_STOP, id, "stopped");
+	tell_exit(w, id, 7);
+	ask(w, REQUEST_STATUS, id, "stopped");
+	w->host.start = HOST_SILENT;
+	world_send(w, s);
+	for (int i = 0; i < 300 && w->host.starts < 2; i++)
+		world_turn(w, 10);
+	tell_exit(w, id, 7);
+	ask(w, REQUEST_STATUS, id, "resuming");
+}
+
+static void start_that_fails_leaves_it_stopped(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *s = world_ask(REQUEST_START, id);
+
+	ask(w, REQUEST_STOP, id, "stopped");
+	w->host.start = HOST_FAILS;
+	assert_denied(w, s, REPLY_START_FAILED);
+	ask(w, REQUEST_STATUS, id, "stopped");
+	w->host.start = HOST_RUNS;
+	ask(w, REQUEST_START, id, "running");
+	assert_int_equal(w->host.generation, 3);
+	assert_int_equal(w->host.destroys, 0);
+	world_check_books(w, id);
+}
+
+static void host_that_errs_is_asked_again(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *s = world_ask(REQUEST_STOP, id);
+	auto_request struct request *second = world_ask(REQUEST_STOP, id);
+
+	w->host.stop_errors = 1;
+	world_send(w, s);
+	for (int i = 0; i < 300 && !w->host.stops; i++)
+		world_turn(w, 10);
+	world_turn(w, 50);
+	assert_denied(w, second, REPLY_BUSY);
+	world_pass(w, 3);
+	reply_free(world_must(w, s, REPLY_STAGE_STATUS));
+	assert_int_equal(w->host.stops, 2);
+}
+
+static void end_while_it_is_halted_erases(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *s = world_ask(REQUEST_STOP, id);
+	auto_request struct request *end = world_ask(REQUEST_END, id);
+
+	w->host.stop_errors = 1;
+	world_send(w, s);
+	for (int i = 0; i < 300 && !w->host.stops; i++)
+		world_turn(w, 10);
+	world_send(w, end);
+	world_turn(w, 50);
+	world_pass(w, 3);
+	reply_free(world_must(w, r, REPLY_STAGE_ENDED));
+	assert_false(w->host.there);
+	world_check_books(w, id);
+}
+
+/* --- the agent dies --- */
+
+static void agent_killed_while_stopped_keeps_it_stopped(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+
+	ask(w, REQUEST_STOP, id, "stopped");
+	world_close(w);
+	world_open(w);
+	world_turn(w, 100);
+	ask(w, REQUEST_STATUS, id, "stopped");
+	assert_int_equal(w->host.starts, 1);
+	assert_int_equal(w->host.destroys, 0);
+	ask(w, REQUEST_START, id, "running");
+}
+
+static const struct {
+	enum step step;
+	enum request_type asked;
+	const char *word;
+} deaths[] = {
+	{STEP_LEASE_HALTING, REQUEST_STOP, "stopped"},
+	{STEP_LEASE_HALTED, REQUEST_STOP, "stopped"},
+	{STEP_LEASE_RESUMING, REQUEST_START, "running"},
+	{STEP_LEASE_RESUMED, REQUEST_START, "running"},
+};
+
+static void death_at_every_step_does_what_was_asked(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(deaths); i++) {
+		struct world *w = world_new();
+		char id[LEASE_ID_HEX + 1];
+		auto_request struct request *r = run(w, id), *x = world_ask(deaths[i].asked, id);
+		auto_reply struct reply *got = NULL;
+
+		if (deaths[i].asked == REQUEST_START)
+			ask(w, REQUEST_STOP, id, "stopped");
+		if (!world_die_at(w, deaths[i].step, x))
+			fail_msg("%s was not passed", step_name(deaths[i].step));
+		got = world_must(w, x, REPLY_STAGE_STATUS);
+		assert_string_equal(got->state, deaths[i].word);
+		ask(w, REQUEST_STATUS, id, deaths[i].word);
+		assert_int_equal(w->host.generation, deaths[i].asked == REQUEST_START ? 2 : 1);
+		world_check_books(w, id);
+		world_free(w);
+	}
+}
+
+/* An agent that died over an exec does not do it again, and says so when it is asked again. */
+static void exec_that_died_unanswered_is_unclear(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *x = world_ask(REQUEST_EXEC, id);
+
+	assert_int_equal(spec_add_arg(&x->spec, STR("true"), NULL), 0);
+	w->host.silent_exec = true;
+	world_send(w, x);
+	for (int i = 0; i < 300 && !w->host.execs; i++)
+		world_turn(w, 10);
+	world_send(w, x); /* under way: no answer yet */
+	world_turn(w, 100);
+	assert_int_equal(world_replies(w, x->request_id), 0);
+	world_close(w);
+	w->host.silent_exec = false;
+	world_open(w);
+	assert_denied(w, x, REPLY_UNCLEAR);
+	assert_int_equal(w->host.execs, 1);
+}
+
+static void inspect_that_fails_is_repeated(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+	auto_reply struct reply *got = NULL;
+
+	world_close(w);
+	w->host.inspect_errors = 1;
+	w->host.inspect = PRIV_BOX_STOPPED;
+	w->host.exit_status = 7;
+	world_open(w);
+	world_turn(w, 50);
+	assert_null(world_look(w, r->request_id, REPLY_STAGE_STATUS));
+	world_pass(w, 3);
+	got = world_must(w, r, REPLY_STAGE_STATUS);
+	assert_int_equal(got->exit_status, 7);
+}
+
+#define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(signal_reaches_the_host),
+		world_test(signal_of_a_stranger_or_after_the_end_is_denied),
+		world_test(stopped_lease_keeps_its_time_and_starts_again),
+		world_test(grace_is_the_askers),
+		world_test(whoever_follows_is_told),
+		world_test(stopped_lease_expires_as_any_other),
+		world_test(exited_lease_starts_again_and_forgets_its_status),
+		world_test(late_news_of_an_earlier_start_are_ignored),
+		world_test(start_that_fails_leaves_it_stopped),
+		world_test(host_that_errs_is_asked_again),
+		world_test(end_while_it_is_halted_erases),
+		world_test(agent_killed_while_stopped_keeps_it_stopped),
+		cmocka_unit_test(death_at_every_step_does_what_was_asked),
+		world_test(exec_that_died_unanswered_is_unclear),
+		world_test(inspect_that_fails_is_repeated),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
