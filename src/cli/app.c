@@ -152,7 +152,12 @@ static void interrupted(void *ctx, int signo)
 {
 	struct app *a = ctx;
 
-	a->interrupted = true;
+	if (a->patient && !a->tapped) {
+		a->tapped = true;
+		app_say(a, "Ctrl-C goes to the command; once more detaches");
+	} else {
+		a->interrupted = true;
+	}
 	loop_stop(a->loop);
 }
 

@@ -57,6 +57,8 @@ struct app {
 	struct db *db;
 	struct wallet *wallet;
 	bool interrupted; /* Ctrl-C; the wait that it ended returns */
+	bool patient;	  /* the first Ctrl-C is for the lease's command: it only sets … */
+	bool tapped;	  /* … this and wakes the wait */
 };
 
 /* Folders, keys (made on first use) and configuration; no database yet. */

@@ -2,6 +2,7 @@
  * unasked, so that the last look at the log comes at once. */
 #include "cli/attach.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -10,6 +11,7 @@
 #define LOOK_FIRST_MS 150
 #define LOOK_MOST_MS  2000
 #define ANSWER_MS     30000
+#define SIGNAL_MS     10000
 
 static int look_once(struct attach *t, bool *more, bool *any)
 {
@@ -36,7 +38,7 @@ static bool command_ended(void *ctx, const struct reply *r)
 	struct attach *t = ctx;
 
 	book_learn(t->entry, r);
-	return r->exit_status >= 0 || r->stage == REPLY_STAGE_ENDED;
+	return r->exit_status >= 0 || r->stage == REPLY_STAGE_ENDED || t->entry->halted;
 }
 
 static bool status_known(const struct attach *t)
@@ -50,7 +52,7 @@ static int64_t next_look(const struct attach *t, int64_t wait, bool more, bool a
 {
 	bool over = t->entry->expires_at && clock_wall() >= t->entry->expires_at;
 
-	if (!t->follow || over || (!more && status_known(t)))
+	if (!t->follow || over || (!more && (status_known(t) || t->entry->halted)))
 		return 0;
 	if (status_known(t))
 		return 1;
@@ -59,24 +61,53 @@ static int64_t next_look(const struct attach *t, int64_t wait, bool more, bool a
 	return wait * 2 < LOOK_MOST_MS ? wait * 2 : LOOK_MOST_MS;
 }
 
-int attach_run(struct attach *t)
+/* Ctrl-C, once. That the command has ended meanwhile needs no word. */
+static void send_interrupt(struct attach *t)
+{
+	auto_request struct request *req = request_new(REQUEST_SIGNAL);
+	auto_reply struct reply *r = NULL;
+	struct err e;
+	int rc;
+
+	t->interrupt = false;
+	memcpy(req->lease, t->entry->lease, sizeof(req->lease));
+	req->signal = SIGINT;
+	rc = session_call(t->session, req, SIGNAL_MS, &r, &e);
+	if (rc < 0)
+		app_fail(0, &e);
+	else if (rc && !t->app->interrupted)
+		app_failf(0, "the provider did not answer; Ctrl-C again detaches");
+	else if (!rc && r->stage == REPLY_STAGE_REFUSED && r->code != REPLY_NOT_RUNNING)
+		app_failf(0, "Ctrl-C: %s", r->message);
+}
+
+static int follow(struct attach *t)
 {
 	int64_t wait = LOOK_FIRST_MS;
 	bool more = true, any = false;
 	int rc;
 
-	session_watch(t->session, t->entry->request_id, command_ended, t);
 	for (;;) {
 		rc = look_once(t, &more, &any);
 		wait = rc ? 0 : next_look(t, wait, more, any);
 		if (!wait)
-			break;
-		if (app_wait(t->app, wait) == APP_INTERRUPTED) {
-			rc = 130;
-			break;
-		}
+			return rc;
+		if (t->interrupt && t->app->tapped)
+			send_interrupt(t);
+		else if (app_wait(t->app, wait) == APP_INTERRUPTED)
+			return 130;
 	}
+}
+
+int attach_run(struct attach *t)
+{
+	int rc;
+
+	t->app->patient = t->interrupt;
+	session_watch(t->session, t->entry->request_id, command_ended, t);
+	rc = follow(t);
 	session_unwatch(t->session, t->entry->request_id);
+	t->app->patient = false;
 	if (t->exit_status < 0)
 		t->exit_status = t->entry->exit_status;
 	return rc;

@@ -12,6 +12,7 @@ struct attach {
 	uint64_t offset;     /* where the log continues */
 	uint64_t tail;	     /* >0: only the last so many lines at first */
 	bool follow;	     /* until the command ends; else what is there now */
+	bool interrupt;	     /* the first Ctrl-C is sent to the command */
 	int64_t exit_status; /* -1: it runs, or the lease ended first */
 };
 

@@ -18,6 +18,7 @@ static const struct db_migration steps[] = {
 	 " token_out INTEGER NOT NULL, rumor_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
 	 " text BLOB, open INTEGER NOT NULL DEFAULT 1);"
 	 "CREATE INDEX ask_open ON ask(open) WHERE open = 1;"},
+	{2, "ALTER TABLE book ADD COLUMN halted INTEGER NOT NULL DEFAULT 0;"},
 };
 
 static const struct db_schema schema = {"book", steps, ARRAY_SIZE(steps)};
@@ -57,16 +58,17 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 	db_bind_i64(s, 16, b->ended_at);
 	db_bind_i64(s, 17, b->exit_status);
 	db_bind_text(s, 18, str_of(b->why));
-	db_bind_text(s, 19, str_of(b->name));
+	db_bind_i64(s, 19, b->halted);
+	db_bind_text(s, 20, str_of(b->name));
 }
 
 int book_add(struct tx *tx, const struct book_entry *b, struct err *e)
 {
-	struct stmt *s =
-		tx_write(tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
-			     "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
-			     "created_at,started_at,expires_at,ended_at,exit_status,why,name)"
-			     " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+	struct stmt *s = tx_write(
+		tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
+		    "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
+		    "created_at,started_at,expires_at,ended_at,exit_status,why,halted,name)"
+		    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	int rc;
 
 	bind_entry(s, b);
@@ -79,8 +81,8 @@ int book_save(struct tx *tx, const struct book_entry *b, struct err *e)
 	struct stmt *s = tx_write(
 		tx, "UPDATE book SET state=?,provider=?,lease=?,offer=?,mint=?,payment_key=?,"
 		    "price_msat=?,price_per=?,image=?,request_id=?,paid_msat=?,refund_msat=?,"
-		    "created_at=?,started_at=?,expires_at=?,ended_at=?,exit_status=?,why=?"
-		    " WHERE name=?");
+		    "created_at=?,started_at=?,expires_at=?,ended_at=?,exit_status=?,why=?,"
+		    "halted=? WHERE name=?");
 
 	bind_entry(s, b);
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", b->name) : 0;
@@ -88,7 +90,7 @@ int book_save(struct tx *tx, const struct book_entry *b, struct err *e)
 
 #define BOOK_COLUMNS                                                                               \
 	"name,state,provider,lease,offer,mint,payment_key,price_msat,price_per,image,request_id,"  \
-	"paid_msat,refund_msat,created_at,started_at,expires_at,ended_at,exit_status,why"
+	"paid_msat,refund_msat,created_at,started_at,expires_at,ended_at,exit_status,why,halted"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -124,6 +126,7 @@ static void read_entry(struct book_entry *b, struct stmt *s)
 	b->ended_at = db_i64(s, 16);
 	b->exit_status = db_i64(s, 17);
 	copy_text(b->why, sizeof(b->why), db_text(s, 18));
+	b->halted = db_i64(s, 19) != 0;
 }
 
 int book_get(struct db *d, const char *name, struct book_entry *out, struct err *e)
@@ -208,6 +211,16 @@ static enum book_state learn_state(const struct book_entry *b, const struct repl
 	return b->state;
 }
 
+/* A lease that runs again has lost its exit status. */
+static void learn_halt(struct book_entry *b, const struct reply *r)
+{
+	if (r->stage != REPLY_STAGE_STATUS || !r->state[0])
+		return;
+	b->halted = !strcmp(r->state, "stopped") || !strcmp(r->state, "halting");
+	if (!strcmp(r->state, "running"))
+		b->exit_status = -1;
+}
+
 void book_learn(struct book_entry *b, const struct reply *r)
 {
 	if (r->lease[0] && !b->lease[0])
@@ -226,6 +239,7 @@ void book_learn(struct book_entry *b, const struct reply *r)
 		b->exit_status = r->exit_status;
 	if (r->why[0])
 		memcpy(b->why, r->why, sizeof(b->why));
+	learn_halt(b, r);
 	b->state = learn_state(b, r);
 }
 

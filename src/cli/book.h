@@ -36,6 +36,7 @@ struct book_entry {
 	int64_t created_at, started_at, expires_at, ended_at;
 	int64_t exit_status; /* -1: not known */
 	char why[32];
+	bool halted; /* by lease stop; the provider keeps its data */
 };
 
 /* What was asked with money in it, until its fate is known. */

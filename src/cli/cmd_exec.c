@@ -93,6 +93,8 @@ int verb_exec(void *ctx, const void *options, int argc, char **argv)
 	struct err e;
 	int rc;
 
+	if (o->tty)
+		return app_failf(EXIT_USAGE, "-t: relays carry no terminal; leave it out");
 	if (cli_command_at(argc, argv) >= argc)
 		return app_failf(EXIT_USAGE, "want NAME COMMAND…");
 	if (fill_exec(req, o, argc, argv, &e) < 0)

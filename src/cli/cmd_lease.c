@@ -17,6 +17,17 @@
 #define SETTLE_LOOK_MS 100
 #define STRAYS_MAX     64 /* reclaimed by one command */
 
+static const char *entry_word(const struct book_entry *b)
+{
+	if (b->state != BOOK_RUNNING)
+		return book_state_name(b->state);
+	if (b->expires_at <= clock_wall())
+		return "expired";
+	if (b->halted)
+		return "stopped";
+	return b->exit_status >= 0 ? "exited" : book_state_name(b->state);
+}
+
 static void print_entry(const struct book_entry *b)
 {
 	char left[32] = "-", key[13];
@@ -24,11 +35,8 @@ static void print_entry(const struct book_entry *b)
 	out_key(key, &b->provider);
 	if (b->state == BOOK_RUNNING)
 		out_left(left, sizeof(left), b->expires_at - clock_wall());
-	printf("%-20s  %-8s  %-9s  %-16s  %-12s  %s\n", b->name,
-	       b->state == BOOK_RUNNING && b->expires_at <= clock_wall() ? "expired"
-	       : b->state == BOOK_RUNNING && b->exit_status >= 0	 ? "exited"
-								 : book_state_name(b->state),
-	       left, b->lease, key, b->image);
+	printf("%-20s  %-8s  %-9s  %-16s  %-12s  %s\n", b->name, entry_word(b), left, b->lease, key,
+	       b->image);
 }
 
 struct listing_ctx {
@@ -70,8 +78,7 @@ int verb_ls(void *ctx, const void *options, int argc, char **argv)
 	return 0;
 }
 
-/* The entry that the one argument names; opens the wallet. */
-static int find(struct app *a, int argc, char **argv, struct book_entry *b)
+int cli_find_lease(struct app *a, int argc, char **argv, struct book_entry *b)
 {
 	struct err e;
 	int rc;
@@ -93,7 +100,7 @@ int verb_show(void *ctx, const void *options, int argc, char **argv)
 	auto_buf struct buf text = BUF(65536), receipt = BUF(16384);
 	struct book_entry b;
 	struct err e;
-	int rc = find(a, argc, argv, &b);
+	int rc = cli_find_lease(a, argc, argv, &b);
 
 	if (rc)
 		return rc;
@@ -109,10 +116,9 @@ int verb_show(void *ctx, const void *options, int argc, char **argv)
 	return 0;
 }
 
-/* Ask the provider; the answer goes into the book. */
-static int ask(struct app *a, struct book_entry *b, enum request_type type, struct reply **out)
+int cli_ask_lease(struct app *a, struct book_entry *b, struct request *req, int64_t timeout_ms,
+		  struct reply **out)
 {
-	auto_request struct request *req = request_new(type);
 	auto_session struct session *s = NULL;
 	struct err e;
 	int rc;
@@ -122,7 +128,7 @@ static int ask(struct app *a, struct book_entry *b, enum request_type type, stru
 		return app_failf(EXIT_UNCLEAR, "%s was never answered: lease recover", b->name);
 	if (session_open(&s, a, &b->provider, 0, &e) < 0)
 		return app_fail(EXIT_RELAYS, &e);
-	rc = session_call(s, req, ANSWER_MS, out, &e);
+	rc = session_call(s, req, timeout_ms, out, &e);
 	if (rc < 0)
 		return app_fail(EXIT_OTHER, &e);
 	if (rc)
@@ -136,14 +142,15 @@ static int ask(struct app *a, struct book_entry *b, enum request_type type, stru
 int verb_status(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
+	auto_request struct request *req = request_new(REQUEST_STATUS);
 	auto_reply struct reply *r = NULL;
 	auto_buf struct buf text = BUF(65536);
 	struct book_entry b;
 	char left[32];
-	int rc = find(a, argc, argv, &b);
+	int rc = cli_find_lease(a, argc, argv, &b);
 
 	if (!rc)
-		rc = ask(a, &b, REQUEST_STATUS, &r);
+		rc = cli_ask_lease(a, &b, req, ANSWER_MS, &r);
 	if (rc)
 		return rc;
 	if (a->g.json) {
@@ -203,7 +210,7 @@ int verb_topup(void *ctx, const void *options, int argc, char **argv)
 
 	if (o->wait && str_duration(str_of(o->wait), 365 * 86400, &seconds, &e) < 0)
 		return app_failf(EXIT_USAGE, "--for: %s", e.msg);
-	rc = find(a, argc, argv, &b);
+	rc = cli_find_lease(a, argc, argv, &b);
 	if (rc)
 		return rc;
 	if (b.state != BOOK_RUNNING || b.expires_at <= clock_wall())

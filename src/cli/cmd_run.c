@@ -3,6 +3,7 @@
  * with it and exit with its status. Without --for ten minutes are bought.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -82,6 +83,30 @@ static int read_options(struct run *r, int argc, char **argv, struct err *e)
 		return -1;
 	r->want.image = r->req->spec.image;
 	r->want.seconds = r->seconds;
+	return 0;
+}
+
+/* What Docker has and relays, or providers so far, do not: say what to do instead. */
+static int check_docker(const struct run_options *o, struct err *e)
+{
+	if (o->tty)
+		return err_set(e, ERRK_INPUT, "-t: relays carry no terminal; leave it out");
+	if (o->interactive)
+		return err_set(e, ERRK_INPUT,
+			       "-i: relays carry no standard input to the command; start it with "
+			       "-d and send input with: lease exec -i NAME COMMAND");
+	if (o->publish.n)
+		return err_set(e, ERRK_INPUT,
+			       "-p: no provider publishes ports so far; leave it out");
+	if (o->volume.n)
+		return err_set(e, ERRK_INPUT,
+			       "-v: there are no named volumes; a lease keeps what it writes until "
+			       "it ends, also over lease stop and start");
+	if (o->rm && (o->keep || o->detach))
+		return err_set(e, ERRK_INPUT,
+			       "--rm: with %s a lease outlives its command; it is erased when its "
+			       "time is over or by lease rm",
+			       o->keep ? "--keep" : "-d");
 	return 0;
 }
 
@@ -231,6 +256,7 @@ static int follow(struct run *r)
 			   .session = r->session,
 			   .entry = &r->entry,
 			   .follow = true,
+			   .interrupt = true,
 			   .exit_status = -1};
 	int rc = attach_run(&t);
 
@@ -238,6 +264,11 @@ static int follow(struct run *r)
 		return detached(r);
 	if (rc)
 		return rc;
+	if (r->entry.halted) {
+		app_say(r->app, "%s was stopped; lease start %s runs it again", r->entry.name,
+			r->entry.name);
+		return 128 + SIGTERM;
+	}
 	if (!r->o->keep) {
 		rc = ending_run(r->app, r->session, &r->entry);
 		if (rc)
@@ -256,6 +287,8 @@ int verb_run(void *ctx, const void *options, int argc, char **argv)
 	struct err e;
 	int rc;
 
+	if (check_docker(r.o, &e) < 0)
+		return app_fail(EXIT_USAGE, &e);
 	if (argc < 1)
 		return app_failf(EXIT_USAGE, "want IMAGE; lease offers lists what is offered");
 	if (read_options(&r, argc, argv, &e) < 0)

@@ -13,6 +13,7 @@
 static const struct opt run_opts[] = {
 	{'d', "detach", OPT_FLAG, O(run_options, detach), NULL, "print the name and return"},
 	{0, "keep", OPT_FLAG, O(run_options, keep), NULL, "keep the lease when the command ends"},
+	{0, "rm", OPT_FLAG, O(run_options, rm), NULL, "erase it then, which is done anyway"},
 	{0, "for", OPT_STRING, O(run_options, wait), "TIME", "time to buy (10m)"},
 	{0, "name", OPT_STRING, O(run_options, name), "NAME", "name of the lease"},
 	{'e', "env", OPT_LIST, O(run_options, env), "K=V", "environment; may repeat"},
@@ -26,11 +27,17 @@ static const struct opt run_opts[] = {
 	{0, "offer", OPT_STRING, O(run_options, offer), "NAME", "buy this offer"},
 	{0, "mint", OPT_STRING, O(run_options, mint), "URL", "pay with this mint's ecash"},
 	{0, "budget", OPT_STRING, O(run_options, budget), "SAT", "pay at most so much"},
+	{'i', "interactive", OPT_FLAG, O(run_options, interactive), NULL,
+	 "not carried by relays: see exec -i"},
+	{'t', "tty", OPT_FLAG, O(run_options, tty), NULL, "not carried by relays"},
+	{'p', "publish", OPT_LIST, O(run_options, publish), "PORT", "not offered so far"},
+	{'v', "volume", OPT_LIST, O(run_options, volume), "NAME", "not offered so far"},
 };
 
 static const struct opt exec_opts[] = {
 	{'i', "interactive", OPT_FLAG, O(exec_options, interactive), NULL,
 	 "send standard input (at most 8 KiB)"},
+	{'t', "tty", OPT_FLAG, O(exec_options, tty), NULL, "not carried by relays"},
 	{'e', "env", OPT_LIST, O(exec_options, env), "K=V", "environment; may repeat"},
 	{'w', "workdir", OPT_STRING, O(exec_options, workdir), "PATH", "working directory"},
 	{'u', "user", OPT_STRING, O(exec_options, user), "USER", "user inside"},
@@ -44,6 +51,15 @@ static const struct opt logs_opts[] = {
 
 static const struct opt topup_opts[] = {
 	{0, "for", OPT_STRING, O(topup_options, wait), "TIME", "time to add (10m)"},
+};
+
+static const struct opt stop_opts[] = {
+	{'t', "time", OPT_STRING, O(stop_options, time), "TIME",
+	 "between the stop signal and the kill (30s)"},
+};
+
+static const struct opt kill_opts[] = {
+	{'s', "signal", OPT_STRING, O(kill_options, signal), "NAME", "signal to send (KILL)"},
 };
 
 static const struct opt ls_opts[] = {
@@ -94,6 +110,17 @@ static const struct verb verbs[] = {
 	 .help = "buy more time",
 	 OPTS(topup_opts, topup_options),
 	 .run = verb_topup},
+	{.name = "stop",
+	 .args = "[-t TIME] NAME",
+	 .help = "end its processes, keep its data; its time goes on",
+	 OPTS(stop_opts, stop_options),
+	 .run = verb_stop},
+	{.name = "start", .args = "NAME", .help = "run a stopped lease again", .run = verb_start},
+	{.name = "kill",
+	 .args = "[-s NAME] NAME",
+	 .help = "send a signal to its command",
+	 OPTS(kill_opts, kill_options),
+	 .run = verb_kill},
 	{.name = "rm", .args = "NAME…", .help = "end a lease and have it erased", .run = verb_rm},
 	{.name = "recover",
 	 .args = "",

@@ -4,18 +4,22 @@
 #define CLI_VERBS_H
 
 #include "cli/app.h"
+#include "cli/book.h"
+#include "proto/request.h"
 #include "spec/spec.h"
 
 struct run_options {
-	bool detach, keep;
-	const char *wait; /* --for */
+	bool detach, keep, rm;
+	bool interactive, tty;		 /* Docker's; refused with a word why */
+	struct opt_list publish, volume; /* these, too */
+	const char *wait;		 /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
 	const char *cpus, *memory, *budget;
 	struct opt_list env;
 };
 
 struct exec_options {
-	bool interactive;
+	bool interactive, tty;
 	const char *workdir, *user, *timeout;
 	struct opt_list env;
 };
@@ -27,6 +31,14 @@ struct logs_options {
 
 struct topup_options {
 	const char *wait; /* --for */
+};
+
+struct stop_options {
+	const char *time; /* -t */
+};
+
+struct kill_options {
+	const char *signal;
 };
 
 struct ls_options {
@@ -47,6 +59,12 @@ int cli_command_at(int argc, char **argv);
 int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdir, const char *user,
 		  struct err *e) MUST_CHECK;
 
+/* The lease that the one argument names; opens the wallet. 0 or the exit status. */
+int cli_find_lease(struct app *a, int argc, char **argv, struct book_entry *b);
+/* Ask its provider; the answer goes into the book. 0 or the exit status. */
+int cli_ask_lease(struct app *a, struct book_entry *b, struct request *req, int64_t timeout_ms,
+		  struct reply **out);
+
 int verb_offers(void *ctx, const void *options, int argc, char **argv);
 int verb_run(void *ctx, const void *options, int argc, char **argv);
 int verb_exec(void *ctx, const void *options, int argc, char **argv);
@@ -55,6 +73,9 @@ int verb_ls(void *ctx, const void *options, int argc, char **argv);
 int verb_show(void *ctx, const void *options, int argc, char **argv);
 int verb_status(void *ctx, const void *options, int argc, char **argv);
 int verb_topup(void *ctx, const void *options, int argc, char **argv);
+int verb_stop(void *ctx, const void *options, int argc, char **argv);
+int verb_start(void *ctx, const void *options, int argc, char **argv);
+int verb_kill(void *ctx, const void *options, int argc, char **argv);
 int verb_rm(void *ctx, const void *options, int argc, char **argv);
 int verb_recover(void *ctx, const void *options, int argc, char **argv);
 int verb_verify(void *ctx, const void *options, int argc, char **argv);

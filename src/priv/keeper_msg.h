@@ -13,12 +13,14 @@
 #define KEEPER_STATE	 "keeper.state" /* struct keeper_record, in the lease's folder */
 #define KEEPER_LOG_MAX	 ((uint64_t)1 << 40)
 
+/* Append only: a keeper may be older than its helper. */
 #define KEEPER_KINDS(X)                                                                            \
 	X(START, start)                                                                            \
 	X(STATUS, status)                                                                          \
 	X(DEADLINE, deadline)                                                                      \
-	X(STOP, stop) X(END, end)                                                                  \
-		X(SIGNAL, signal) /* appended: a keeper may be older than its helper */
+	X(STOP, stop)                                                                              \
+	X(END, end)                                                                                \
+	X(SIGNAL, signal)
 
 enum keeper_kind {
 #define X(upper, lower) KEEPER_##upper,

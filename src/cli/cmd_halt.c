@@ -1,0 +1,71 @@
+/* lease stop, start and kill: a lease's processes end, run again, get a signal; its data stays. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "cli/out.h"
+#include "cli/verbs.h"
+
+#define ANSWER_MS 60000 /* beside the time that the command is given to end */
+#define GRACE_S	  30	/* what the provider gives it where nothing else is said */
+
+static int ask(struct app *a, int argc, char **argv, struct request *req, int64_t timeout_ms)
+{
+	auto_reply struct reply *r = NULL;
+	struct book_entry b;
+	char left[32];
+	int rc = cli_find_lease(a, argc, argv, &b);
+
+	if (rc)
+		return rc;
+	memcpy(req->lease, b.lease, sizeof(req->lease));
+	rc = cli_ask_lease(a, &b, req, timeout_ms, &r);
+	if (rc)
+		return rc;
+	if (b.state != BOOK_RUNNING)
+		return app_failf(EXIT_EXPIRED, "%s has ended", b.name);
+	out_left(left, sizeof(left), b.expires_at - clock_wall());
+	if (req->type == REQUEST_STOP && b.halted)
+		app_say(a,
+			"stopped; its data is kept and its time goes on at the full price: %s left",
+			left);
+	printf("%s\n", b.name);
+	return 0;
+}
+
+int verb_stop(void *ctx, const void *options, int argc, char **argv)
+{
+	const struct stop_options *o = options;
+	auto_request struct request *req = request_new(REQUEST_STOP);
+	struct err e;
+
+	if (o->time && str_duration(str_of(o->time), SPEC_STOP_MAX, &req->timeout, &e) < 0)
+		return app_failf(EXIT_USAGE, "--time: %s", e.msg);
+	if (o->time && req->timeout < 1)
+		return app_failf(EXIT_USAGE,
+				 "--time: want at least 1s; lease kill ends it at once");
+	return ask(ctx, argc, argv, req,
+		   ANSWER_MS + 1000 * (req->timeout ? req->timeout : GRACE_S));
+}
+
+int verb_start(void *ctx, const void *options, int argc, char **argv)
+{
+	auto_request struct request *req = request_new(REQUEST_START);
+
+	return ask(ctx, argc, argv, req, ANSWER_MS);
+}
+
+int verb_kill(void *ctx, const void *options, int argc, char **argv)
+{
+	const struct kill_options *o = options;
+	auto_request struct request *req = request_new(REQUEST_SIGNAL);
+	struct err e;
+
+	if (spec_signal(str_of(o->signal ? o->signal : "KILL"), &req->signal, &e) < 0)
+		return app_failf(EXIT_USAGE, "--signal: %s", e.msg);
+	if (!spec_signal_may_send(req->signal))
+		return app_failf(EXIT_USAGE,
+				 "--signal: want HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH");
+	return ask(ctx, argc, argv, req, ANSWER_MS);
+}
