@@ -21,9 +21,11 @@ struct cashu_token {
 struct token_limits {
 	size_t text; /* bytes */
 	size_t proofs;
+	bool loose; /* repeats and the sum are not looked at: only to give a token back */
 };
-#define TOKEN_LIMITS_REQUEST ((struct token_limits){48 << 10, 64})	    /* from strangers */
-#define TOKEN_LIMITS_WALLET  ((struct token_limits){768 << 10, PROOFS_MAX}) /* the user's own */
+#define TOKEN_LIMITS_REQUEST ((struct token_limits){48 << 10, 64, false}) /* from strangers */
+#define TOKEN_LIMITS_WALLET                                                                        \
+	((struct token_limits){768 << 10, PROOFS_MAX, false}) /* the user's own */
 
 /* Text with or without `cashu:` before it, or the bytes of a raw token. More than one mint is
  * refused. ERRK_LIMIT where a limit was passed, ERRK_DENIED where a proof comes twice,

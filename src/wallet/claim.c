@@ -21,6 +21,16 @@ int claim_find(struct wallet *w, const struct y_bytes *y, struct err *e)
 	return CLAIM_PLANNED;
 }
 
+int claim_held(struct wallet *w, const struct y_bytes *y, struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(w->db, "SELECT 1 FROM proof WHERE y = ? AND state <> ?");
+
+	db_bind_blob(s, 1, y->b, sizeof(y->b));
+	db_bind_i64(s, 2, HELD_SPENT);
+	return db_step(s, e);
+}
+
 static int claim_insert(struct tx *tx, const struct y_bytes *y, int64_t plan, struct err *e)
 {
 	struct stmt *s = tx_write(tx, "INSERT INTO claim (y, plan, at) VALUES (?, ?, ?)");
@@ -153,6 +163,7 @@ static int release_ys(struct y_bytes *ys, const struct cashu_token *t, const str
 int wallet_release(struct tx *tx, struct wallet *w, struct str token, struct wallet_release *out,
 		   struct err *e)
 {
+	const struct token_limits lim = {TOKEN_LIMITS_REQUEST.text, WALLET_PROOFS_MAX, true};
 	AUTO(token_free) struct cashu_token *t = NULL;
 	auto_free struct y_bytes *ys = NULL;
 	auto_secret struct secret k;
@@ -162,8 +173,7 @@ int wallet_release(struct tx *tx, struct wallet *w, struct str token, struct wal
 	int rc;
 
 	out->n = 0;
-	if (token_decode(&t, token, TOKEN_LIMITS_REQUEST, NULL) < 0 ||
-	    wallet_url(url, str_of(t->mint), NULL) < 0)
+	if (token_decode(&t, token, lim, NULL) < 0 || wallet_url(url, str_of(t->mint), NULL) < 0)
 		return WALLET_NOT_OURS;
 	m = mint_by_url(w, url); /* also one that is not taken any more: the key is ours */
 	if (!m)
