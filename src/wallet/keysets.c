@@ -172,6 +172,16 @@ static void refresh_scan(struct refresh *r)
 		refresh_end(r, NULL);
 }
 
+/* A v2 id follows from the fee too: another fee for the same id is a lie. */
+static void keyset_fee_set(const struct wmint *m, struct keyset *k, uint32_t ppk)
+{
+	if (keyset_id_version(&k->id) != KEYSET_V2)
+		k->fee_ppk = ppk;
+	else if (k->fee_ppk != ppk)
+		log_broken("%s: a keyset that is pinned with a fee of %u ppk asks for %u now",
+			   m->url, k->fee_ppk, ppk);
+}
+
 /* What the mint no longer lists is inactive. */
 static void keysets_apply(struct wmint *m, const struct keysets *listed)
 {
@@ -183,7 +193,7 @@ static void keysets_apply(struct wmint *m, const struct keysets *listed)
 		if (!k)
 			continue;
 		k->active = listed->v[i]->active;
-		k->fee_ppk = listed->v[i]->fee_ppk;
+		keyset_fee_set(m, k, listed->v[i]->fee_ppk);
 	}
 }
 

@@ -7,12 +7,16 @@
 #include "wallet/plan.h"
 #include "wallet/purse.h"
 
+/* Without its DLEQ proof a signature may be worth nothing: only the mint could tell. */
 int settle_unblind(struct proofs *out, const struct plan *p, const struct blind_sig *sigs,
 		   struct err *e)
 {
 	for (size_t i = 0; i < p->planned.outs.n; i++) {
 		struct proof proof = {0};
 
+		if (!sigs[i].dleq.present)
+			return err_set(e, ERRK_PEER, "%s: no proof for signature %zu", p->mint->url,
+				       i);
 		if (dhke_unblind(&proof, &p->planned.outs.v[i], &sigs[i], p->keyset, e) < 0)
 			return err_wrap(e, "%s: signature %zu", p->mint->url, i);
 		proofs_add_take(out, &proof);
