@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "cashu/derive.h"
 #include "cashu/dhke.h"
@@ -251,6 +252,24 @@ static int check_dleq(struct check *c, struct err *e)
 	return WALLET_OK;
 }
 
+/* Was it here before: in another payment, or among the proofs that we hold ourselves? */
+static int check_seen(struct check *c, const struct y_bytes *y, struct err *e)
+{
+	int known = claim_find(c->w, y, e);
+
+	if (known < 0)
+		return -1;
+	if (known != CLAIM_NEW)
+		return say(c, WALLET_ALREADY_CLAIMED, "a proof of it was given to us before");
+	known = claim_held(c->w, y, e);
+	if (known <= 0)
+		return known < 0 ? -1 : WALLET_OK;
+	log_broken("%s: a payment is made of proofs that this wallet holds: is there another copy "
+		   "of it?",
+		   c->p->mint->url);
+	return say(c, WALLET_ALREADY_CLAIMED, "a proof of it is ours already");
+}
+
 /* Y by Y: known, then the mint's proof that it signed this. */
 static int check_curve(struct check *c, struct err *e)
 {
@@ -259,17 +278,14 @@ static int check_curve(struct check *c, struct err *e)
 
 	c->p->ys = mem_array(list->n, sizeof(*c->p->ys));
 	for (size_t i = 0; i < list->n; i++) {
-		int known;
+		int code;
 
 		if (dhke_hash_to_curve(&points[i], str_of(list->v[i].secret), NULL) < 0)
 			return say(c, WALLET_TOKEN_MALFORMED, "a secret has no point");
 		point_write(c->p->ys[i].b, &points[i]);
-		known = claim_find(c->w, &c->p->ys[i], e);
-		if (known < 0)
-			return -1;
-		if (known != CLAIM_NEW)
-			return say(c, WALLET_ALREADY_CLAIMED,
-				   "a proof of it was given to us before");
+		code = check_seen(c, &c->p->ys[i], e);
+		if (code != WALLET_OK)
+			return code;
 	}
 	for (size_t i = 0; i < list->n; i++) {
 		const struct keyset *k = NULL;
@@ -288,7 +304,7 @@ static int check_curve(struct check *c, struct err *e)
 static int check_decode(struct check *c, struct str text)
 {
 	/* As many as fit the text, so that ERRK_LIMIT means an amount. */
-	const struct token_limits lim = {TOKEN_LIMITS_REQUEST.text, PROOFS_MAX};
+	const struct token_limits lim = {TOKEN_LIMITS_REQUEST.text, PROOFS_MAX, false};
 	struct err why = {0};
 
 	if (text.n > lim.text)

@@ -20,6 +20,8 @@ struct wallet_payment {
 enum { CLAIM_NEW, CLAIM_RELEASED, CLAIM_PLANNED };
 /* Was this Y here before? One of the three. */
 int claim_find(struct wallet *w, const struct y_bytes *y, struct err *e) MUST_CHECK;
+/* Is it a proof of our own that is not spent? 1: yes. */
+int claim_held(struct wallet *w, const struct y_bytes *y, struct err *e) MUST_CHECK;
 int payment_key(struct wallet *w, const struct wmint *m, struct secret *k, struct lock_key *pub,
 		struct err *e) MUST_CHECK;
 

@@ -68,6 +68,7 @@ struct run {
 	unsigned replacements;
 	unsigned empty;		/* restores without an output of ours, inputs spent */
 	bool told;		/* ops->waiting was called */
+	bool looked;		/* that nobody had our outputs signed before we sent them */
 	bool *spent;		/* beside p->ys: what the mint said last */
 	char *witness;		/* of the first spent input; NULL: none */
 	size_t witness_at;	/* which input */
@@ -102,6 +103,8 @@ bool plan_expired(const struct plan *p);
 /* The inputs are unspent and the mint refuses these outputs: is the plan dead? Then make others, or
  * give it up. */
 void replace_dead(struct run *r);
+/* Outputs of a plan that was never sent, or that can never land, are signed: make others. */
+void replace_used(struct run *r);
 
 /* --- settle.c --- */
 

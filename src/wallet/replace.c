@@ -144,6 +144,13 @@ static void replace_scanned(void *ctx, const struct err *error)
 		replace_now(r);
 }
 
+void replace_used(struct run *r)
+{
+	log_warn("%s signed outputs of plan %lld before: the counter was used elsewhere",
+		 r->p->mint->url, (long long)r->p->pub.id);
+	scan_start(r->w, r->p->mint, r->p->keyset, replace_scanned, r);
+}
+
 static void replace_restored(void *ctx, struct restored_list *list, const struct mint_fault *f)
 {
 	struct run *r = ctx;
@@ -153,13 +160,10 @@ static void replace_restored(void *ctx, struct restored_list *list, const struct
 		run_fault(r, f, "restore", run_ask);
 		return;
 	}
-	if (list->n > 0) {
-		log_warn("%s signed outputs of plan %lld before: the counter was used elsewhere",
-			 r->p->mint->url, (long long)r->p->pub.id);
-		scan_start(r->w, r->p->mint, r->p->keyset, replace_scanned, r);
-	} else {
+	if (list->n > 0)
+		replace_used(r);
+	else
 		mint_refresh_now(r->w, r->p->mint, replace_refreshed, r);
-	}
 }
 
 void replace_dead(struct run *r)

@@ -179,6 +179,30 @@ static void run_answer(void *ctx, struct blind_sigs *sigs, const struct mint_fau
 	run_end(r);
 }
 
+static void run_seen(void *ctx, struct restored_list *list, const struct mint_fault *f)
+{
+	struct run *r = ctx;
+
+	r->call = NULL;
+	if (f) {
+		run_fault(r, f, "restore", run_post);
+		return;
+	}
+	r->looked = true;
+	if (list->n > 0)
+		replace_used(r);
+	else
+		run_post(r);
+}
+
+/* A locked token is spent by us or, visibly, by its sender. A plain one that its sender spent
+ * elsewhere looks like our own swap if another agent on this seed had the same outputs signed. So
+ * they must be unsigned before they leave for the first time. */
+static bool run_must_look(const struct run *r)
+{
+	return r->p->pub.kind == WALLET_PLAN_CLAIM && !r->p->has_lock_key && !r->looked;
+}
+
 void run_post(struct run *r)
 {
 	auto_free struct blinded *asked = NULL;
@@ -194,6 +218,10 @@ void run_post(struct run *r)
 	}
 	asked = run_asked(r);
 	list = (struct blinded_list){asked, r->p->planned.outs.n};
+	if (run_must_look(r)) {
+		r->call = mint_restore(r->p->mint->io, list, run_seen, r);
+		return;
+	}
 	step_at(STEP_PLAN_SENT);
 	if (r->p->pub.kind == WALLET_PLAN_MINT)
 		r->call = mint_mint(r->p->mint->io, buf_view(&r->p->body), list, run_answer, r);
@@ -250,6 +278,7 @@ int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
 	r->next = w->runs;
 	w->runs = r;
 	/* on the next turn: the caller may be inside its own bookkeeping */
+	r->looked = how == RUN_ASK; /* an earlier process may have sent it */
 	r->later = how == RUN_POST ? run_post : run_ask;
 	r->timer = loop_timer_add(w->loop, 0, run_wake, r);
 	return 0;
