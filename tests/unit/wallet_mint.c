@@ -51,7 +51,7 @@ static void make_keys(struct sim *s, uint32_t ppk)
 		assert(point_base(&k->keys[i].point, &s->keys[i]));
 		point_write(k->keys[i].bytes, &k->keys[i].point);
 	}
-	keyset_derive_id(&k->id, k, KEYSET_V2);
+	keyset_derive_id(&k->id, k, s->version);
 	s->keyset = k;
 }
 
@@ -147,13 +147,17 @@ static void add_input(struct sim *s, const struct proof *p, bool pending)
 	in->witness = mem_strdup(p->witness);
 }
 
-static void add_output(struct sim *s, const struct blinded *m)
+static void add_output(struct sim *s, const struct blinded *m, enum sim_fault fault)
 {
 	struct sim_output *o = &s->signed_[s->nsigned++];
+	const struct secret *k = key_of(s, &m->id, m->amount);
+	struct secret other;
 
 	assert(s->nsigned < SIM_ROWS);
 	memcpy(o->b, m->b, 33);
-	assert(sign_blinded(&o->sig, m, key_of(s, &m->id, m->amount), NULL) == 0);
+	secret_new(&other);
+	assert(sign_blinded(&o->sig, m, fault == SIM_OTHER_KEY ? &other : k, NULL) == 0);
+	o->sig.dleq.present = fault != SIM_NO_DLEQ;
 }
 
 /* --- swap and mint --- */
@@ -246,7 +250,8 @@ static void send_signatures(struct sim *s, struct http_req *r, const struct requ
 
 	buf_puts(&b, "{\"signatures\":[");
 	for (size_t i = 0; i < q->n; i++) {
-		struct blind_sig sig = find_output(s, q->outputs[i].b)->sig;
+		size_t at = fault == SIM_SHUFFLED ? q->n - 1 - i : i;
+		struct blind_sig sig = find_output(s, q->outputs[at].b)->sig;
 
 		if (i == 0 && fault == SIM_WRONG_AMOUNT)
 			sig.amount = SAT(4096);
@@ -259,6 +264,10 @@ static void send_signatures(struct sim *s, struct http_req *r, const struct requ
 		if (b.p[b.n - 1] != '[')
 			buf_puts(&b, ",");
 		blind_sig_to_json(&b, &sig);
+		if (i == 0 && fault == SIM_ONE_MORE) {
+			buf_puts(&b, ",");
+			blind_sig_to_json(&b, &sig);
+		}
 	}
 	buf_puts(&b, "]}");
 	answer(r, 200, &b);
@@ -273,7 +282,7 @@ static void execute(struct sim *s, struct http_req *r, const struct request *q, 
 		return;
 	}
 	for (size_t i = 0; i < q->n; i++)
-		add_output(s, &q->outputs[i]);
+		add_output(s, &q->outputs[i], f);
 	if (f == SIM_FORGET)
 		http_drop(r);
 	else
@@ -459,6 +468,7 @@ static void requested(void *ctx, struct http_req *r)
 	struct str path = str_of(http_req_path(r));
 	bool post = !strcmp(http_req_method(r), "POST");
 
+	s->requests++;
 	if (str_is(path, "/v1/info"))
 		get_info(s, r);
 	else if (str_is(path, "/v1/keysets"))
@@ -481,17 +491,36 @@ static void requested(void *ctx, struct http_req *r)
 		refuse(r, 0, "no such path");
 }
 
-struct sim *sim_new(struct ws_context *c, uint32_t ppk)
+static void serve(struct sim *s, struct ws_context *c, int port)
 {
 	static const struct ws_server_ops ops = {.request = requested};
-	struct sim *s = mem_zero(sizeof(*s));
 	struct err e;
 
-	make_keys(s, ppk);
-	if (ws_server_new(&s->server, c, "127.0.0.1", 0, 1 << 20, &ops, s, &e) < 0) {
+	if (ws_server_new(&s->server, c, "127.0.0.1", port, 1 << 20, &ops, s, &e) < 0) {
 		fprintf(stderr, "# %s\n", e.msg);
 		abort();
 	}
+}
+
+void sim_down(struct sim *s)
+{
+	s->port = ws_server_port(s->server);
+	ws_server_free(s->server);
+	s->server = NULL;
+}
+
+void sim_up(struct sim *s, struct ws_context *c)
+{
+	serve(s, c, s->port);
+}
+
+struct sim *sim_new(struct ws_context *c, uint32_t ppk)
+{
+	struct sim *s = mem_zero(sizeof(*s));
+
+	s->version = KEYSET_V2;
+	make_keys(s, ppk);
+	serve(s, c, 0);
 	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%d", ws_server_port(s->server));
 	return s;
 }
@@ -529,39 +558,61 @@ void sim_pending_over(struct sim *s)
 	s->nspent = n;
 }
 
-static void token_add(struct sim *s, struct cashu_token *t, struct sat amount,
-		      const struct lock *lock)
+static void token_add(struct sim *s, struct cashu_token *t, struct sat amount, const char *secret)
+{
+	struct output o = {.pub = {.amount = amount, .id = s->keyset->id}};
+	struct proof p;
+
+	o.secret = mem_strdup(secret);
+	secret_new(&o.r);
+	assert(dhke_blind(&o, NULL) == 0);
+	add_output(s, &o.pub, SIM_GOOD);
+	assert(dhke_unblind(&p, &o, &s->signed_[s->nsigned - 1].sig, s->keyset, NULL) == 0);
+	free(o.secret);
+	proofs_add_take(&t->proofs, &p);
+}
+
+static char *token_secret(const struct lock *lock)
 {
 	auto_buf struct buf text = BUF(LOCK_SECRET_MAX);
-	struct output o = {.pub = {.amount = amount, .id = s->keyset->id}};
 	uint8_t nonce[32];
-	struct proof p;
 
 	rand_bytes(nonce, sizeof(nonce));
 	if (lock)
 		lock_write(&text, lock, nonce);
 	else
 		buf_hex(&text, nonce, sizeof(nonce));
-	o.secret = buf_steal(&text);
-	secret_new(&o.r);
-	assert(dhke_blind(&o, NULL) == 0);
-	add_output(s, &o.pub);
-	assert(dhke_unblind(&p, &o, &s->signed_[s->nsigned - 1].sig, s->keyset, NULL) == 0);
-	free(o.secret);
-	proofs_add_take(&t->proofs, &p);
+	return buf_steal(&text);
+}
+
+static char *token_text(const struct cashu_token *t)
+{
+	auto_buf struct buf text = BUF(1 << 18);
+
+	assert(token_encode(&text, t, NULL) == 0);
+	return buf_steal(&text);
 }
 
 char *sim_token(struct sim *s, uint64_t amount, const struct lock *lock)
 {
 	AUTO(token_free) struct cashu_token *t = token_new(s->url, "sat", NULL);
-	auto_buf struct buf text = BUF(1 << 18);
 	struct sat parts[64];
 	size_t n = sat_split(parts, SAT(amount));
 
-	for (size_t i = 0; i < n; i++)
-		token_add(s, t, parts[i], lock);
-	assert(token_encode(&text, t, NULL) == 0);
-	return buf_steal(&text);
+	for (size_t i = 0; i < n; i++) {
+		auto_free char *secret = token_secret(lock);
+
+		token_add(s, t, parts[i], secret);
+	}
+	return token_text(t);
+}
+
+char *sim_token_of(struct sim *s, uint64_t amount, const char *secret)
+{
+	AUTO(token_free) struct cashu_token *t = token_new(s->url, "sat", NULL);
+
+	token_add(s, t, SAT(amount), secret);
+	return token_text(t);
 }
 
 void sim_spend(struct sim *s, const char *token, const struct secret *key)

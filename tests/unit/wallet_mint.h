@@ -18,6 +18,11 @@ enum sim_fault { /* for the next POST of swap or mint, once */
 		 SIM_WRONG_KEYSET,
 		 SIM_WRONG_SIG, /* done, answered with a signature that is not the mint's */
 		 SIM_ONE_SHORT, /* done, one signature is missing */
+		 SIM_ONE_MORE,	/* done, one comes twice */
+		 SIM_SHUFFLED,	/* done, signatures in another order */
+		 SIM_OTHER_KEY, /* done, signed (and restored) with keys that were never published
+				 */
+		 SIM_NO_DLEQ,	/* done, signed (and restored) without proofs */
 		 SIM_PENDING,	/* inputs become pending, no answer */
 };
 
@@ -37,21 +42,23 @@ struct sim_output {
 
 struct sim {
 	struct ws_server *server;
+	int port; /* while it is down */
 	char url[64];
 	struct secret keys[SIM_KEYS];
 	struct keyset *keyset;
 	struct keyset *old; /* inactive after sim_rotate; NULL: none */
 	enum sim_fault fault;
-	bool stubborn;	  /* refuses every swap */
-	unsigned without; /* this NUT is not announced; 0: all are */
-	bool unpaid;	  /* invoices stay unpaid */
-	bool legacy;	  /* NUT-20 in the old format only */
+	bool stubborn;		     /* refuses every swap */
+	enum keyset_version version; /* of the keysets that are made from now on */
+	unsigned without;	     /* this NUT is not announced; 0: all are */
+	bool unpaid;		     /* invoices stay unpaid */
+	bool legacy;		     /* NUT-20 in the old format only */
 	struct sim_input spent[SIM_ROWS];
 	size_t nspent;
 	struct sim_output signed_[SIM_ROWS];
 	size_t nsigned;
-	unsigned swaps, states, restores, keysets, keys_asked; /* requests seen */
-	char *first_body, *last_body;			       /* of swaps */
+	unsigned requests, swaps, states, restores, keysets, keys_asked; /* seen */
+	char *first_body, *last_body;					 /* of swaps */
 	struct {
 		uint64_t amount;
 		uint8_t key[33];
@@ -63,9 +70,13 @@ struct sim {
 struct sim *sim_new(struct ws_context *c, uint32_t ppk);
 void sim_free(struct sim *s);
 void sim_rotate(struct sim *s, uint32_t ppk); /* the keyset becomes inactive, another one active */
-void sim_pending_over(struct sim *s);	      /* what is pending becomes unspent again */
+void sim_down(struct sim *s);		      /* nobody listens */
+void sim_up(struct sim *s, struct ws_context *c);
+void sim_pending_over(struct sim *s); /* what is pending becomes unspent again */
 /* A token made by the mint itself, locked to `lock` (NULL: plain). The caller frees. */
 char *sim_token(struct sim *s, uint64_t amount, const struct lock *lock);
+/* One proof with this very secret. */
+char *sim_token_of(struct sim *s, uint64_t amount, const char *secret);
 /* Spend this token at the mint behind the wallet's back, with this witness key (NULL: none). */
 void sim_spend(struct sim *s, const char *token, const struct secret *key);
 
