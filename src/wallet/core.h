@@ -45,6 +45,7 @@ struct wallet {
 	const struct wallet_ops *ops;
 	void *ctx;
 	struct owner self;
+	int64_t session; /* sellers: random, of this run of the process; buyers: 1 */
 	struct wmint *mints;
 	struct run *runs;
 	struct job *jobs;

@@ -65,7 +65,7 @@ bool scan_wanted(struct wallet *w, const struct keyset *k)
 	db_bind_blob(s, 1, k->id.b, k->id.n);
 	if (db_step(s, NULL) != DB_ROW)
 		return true;
-	return db_i64(s, 0) != (w->instance[0] ? w->self.start : 1);
+	return db_i64(s, 0) != w->session;
 }
 
 static int scan_store(struct scan *s, struct err *e)
@@ -80,7 +80,7 @@ static int scan_store(struct scan *s, struct err *e)
 			 " scanned = excluded.scanned");
 	db_bind_blob(q, 1, s->id.b, s->id.n);
 	db_bind_i64(q, 2, (int64_t)s->next);
-	db_bind_i64(q, 3, s->w->instance[0] ? s->w->self.start : 1);
+	db_bind_i64(q, 3, s->w->session);
 	if (tx_run(q, NULL, e) < 0)
 		return -1;
 	return db_commit(&tx, e);

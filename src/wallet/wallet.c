@@ -35,6 +35,7 @@ int wallet_open(struct wallet **out, const struct wallet_setup *s, struct err *e
 	w->ctx = s->ctx;
 	w->self.pid = getpid();
 	w->self.start = (int64_t)proc_start_time(getpid());
+	w->session = s->instance.n ? 2 + (int64_t)rand_below(INT64_MAX - 2) : 1;
 
 	if (db_migrate(w->db, &wallet_schema, e) < 0 || mints_load(w, e) < 0)
 		return err_wrap(e, "wallet");
