@@ -93,6 +93,15 @@ static enum wallet_reject recover_who(const struct run *r)
 	return WALLET_REJECT_BLOCKED;
 }
 
+/* Nobody but us could have spent these inputs: another copy of the wallet, or the mint lies. */
+static bool recover_alarms(const struct run *r, enum wallet_reject reason)
+{
+	enum wallet_kind kind = r->p->pub.kind;
+
+	return reason == WALLET_REJECT_BLOCKED || kind == WALLET_PLAN_SPLIT ||
+	       kind == WALLET_PLAN_REFUND || kind == WALLET_PLAN_MELT;
+}
+
 static void recover_not_ours(struct run *r, const char *why)
 {
 	enum wallet_reject reason;
@@ -102,7 +111,7 @@ static void recover_not_ours(struct run *r, const char *why)
 		return;
 	}
 	reason = recover_who(r);
-	if (reason == WALLET_REJECT_BLOCKED)
+	if (recover_alarms(r, reason))
 		log_broken("plan %lld at %s: inputs are spent and not by this plan: %s",
 			   (long long)r->p->pub.id, r->p->mint->url, why);
 	recover_reject(r, reason);
