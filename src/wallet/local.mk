@@ -17,7 +17,8 @@ tests_link_wallet_LDADD = @WHOLE@ src/wallet/libleased-wallet.a @NOWHOLE@ $(L_wa
 
 if CMOCKA
 WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_crash \
-	tests/unit/wallet_audit tests/unit/wallet_refund
+	tests/unit/wallet_audit tests/unit/wallet_refund \
+	tests/unit/wallet_checks tests/unit/wallet_hostile tests/unit/wallet_restored
 check_PROGRAMS += $(WALLET_TESTS)
 TESTS += $(WALLET_TESTS)
 WALLET_BENCH = tests/unit/wallet_bench.c tests/unit/wallet_bench.h \
@@ -32,4 +33,10 @@ tests_unit_wallet_audit_SOURCES = tests/unit/wallet_audit.c $(WALLET_BENCH)
 tests_unit_wallet_audit_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_refund_SOURCES = tests/unit/wallet_refund.c $(WALLET_BENCH)
 tests_unit_wallet_refund_LDADD = $(L_wallet) $(CMOCKA_LIBS)
+tests_unit_wallet_checks_SOURCES = tests/unit/wallet_checks.c $(WALLET_BENCH)
+tests_unit_wallet_checks_LDADD = $(L_wallet) $(CMOCKA_LIBS)
+tests_unit_wallet_hostile_SOURCES = tests/unit/wallet_hostile.c $(WALLET_BENCH)
+tests_unit_wallet_hostile_LDADD = $(L_wallet) $(CMOCKA_LIBS)
+tests_unit_wallet_restored_SOURCES = tests/unit/wallet_restored.c $(WALLET_BENCH)
+tests_unit_wallet_restored_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 endif

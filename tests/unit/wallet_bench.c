@@ -5,8 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "wallet/audit.h"
 
@@ -150,8 +154,76 @@ struct bench *bench_new(enum bench_side side, uint32_t ppk)
 	must(loop_new(&b->loop, &e), &e);
 	must(ws_context_new(&b->ws, b->loop, &e), &e);
 	b->sim = sim_new(b->ws, ppk);
+	b->screen = -1;
 	bench_open(b);
 	return b;
+}
+
+void bench_listen(struct bench *b)
+{
+	b->log = memfd_create("log", MFD_CLOEXEC);
+	b->screen = dup(STDERR_FILENO);
+	assert(b->log >= 0 && b->screen >= 0 && dup2(b->log, STDERR_FILENO) >= 0);
+}
+
+static void read_log(struct bench *b, struct buf *all)
+{
+	auto_free char *path = mem_printf("/proc/self/fd/%d", b->log);
+
+	assert(fs_read(all, path, NULL) >= 0);
+}
+
+unsigned bench_alarms(struct bench *b)
+{
+	auto_buf struct buf all = BUF(1 << 20);
+	unsigned n = 0;
+	const char *at;
+
+	read_log(b, &all);
+	buf_byte(&all, '\0');
+	for (at = strstr((char *)all.p, " broken: "); at; at = strstr(at + 1, " broken: "))
+		n++;
+	return n;
+}
+
+static void bench_unlisten(struct bench *b)
+{
+	auto_buf struct buf all = BUF(1 << 20);
+
+	if (b->screen < 0)
+		return;
+	assert(dup2(b->screen, STDERR_FILENO) >= 0);
+	read_log(b, &all);
+	fprintf(stderr, "%.*s", (int)all.n, (char *)all.p);
+	close(b->screen);
+	close(b->log);
+	b->screen = -1;
+}
+
+static int64_t ahead_ms(struct bench *b, clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000 + b->ahead_ms;
+}
+
+static int64_t wall_ahead(void *ctx)
+{
+	return ahead_ms(ctx, CLOCK_REALTIME);
+}
+
+static int64_t mono_ahead(void *ctx)
+{
+	return ahead_ms(ctx, CLOCK_BOOTTIME);
+}
+
+void bench_later(struct bench *b, int64_t seconds)
+{
+	const struct clock_source source = {wall_ahead, mono_ahead, b};
+
+	b->ahead_ms += seconds * 1000;
+	clock_replace(&source);
 }
 
 void bench_free(struct bench *b)
@@ -159,6 +231,8 @@ void bench_free(struct bench *b)
 	char other[80];
 
 	bench_close(b);
+	clock_replace(NULL);
+	bench_unlisten(b);
 	sim_free(b->sim);
 	ws_context_free(b->ws);
 	loop_free(b->loop);
@@ -249,6 +323,21 @@ enum wallet_code bench_check(struct bench *b, const char *token, struct wallet_p
 	if (out)
 		*out = steal(&p);
 	return v.code;
+}
+
+int bench_release(struct bench *b, const char *token, struct wallet_release *r)
+{
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+	int rc;
+
+	must(db_begin(&tx, b->db, &e), &e);
+	rc = wallet_release(tx, b->w, str_of(token), r, &e);
+	if (rc > 0)
+		return rc;
+	must(rc, &e);
+	must(db_commit(&tx, &e), &e);
+	return 0;
 }
 
 int64_t bench_claim(struct bench *b, const char *token, int64_t not_after)

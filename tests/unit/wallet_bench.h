@@ -39,6 +39,8 @@ struct bench {
 	struct heard heard;
 	struct told told;
 	bool timed_out;
+	int log, screen;  /* with bench_listen: what is logged, and where it went before */
+	int64_t ahead_ms; /* with bench_later: of the system's clock */
 };
 
 enum bench_side { BENCH_SELLER, BENCH_BUYER };
@@ -53,11 +55,18 @@ void bench_open(struct bench *b);
 /* Turn the loop until a plan closes, a job ends, or ms are over. */
 void bench_run(struct bench *b, int64_t ms);
 void bench_ready(struct bench *b); /* wallet_refresh */
+/* From now on count what is logged for the operator to act on at once. */
+void bench_listen(struct bench *b);
+unsigned bench_alarms(struct bench *b);
+/* All clocks jump. */
+void bench_later(struct bench *b, int64_t seconds);
 void bench_job(void *ctx, const struct wallet_news *n);
 
 /* Seller: what wallet_check says, claim with a commit, and the plan. */
 struct lock bench_lock(struct bench *b);
 enum wallet_code bench_check(struct bench *b, const char *token, struct wallet_payment **out);
+/* The commit of a release: 0 or the named outcome. */
+int bench_release(struct bench *b, const char *token, struct wallet_release *r);
 int64_t bench_claim(struct bench *b, const char *token, int64_t not_after);
 uint64_t bench_available(struct bench *b);
 void bench_audit(struct bench *b); /* aborts where the books break */

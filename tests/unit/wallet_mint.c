@@ -418,9 +418,9 @@ static void post_states(struct sim *s, struct http_req *r)
 		in = find_input(s, bytes);
 		buf_printf(&b, "%s{\"Y\":\"%.*s\",\"state\":\"%s\"", b.p[b.n - 1] == '[' ? "" : ",",
 			   (int)text.n, text.p,
-			   !in		 ? "UNSPENT"
-			   : in->pending ? "PENDING"
-					 : "SPENT");
+			   !in || s->denies ? "UNSPENT"
+			   : in->pending    ? "PENDING"
+					    : "SPENT");
 		if (in && in->witness) {
 			buf_puts(&b, ",\"witness\":");
 			buf_json(&b, str_of(in->witness));

@@ -48,6 +48,7 @@ struct sim {
 	struct keyset *keyset;
 	struct keyset *old; /* inactive after sim_rotate; NULL: none */
 	enum sim_fault fault;
+	bool denies;		     /* says of every proof that it is unspent */
 	bool stubborn;		     /* refuses every swap */
 	enum keyset_version version; /* of the keysets that are made from now on */
 	unsigned without;	     /* this NUT is not announced; 0: all are */
