@@ -4,7 +4,7 @@
 #include <string.h>
 
 static const char charset[] = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
-enum { HRP_MAX = 16, CHECK_LEN = 6 };
+enum { HRP_MAX = 16, HRP_WORDS_MAX = 32, CHECK_LEN = 6 };
 
 static uint32_t final_constant(enum bech32_kind kind)
 {
@@ -58,13 +58,13 @@ static bool case_ok(struct str s)
 }
 
 /* Length of the human-readable part: up to the last '1'. 0 where there is none that may be. */
-static size_t hrp_length(struct str s)
+static size_t hrp_length(struct str s, size_t max)
 {
 	size_t n = s.n;
 
 	while (n && s.p[n - 1] != '1')
 		n--;
-	return n >= 2 && n - 1 <= HRP_MAX && s.n - n >= CHECK_LEN ? n - 1 : 0;
+	return n >= 2 && n - 1 <= max && s.n - n >= CHECK_LEN ? n - 1 : 0;
 }
 
 /* Collects groups of five bits into bytes. */
@@ -106,7 +106,7 @@ int bech32_decode(char hrp[static 17], struct buf *out, enum bech32_kind kind, s
 
 	if (s.n > BECH32_MAX)
 		return err_set(e, ERRK_LIMIT, "bech32: too long");
-	n = hrp_length(s);
+	n = hrp_length(s, HRP_MAX);
 	if (n == 0 || !case_ok(s))
 		return err_set(e, ERRK_INPUT, "not a bech32 string");
 	for (i = 0; i < n; i++)
@@ -161,6 +161,53 @@ int bech32_encode(struct buf *out, const char *hrp, enum bech32_kind kind, const
 		check = polymod_step(check, 0);
 	check ^= final_constant(kind);
 	for (i = 0; i < CHECK_LEN; i++)
+		buf_byte(out, (uint8_t)charset[check >> (25 - 5 * i) & 31]);
+	return buf_check(out, "bech32", e);
+}
+
+/* --- groups of five bits as they are --- */
+
+int bech32_decode_words(char hrp[static 33], struct buf *words, struct str s, struct err *e)
+{
+	size_t n = s.n <= BECH32_MAX ? hrp_length(s, HRP_WORDS_MAX) : 0;
+	uint32_t check;
+
+	if (n == 0 || !case_ok(s))
+		return err_set(e, ERRK_INPUT, "not a bech32 string");
+	for (size_t i = 0; i < n; i++)
+		hrp[i] = to_lower(s.p[i]);
+	hrp[n] = '\0';
+	check = polymod_hrp(hrp);
+	for (size_t i = n + 1; i < s.n; i++) {
+		const char *at = strchr(charset, to_lower(s.p[i]));
+
+		if (!at)
+			return err_set(e, ERRK_INPUT, "bech32: bad character");
+		check = polymod_step(check, (uint8_t)(at - charset));
+		if (i + CHECK_LEN < s.n)
+			buf_byte(words, (uint8_t)(at - charset));
+	}
+	if (check != final_constant(BECH32))
+		return err_set(e, ERRK_INPUT, "bech32: wrong checksum");
+	return buf_check(words, "bech32", e);
+}
+
+int bech32_encode_words(struct buf *out, const char *hrp, struct str words, struct err *e)
+{
+	size_t len = strlen(hrp);
+	uint32_t check;
+
+	if (len == 0 || len > HRP_WORDS_MAX || len + 1 + words.n + CHECK_LEN > BECH32_MAX)
+		return err_set(e, ERRK_LIMIT, "bech32: too long");
+	check = polymod_hrp(hrp);
+	buf_puts(out, hrp);
+	buf_byte(out, '1');
+	for (size_t i = 0; i < words.n; i++)
+		put_group(out, &check, (uint8_t)words.p[i] & 31);
+	for (int i = 0; i < CHECK_LEN; i++)
+		check = polymod_step(check, 0);
+	check ^= final_constant(BECH32);
+	for (int i = 0; i < CHECK_LEN; i++)
 		buf_byte(out, (uint8_t)charset[check >> (25 - 5 * i) & 31]);
 	return buf_check(out, "bech32", e);
 }

@@ -28,5 +28,10 @@ int bech32_decode(char hrp[static 17], struct buf *out, enum bech32_kind kind, s
 		  struct err *e) MUST_CHECK;
 int bech32_encode(struct buf *out, const char *hrp, enum bech32_kind kind, const void *p, size_t n,
 		  struct err *e) MUST_CHECK;
+/* The five-bit groups as they are, one a byte, as BOLT11 wants them; hrp at most 32 + NUL. */
+int bech32_decode_words(char hrp[static 33], struct buf *words, struct str s,
+			struct err *e) MUST_CHECK;
+int bech32_encode_words(struct buf *out, const char *hrp, struct str words,
+			struct err *e) MUST_CHECK;
 
 #endif

@@ -35,6 +35,11 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(REFUND_PLANNED, COMMIT, "a refund's proofs are reserved and its swap is stored")         \
 	X(REFUND_MADE, COMMIT, "the refund's token is stored")                                     \
 	X(REFUND_TAKEN, COMMIT, "the refund was spent by its owner and is forgotten")              \
+	X(MELT_PLANNED, COMMIT, "a payment is stored with its inputs and the exact request")       \
+	X(MELT_SENT, WIRE, "the payment request is about to leave")                                \
+	X(MELT_ANSWERED, WIRE, "the mint's answer to it was read")                                 \
+	X(MELT_SETTLED, COMMIT, "what was paid and what came back are stored")                     \
+	X(TOKEN_STORED, COMMIT, "proofs of ours became an outgoing token without a swap")          \
 	/* buyer */                                                                                \
 	X(ORDER_STORED, COMMIT, "request and token are stored before they are sent")               \
 	X(ORDER_SENT, WIRE, "a relay accepted the request")                                        \

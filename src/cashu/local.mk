@@ -3,6 +3,7 @@ src_cashu_libleased_cashu_a_SOURCES = \
 	src/cashu/cbor.c src/cashu/cbor.h \
 	src/cashu/derive.c src/cashu/derive.h \
 	src/cashu/dhke.c src/cashu/dhke.h \
+	src/cashu/invoice.c src/cashu/invoice.h \
 	src/cashu/keyset.c src/cashu/keyset.h \
 	src/cashu/lock.c src/cashu/lock.h \
 	src/cashu/mint.c src/cashu/mint.h \

@@ -5,6 +5,7 @@
 #include <secp256k1.h>
 #include <secp256k1_ecdh.h>
 #include <secp256k1_extrakeys.h>
+#include <secp256k1_recovery.h>
 #include <secp256k1_schnorrsig.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,17 @@ bool schnorr_verify(const uint8_t sig[static 64], const void *msg, size_t n, con
 
 	return secp256k1_xonly_pubkey_parse(context(), &key, p->b) &&
 	       secp256k1_schnorrsig_verify(context(), sig, msg, n, &key);
+}
+
+void ecdsa_sign(uint8_t sig[static 65], const uint8_t hash[static 32], const struct secret *k)
+{
+	secp256k1_ecdsa_recoverable_signature s;
+	int id;
+
+	if (!secp256k1_ecdsa_sign_recoverable(context(), &s, hash, k->b, NULL, NULL) ||
+	    !secp256k1_ecdsa_recoverable_signature_serialize_compact(context(), sig, &id, &s))
+		abort(); /* the key is not a valid scalar: our bug */
+	sig[64] = (uint8_t)id;
 }
 
 bool ecdh_x(uint8_t out[static 32], const struct pubkey *p, const struct secret *k)

@@ -62,6 +62,8 @@ void schnorr_sign_aux(uint8_t sig[static 64], const void *msg, size_t n, const s
 		      const uint8_t aux[static 32]);
 bool schnorr_verify(const uint8_t sig[static 64], const void *msg, size_t n,
 		    const struct pubkey *p);
+/* ECDSA with a recovery id behind it, as Lightning invoices are signed. */
+void ecdsa_sign(uint8_t sig[static 65], const uint8_t hash[static 32], const struct secret *k);
 /* Raw x coordinate of k·P(even), unhashed: NIP-04 and NIP-44. */
 bool ecdh_x(uint8_t out[static 32], const struct pubkey *p, const struct secret *k) MUST_CHECK;
 

@@ -111,6 +111,8 @@ static int sign_refund(struct job *j, struct proofs *list, const struct lock *lo
 	auto_secret struct secret k;
 	uint8_t sig[64];
 
+	if (!lock->has_refund)
+		return err_set(e, ERRK_STATE, "it is locked to somebody else for ever");
 	if (clock_wall() <= lock->locktime)
 		return err_set(e, ERRK_STATE, "locked for another %lld s",
 			       (long long)(lock->locktime - clock_wall() + 1));
@@ -129,12 +131,26 @@ static int sign_refund(struct job *j, struct proofs *list, const struct lock *lo
 	return 0;
 }
 
+static int return_sign(struct job *j, struct proofs *list, struct err *e)
+{
+	struct sat amount;
+	struct lock lock;
+
+	switch (out_lock(&lock, &amount, j->w, j->token_out, e)) {
+	case 0:
+		return j->release ? sign_released(j, list, &lock, e)
+				  : sign_refund(j, list, &lock, e);
+	case OUT_UNLOCKED:
+		return 0;
+	default:
+		return -1;
+	}
+}
+
 static void return_step(struct job *j)
 {
 	AUTO(token_free) struct cashu_token *t = NULL;
 	struct wallet_out o;
-	struct sat amount;
-	struct lock lock;
 	struct err e;
 
 	if (out_load(j, &o, &t, &e) < 0) {
@@ -143,10 +159,7 @@ static void return_step(struct job *j)
 	}
 	if (!job_ready(j, return_step))
 		return;
-	if (back_ids(&t->proofs, j->mint, &e) < 0 ||
-	    out_lock(&lock, &amount, j->w, j->token_out, &e) < 0 ||
-	    (j->release ? sign_released(j, &t->proofs, &lock, &e)
-			: sign_refund(j, &t->proofs, &lock, &e)) < 0)
+	if (back_ids(&t->proofs, j->mint, &e) < 0 || return_sign(j, &t->proofs, &e) < 0)
 		job_fail(j, &e);
 	else
 		back_go(j, &t->proofs);

@@ -131,7 +131,26 @@ void job_rejected(struct job *j, const struct plan *p)
 		[WALLET_REJECT_BLOCKED] = "the mint says that it was done, but not for us",
 	};
 
+	if (p->why[0] && p->pub.reason == WALLET_REJECT_REFUSED) {
+		struct err e;
+
+		err_set(&e, ERRK_PEER, "%s; nothing was spent: %s", p->mint->url, p->why);
+		job_fail(j, &e);
+		return;
+	}
 	job_fail_msg(j, ERRK_PEER, words[p->pub.reason]);
+}
+
+#define CHANGE_WAIT_MS 60000
+
+bool job_may_wait(struct job *j, struct sat needed)
+{
+	struct wallet_balance b;
+	struct sat sum;
+
+	return clock_mono_ms() - j->started_ms < CHANGE_WAIT_MS &&
+	       wallet_balance(j->w, j->mint->url, &b, NULL) == 0 && !sat_is_zero(b.reserved) &&
+	       sat_add(&sum, b.available, b.reserved) && sat_cmp(sum, needed) > 0;
 }
 
 /* --- plans --- */
@@ -143,6 +162,16 @@ void job_run(struct job *j, int64_t plan, void (*closed)(struct job *j, const st
 	j->plan = plan;
 	j->closed = closed;
 	if (run_start(j->w, plan, RUN_POST, &e) < 0)
+		job_fail(j, &e);
+}
+
+void job_join(struct job *j, int64_t plan, void (*closed)(struct job *j, const struct plan *p))
+{
+	struct err e;
+
+	j->plan = plan;
+	j->closed = closed;
+	if (run_start(j->w, plan, RUN_ASK, &e) < 0)
 		job_fail(j, &e);
 }
 

@@ -22,7 +22,8 @@ struct job {
 	int64_t started_ms;
 
 	/* send */
-	struct sat net;
+	enum wallet_out_kind kind;
+	struct sat net; /* kind ORDER: what is left to the receiver; else the face value */
 	struct lock lock;
 	char ref[WALLET_REF_MAX + 1];
 	/* send, return, state */
@@ -53,6 +54,10 @@ void job_fail(struct job *j, const struct err *error);
 void job_fail_msg(struct job *j, enum err_kind kind, const char *msg);
 /* Its plan is stored: run it; `closed` is called when that ends. */
 void job_run(struct job *j, int64_t plan, void (*closed)(struct job *j, const struct plan *p));
+/* The same for one that an earlier process left: the mint is asked first. */
+void job_join(struct job *j, int64_t plan, void (*closed)(struct job *j, const struct plan *p));
+/* Is there money on its way back to this mint's balance that would be enough? */
+bool job_may_wait(struct job *j, struct sat needed);
 /* Keysets at hand, and counters looked past? Otherwise asks and calls `step` again; false: wait. */
 bool job_ready(struct job *j, void (*step)(struct job *j));
 void job_refresh(struct job *j, void (*step)(struct job *j));
@@ -76,6 +81,10 @@ int select_proofs(struct chosen *out, struct tx *tx, const struct wmint *m, stru
 /* The same, but worth `need` before that fee: a refund's is paid out of the refund. */
 int select_proofs_gross(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
 			struct err *e) MUST_CHECK;
+/* The same with a sum of exactly `need` and no fee (nothing is swapped), DLEQ proofs included;
+ * SELECT_POOR: no such set is at hand. */
+int select_exact(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
+		 struct err *e) MUST_CHECK;
 int select_reserve(struct tx *tx, const struct chosen *c, int64_t plan, struct err *e) MUST_CHECK;
 
 /* --- fund.c --- */

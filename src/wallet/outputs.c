@@ -45,7 +45,10 @@ int output_locked(struct outputs *outs, const struct lock *lock, const struct bl
 	auto_buf struct buf text = BUF(LOCK_SECRET_MAX);
 	struct output *o;
 
-	lock_write(&text, lock, d->secret.b);
+	if (lock)
+		lock_write(&text, lock, d->secret.b);
+	else
+		buf_hex(&text, d->secret.b, sizeof(d->secret.b));
 	if (buf_check(&text, "lock", e) < 0)
 		return -1;
 	o = outputs_push(outs);
@@ -140,6 +143,10 @@ int outputs_make(struct planned *p, struct tx *tx, const struct wallet *w,
 
 	if ((n == 0 && !sat_is_zero(wish->ours)) || (m == 0 && !sat_is_zero(wish->theirs)))
 		return err_set(e, ERRK_PEER, "the mint's keyset lacks a power of two");
+	if (wish->blanks + n > 64)
+		return err_set(e, ERRK_LIMIT, "too many outputs");
+	for (size_t i = 0; i < wish->blanks; i++)
+		ours[n++] = SAT(0);
 	if (n > 0 && counter_take(&first, tx, &wish->keyset->id, n, e) < 0)
 		return err_wrap(e, "counter");
 

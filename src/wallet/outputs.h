@@ -26,10 +26,11 @@ void planned_free(struct planned *p);
 struct output_wish {
 	const struct keyset *keyset;
 	struct sat ours;	 /* for the wallet; may be 0 */
-	struct sat theirs;	 /* locked to `lock`; may be 0 */
-	const struct lock *lock; /* NULL with theirs == 0 */
+	struct sat theirs;	 /* for the outgoing token; may be 0 */
+	const struct lock *lock; /* of theirs; NULL: plain */
 	/* NULL: their secrets are random; else they follow from it (index counts from 0) */
 	const struct refund_path *refund;
+	size_t blanks; /* outputs without an amount (NUT-08) */
 };
 /* Advances the counter in this transaction. */
 int outputs_make(struct planned *p, struct tx *tx, const struct wallet *w,

@@ -28,7 +28,7 @@ int out_token(struct tx *tx, int64_t token_out, struct str token, struct err *e)
 	return tx_run(s, NULL, e);
 }
 
-#define OUT_COLUMNS "id, state, ref, mint, amount, locktime, created, refund_key, token"
+#define OUT_COLUMNS "id, state, ref, mint, amount, locktime, created, refund_key, token, kind"
 
 static int name_copy(char *to, size_t size, struct str from, struct err *e)
 {
@@ -45,7 +45,8 @@ static int out_of_row(struct wallet_out *o, struct wallet_out_names *names, stru
 	struct wmint *m = mint_by_id(w, db_i64(s, 3));
 	struct str key = db_blob(s, 7);
 
-	if (!m || key.n != sizeof(o->refund_key) || !sat_make(&o->amount, (uint64_t)db_i64(s, 4)))
+	if (!m || (key.n > 0 && key.n != sizeof(o->refund_key)) ||
+	    !sat_make(&o->amount, (uint64_t)db_i64(s, 4)))
 		return err_set(e, ERRK_STATE, "outgoing token is damaged");
 	if (name_copy(names->ref, sizeof(names->ref), db_text(s, 2), e) < 0 ||
 	    name_copy(names->mint, sizeof(names->mint), str_of(m->url), e) < 0)
@@ -56,7 +57,10 @@ static int out_of_row(struct wallet_out *o, struct wallet_out_names *names, stru
 	o->mint = names->mint;
 	o->locktime = db_i64(s, 5);
 	o->created = db_i64(s, 6);
-	memcpy(o->refund_key, key.p, key.n);
+	memset(o->refund_key, 0, sizeof(o->refund_key));
+	if (key.n > 0)
+		memcpy(o->refund_key, key.p, key.n);
+	o->kind = (enum wallet_out_kind)db_i64(s, 9);
 	return 0;
 }
 
@@ -113,13 +117,16 @@ int out_lock(struct lock *lock, struct sat *amount, struct wallet *w, int64_t to
 		return err_set(e, ERRK_STATE, "no outgoing token %lld", (long long)token_out);
 	key = db_blob(s, 0);
 	refund = db_blob(s, 1);
-	if (key.n != sizeof(lock->key.b) || refund.n != sizeof(lock->refund.b) ||
-	    !sat_make(amount, (uint64_t)db_i64(s, 3)))
+	if (!sat_make(amount, (uint64_t)db_i64(s, 3)))
+		return err_set(e, ERRK_STATE, "outgoing token is damaged");
+	if (key.n == 0)
+		return OUT_UNLOCKED;
+	*lock = (struct lock){.has_refund = refund.n > 0, .locktime = db_i64(s, 2)};
+	if (key.n != sizeof(lock->key.b) || (refund.n > 0 && refund.n != sizeof(lock->refund.b)))
 		return err_set(e, ERRK_STATE, "outgoing token is damaged");
 	memcpy(lock->key.b, key.p, key.n);
-	memcpy(lock->refund.b, refund.p, refund.n);
-	lock->has_refund = true;
-	lock->locktime = db_i64(s, 2);
+	if (lock->has_refund)
+		memcpy(lock->refund.b, refund.p, refund.n);
 	return 0;
 }
 
@@ -128,7 +135,8 @@ int wallet_out_taken(struct tx *tx, int64_t token_out, struct err *e)
 	struct stmt *s = tx_write(tx, "UPDATE token_out SET state = ?1, token = NULL"
 				      " WHERE id = ?2 AND state IN (?3, ?4)"
 				      " RETURNING amount, ref,"
-				      " (SELECT url FROM mint WHERE mint.id = token_out.mint)");
+				      " (SELECT url FROM mint WHERE mint.id = token_out.mint),"
+				      " kind");
 	struct ledger_posting l = {.from = LEDGER_OUT, .to = LEDGER_SPENT};
 	auto_free char *ref = NULL, *mint = NULL;
 	struct sat amount;
@@ -142,6 +150,8 @@ int wallet_out_taken(struct tx *tx, int64_t token_out, struct err *e)
 	if (rc == DB_ROW) {
 		ref = mem_strndup(db_text(s, 1).p, db_text(s, 1).n);
 		mint = mem_strndup(db_text(s, 2).p, db_text(s, 2).n);
+		if (db_i64(s, 3) != WALLET_OUT_ORDER)
+			l.to = LEDGER_OUTSIDE;
 		if (!sat_make(&amount, (uint64_t)db_i64(s, 0)) || !msat_of_sat(&l.amount, amount))
 			rc = err_set(e, ERRK_STATE, "outgoing token is damaged");
 	}

@@ -24,7 +24,11 @@ struct plan {
 	bool has_lock_key;
 	struct lock_key lock_key; /* inputs are locked to this key of ours */
 	struct buf body;
-	int64_t quote; /* row; 0: none */
+	int64_t quote;			   /* row; 0: none */
+	int64_t payout;			   /* row of a Lightning payment; 0: none */
+	char melt[CASHU_QUOTE_ID_MAX + 1]; /* with payout: the mint's name for it */
+	struct sat reserve;		   /* with payout: for fees, may come back */
+	char why[160];			   /* of a rejection: the mint's words; "" */
 	struct owner owner;
 	struct y_bytes *ys; /* inputs */
 	size_t nys;
@@ -76,6 +80,8 @@ struct run {
 	struct y_bytes *made;	/* Ys of the proofs that these make */
 	bool legacy;		/* NUT-20 in the old format */
 	struct mint_fault last;
+	enum melt_state melt; /* of the quote, as the mint said last */
+	char preimage[129];
 };
 
 enum run_start { RUN_POST, RUN_ASK };
@@ -92,11 +98,21 @@ void run_fault(struct run *r, const struct mint_fault *f, const char *what,
 	       void (*fn)(struct run *r));
 struct blinded *run_asked(const struct run *r); /* the caller frees */
 
+/* --- melt.c: a plan that pays an invoice --- */
+
+void melt_post(struct run *r);
+void melt_ask(struct run *r);
+/* The states of the inputs were asked for, after the quote's. */
+void melt_states(struct run *r, size_t pending, size_t spent);
+/* How many blank outputs bring back up to `over` (NUT-08). */
+size_t melt_blanks(struct sat over);
+
 /* --- recover.c --- */
 
 void recover_states(void *ctx, struct y_states *s, const struct mint_fault *f);
 void recover_quote(void *ctx, struct mint_quote *q, const struct mint_fault *f);
 bool plan_expired(const struct plan *p);
+void recover_reject(struct run *r, enum wallet_reject reason);
 
 /* --- replace.c --- */
 
@@ -117,8 +133,37 @@ int settle_unblind(struct proofs *out, const struct plan *p, const struct blind_
 int proof_known(struct wallet *w, const uint8_t y[static 33],
 		struct err *e) MUST_CHECK; /* 1: yes */
 
+/* --- payouts.c --- */
+
+struct payout {
+	int64_t id;
+	struct wmint *mint;
+	char ref[WALLET_REF_MAX + 1];
+	char invoice[CASHU_INVOICE_MAX + 1];
+	char quote[CASHU_QUOTE_ID_MAX + 1];
+	uint8_t hash[32];
+	struct sat amount, reserve, cost;
+	char preimage[129];
+	int state; /* enum wallet_payout_state */
+	int64_t created, closed;
+};
+/* DB_CONFLICT: this invoice or this ref is being paid or was. */
+int payout_insert(struct tx *tx, struct payout *o, struct err *e) MUST_CHECK;
+/* One that did not fail, of this hash or (where it is not "") this ref. PLAN_NONE. */
+int payout_find(struct payout *out, struct wallet *w, const uint8_t *hash, const char *ref,
+		struct err *e) MUST_CHECK;
+int payout_paid(struct tx *tx, int64_t id, struct sat cost, const char *preimage,
+		struct err *e) MUST_CHECK;
+int payout_failed(struct tx *tx, int64_t id, struct err *e) MUST_CHECK;
+/* Is this invoice being paid, or was it, by this wallet? */
+bool payout_of_invoice(struct wallet *w, const char *invoice);
+/* Does the mint still hold so much when what is open and owed stays? */
+enum { LEAVE_NOT = 1 };
+int leave_may(struct tx *tx, const struct wmint *m, struct sat most, struct err *e) MUST_CHECK;
+
 /* --- outs.c: outgoing tokens --- */
 
+enum { OUT_UNLOCKED = 1 };
 int out_lock(struct lock *lock, struct sat *amount, struct wallet *w, int64_t token_out,
 	     struct err *e) MUST_CHECK;
 /* A fresh key for a lock of ours; its secret follows from the seed. */

@@ -35,7 +35,10 @@ int plan_body(struct plan *p, const struct proofs *inputs, struct err *e)
 {
 	buf_free(&p->body);
 	p->body = BUF(CASHU_BODY_MAX);
-	cashu_swap_body(&p->body, inputs, &p->planned.outs);
+	if (p->pub.kind == WALLET_PLAN_MELT)
+		cashu_melt_body(&p->body, str_of(p->melt), inputs, &p->planned.outs);
+	else
+		cashu_swap_body(&p->body, inputs, &p->planned.outs);
 	return buf_check(&p->body, "swap", e);
 }
 
@@ -43,9 +46,9 @@ static int plan_insert(struct tx *tx, struct wallet *w, struct plan *p, struct e
 {
 	struct stmt *s = tx_write(
 		tx, "INSERT INTO plan (kind, state, mint, keyset, ref, gross, fee, net, not_after,"
-		    " lock_key, body, token_out, quote, owner_pid, owner_start, created)"
-		    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0), nullif(?, 0),"
-		    " ?, ?, ?)");
+		    " lock_key, body, token_out, quote, owner_pid, owner_start, created,"
+		    " payout) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, nullif(?, 0),"
+		    " nullif(?, 0), ?, ?, ?, nullif(?, 0))");
 
 	db_bind_i64(s, 1, p->pub.kind);
 	db_bind_i64(s, 2, PLAN_OPEN);
@@ -64,6 +67,7 @@ static int plan_insert(struct tx *tx, struct wallet *w, struct plan *p, struct e
 	db_bind_i64(s, 14, w->self.pid);
 	db_bind_i64(s, 15, w->self.start);
 	db_bind_i64(s, 16, clock_wall());
+	db_bind_i64(s, 17, p->payout);
 	if (tx_run(s, NULL, e) < 0)
 		return -1;
 	p->pub.id = tx_last_id(tx);
@@ -205,6 +209,7 @@ static int plan_of_row(struct plan *p, struct wallet *w, struct stmt *s, struct 
 	p->quote = db_i64(s, 12);
 	p->pub.reason = (enum wallet_reject)db_i64(s, 13);
 	p->owner = (struct owner){db_i64(s, 14), db_i64(s, 15)};
+	p->payout = db_i64(s, 16);
 	p->body = BUF(CASHU_BODY_MAX);
 	return db_is_null(s, 10) ? 0 : db_secret(&p->body, s, 10, "plan.body", e);
 }
@@ -270,13 +275,32 @@ static int inputs_load(struct plan *p, struct wallet *w, struct err *e)
 	return rc;
 }
 
+static int melt_load(struct plan *p, struct wallet *w, struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(w->db, "SELECT quote, reserve FROM payout WHERE id = ?");
+	struct str quote;
+
+	if (p->payout == 0)
+		return 0;
+	db_bind_i64(s, 1, p->payout);
+	if (db_step(s, e) != DB_ROW)
+		return err_set(e, ERRK_STATE, "plan %lld has no payment", (long long)p->pub.id);
+	quote = db_text(s, 0);
+	if (quote.n >= sizeof(p->melt) || !sat_make(&p->reserve, (uint64_t)db_i64(s, 1)))
+		return err_set(e, ERRK_STATE, "plan %lld: its payment is damaged",
+			       (long long)p->pub.id);
+	memcpy(p->melt, quote.p, quote.n);
+	return 0;
+}
+
 int plan_load(struct plan **out, struct wallet *w, int64_t id, struct err *e)
 {
 	AUTO(plan_free) struct plan *p = mem_zero(sizeof(*p));
 	auto_stmt struct stmt *s =
 		db_query(w->db, "SELECT kind, state, mint, keyset, ref, gross, fee, net, not_after,"
-				" lock_key, body, token_out, quote, reason, owner_pid, owner_start"
-				" FROM plan WHERE id = ?");
+				" lock_key, body, token_out, quote, reason, owner_pid, owner_start,"
+				" payout FROM plan WHERE id = ?");
 	int rc;
 
 	p->pub.id = id;
@@ -286,7 +310,8 @@ int plan_load(struct plan **out, struct wallet *w, int64_t id, struct err *e)
 		return -1;
 	if (rc == 0)
 		return PLAN_NONE;
-	if (plan_of_row(p, w, s, e) < 0 || outputs_load(p, w, e) < 0 || inputs_load(p, w, e) < 0)
+	if (plan_of_row(p, w, s, e) < 0 || outputs_load(p, w, e) < 0 || inputs_load(p, w, e) < 0 ||
+	    melt_load(p, w, e) < 0)
 		return -1;
 	*out = steal(&p);
 	return 0;

@@ -54,7 +54,7 @@ void wallet_send_locked(struct wallet *w, const struct wallet_send *s, wallet_jo
  */
 void wallet_release_redeem(struct wallet *w, int64_t token_out, const struct wallet_release *r,
 			   wallet_job_fn *fn, void *ctx);
-/* The same with the refund key, after the locktime. */
+/* The same with the refund key, after the locktime; a plain one at any time. */
 void wallet_reclaim(struct wallet *w, int64_t token_out, wallet_job_fn *fn, void *ctx);
 /* Swap somebody's token into this wallet (plain, or locked to a refund key of ours). DONE: amount.
  */
@@ -69,19 +69,26 @@ enum wallet_out_state {
 	WALLET_OUT_FAILED,     /* was never made */
 };
 
+enum wallet_out_kind {
+	WALLET_OUT_ORDER = 1, /* locked to a provider, for a lease */
+	WALLET_OUT_PLAIN,     /* whoever has it spends it */
+	WALLET_OUT_LOCKED, /* to somebody's key; ours again after the locktime, if there is one */
+};
+
 struct wallet_out {
 	int64_t id;
 	enum wallet_out_state state;
+	enum wallet_out_kind kind;
 	const char *ref, *mint;
 	struct sat amount;
 	int64_t locktime, created;
-	uint8_t refund_key[33]; /* ours, as it stands in the lock; goes into the request */
+	uint8_t refund_key[33]; /* ours, as it stands in the lock; zeros: none */
 };
 
 /* Ask the mint. DONE: text is "unspent", "pending" or "spent" (any proof spent). A spent one that
  * is not being returned becomes TAKEN. */
 void wallet_token_state(struct wallet *w, int64_t token_out, wallet_job_fn *fn, void *ctx);
-/* The provider said that it has it: books the money as spent. */
+/* The receiver has it: books the money as spent, or as gone where it was no order. */
 int wallet_out_taken(struct tx *tx, int64_t token_out, struct err *e) MUST_CHECK;
 
 enum { WALLET_NO_SUCH = 1 };

@@ -17,7 +17,7 @@
 #define LOOK_AGAIN_MS 3000
 #define EMPTY_MAX     2
 
-static void recover_reject(struct run *r, enum wallet_reject reason)
+void recover_reject(struct run *r, enum wallet_reject reason)
 {
 	struct err e;
 
@@ -227,7 +227,9 @@ void recover_states(void *ctx, struct y_states *s, const struct mint_fault *f)
 			r->witness_at = i;
 		}
 	}
-	if (pending > 0)
+	if (r->p->pub.kind == WALLET_PLAN_MELT)
+		melt_states(r, pending, spent);
+	else if (pending > 0)
 		run_retry(r, "the mint holds the inputs as pending", run_ask);
 	else if (spent > 0)
 		recover_restore(r);

@@ -19,6 +19,18 @@ static void replace_give_up(struct run *r, enum wallet_reject reason)
 	run_end(r);
 }
 
+static int replace_blanks(const struct plan *p, struct sat fee, struct output_wish *wish,
+			  struct err *e)
+{
+	struct sat over;
+
+	if (!sat_sub(&over, p->pub.gross, fee) || !sat_sub(&over, over, p->pub.net) ||
+	    sat_cmp(over, p->reserve) < 0)
+		return err_set(e, ERRK_LIMIT, "the mint's fee is more than there is");
+	wish->blanks = melt_blanks(over);
+	return 0;
+}
+
 static int replace_amounts(struct run *r, const struct proofs *inputs, struct sat *fee,
 			   struct output_wish *wish, struct err *e)
 {
@@ -27,6 +39,8 @@ static int replace_amounts(struct run *r, const struct proofs *inputs, struct sa
 
 	if (proofs_fee(fee, inputs, &p->mint->keysets, e) < 0)
 		return -1;
+	if (p->pub.kind == WALLET_PLAN_MELT)
+		return replace_blanks(p, *fee, wish, e);
 	if (!sat_sub(&left, p->pub.gross, *fee) || !sat_sub(&wish->ours, left, wish->theirs))
 		return err_set(e, ERRK_LIMIT, "the mint's fee is more than there is");
 	return 0;
@@ -74,16 +88,18 @@ static int replace_outputs(struct run *r, struct err *e)
 	if (!wish.keyset)
 		return err_set(e, ERRK_PEER, "%s has no active keyset", p->mint->url);
 	if (p->pub.kind == WALLET_PLAN_SPLIT) {
-		if (out_lock(&lock, &wish.theirs, r->w, p->pub.token_out, e) < 0)
+		int rc = out_lock(&lock, &wish.theirs, r->w, p->pub.token_out, e);
+
+		if (rc < 0)
 			return -1;
-		wish.lock = &lock;
+		wish.lock = rc == OUT_UNLOCKED ? NULL : &lock;
 	}
 	if (plan_inputs(&inputs, p, e) < 0 || replace_amounts(r, &inputs, &fee, &wish, e) < 0 ||
 	    db_begin(&tx, r->w->db, e) < 0)
 		return -1;
 	p->keyset = wish.keyset;
 	p->pub.fee = fee;
-	if (!sat_sub(&p->pub.net, p->pub.gross, fee))
+	if (p->pub.kind != WALLET_PLAN_MELT && !sat_sub(&p->pub.net, p->pub.gross, fee))
 		return err_set(e, ERRK_LIMIT, "fee");
 	if (replace_store(r, tx, &inputs, &wish, e) < 0)
 		return -1;

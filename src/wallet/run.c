@@ -216,6 +216,10 @@ void run_post(struct run *r)
 		run_ask(r);
 		return;
 	}
+	if (r->p->pub.kind == WALLET_PLAN_MELT) {
+		melt_post(r);
+		return;
+	}
 	asked = run_asked(r);
 	list = (struct blinded_list){asked, r->p->planned.outs.n};
 	if (run_must_look(r)) {
@@ -236,6 +240,10 @@ void run_ask(struct run *r)
 
 	if (mint_quiet_ms(r->w, r->p->mint) > 0) {
 		run_retry(r, "the mint limits our requests", run_ask);
+		return;
+	}
+	if (r->p->pub.kind == WALLET_PLAN_MELT) {
+		melt_ask(r);
 		return;
 	}
 	if (r->p->nys > 0) {

@@ -115,7 +115,7 @@ static const char step1[] =
 	" ref TEXT NOT NULL,"
 	" amount INTEGER NOT NULL,"
 	" state INTEGER NOT NULL,"
-	" kind INTEGER NOT NULL DEFAULT 1," /* enum out_kind */
+	" kind INTEGER NOT NULL DEFAULT 1," /* enum wallet_out_kind */
 	" lock_key BLOB,"		    /* NULL: whoever has it spends it */
 	" refund_key BLOB REFERENCES key(pub),"
 	" locktime INTEGER NOT NULL,"

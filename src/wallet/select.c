@@ -109,9 +109,27 @@ static bool candidates_few(struct candidates *list, struct sat need)
 	return true;
 }
 
+static int dleq_load(struct dleq *out, struct stmt *s, struct err *e)
+{
+	auto_buf struct buf raw = BUF(96);
+
+	if (db_is_null(s, 3))
+		return 0;
+	if (db_secret(&raw, s, 3, "proof.dleq", e) < 0)
+		return -1;
+	if (raw.n != 96)
+		return err_set(e, ERRK_STATE, "stored proof is damaged");
+	out->present = out->has_r = true;
+	memcpy(out->e, raw.p, 32);
+	memcpy(out->s, raw.p + 32, 32);
+	memcpy(out->r.b, raw.p + 64, 32);
+	return 0;
+}
+
 static int chosen_load(struct chosen *out, struct db *d, const struct candidate *c, struct err *e)
 {
-	auto_stmt struct stmt *s = db_query(d, "SELECT keyset, secret, c FROM proof WHERE y = ?");
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT keyset, secret, c, dleq FROM proof WHERE y = ?");
 	auto_buf struct buf secret = BUF(PROOF_SECRET_MAX + 1);
 	struct proof p = {.amount = c->amount};
 	struct str id, point;
@@ -126,6 +144,8 @@ static int chosen_load(struct chosen *out, struct db *d, const struct candidate 
 	if (keyset_id_from_bytes(&p.id, id.p, id.n, e) < 0)
 		return -1;
 	memcpy(p.c, point.p, point.n);
+	if (dleq_load(&p.dleq, s, e) < 0)
+		return -1;
 	p.secret = buf_steal(&secret);
 	out->ys = mem_grow(out->ys, out->proofs.n + 1, sizeof(*out->ys));
 	out->ys[out->proofs.n] = c->y;
@@ -160,6 +180,33 @@ int select_proofs_gross(struct chosen *out, struct tx *tx, const struct wmint *m
 			struct err *e)
 {
 	return select_worth(out, tx, m, need, WORTH_GROSS, e);
+}
+
+/* Powers of two: the largest that still fits, again and again, finds a sum if there is one. */
+static bool candidates_exact(struct candidates *list, struct sat need)
+{
+	for (size_t i = 0; i < list->n; i++)
+		list->v[i].taken = sat_sub(&need, need, list->v[i].amount);
+	return sat_is_zero(need);
+}
+
+int select_exact(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
+		 struct err *e)
+{
+	struct candidates list = {0};
+	int rc = candidates_load(&list, tx_db(tx), m, e);
+
+	if (rc == 0 && !candidates_exact(&list, need))
+		rc = SELECT_POOR;
+	for (size_t i = 0; rc == 0 && i < list.n; i++)
+		if (list.v[i].taken)
+			rc = chosen_load(out, tx_db(tx), &list.v[i], e);
+	for (size_t i = 0; rc == 0 && i < out->proofs.n; i++)
+		if (!out->proofs.v[i].dleq.has_r)
+			rc = SELECT_POOR; /* a receiver could not check it */
+	out->gross = need;
+	free(list.v);
+	return rc;
 }
 
 int select_reserve(struct tx *tx, const struct chosen *c, int64_t plan, struct err *e)

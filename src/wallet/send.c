@@ -1,12 +1,14 @@
-/* Send: one swap of ours makes proofs locked to a provider, of exactly the amount, and change. */
+/* Send: one swap of ours makes proofs of exactly the amount, locked to a provider or for anybody,
+ * and change. A plain token is made without a swap where the wallet has just the right proofs. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/step.h"
 #include "wallet/job.h"
+#include "wallet/leave.h"
 
-#define WAIT_MS	     60000 /* for change of another process */
-#define WAIT_STEP_MS 100
+#define WAIT_STEP_MS 100 /* for change of another process */
 #define TRIES_MAX    3
 
 static void send_step(struct job *j);
@@ -28,23 +30,34 @@ static int send_gross(struct sat *out, const struct keyset *k, struct sat net, s
 	return err_set(e, ERRK_LIMIT, "no amount of this keyset leaves so much after the fee");
 }
 
+/* A lock to somebody's key is for ever where no locktime is asked for. */
+static int send_refund(struct job *j, struct tx *tx, struct err *e)
+{
+	if (j->kind == WALLET_OUT_PLAIN || (j->kind == WALLET_OUT_LOCKED && !j->lock.locktime))
+		return 0;
+	j->lock.has_refund = true;
+	return refund_key_new(&j->lock.refund, tx, j->w, e);
+}
+
 static int send_row(struct job *j, struct tx *tx, struct sat amount, struct err *e)
 {
 	struct stmt *s;
 
-	if (refund_key_new(&j->lock.refund, tx, j->w, e) < 0)
+	if (send_refund(j, tx, e) < 0)
 		return -1;
-	j->lock.has_refund = true;
 	s = tx_write(tx, "INSERT INTO token_out (mint, ref, amount, state, lock_key, refund_key,"
-			 " locktime, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+			 " locktime, created, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	db_bind_i64(s, 1, j->mint->id);
 	db_bind_text(s, 2, str_of(j->ref));
 	db_bind_i64(s, 3, (int64_t)sat_raw(amount));
 	db_bind_i64(s, 4, WALLET_OUT_MAKING);
-	db_bind_blob(s, 5, j->lock.key.b, sizeof(j->lock.key.b));
-	db_bind_blob(s, 6, j->lock.refund.b, sizeof(j->lock.refund.b));
+	db_bind_blob(s, 5, j->kind == WALLET_OUT_PLAIN ? NULL : j->lock.key.b,
+		     j->kind == WALLET_OUT_PLAIN ? 0 : sizeof(j->lock.key.b));
+	db_bind_blob(s, 6, j->lock.has_refund ? j->lock.refund.b : NULL,
+		     j->lock.has_refund ? sizeof(j->lock.refund.b) : 0);
 	db_bind_i64(s, 7, j->lock.locktime);
 	db_bind_i64(s, 8, clock_wall());
+	db_bind_i64(s, 9, j->kind);
 	switch (tx_run(s, NULL, e)) {
 	case 0:
 		j->token_out = tx_last_id(tx);
@@ -66,7 +79,7 @@ static int send_plan(struct job *j, struct tx *tx, struct output_wish *wish,
 		return err_set(e, ERRK_LIMIT, "amount");
 	if (send_row(j, tx, wish->theirs, e) < 0)
 		return -1;
-	wish->lock = &j->lock;
+	wish->lock = j->kind == WALLET_OUT_PLAIN ? NULL : &j->lock;
 	p->pub.kind = WALLET_PLAN_SPLIT;
 	p->pub.gross = from->gross;
 	p->pub.fee = from->fee;
@@ -83,21 +96,31 @@ static int send_plan(struct job *j, struct tx *tx, struct output_wish *wish,
 	return 0;
 }
 
+/* A seller's tokens leave what it owes where it is. */
+static int send_allowed(struct job *j, struct tx *tx, struct sat amount, struct err *e)
+{
+	int rc = j->kind == WALLET_OUT_ORDER ? 0 : leave_may(tx, j->mint, amount, e);
+
+	return rc == LEAVE_NOT ? SELECT_POOR : rc;
+}
+
 /* One transaction: choose, reserve, plan. SELECT_POOR as of select_proofs. */
 static int send_store(struct job *j, struct sat *needed, int64_t *plan, struct err *e)
 {
 	auto_chosen struct chosen from = {0};
 	auto_tx struct tx *tx = NULL;
-	struct output_wish wish = {0};
+	struct output_wish wish = {.theirs = j->net};
 	int rc;
 
 	wish.keyset = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
-	if (send_gross(&wish.theirs, wish.keyset, j->net, e) < 0)
+	if (j->kind == WALLET_OUT_ORDER && send_gross(&wish.theirs, wish.keyset, j->net, e) < 0)
 		return -1;
 	*needed = wish.theirs;
 	if (db_begin(&tx, j->w->db, e) < 0)
 		return -1;
-	rc = select_proofs(&from, tx, j->mint, wish.theirs, e);
+	rc = send_allowed(j, tx, wish.theirs, e);
+	if (rc == 0)
+		rc = select_proofs(&from, tx, j->mint, wish.theirs, e);
 	if (rc != 0)
 		return rc;
 	if (send_plan(j, tx, &wish, &from, plan, e) < 0)
@@ -126,15 +149,82 @@ static void send_closed(struct job *j, const struct plan *p)
 		job_done(j, buf_view(&token), o.amount);
 }
 
-/* Is there money on its way back that would be enough? */
-static bool send_may_wait(struct job *j, struct sat needed)
-{
-	struct wallet_balance b;
-	struct sat sum;
+/* --- exactly what is there already --- */
 
-	return clock_mono_ms() - j->started_ms < WAIT_MS &&
-	       wallet_balance(j->w, j->mint->url, &b, NULL) == 0 && !sat_is_zero(b.reserved) &&
-	       sat_add(&sum, b.available, b.reserved) && sat_cmp(sum, needed) > 0;
+static int exact_token(struct buf *text, struct job *j, struct chosen *from, struct err *e)
+{
+	AUTO(token_free) struct cashu_token *t = token_new(j->mint->url, WALLET_UNIT, NULL);
+
+	for (size_t i = 0; i < from->proofs.n; i++)
+		proofs_add_take(&t->proofs, &from->proofs.v[i]);
+	return token_encode(text, t, e) < 0 || buf_check(text, "token", e) < 0 ? -1 : 0;
+}
+
+/* From now on they are the receiver's; the token's row keeps them until its fate is known. */
+static int exact_given(struct tx *tx, const struct chosen *from, struct err *e)
+{
+	for (size_t i = 0; i < from->proofs.n; i++) {
+		struct stmt *s = tx_write(tx, "UPDATE proof SET state = ?, secret = NULL,"
+					      " dleq = NULL WHERE y = ?");
+
+		db_bind_i64(s, 1, HELD_SPENT);
+		db_bind_blob(s, 2, from->ys[i].b, sizeof(from->ys[i].b));
+		if (tx_run(s, NULL, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int exact_rows(struct job *j, struct tx *tx, struct chosen *from, struct buf *text,
+		      struct err *e)
+{
+	struct ledger_posting l = {
+		.from = LEDGER_OWN, .to = LEDGER_OUT, .mint = j->mint->url, .ref = j->ref};
+
+	if (!msat_of_sat(&l.amount, j->net))
+		return err_set(e, ERRK_LIMIT, "amount");
+	if (send_row(j, tx, j->net, e) < 0 || exact_given(tx, from, e) < 0 ||
+	    exact_token(text, j, from, e) < 0)
+		return -1;
+	if (out_token(tx, j->token_out, buf_view(text), e) < 0)
+		return -1;
+	return ledger_post(tx, &l, e);
+}
+
+/* SELECT_POOR: a swap is needed. */
+static int exact_store(struct job *j, struct buf *text, struct err *e)
+{
+	auto_chosen struct chosen from = {0};
+	auto_tx struct tx *tx = NULL;
+	int rc;
+
+	if (db_begin(&tx, j->w->db, e) < 0)
+		return -1;
+	rc = send_allowed(j, tx, j->net, e);
+	if (rc == 0)
+		rc = select_exact(&from, tx, j->mint, j->net, e);
+	if (rc == 0 && exact_rows(j, tx, &from, text, e) < 0)
+		rc = -1;
+	return rc == 0 ? db_commit(&tx, e) : rc;
+}
+
+/* True: the job has ended. */
+static bool send_exact(struct job *j)
+{
+	auto_buf struct buf text = BUF(256 << 10);
+	struct err e;
+
+	switch (exact_store(j, &text, &e)) {
+	case 0:
+		step_at(STEP_TOKEN_STORED);
+		job_done(j, buf_view(&text), j->net);
+		return true;
+	case SELECT_POOR:
+		return false;
+	default:
+		job_fail(j, &e);
+		return true;
+	}
 }
 
 static void send_new(struct job *j)
@@ -143,12 +233,14 @@ static void send_new(struct job *j)
 	int64_t plan = 0;
 	struct err e;
 
+	if (j->kind == WALLET_OUT_PLAIN && send_exact(j))
+		return;
 	switch (send_store(j, &needed, &plan, &e)) {
 	case 0:
 		job_run(j, plan, send_closed);
 		return;
 	case SELECT_POOR:
-		if (send_may_wait(j, needed))
+		if (job_may_wait(j, needed))
 			job_later(j, WAIT_STEP_MS + (int64_t)rand_below(WAIT_STEP_MS), send_step);
 		else
 			job_poor(j, needed);
@@ -229,16 +321,37 @@ static void send_step(struct job *j)
 		send_new(j);
 }
 
-void wallet_send_locked(struct wallet *w, const struct wallet_send *s, wallet_job_fn *fn, void *ctx)
+static struct job *send_job(struct wallet *w, const char *mint, const char *ref, wallet_job_fn *fn,
+			    void *ctx)
 {
 	struct job *j = job_new(w, fn, ctx, send_step);
-	size_t n = s->ref ? strlen(s->ref) : 0;
+	size_t n = ref ? strlen(ref) : 0;
 
-	j->mint = mint_allowed(w, str_of(s->mint));
+	j->mint = mint_allowed(w, str_of(mint));
+	if (n > WALLET_REF_MAX)
+		n = WALLET_REF_MAX;
+	memcpy(j->ref, ref ? ref : "", n);
+	return j;
+}
+
+void wallet_send_locked(struct wallet *w, const struct wallet_send *s, wallet_job_fn *fn, void *ctx)
+{
+	struct job *j = send_job(w, s->mint, s->ref, fn, ctx);
+
+	j->kind = WALLET_OUT_ORDER;
 	j->net = s->net;
 	memcpy(j->lock.key.b, s->lock_key, sizeof(j->lock.key.b));
 	j->lock.locktime = s->locktime;
-	if (n > WALLET_REF_MAX)
-		n = WALLET_REF_MAX;
-	memcpy(j->ref, s->ref ? s->ref : "", n);
+}
+
+void wallet_send_plain(struct wallet *w, const struct wallet_plain *p, wallet_job_fn *fn, void *ctx)
+{
+	struct job *j = send_job(w, p->mint, p->ref, fn, ctx);
+
+	j->kind = p->lock_key ? WALLET_OUT_LOCKED : WALLET_OUT_PLAIN;
+	j->net = p->amount;
+	if (!p->lock_key)
+		return;
+	memcpy(j->lock.key.b, p->lock_key, sizeof(j->lock.key.b));
+	j->lock.locktime = p->locktime;
 }

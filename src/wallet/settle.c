@@ -81,7 +81,8 @@ static int proof_insert(struct tx *tx, const struct plan *p, const struct proof 
 /* Its inputs were proofs of ours, reserved for it. */
 static bool spends_ours(const struct plan *p)
 {
-	return p->pub.kind == WALLET_PLAN_SPLIT || p->pub.kind == WALLET_PLAN_REFUND;
+	return p->pub.kind == WALLET_PLAN_SPLIT || p->pub.kind == WALLET_PLAN_REFUND ||
+	       p->pub.kind == WALLET_PLAN_MELT;
 }
 
 static int settle_token(struct run *r, struct tx *tx, struct proofs *made, struct err *e)
@@ -107,7 +108,7 @@ static int settle_proofs(struct run *r, struct tx *tx, struct proofs *made, stru
 	for (size_t i = 0; i < made->n; i++)
 		if (!p->planned.out[i] && proof_insert(tx, p, &made->v[i], e) < 0)
 			return -1;
-	return spends_ours(p) ? settle_token(r, tx, made, e) : 0;
+	return spends_ours(p) && p->pub.kind != WALLET_PLAN_MELT ? settle_token(r, tx, made, e) : 0;
 }
 
 /* --- postings --- */
@@ -123,6 +124,25 @@ static int post(struct tx *tx, const struct plan *p, enum ledger_account from,
 	return ledger_post(tx, &l, e);
 }
 
+static int settle_post_split(struct tx *tx, const struct plan *p, struct err *e)
+{
+	struct sat moved = SAT(0);
+
+	for (size_t i = 0; i < p->planned.outs.n; i++)
+		if (p->planned.out[i] && !sat_add(&moved, moved, p->planned.outs.v[i].pub.amount))
+			return err_set(e, ERRK_LIMIT, "amount");
+	if (post(tx, p, LEDGER_OWN, LEDGER_OUT, moved, e) < 0)
+		return -1;
+	return post(tx, p, LEDGER_OWN, LEDGER_FEES, p->pub.fee, e);
+}
+
+static int settle_post_melt(struct tx *tx, const struct plan *p, struct err *e)
+{
+	if (post(tx, p, LEDGER_OWN, LEDGER_OUTSIDE, p->pub.net, e) < 0)
+		return -1;
+	return post(tx, p, LEDGER_OWN, LEDGER_FEES, p->pub.fee, e);
+}
+
 /* What comes in, and who pays the fee. */
 static int settle_post(struct tx *tx, const struct plan *p, struct err *e)
 {
@@ -131,26 +151,14 @@ static int settle_post(struct tx *tx, const struct plan *p, struct err *e)
 	} book[] = {
 		[WALLET_PLAN_CLAIM] = {LEDGER_OUTSIDE, LEDGER_OPEN},
 		[WALLET_PLAN_RECEIVE] = {LEDGER_OUTSIDE, LEDGER_OWN},
-		[WALLET_PLAN_SPLIT] = {LEDGER_OWN, LEDGER_OUT},
 		[WALLET_PLAN_RETURN] = {LEDGER_OUT, LEDGER_OWN},
 		[WALLET_PLAN_MINT] = {LEDGER_OUTSIDE, LEDGER_OWN},
 	};
-	enum ledger_account from = book[p->pub.kind].from, to = book[p->pub.kind].to;
-	bool split = p->pub.kind == WALLET_PLAN_SPLIT;
-	struct sat moved = p->pub.gross;
+	enum ledger_account to = book[p->pub.kind].to;
 
-	if (p->pub.kind == WALLET_PLAN_REFUND)
-		return 0; /* refund_settled books it */
-	if (split) {
-		moved = SAT(0);
-		for (size_t i = 0; i < p->planned.outs.n; i++)
-			if (p->planned.out[i] &&
-			    !sat_add(&moved, moved, p->planned.outs.v[i].pub.amount))
-				return err_set(e, ERRK_LIMIT, "amount");
-	}
-	if (post(tx, p, from, to, moved, e) < 0)
+	if (post(tx, p, book[p->pub.kind].from, to, p->pub.gross, e) < 0)
 		return -1;
-	return post(tx, p, split ? from : to, LEDGER_FEES, p->pub.fee, e);
+	return post(tx, p, to, LEDGER_FEES, p->pub.fee, e);
 }
 
 /* --- settle --- */
@@ -165,6 +173,27 @@ static int inputs_spent(struct tx *tx, const struct plan *p, struct err *e)
 	return tx_run(s, NULL, e);
 }
 
+static int settle_book(struct tx *tx, const struct plan *p, struct err *e)
+{
+	if (p->pub.kind == WALLET_PLAN_SPLIT)
+		return settle_post_split(tx, p, e);
+	if (p->pub.kind == WALLET_PLAN_MELT)
+		return settle_post_melt(tx, p, e);
+	if (p->pub.kind == WALLET_PLAN_REFUND)
+		return 0; /* refund_settled books it */
+	return settle_post(tx, p, e);
+}
+
+static int settle_payout(struct run *r, struct tx *tx, struct err *e)
+{
+	struct plan *p = r->p;
+	struct sat cost;
+
+	if (!sat_add(&cost, p->pub.net, p->pub.fee))
+		return err_set(e, ERRK_LIMIT, "amount");
+	return payout_paid(tx, p->payout, cost, r->preimage, e);
+}
+
 static int settle_rows(struct run *r, struct tx *tx, struct proofs *made, struct err *e)
 {
 	struct plan *p = r->p;
@@ -173,9 +202,11 @@ static int settle_rows(struct run *r, struct tx *tx, struct proofs *made, struct
 	p->pub.reason = WALLET_REJECT_NONE;
 	p->pub.late = plan_expired(p);
 	if (plan_close(tx, p, e) < 0 || settle_proofs(r, tx, made, e) < 0 ||
-	    settle_post(tx, p, e) < 0)
+	    settle_book(tx, p, e) < 0)
 		return -1;
 	if (spends_ours(p) && inputs_spent(tx, p, e) < 0)
+		return -1;
+	if (p->pub.kind == WALLET_PLAN_MELT && settle_payout(r, tx, e) < 0)
 		return -1;
 	if (p->pub.kind == WALLET_PLAN_RETURN &&
 	    out_state(tx, p->pub.token_out, WALLET_OUT_RETURNED, e) < 0)
@@ -206,7 +237,7 @@ int settle_plan(struct run *r, const struct blind_sig *sigs, struct err *e)
 		r->p->state = PLAN_OPEN;
 		return -1;
 	}
-	step_at(STEP_PLAN_SETTLED);
+	step_at(r->p->pub.kind == WALLET_PLAN_MELT ? STEP_MELT_SETTLED : STEP_PLAN_SETTLED);
 	plan_tell(r);
 	return 0;
 }
@@ -254,6 +285,8 @@ static int reject_rows(struct run *r, struct tx *tx, struct err *e)
 
 	if (rc == 0 && spends_ours(p))
 		rc = inputs_back(r, tx, e);
+	if (rc == 0 && p->pub.kind == WALLET_PLAN_MELT)
+		rc = payout_failed(tx, p->payout, e);
 	if (rc == 0 && p->pub.kind == WALLET_PLAN_SPLIT)
 		rc = out_state(tx, p->pub.token_out, WALLET_OUT_FAILED, e);
 	if (rc == 0 && p->pub.kind == WALLET_PLAN_RETURN)

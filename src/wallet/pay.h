@@ -1,0 +1,36 @@
+/* What pays invoices, shared by those who get one from somewhere else. */
+#ifndef WALLET_PAY_H
+#define WALLET_PAY_H
+
+#include "cashu/invoice.h"
+#include "wallet/job.h"
+#include "wallet/leave.h"
+
+struct pay {
+	char *invoice; /* canonical; NULL until it is known */
+	struct invoice read;
+	struct sat max_total;
+	int64_t not_after;
+	/* to a Lightning address */
+	char *address;
+	struct sat amount;
+	struct http_call *http;
+	/* move */
+	struct wmint *from;
+	struct sat cost;
+	bool paid, minted;
+};
+
+static inline struct pay *pay_of(const struct job *j)
+{
+	return j->own;
+}
+
+struct job *pay_job(struct wallet *w, const char *mint, const char *ref, wallet_job_fn *fn,
+		    void *ctx, void (*step)(struct job *j));
+/* The job goes on by paying this. */
+void pay_invoice(struct job *j, struct str invoice);
+/* True: this invoice or this ref is known, and the job goes on with that. */
+bool pay_again(struct job *j);
+
+#endif
