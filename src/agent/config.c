@@ -47,7 +47,9 @@ static const struct conf_key keys[] = {
 	{ "wallet", "max_proofs", CONF_UINT, AT(max_proofs), "64", 1, 256,
 	  "Most proofs in one token." },
 	{ "wallet", "exposure_cap", CONF_SAT, AT(exposure_cap), "0", 0, 0,
-	  "Most that may lie at one mint before it is refused; 0 for no cap." },
+	  "Most that should lie at one mint, with a warning at 80 %; 0 for no cap." },
+	{ "wallet", "at_cap", CONF_STRING, AT(at_cap_name), "warn", 0, 0,
+	  "What a mint at its cap means: warn, or refuse its tokens until some are withdrawn." },
 
 	{ "limits", "max_leases", CONF_UINT, AT(max_leases), "32", 1, 10000,
 	  "Most leases at a time." },
@@ -138,6 +140,7 @@ static const struct word networks[] = {
 	{"loopback", CONFIG_NETWORK_LOOPBACK},
 	{NULL, 0},
 };
+static const struct word caps[] = {{"warn", 0}, {"refuse", 1}, {NULL, 0}};
 static const struct word units[] = {{"sat", 0}, {NULL, 0}};
 static const struct word backends[] = {{"oci", 0}, {NULL, 0}};
 
@@ -151,6 +154,7 @@ static const struct {
 	{AT(header_name), headers},
 	{AT(network_name), networks},
 	{AT(unit), units},
+	{AT(at_cap_name), caps},
 	{AT(backend), backends},
 };
 
@@ -380,19 +384,21 @@ static int check_offer(const struct config *c, struct config_offer *o, struct er
 
 static int fill_words(struct config *c, struct err *e)
 {
-	int level = 0, activation = 0, header = 0, network = 0, unused;
+	int level = 0, activation = 0, header = 0, network = 0, cap = 0, unused;
 
 	if (find_word(log_levels, str_of(c->log_level_name), &level, e) ||
 	    find_word(activations, str_of(c->activation_name), &activation, e) ||
 	    find_word(headers, str_of(c->header_name), &header, e) ||
 	    find_word(networks, str_of(c->network_name), &network, e) ||
 	    find_word(units, str_of(c->unit), &unused, e) ||
+	    find_word(caps, str_of(c->at_cap_name), &cap, e) ||
 	    find_word(backends, str_of(c->backend), &unused, e))
 		return -1;
 	c->log_level = (enum log_level)level;
 	c->activation = (enum config_activation)activation;
 	c->header = (enum config_header)header;
 	c->network = (enum config_network)network;
+	c->refuse_at_cap = cap == 1;
 	return 0;
 }
 

@@ -61,6 +61,8 @@ struct config {
 	bool require_lock;
 	uint64_t max_proofs;
 	struct sat exposure_cap; /* per mint; 0: none */
+	char *at_cap_name;
+	bool refuse_at_cap;
 	/* [limits]; budgets of 0: what the machine has */
 	uint64_t max_leases;
 	int64_t max_lease;    /* seconds */

@@ -19,10 +19,21 @@ struct peer {
 	struct stream *s;
 };
 
+struct control_call { /* a verb under way */
+	struct control_call *next;
+	struct control *c;
+	struct peer *peer; /* NULL: it hung up */
+	void *own;
+	void (*own_free)(void *own);
+};
+
 struct control {
 	struct loop *loop;
 	const struct control_ops *ops;
+	const struct control_verb *verbs;
+	size_t nverbs;
 	void *ctx;
+	struct control_call *calls;
 	char *path;
 	int64_t gid; /* NO_GROUP: none */
 	struct listener *listener;
@@ -77,6 +88,7 @@ static int find_group(int64_t *gid, const char *name, struct err *e)
 struct request {
 	const struct json *root;
 	struct control *c;
+	struct control_call *call;
 };
 
 static int do_status(const struct request *r, struct buf *out, struct err *e)
@@ -140,6 +152,9 @@ static int run_verb(const struct request *r, struct buf *out, struct err *e)
 	for (i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (str_is(verb, verbs[i].name))
 			return verbs[i].run(r, out, e);
+	for (i = 0; i < r->c->nverbs; i++)
+		if (str_is(verb, r->c->verbs[i].name))
+			return r->c->verbs[i].run(r->c->ctx, r->root, r->call, out, e);
 	return err_set(e, ERRK_INPUT, "there is no such verb");
 }
 
@@ -160,19 +175,71 @@ static void write_reply(struct buf *out, int outcome, struct str result, const s
 	jsonw_end_object(&w);
 }
 
-static void answer(struct control *c, struct str text, struct buf *reply)
+static void send_reply(struct peer *p, int outcome, struct str result, const struct err *error)
+{
+	auto_buf struct buf reply = BUF(CONTROL_REPLY_MAX);
+	struct err e = {0};
+
+	write_reply(&reply, outcome, result, error);
+	if (stream_send(p->s, reply.p, reply.n, NULL, &e))
+		log_warn("control socket: %s", e.msg);
+}
+
+/* --- verbs that take their time --- */
+
+static struct control_call *call_new(struct peer *p)
+{
+	struct control_call *call = mem_zero(sizeof(*call));
+
+	call->c = p->c;
+	call->peer = p;
+	call->next = p->c->calls;
+	p->c->calls = call;
+	return call;
+}
+
+static void call_free(struct control_call *call)
+{
+	struct control_call **at = &call->c->calls;
+
+	while (*at != call)
+		at = &(*at)->next;
+	*at = call->next;
+	if (call->own_free)
+		call->own_free(call->own);
+	free(call);
+}
+
+void control_keep(struct control_call *call, void *own, void (*own_free)(void *own))
+{
+	call->own = own;
+	call->own_free = own_free;
+}
+
+void control_answer(struct control_call *call, struct str result, const struct err *error)
+{
+	if (call->peer)
+		send_reply(call->peer, error ? -1 : 0, result, error);
+	call_free(call);
+}
+
+static void answer(struct peer *p, struct str text)
 {
 	const struct json_limits limits = {.bytes = CONTROL_REQUEST_MAX, .depth = 2, .nodes = 32};
 	auto_buf struct buf result = BUF(CONTROL_REPLY_MAX - 1024);
+	struct control_call *call = call_new(p);
 	auto_json struct json *root = NULL;
 	struct err e = {0};
 	int outcome = json_parse(&root, text, &limits, &e);
 
 	if (outcome == 0)
-		outcome = run_verb(&(struct request){root, c}, &result, &e);
+		outcome = run_verb(&(struct request){root, p->c, call}, &result, &e);
+	if (outcome == CONTROL_LATER)
+		return;
 	if (outcome == 0)
 		outcome = buf_check(&result, "reply", &e);
-	write_reply(reply, outcome, buf_view(&result), &e);
+	call_free(call);
+	send_reply(p, outcome, buf_view(&result), &e);
 }
 
 /* --- connections --- */
@@ -181,6 +248,9 @@ static void peer_free(struct peer *p)
 {
 	struct peer **at = &p->c->peers;
 
+	for (struct control_call *call = p->c->calls; call; call = call->next)
+		if (call->peer == p)
+			call->peer = NULL;
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
@@ -191,9 +261,7 @@ static void peer_free(struct peer *p)
 
 static void on_frame(void *ctx, const uint8_t *p, size_t n, const int *fds)
 {
-	auto_buf struct buf reply = BUF(CONTROL_REPLY_MAX);
 	struct peer *peer = ctx;
-	struct err e = {0};
 
 	for (; fds && *fds >= 0; fds++)
 		close(*fds);
@@ -201,9 +269,7 @@ static void on_frame(void *ctx, const uint8_t *p, size_t n, const int *fds)
 		peer_free(peer);
 		return;
 	}
-	answer(peer->c, (struct str){(const char *)p, n}, &reply);
-	if (stream_send(peer->s, reply.p, reply.n, NULL, &e))
-		log_warn("control socket: %s", e.msg);
+	answer(peer, (struct str){(const char *)p, n});
 }
 
 static void on_accept(void *ctx, int fd)
@@ -234,6 +300,8 @@ int control_new(struct control **out, const struct control_setup *s, struct err 
 
 	c->loop = s->loop;
 	c->ops = s->ops;
+	c->verbs = s->verbs;
+	c->nverbs = s->nverbs;
 	c->ctx = s->ctx;
 	c->path = mem_strdup(s->path);
 	if (find_group(&c->gid, s->group, e))
@@ -250,6 +318,8 @@ void control_free(struct control *c)
 {
 	if (!c)
 		return;
+	while (c->calls)
+		call_free(c->calls);
 	while (c->peers)
 		peer_free(c->peers);
 	if (c->listener) {

@@ -11,12 +11,12 @@
 #include "base/err.h"
 #include "net/loop.h"
 
-#define CONTROL_REQUEST_MAX 4096
+#define CONTROL_REQUEST_MAX 8192
 #define CONTROL_REPLY_MAX   ((size_t)4 << 20)
 
 enum control_scope { CONTROL_RUNNING, CONTROL_ALL };
 enum control_drain { CONTROL_DRAIN, CONTROL_UNDRAIN };
-enum { CONTROL_NO_SUCH = 1 };
+enum { CONTROL_NO_SUCH = 1, CONTROL_LATER = 2 };
 
 /* What the verbs do. The first two append one JSON object to `out`. */
 struct control_ops {
@@ -30,12 +30,32 @@ struct control_ops {
 /* For control_new with a struct engine as its context. */
 extern const struct control_ops control_engine_ops;
 
+/* Further verbs. `run` appends one JSON value to `out`, or returns CONTROL_LATER: then the asker
+ * waits, and control_answer follows (it may have hung up by then, which changes nothing). */
+struct json;
+struct control_call;
+struct control_verb {
+	const char *name;
+	int (*run)(void *ctx, const struct json *request, struct control_call *call,
+		   struct buf *out, struct err *e);
+};
+/* What belongs to the call: freed with it, also when the socket closes before an answer. */
+void control_keep(struct control_call *call, void *own, void (*own_free)(void *own));
+/* The last that is done with it. `error` NULL: done, with `result` (may be empty). */
+void control_answer(struct control_call *call, struct str result, const struct err *error);
+
+/* The treasury's verbs, also with an engine as their context. */
+#define CONTROL_WALLET_VERBS 5
+extern const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS];
+
 struct control;
 struct control_setup {
 	struct loop *loop;
 	const char *path;  /* of the socket */
 	const char *group; /* name or number; NULL: none */
 	const struct control_ops *ops;
+	const struct control_verb *verbs; /* besides those of ops */
+	size_t nverbs;
 	void *ctx;
 };
 

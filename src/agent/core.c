@@ -164,6 +164,7 @@ static int open_engine(struct core *c, struct err *e)
 		.lock = conf->require_lock ? WALLET_LOCK_REQUIRED : WALLET_LOCK_OR_PLAIN,
 		.limits = {conf->max_leases, conf->cpu_budget, conf->memory_budget,
 			   conf->disk_budget},
+		.treasury = {conf->exposure_cap, conf->refuse_at_cap},
 		.offers = offers,
 		.noffers = conf->noffers,
 		.network = conf->network_name,
@@ -184,6 +185,8 @@ static int open_control(struct core *c, struct err *e)
 					.path = c->conf->control_socket,
 					.group = c->conf->control_group,
 					.ops = &control_engine_ops,
+					.verbs = control_wallet_verbs,
+					.nverbs = CONTROL_WALLET_VERBS,
 					.ctx = c->engine};
 
 	return control_new(&c->control, &s, e);

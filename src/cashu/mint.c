@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
 
@@ -21,6 +22,7 @@ struct mint {
 	char *url;
 	enum mint_reach reach;
 	struct mint_call *calls;
+	struct mint_watch watch; /* loop NULL: nobody watches */
 };
 
 union mint_fn {
@@ -41,6 +43,8 @@ struct mint_call {
 	struct mint *mint;
 	struct mint_call *next, **link; /* in mint->calls */
 	struct http_call *http;
+	struct loop_timer *held; /* instead of `http`: not sent at all */
+	int64_t sent_ms;
 	finish_fn *finish;
 	union mint_fn fn;
 	void *ctx;
@@ -276,6 +280,7 @@ void mint_cancel(struct mint_call *c)
 	if (!c)
 		return;
 	call_unlink(c);
+	loop_timer_del(c->held);
 	http_cancel(c->http);
 	call_free(c);
 }
@@ -290,19 +295,40 @@ void mint_free(struct mint *m)
 	free(m);
 }
 
+void mint_set_watch(struct mint *m, const struct mint_watch *w)
+{
+	m->watch = *w;
+}
+
 /* The callback may free the mint, so the call leaves the mint's list first. */
 static void answered(void *ctx, const struct http_answer *a)
 {
 	struct mint_call *c = ctx;
+	const struct mint_watch *w = &c->mint->watch;
 	struct mint_fault f;
 
-	call_unlink(c);
-	if (a->status == 200) {
-		c->finish(c, a->body, NULL);
-	} else {
+	if (a->status != 200)
 		mint_fault_of(&f, a);
+	if (w->loop)
+		w->answered(w->ctx, a->status == 200 ? NULL : &f, clock_mono_ms() - c->sent_ms);
+	call_unlink(c);
+	if (a->status == 200)
+		c->finish(c, a->body, NULL);
+	else
 		c->finish(c, (struct str){0}, &f);
-	}
+	call_free(c);
+}
+
+static void held_back(void *ctx)
+{
+	static const char why[] = "the mint limits our requests; this one was not sent";
+	struct mint_call *c = ctx;
+	struct mint_fault f = {.kind = MINT_LIMITED, .retry_after = -1};
+
+	c->held = NULL;
+	memcpy(f.detail, why, sizeof(why));
+	call_unlink(c);
+	c->finish(c, (struct str){0}, &f);
 	call_free(c);
 }
 
@@ -323,12 +349,18 @@ static struct mint_call *call_send(struct mint_call *c, const struct http_ask *w
 				   const char *path, const char *tail)
 {
 	auto_free char *url = mem_printf("%s%s%s", c->mint->url, path, tail);
+	const struct mint_watch *w = &c->mint->watch;
 	struct http_ask ask = *what;
 
+	if (w->loop && w->quiet_ms(w->ctx) > 0) {
+		c->held = loop_timer_add(w->loop, 0, held_back, c);
+		return c;
+	}
 	ask.url = url;
 	ask.local = c->mint->reach == MINT_LOCAL;
 	if (!ask.timeout_ms)
 		ask.timeout_ms = TIMEOUT_MS;
+	c->sent_ms = clock_mono_ms();
 	c->http = http_send(c->mint->http, &ask, answered, c);
 	return c;
 }

@@ -43,6 +43,18 @@ struct mint_fault {
 	int64_t retry_after; /* seconds, -1: not said */
 	char detail[200];    /* printable */
 };
+/* Who owns the mint may hold calls back and hear of every answer, wherever the call came from.
+ * While quiet_ms gives more than 0, calls end as MINT_LIMITED with sent = false and nothing leaves.
+ */
+struct mint_watch {
+	struct loop *loop;
+	int64_t (*quiet_ms)(void *ctx);
+	void (*answered)(void *ctx, const struct mint_fault *f,
+			 int64_t latency_ms); /* NULL: good */
+	void *ctx;
+};
+void mint_set_watch(struct mint *m, const struct mint_watch *w);
+
 const char *mint_fault_name(enum mint_fault_kind k);
 /* What an HTTP answer other than a good one means; pure. */
 void mint_fault_of(struct mint_fault *out, const struct http_answer *a);

@@ -1,5 +1,6 @@
 /* The agent's control socket, as its client. */
 #include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/config.h"
@@ -57,6 +58,12 @@ static int read_reply(struct ctl_reply *out, struct str text, struct err *e)
 
 int ctl_ask(const struct ctl *c, struct str request, struct ctl_reply *out, struct err *e)
 {
+	return ctl_ask_within(c, request, REPLY_MS, out, e);
+}
+
+int ctl_ask_within(const struct ctl *c, struct str request, int64_t ms, struct ctl_reply *out,
+		   struct err *e)
+{
 	auto_free char *path = socket_path(c);
 	auto_buf struct buf text = BUF(REPLY_MAX);
 	int fds[STREAM_MAX_FDS + 1] = {-1, -1, -1, -1, -1}, closed;
@@ -69,7 +76,7 @@ int ctl_ask(const struct ctl *c, struct str request, struct ctl_reply *out, stru
 	}
 	if (stream_write_blocking(fd, request.p, request.n, NULL, e))
 		return err_wrap(e, "ask the agent");
-	closed = stream_read_blocking(fd, &text, fds, REPLY_MS, e);
+	closed = stream_read_blocking(fd, &text, fds, ms, e);
 	if (closed < 0)
 		return err_wrap(e, "ask the agent");
 	if (closed)
@@ -83,6 +90,46 @@ void ctl_reply_clear(struct ctl_reply *r)
 {
 	json_free(r->root);
 	buf_free(&r->raw);
+}
+
+/* --- members of replies --- */
+
+uint64_t ctl_u64(const struct json *obj, const char *key)
+{
+	uint64_t v = 0;
+
+	return json_as_u64(json_get(obj, key), &v) ? v : 0;
+}
+
+int64_t ctl_time(const struct json *obj, const char *key)
+{
+	return (int64_t)ctl_u64(obj, key);
+}
+
+bool ctl_bool(const struct json *obj, const char *key)
+{
+	bool v = false;
+
+	return json_as_bool(json_get(obj, key), &v) && v;
+}
+
+const char *ctl_text(char *to, size_t size, const struct json *obj, const char *key)
+{
+	struct str s = {NULL, 0};
+
+	json_as_str(json_get(obj, key), &s);
+	str_printable(to, size, s);
+	return to;
+}
+
+const char *ctl_date(char *to, size_t size, int64_t at)
+{
+	struct tm tm;
+	time_t t = (time_t)at;
+
+	if (at <= 0 || !gmtime_r(&t, &tm) || !strftime(to, size, "%Y-%m-%d %H:%M", &tm))
+		snprintf(to, size, "never");
+	return to;
 }
 
 int ctl_fail(int outcome, const struct err *e)

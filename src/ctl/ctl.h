@@ -38,6 +38,9 @@ struct ctl_reply {
 };
 int ctl_ask(const struct ctl *c, struct str request, struct ctl_reply *out,
 	    struct err *e) MUST_CHECK;
+/* The same, for what takes so long. */
+int ctl_ask_within(const struct ctl *c, struct str request, int64_t ms, struct ctl_reply *out,
+		   struct err *e) MUST_CHECK;
 void ctl_reply_clear(struct ctl_reply *r);
 #define auto_ctl_reply __attribute__((cleanup(ctl_reply_clear)))
 
@@ -45,7 +48,16 @@ void ctl_reply_clear(struct ctl_reply *r);
 int ctl_fail(int outcome, const struct err *e);
 int ctl_usage(const char *verb, const char *why);
 
+/* Members of replies: 0, 0 and false where they are missing; text is made printable. */
+uint64_t ctl_u64(const struct json *obj, const char *key);
+int64_t ctl_time(const struct json *obj, const char *key);
+bool ctl_bool(const struct json *obj, const char *key);
+const char *ctl_text(char *to, size_t size, const struct json *obj, const char *key);
+/* "2026-11-22 21:08", UTC; "never" for 0. */
+const char *ctl_date(char *to, size_t size, int64_t at);
+
 extern const struct verb verb_init, verb_doctor, verb_status, verb_leases, verb_drain, verb_undrain,
-	verb_stop, verb_check_config;
+	verb_stop, verb_check_config, verb_wallet_balance, verb_wallet_history, verb_wallet_mints,
+	verb_wallet_audit, verb_earnings;
 
 #endif

@@ -15,8 +15,11 @@ static const struct opt globals[] = {
 
 int main(int argc, char **argv)
 {
-	const struct verb verbs[] = {verb_init,	 verb_doctor,  verb_status, verb_leases,
-				     verb_drain, verb_undrain, verb_stop,   verb_check_config};
+	const struct verb verbs[] = {verb_init,		  verb_doctor,	     verb_status,
+				     verb_leases,	  verb_drain,	     verb_undrain,
+				     verb_stop,		  verb_check_config, verb_wallet_balance,
+				     verb_wallet_history, verb_wallet_mints, verb_wallet_audit,
+				     verb_earnings};
 	struct ctl c = {NULL, NULL, NULL, false};
 	const struct program p = {"leasectl", "Set up, check and operate leased.",
 				  verbs,      ARRAY_SIZE(verbs),

@@ -52,6 +52,21 @@ static void print_entry(const struct json *entry, const char *label, const char 
 	printf("%-10s %s (%s)\n", label, text, words[good]);
 }
 
+static void print_trouble(const struct json *mint)
+{
+	char text[200];
+
+	ctl_text(text, sizeof(text), mint, "cap");
+	if (str_is(str_of(text), "near") || str_is(str_of(text), "over"))
+		printf(", %s its cap", text);
+	if (number(mint, "quiet_ms"))
+		printf(", limits our requests");
+	if (number(mint, "failures"))
+		printf(", %llu failures: %s", (unsigned long long)number(mint, "failures"),
+		       ctl_text(text, sizeof(text), mint, "fault"));
+	putchar('\n');
+}
+
 static void print_lists(const struct json *r)
 {
 	const char *published[2] = {"not published", "published"};
@@ -68,10 +83,11 @@ static void print_lists(const struct json *r)
 		if (!json_as_str(json_get(i, "url"), &url))
 			continue;
 		str_printable(text, sizeof(text), url);
-		printf("%-10s %s: %llu sat, %llu reserved, %llu in flight\n", "mint", text,
+		printf("%-10s %s: %llu sat, %llu reserved, %llu in flight", "mint", text,
 		       (unsigned long long)number(i, "available_sat"),
 		       (unsigned long long)number(i, "reserved_sat"),
 		       (unsigned long long)number(i, "in_flight_sat"));
+		print_trouble(i);
 	}
 }
 

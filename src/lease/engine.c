@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lease/engine_impl.h"
+#include "lease/treasury.h"
+#include "wallet/health.h"
 
 static void copy_offers(struct engine *g, const struct engine_setup *s)
 {
@@ -52,6 +54,7 @@ int engine_new(struct engine **out, const struct engine_setup *s, struct err *e)
 	g->db = s->db;
 	g->host = s->host;
 	copy_offers(g, s);
+	g->caps = mem_array(s->nmints + 1, sizeof(*g->caps));
 	if (!pubkey_of(&g->pubkey, s->key))
 		return err_set(e, ERRK_INPUT, "the Nostr key is not a valid secret key");
 	if (nostr_unwrap_key(&g->me, s->key, e) < 0 || store_migrate(g->db, e) < 0 ||
@@ -125,6 +128,7 @@ static void listed(void *ctx, const struct priv_list_reply *r, const struct err 
 
 int engine_start(struct engine *g, struct err *e)
 {
+	treasury_start(g);
 	/* Paid time that passed while no agent ran is over: expiry first, then the rest. */
 	expiry_arm(g);
 	if (lease_each(g->db, LEASE_LIVE, 0, resume_one, g, e) < 0 ||
@@ -141,6 +145,7 @@ void engine_free(struct engine *g)
 	if (!g)
 		return;
 	offers_stop(g);
+	treasury_stop(g);
 	outbox_close(g);
 	loop_timer_del(g->expiry_timer);
 	while (g->asks)
@@ -158,6 +163,11 @@ void engine_free(struct engine *g)
 }
 
 /* --- the operator's verbs --- */
+
+struct wallet *engine_wallet(struct engine *g)
+{
+	return g->wallet;
+}
 
 int engine_drain(struct engine *g, bool drain, struct err *e)
 {
@@ -202,15 +212,28 @@ static void report_relays(struct engine *g, struct jsonw *w)
 	jsonw_end_array(w);
 }
 
-static int report_mint(void *ctx, const char *mint, const struct wallet_balance *b)
-{
-	struct jsonw *w = ctx;
+struct mint_report {
+	struct engine *g;
+	struct jsonw *w;
+};
 
+static int report_mint(void *ctx, const struct wallet_health *h)
+{
+	struct mint_report *r = ctx;
+	struct jsonw *w = r->w;
+	struct wallet_balance b;
+
+	if (wallet_balance(r->g->wallet, h->url, &b, NULL) < 0)
+		return -1;
 	jsonw_object(w, NULL);
-	jsonw_text(w, "url", mint);
-	jsonw_u64(w, "available_sat", sat_raw(b->available));
-	jsonw_u64(w, "reserved_sat", sat_raw(b->reserved));
-	jsonw_u64(w, "in_flight_sat", sat_raw(b->in_flight));
+	jsonw_text(w, "url", h->url);
+	jsonw_u64(w, "available_sat", sat_raw(b.available));
+	jsonw_u64(w, "reserved_sat", sat_raw(b.reserved));
+	jsonw_u64(w, "in_flight_sat", sat_raw(b.in_flight));
+	jsonw_text(w, "cap", engine_cap_name(engine_cap_of(r->g, h->url)));
+	jsonw_u64(w, "failures", h->failures);
+	jsonw_text(w, "fault", h->failures ? h->fault : NULL);
+	jsonw_i64(w, "quiet_ms", h->quiet_ms);
 	jsonw_end_object(w);
 	return 0;
 }
@@ -247,7 +270,7 @@ int engine_report_status(struct engine *g, struct buf *out, struct err *e)
 	report_offers(g, &w);
 	report_relays(g, &w);
 	jsonw_array(&w, "mints");
-	if (wallet_each_mint(g->wallet, report_mint, &w, e) < 0)
+	if (wallet_each_health(g->wallet, report_mint, &(struct mint_report){g, &w}, e) < 0)
 		return -1;
 	jsonw_end_array(&w);
 	jsonw_end_object(&w);

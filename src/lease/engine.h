@@ -33,6 +33,11 @@ struct engine_limits {
 	uint64_t leases, cpu, memory, disk; /* 0: no limit but the machine's */
 };
 
+struct engine_treasury {
+	struct sat exposure_cap; /* at one mint; 0: none */
+	bool refuse_at_cap;	 /* else it only warns */
+};
+
 struct engine_setup {
 	struct loop *loop;
 	struct db *db; /* borrowed, like everything here; brought to the engine's schema */
@@ -47,6 +52,7 @@ struct engine_setup {
 	size_t nmints;
 	enum wallet_lock_policy lock;
 	struct engine_limits limits;
+	struct engine_treasury treasury;
 	const struct engine_offer *offers; /* copied */
 	size_t noffers;
 	const char *network; /* word for the offer */
@@ -68,6 +74,18 @@ int engine_report_leases(struct engine *g, bool all, struct buf *out, struct err
 /* Take no new leases (until engine_drain with false), and say so in offers and heartbeat. */
 int engine_drain(struct engine *g, bool drain, struct err *e) MUST_CHECK;
 enum { ENGINE_NO_SUCH = 1 };
+/* What leases earned from `since` on, by UTC day, offer or mint. */
+enum engine_earnings { ENGINE_BY_DAY, ENGINE_BY_OFFER, ENGINE_BY_MINT };
+int engine_report_earnings(struct engine *g, enum engine_earnings by, int64_t since,
+			   struct buf *out, struct err *e) MUST_CHECK;
+/* Adds what the leases' own rows say to the wallet's audit. */
+struct wallet_audit;
+int engine_audit(struct engine *g, struct wallet_audit *a, struct err *e) MUST_CHECK;
+struct wallet *engine_wallet(struct engine *g); /* for the treasury's verbs */
+enum engine_cap { ENGINE_CAP_NONE, ENGINE_CAP_UNDER, ENGINE_CAP_NEAR, ENGINE_CAP_OVER };
+const char *engine_cap_name(enum engine_cap c); /* "near"; "" for none */
+struct sat engine_exposure_cap(const struct engine *g);
+enum engine_cap engine_cap_of(struct engine *g, const char *mint);
 int engine_end_lease(struct engine *g, const char *id, struct err *e) MUST_CHECK;
 
 #endif

@@ -36,6 +36,7 @@ struct engine {
 	struct nostr_sub *inbox;
 	struct offer_now *offers;
 	size_t noffers;
+	enum engine_cap *caps; /* beside set.mints: as said last */
 	struct bucket buckets[BUCKETS];
 
 	struct loop_timer *expiry_timer, *outbox_timer, *beat_timer, *offer_timer, *check_timer;

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
+#include "lease/treasury.h"
 
 /* A lock must outlive the request by so much, whatever a slow mint does (DESIGN, payment). */
 #define LOCK_MARGIN 3600
@@ -100,6 +101,10 @@ int money_check(struct wallet_payment **out, struct wallet_verdict *v, struct as
 		ask_refuse(a, REPLY_INTERNAL, NULL);
 		return MONEY_HANDLED;
 	}
+	if (v->code == WALLET_OK && treasury_refuses(a->g, v->mint, v->net)) {
+		ask_refuse(a, REPLY_MINT_FULL, NULL);
+		return MONEY_HANDLED;
+	}
 	if (v->code == WALLET_OK)
 		return 0;
 	if (v->code == WALLET_NEED_KEYSETS && !a->refreshed) {
@@ -161,6 +166,7 @@ static void plan_closed(void *ctx, const struct wallet_plan *plan)
 	struct err e = {0};
 
 	outbox_kick(g);
+	treasury_look(g);
 	if (payment_load(g->db, plan->id, &p, NULL, &e) || lease_load(g->db, p.lease, &l, &e))
 		return;
 	if (p.kind == PAYMENT_TOPUP) {

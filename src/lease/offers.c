@@ -103,7 +103,15 @@ static int store_offer(struct engine *g, struct offer_now *o, const struct nostr
 	return tx_run(s, NULL, e) ? -1 : db_commit(&tx, e);
 }
 
-static void fill_lists(struct engine *g, const struct offer_now *now, struct offer *o)
+static bool mint_is_full(const struct engine *g, size_t i)
+{
+	return g->set.treasury.refuse_at_cap && g->caps[i] == ENGINE_CAP_OVER;
+}
+
+/* Mints at their cap are left out; where all are, the offer shows them and takes no leases. */
+enum mint_choice { MINTS_TAKEN, MINTS_ALL };
+
+static void fill_mints(struct engine *g, struct offer *o, enum mint_choice which)
 {
 	uint8_t key[33];
 	struct err e;
@@ -111,6 +119,8 @@ static void fill_lists(struct engine *g, const struct offer_now *now, struct off
 	for (size_t i = 0; i < g->set.nmints && o->nmints < OFFER_MINTS_MAX; i++) {
 		struct offer_mint *m = &o->mints[o->nmints];
 
+		if (which == MINTS_TAKEN && mint_is_full(g, i))
+			continue;
 		if (wallet_url(m->url, str_of(g->set.mints[i].url), &e) < 0 ||
 		    wallet_payment_key(g->wallet, m->url, key, &e) < 0) {
 			log_broken("mint %s: %s", g->set.mints[i].url, e.msg);
@@ -119,6 +129,15 @@ static void fill_lists(struct engine *g, const struct offer_now *now, struct off
 		hex_encode(m->payment_key, key, sizeof(key));
 		o->nmints++;
 	}
+	if (o->nmints == 0 && which == MINTS_TAKEN) {
+		o->accepting = false;
+		fill_mints(g, o, MINTS_ALL);
+	}
+}
+
+static void fill_lists(struct engine *g, const struct offer_now *now, struct offer *o)
+{
+	fill_mints(g, o, MINTS_TAKEN);
 	for (size_t i = 0; i < now->terms.nimages; i++) {
 		if (!now->digests[i][0])
 			continue;

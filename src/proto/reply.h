@@ -30,6 +30,7 @@
 	X(IMAGE, "image_not_found", 0, "the provider does not offer this image")                   \
 	X(SPEC, "spec_refused", 0, "the provider does not run this")                               \
 	X(FOREIGN_MINT, "foreign_mint", 0, "the provider does not take this mint")                 \
+	X(MINT_FULL, "mint_full", 0, "the provider takes no more at this mint now")                \
 	X(TOKEN, "token_malformed", 0, "the token could not be read")                              \
 	X(UNIT, "unit_unsupported", 0, "the provider does not take this unit")                     \
 	X(DUPLICATE, "duplicate_proof", 0, "the token holds a proof twice")                        \

@@ -18,8 +18,17 @@ struct refund_watch;
 /* Of a mint with a long past only the active keysets are fetched, until a token names another. */
 enum keysets_depth { KEYSETS_ACTIVE, KEYSETS_ALL_WANTED, KEYSETS_ALL };
 
+struct mint_health { /* in this process; times of the wall clock, 0: never */
+	int64_t good_at, bad_at;
+	uint64_t failures;  /* since the last good answer */
+	int64_t latency_ms; /* smoothed; -1: not known */
+	char fault[160];    /* of the last failure */
+};
+
 struct wmint {
 	struct wmint *next;
+	struct wallet *w;
+	struct mint_health health;
 	int64_t id; /* row */
 	bool allowed;
 	struct mint *io; /* NULL: known from earlier, not allowed now */

@@ -57,7 +57,9 @@ static struct wmint *mint_add(struct wallet *w, int64_t id, const char *url)
 {
 	struct wmint *m = mem_zero(sizeof(*m));
 
+	m->w = w;
 	m->id = id;
+	m->health.latency_ms = -1;
 	memcpy(m->url, url, strlen(url) + 1);
 	m->next = w->mints;
 	w->mints = m;
@@ -107,6 +109,35 @@ static int mint_insert(int64_t *id, struct wallet *w, const char *url, struct er
 	return db_commit(&tx, e);
 }
 
+/* --- every call: may it go, and how did it end? --- */
+
+static int64_t watch_quiet(void *ctx)
+{
+	const struct wmint *m = ctx;
+
+	return mint_quiet_ms(m->w, m);
+}
+
+static void watch_answer(void *ctx, const struct mint_fault *f, int64_t latency_ms)
+{
+	struct wmint *m = ctx;
+	struct mint_health *h = &m->health;
+
+	if (f && f->kind == MINT_LIMITED)
+		mint_hush(m->w, m, f);
+	/* A refusal is an answer too: the mint is well. */
+	if (f && f->kind != MINT_REFUSED) {
+		h->bad_at = clock_wall();
+		h->failures++;
+		str_printable(h->fault, sizeof(h->fault), str_of(f->detail));
+		return;
+	}
+	h->good_at = clock_wall();
+	h->failures = 0;
+	h->latency_ms =
+		h->latency_ms < 0 ? latency_ms : h->latency_ms + (latency_ms - h->latency_ms) / 4;
+}
+
 int wallet_allow(struct wallet *w, const struct wallet_mint *wanted, struct err *e)
 {
 	AUTO(mint_free) struct mint *io = NULL;
@@ -127,6 +158,7 @@ int wallet_allow(struct wallet *w, const struct wallet_mint *wanted, struct err 
 		m = mint_add(w, id, url);
 	}
 	m->io = steal(&io);
+	mint_set_watch(m->io, &(struct mint_watch){w->loop, watch_quiet, watch_answer, m});
 	m->allowed = true;
 	return 0;
 }
@@ -154,6 +186,9 @@ void mint_hush(struct wallet *w, const struct wmint *m, const struct mint_fault 
 
 	if (wait > 3600)
 		wait = 3600;
+	/* Not sent at all, or heard already. */
+	if (!f->sent || mint_quiet_ms(w, m) > (wait - 2) * 1000)
+		return;
 	if (db_begin(&tx, w->db, &e) < 0) {
 		log_warn("%s asks for silence: %s", m->url, e.msg);
 		return;

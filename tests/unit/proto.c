@@ -249,6 +249,7 @@ static const char *const code_words[] = {
 	"image_not_found",
 	"spec_refused",
 	"foreign_mint",
+	"mint_full",
 	"token_malformed",
 	"unit_unsupported",
 	"duplicate_proof",
