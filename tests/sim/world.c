@@ -81,6 +81,7 @@ static void open_engine(struct world *w)
 				 .lock = WALLET_LOCK_OR_PLAIN,
 				 .offers = &w->offer,
 				 .noffers = 1,
+				 .treasury = w->treasury,
 				 .network = "none"};
 	struct err e;
 
@@ -377,6 +378,7 @@ void world_audit(struct world *w)
 	struct err e;
 
 	must(wallet_audit_books(w->db, &a, &e), &e);
+	must(engine_audit(w->engine, &a, &e), &e);
 }
 
 void world_check_books(struct world *w, const char *lease)

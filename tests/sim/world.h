@@ -25,6 +25,7 @@ struct world {
 	struct seed seed;
 	struct host host;
 	struct engine_offer offer;
+	struct engine_treasury treasury;
 	/* the engine's side */
 	struct http *http;
 	struct db *db;
