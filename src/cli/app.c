@@ -2,6 +2,7 @@
 #include "cli/app.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <string.h>
@@ -23,6 +24,10 @@ static const struct conf_key conf_keys[] = {
 	 "Plain http mints and mints on loopback or private addresses are allowed (for trials)."},
 	{"wallet", "mint", CONF_LIST, offsetof(struct app_conf, mints), NULL, 0, 0,
 	 "Mint whose ecash the wallet holds; may repeat."},
+	{"limits", "per_lease", CONF_SAT, offsetof(struct app_conf, limits.per_lease), NULL, 0, 0,
+	 "So many sat go to one lease at most, without what comes back."},
+	{"limits", "per_day", CONF_SAT, offsetof(struct app_conf, limits.per_day), NULL, 0, 0,
+	 "So many sat go to providers in 24 hours at most, without what comes back."},
 };
 
 static const struct conf_schema conf_schema = {.keys = conf_keys, .nkeys = ARRAY_SIZE(conf_keys)};
@@ -376,6 +381,12 @@ void app_job_news(void *ctx, const struct wallet_news *n)
 	j->last.text = (struct str){0};
 	if (n->error)
 		j->error = *n->error;
+	if (n->stage == WALLET_OVER_LIMIT)
+		err_set(&j->error, ERRK_LIMIT,
+			"%" PRIu64 " sat are over the limit %.*s = %" PRIu64
+			" of [limits] in %s/lease.conf: %" PRIu64 " sat are left of it",
+			sat_raw(n->amount), (int)n->text.n, n->text.p, sat_raw(n->limit),
+			j->app->config_dir, sat_raw(n->left));
 	if (j->text && n->stage == WALLET_DONE)
 		buf_str(j->text, n->text);
 	j->ended = true;
@@ -392,9 +403,11 @@ int app_job_wait(struct app_job *j, int64_t timeout_ms)
 		return 0;
 	if (j->ended && j->last.stage == WALLET_NO_MONEY)
 		return app_failf(EXIT_MONEY,
-				 "not enough money: %llu sat are needed with fees; lease wallet "
-				 "fund adds some",
-				 (unsigned long long)sat_raw(j->last.amount));
+				 "not enough money: %" PRIu64 " sat are missing, fees included; "
+				 "lease wallet fund adds some",
+				 sat_raw(j->last.missing));
+	if (j->ended && j->last.stage == WALLET_OVER_LIMIT)
+		return app_fail(EXIT_MONEY, &j->error);
 	if (j->ended)
 		return app_fail(j->error.kind == ERRK_PEER ? EXIT_MINT : EXIT_OTHER, &j->error);
 	if (how == APP_INTERRUPTED)

@@ -43,6 +43,7 @@ struct app_globals {
 struct app_conf {
 	char **relays, **mints;
 	bool allow_local;
+	struct wallet_limits limits;
 };
 
 struct app {

@@ -34,6 +34,19 @@ static void witness_set(struct proof *p, const uint8_t sig[static 64])
 	p->witness = lock_witness(sig);
 }
 
+/* A token locked to a refund key of ours is a refund of what was sent with that key. 0: it is none.
+ */
+static int64_t refund_of(struct wallet *w, const struct proofs *inputs)
+{
+	auto_stmt struct stmt *s = db_query(w->db, "SELECT id FROM token_out WHERE refund_key = ?");
+	struct lock lock;
+
+	if (inputs->n == 0 || lock_parse(&lock, str_of(inputs->v[0].secret)) != LOCK_OK)
+		return 0;
+	db_bind_blob(s, 1, lock.key.b, sizeof(lock.key.b));
+	return db_step(s, NULL) == DB_ROW ? db_i64(s, 0) : 0;
+}
+
 static int back_store(struct job *j, const struct proofs *inputs, int64_t *plan, struct err *e)
 {
 	AUTO(plan_free) struct plan *p = mem_zero(sizeof(*p));
@@ -41,7 +54,7 @@ static int back_store(struct job *j, const struct proofs *inputs, int64_t *plan,
 	struct output_wish wish = {0};
 
 	p->pub.kind = j->token_out ? WALLET_PLAN_RETURN : WALLET_PLAN_RECEIVE;
-	p->pub.token_out = j->token_out;
+	p->pub.token_out = j->token_out ? j->token_out : refund_of(j->w, inputs);
 	p->mint = j->mint;
 	memcpy(p->ref, j->ref, sizeof(p->ref));
 	p->keyset = wish.keyset = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
@@ -237,6 +250,33 @@ static bool receive_needs_old(struct job *j)
 	return false;
 }
 
+/* Would the sending that it is for be possible with it? True: the job has ended, it would not. */
+static bool receive_short(struct job *j)
+{
+	struct select_ask ask = {0};
+	struct sat gross, fee, missing;
+	struct err e;
+	int can;
+
+	if (sat_is_zero(j->net))
+		return false;
+	if (proofs_sum(&gross, &j->token->proofs, &e) < 0 ||
+	    proofs_fee(&fee, &j->token->proofs, &j->mint->keysets, &e) < 0 ||
+	    send_ask(&ask, j, &e) < 0 ||
+	    select_missing(&missing, j->w->db, j->mint, &ask, &e) < 0) {
+		job_fail(j, &e);
+		return true;
+	}
+	if (!sat_sub(&ask.extra, gross, fee))
+		ask.extra = SAT(0);
+	can = select_can(j->w->db, j->mint, &ask, &e);
+	if (can < 0)
+		job_fail(j, &e);
+	else if (!can)
+		job_poor(j, ask.extra, missing);
+	return can <= 0;
+}
+
 static void receive_step(struct job *j)
 {
 	struct err e;
@@ -260,16 +300,25 @@ static void receive_step(struct job *j)
 	}
 	if (receive_check(j, &e) < 0)
 		job_fail(j, &e);
-	else
+	else if (!receive_short(j))
 		back_go(j, &j->token->proofs);
+}
+
+void wallet_receive_for(struct wallet *w, const struct wallet_receive_for *r, wallet_job_fn *fn,
+			void *ctx)
+{
+	struct job *j = job_new(w, fn, ctx, receive_step);
+
+	j->kind = WALLET_OUT_ORDER;
+	j->net = r->net;
+	j->later = r->later;
+	if (token_decode(&j->token, r->token, TOKEN_LIMITS_WALLET, NULL) < 0)
+		j->token = NULL;
 }
 
 void wallet_receive(struct wallet *w, struct str token, wallet_job_fn *fn, void *ctx)
 {
-	struct job *j = job_new(w, fn, ctx, receive_step);
-
-	if (token_decode(&j->token, token, TOKEN_LIMITS_WALLET, NULL) < 0)
-		j->token = NULL;
+	wallet_receive_for(w, &(struct wallet_receive_for){.token = token}, fn, ctx);
 }
 
 /* --- what became of it --- */

@@ -97,9 +97,23 @@ void job_done(struct job *j, struct str text, struct sat amount)
 	job_end(j, &n);
 }
 
-void job_poor(struct job *j, struct sat needed)
+void job_poor(struct job *j, struct sat needed, struct sat missing)
 {
-	const struct wallet_news n = {.stage = WALLET_NO_MONEY, .amount = needed};
+	const struct wallet_news n = {
+		.stage = WALLET_NO_MONEY, .amount = needed, .missing = missing};
+
+	job_end(j, &n);
+}
+
+void job_over_limit(struct job *j, const struct limit_hit *hit, struct sat needed)
+{
+	const struct wallet_news n = {
+		.stage = WALLET_OVER_LIMIT,
+		.text = str_of(hit->name),
+		.amount = needed,
+		.limit = hit->limit,
+		.left = hit->left,
+	};
 
 	job_end(j, &n);
 }

@@ -24,8 +24,11 @@ struct job {
 	/* send */
 	enum wallet_out_kind kind;
 	struct sat net; /* kind ORDER: what is left to the receiver; else the face value */
+	struct sat later;
 	struct lock lock;
 	char ref[WALLET_REF_MAX + 1];
+	char lease[WALLET_REF_MAX + 1];
+	struct wallet_limits limits;
 	/* send, return, state */
 	int64_t token_out;
 	struct wallet_release *release; /* NULL: with our refund key */
@@ -49,7 +52,7 @@ void job_later(struct job *j, int64_t ms, void (*step)(struct job *j));
 void job_say(struct job *j, enum wallet_stage stage, struct str text);
 /* These three are the last that is heard of it. */
 void job_done(struct job *j, struct str text, struct sat amount);
-void job_poor(struct job *j, struct sat needed);
+void job_poor(struct job *j, struct sat needed, struct sat missing);
 void job_fail(struct job *j, const struct err *error);
 void job_fail_msg(struct job *j, enum err_kind kind, const char *msg);
 /* Its plan is stored: run it; `closed` is called when that ends. */
@@ -85,7 +88,37 @@ int select_proofs_gross(struct chosen *out, struct tx *tx, const struct wmint *m
  * SELECT_POOR: no such set is at hand. */
 int select_exact(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
 		 struct err *e) MUST_CHECK;
+/* Can tokens of `need`, and then of `later` where it is not 0, be made by two swaps, if `extra`
+ * comes in first? 1: yes. */
+struct select_ask {
+	const struct keyset *keyset; /* of outputs */
+	struct sat need, later, extra;
+};
+int select_can(struct db *d, const struct wmint *m, const struct select_ask *ask,
+	       struct err *e) MUST_CHECK;
+/* The smallest `extra` with which it can. */
+int select_missing(struct sat *out, struct db *d, const struct wmint *m,
+		   const struct select_ask *ask, struct err *e) MUST_CHECK;
+/* The smallest amount that leaves `net` to the receiver after the fee of its swap. */
+int select_gross(struct sat *out, const struct keyset *k, struct sat net, struct err *e) MUST_CHECK;
 int select_reserve(struct tx *tx, const struct chosen *c, int64_t plan, struct err *e) MUST_CHECK;
+
+/* --- send.c --- */
+
+/* What the job wants to send, as face values of tokens. */
+int send_ask(struct select_ask *ask, const struct job *j, struct err *e) MUST_CHECK;
+
+/* --- limits.c --- */
+
+struct limit_hit {
+	const char *name; /* as in lease.conf */
+	struct sat limit, left;
+};
+enum { LIMIT_HIT = 1 };
+/* May so much more go out for j->lease? */
+int limits_check(struct limit_hit *hit, struct db *d, const struct job *j, struct sat amount,
+		 struct err *e) MUST_CHECK;
+void job_over_limit(struct job *j, const struct limit_hit *hit, struct sat needed);
 
 /* --- fund.c --- */
 

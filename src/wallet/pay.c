@@ -198,13 +198,18 @@ static int pay_store(struct job *j, struct payout *o, int64_t *plan, struct err 
 
 static void pay_poor(struct job *j, const struct payout *o)
 {
-	struct sat needed = o->amount;
+	struct select_ask ask = {.need = o->amount};
+	struct sat missing;
+	struct err e;
 
-	(void)!sat_add(&needed, o->amount, o->reserve);
-	if (job_may_wait(j, needed))
+	ask.keyset = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
+	(void)!sat_add(&ask.need, o->amount, o->reserve);
+	if (job_may_wait(j, ask.need))
 		job_later(j, WAIT_STEP_MS, pay_step);
+	else if (select_missing(&missing, j->w->db, j->mint, &ask, &e) < 0)
+		job_fail(j, &e);
 	else
-		job_poor(j, needed);
+		job_poor(j, ask.need, missing);
 }
 
 static void pay_go(struct job *j, struct payout *o)

@@ -13,8 +13,11 @@ enum wallet_stage {
 	WALLET_INVOICE,	 /* pay `text` */
 	WALLET_WAITING,	 /* still waiting; `text` says for what */
 	WALLET_DONE,	 /* amount, token_out, text (the token): as the call says */
-	WALLET_NO_MONEY, /* not enough at this mint: `amount` is what is needed with fees */
-	WALLET_FAILED,	 /* `error`; what is stored stays and goes on by wallet_resume */
+	WALLET_NO_MONEY, /* not enough at this mint: `amount` is what is needed with fees, `missing`
+			    what must come in for it */
+	WALLET_OVER_LIMIT, /* `text` names the limit, `left` is left of `limit`, `amount` is needed
+			    */
+	WALLET_FAILED,	   /* `error`; what is stored stays and goes on by wallet_resume */
 };
 
 struct wallet_news {
@@ -23,10 +26,12 @@ struct wallet_news {
 	struct sat amount;
 	int64_t token_out;
 	int64_t expiry; /* of the invoice; 0: not known */
+	struct sat missing, limit, left;
 	const struct err *error;
 };
 
-/* DONE, NO_MONEY and FAILED are the last call. Never runs inside the call that started it. */
+/* DONE, NO_MONEY, OVER_LIMIT and FAILED are the last call. Never runs inside the call that started
+ * it. */
 typedef void wallet_job_fn(void *ctx, const struct wallet_news *n);
 
 /* Mint quote (NUT-20 key stored), invoice, poll until paid, mint. DONE: amount. */
@@ -37,12 +42,21 @@ void wallet_fund(struct wallet *w, const char *mint, struct sat amount, wallet_j
 void wallet_fund_watch(struct wallet *w, int64_t quote, wallet_job_fn *fn, void *ctx);
 void wallet_fund_unwatch(struct wallet *w, const void *ctx); /* it goes on, unheard */
 
+struct wallet_limits { /* of what goes to providers and does not come back; 0: none */
+	struct sat per_lease;
+	struct sat per_day; /* the last 24 hours */
+};
+
 struct wallet_send {
 	const char *mint;
 	struct sat net;	      /* what the receiver has after the fee of its swap */
+	struct sat later;     /* there must be enough for another one of this net; 0: none */
 	uint8_t lock_key[33]; /* the provider's payment key */
 	int64_t locktime;
-	const char *ref; /* order id; unique among outgoing tokens, "" for none */
+	const char *ref;   /* order id; unique among outgoing tokens, "" for none */
+	const char *lease; /* all tokens for one lease have the same; NULL: limits do not count it
+			    */
+	struct wallet_limits limits;
 };
 /* One swap makes proofs of exactly the amount and change; waits while change of another process is
  * under way. DONE: text is the token (V4, DLEQ with r), token_out its row, amount its face value.
@@ -59,6 +73,14 @@ void wallet_reclaim(struct wallet *w, int64_t token_out, wallet_job_fn *fn, void
 /* Swap somebody's token into this wallet (plain, or locked to a refund key of ours). DONE: amount.
  */
 void wallet_receive(struct wallet *w, struct str token, wallet_job_fn *fn, void *ctx);
+/* The same, but NO_MONEY, with the token untouched, unless `net` (and `later`) can be sent then:
+ * `amount` is what the token is worth here, `missing` what it should be. */
+struct wallet_receive_for {
+	struct str token;
+	struct sat net, later;
+};
+void wallet_receive_for(struct wallet *w, const struct wallet_receive_for *r, wallet_job_fn *fn,
+			void *ctx);
 
 enum wallet_out_state {
 	WALLET_OUT_MAKING = 1, /* its swap is not settled yet */

@@ -44,7 +44,7 @@ static const char step1[] =
 	" not_after INTEGER NOT NULL,"
 	" lock_key BLOB," /* inputs are locked to this key of ours */
 	" body BLOB,"	  /* sealed: the exact bytes to POST; NULL once closed */
-	" token_out INTEGER REFERENCES token_out,"
+	" token_out INTEGER REFERENCES token_out," /* that it makes, takes back or refunds */
 	" quote INTEGER REFERENCES quote,"
 	" payout INTEGER REFERENCES payout,"
 	" reason INTEGER NOT NULL DEFAULT 0,"
@@ -53,6 +53,7 @@ static const char step1[] =
 	") STRICT;"
 	"CREATE INDEX plan_open ON plan(id) WHERE state = 1;"
 	"CREATE INDEX plan_ref ON plan(ref);"
+	"CREATE INDEX plan_token_out ON plan(token_out);"
 
 	"CREATE TABLE plan_input ("
 	" plan INTEGER NOT NULL REFERENCES plan,"
@@ -113,6 +114,7 @@ static const char step1[] =
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"
 	" mint INTEGER NOT NULL REFERENCES mint,"
 	" ref TEXT NOT NULL,"
+	" lease TEXT NOT NULL DEFAULT ''," /* limits count by it; '': they do not */
 	" amount INTEGER NOT NULL,"
 	" state INTEGER NOT NULL,"
 	" kind INTEGER NOT NULL DEFAULT 1," /* enum wallet_out_kind */
@@ -124,6 +126,8 @@ static const char step1[] =
 	") STRICT;"
 	"CREATE UNIQUE INDEX token_out_ref ON token_out(ref) WHERE ref <> '' AND state <> 6;"
 	"CREATE INDEX token_out_state ON token_out(state);"
+	"CREATE INDEX token_out_lease ON token_out(lease);"
+	"CREATE INDEX token_out_refund ON token_out(refund_key);"
 
 	"CREATE TABLE payout (" /* Lightning payments */
 	" id INTEGER PRIMARY KEY AUTOINCREMENT,"

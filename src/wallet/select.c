@@ -5,7 +5,8 @@
 #include "base/mem.h"
 #include "wallet/job.h"
 
-#define SELECT_MAX 200 /* inputs of one swap */
+#define SELECT_MAX  200	 /* inputs of one swap */
+#define MISSING_MAX 5000 /* fees can be so much at most: ten sat an input */
 
 struct candidate {
 	struct y_bytes y;
@@ -206,6 +207,125 @@ int select_exact(struct chosen *out, struct tx *tx, const struct wmint *m, struc
 			rc = SELECT_POOR; /* a receiver could not check it */
 	out->gross = need;
 	free(list.v);
+	return rc;
+}
+
+int select_gross(struct sat *out, const struct keyset *k, struct sat net, struct err *e)
+{
+	struct sat parts[64], left;
+
+	*out = net;
+	for (unsigned i = 0; i < 1000; i++) {
+		size_t n = keyset_split(parts, k, *out);
+
+		if (n > 0 && sat_sub(&left, *out, keyset_fee_of(k, n)) && sat_cmp(left, net) >= 0)
+			return 0;
+		if (!sat_add(out, *out, SAT(1)))
+			break;
+	}
+	return err_set(e, ERRK_LIMIT, "no amount of this keyset leaves so much after the fee");
+}
+
+/* --- what could be sent --- */
+
+static int by_amount(const void *x, const void *y)
+{
+	const struct candidate *a = x, *b = y;
+
+	return sat_cmp(b->amount, a->amount);
+}
+
+static void candidates_push(struct candidates *list, const struct keyset *k, struct sat amount)
+{
+	struct sat parts[64];
+	size_t n = keyset_split(parts, k, amount);
+
+	for (size_t i = 0; i < n; i++) {
+		list->v = mem_grow(list->v, list->n + 1, sizeof(*list->v));
+		list->v[list->n++] = (struct candidate){.amount = parts[i], .ppk = k->fee_ppk};
+	}
+	if (list->n)
+		qsort(list->v, list->n, sizeof(*list->v), by_amount);
+}
+
+/* Send on paper: what is taken goes, the change comes. */
+static bool candidates_send(struct candidates *list, const struct keyset *k, struct sat need)
+{
+	struct sat gross, fee, left, change;
+	size_t kept = 0;
+
+	if (!candidates_one(list, need) && !candidates_few(list, need))
+		return false;
+	if (!candidates_worth(&gross, &fee, list, need) || !sat_sub(&left, gross, fee) ||
+	    !sat_sub(&change, left, need))
+		return false;
+	for (size_t i = 0; i < list->n; i++)
+		if (!list->v[i].taken)
+			list->v[kept++] = list->v[i];
+	list->n = kept;
+	candidates_push(list, k, change);
+	return true;
+}
+
+struct sending {
+	struct candidates have;
+	const struct select_ask *ask;
+};
+
+static bool sending_can(const struct sending *x, struct sat extra)
+{
+	const struct select_ask *ask = x->ask;
+	struct candidates list = {.v = mem_dup(x->have.v, x->have.n * sizeof(*x->have.v)),
+				  .n = x->have.n};
+	bool can;
+
+	candidates_push(&list, ask->keyset, extra);
+	can = candidates_send(&list, ask->keyset, ask->need) &&
+	      (sat_is_zero(ask->later) || candidates_send(&list, ask->keyset, ask->later));
+	free(list.v);
+	return can;
+}
+
+int select_can(struct db *d, const struct wmint *m, const struct select_ask *ask, struct err *e)
+{
+	struct sending x = {.ask = ask};
+	int rc = candidates_load(&x.have, d, m, e);
+
+	if (rc == 0)
+		rc = sending_can(&x, ask->extra);
+	free(x.have.v);
+	return rc;
+}
+
+/* Both tokens without fees, less what is there: fees come on top one by one. */
+static bool sending_least(struct sat *out, const struct sending *x)
+{
+	struct sat sum = SAT(0), have = SAT(0);
+
+	for (size_t i = 0; i < x->have.n; i++)
+		if (!sat_add(&have, have, x->have.v[i].amount))
+			return false;
+	if (!sat_add(&sum, x->ask->need, x->ask->later))
+		return false;
+	if (!sat_sub(out, sum, have) || sat_is_zero(*out))
+		*out = SAT(1);
+	return true;
+}
+
+int select_missing(struct sat *out, struct db *d, const struct wmint *m,
+		   const struct select_ask *ask, struct err *e)
+{
+	struct sending x = {.ask = ask};
+	int rc = candidates_load(&x.have, d, m, e);
+	bool found = false;
+
+	if (rc == 0 && sending_least(out, &x))
+		for (unsigned i = 0; i < MISSING_MAX && !found; i++)
+			if (!(found = sending_can(&x, *out)) && !sat_add(out, *out, SAT(1)))
+				break;
+	free(x.have.v);
+	if (rc == 0 && !found)
+		return err_set(e, ERRK_LIMIT, "no amount would be enough");
 	return rc;
 }
 

@@ -13,23 +13,6 @@
 
 static void send_step(struct job *j);
 
-/* The smallest amount that leaves `net` to the receiver after the fee of its swap. */
-static int send_gross(struct sat *out, const struct keyset *k, struct sat net, struct err *e)
-{
-	struct sat parts[64], left;
-
-	*out = net;
-	for (unsigned i = 0; i < 1000; i++) {
-		size_t n = keyset_split(parts, k, *out);
-
-		if (n > 0 && sat_sub(&left, *out, keyset_fee_of(k, n)) && sat_cmp(left, net) >= 0)
-			return 0;
-		if (!sat_add(out, *out, SAT(1)))
-			break;
-	}
-	return err_set(e, ERRK_LIMIT, "no amount of this keyset leaves so much after the fee");
-}
-
 /* A lock to somebody's key is for ever where no locktime is asked for. */
 static int send_refund(struct job *j, struct tx *tx, struct err *e)
 {
@@ -46,7 +29,8 @@ static int send_row(struct job *j, struct tx *tx, struct sat amount, struct err 
 	if (send_refund(j, tx, e) < 0)
 		return -1;
 	s = tx_write(tx, "INSERT INTO token_out (mint, ref, amount, state, lock_key, refund_key,"
-			 " locktime, created, kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)");
+			 " locktime, created, kind, lease)"
+			 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
 	db_bind_i64(s, 1, j->mint->id);
 	db_bind_text(s, 2, str_of(j->ref));
 	db_bind_i64(s, 3, (int64_t)sat_raw(amount));
@@ -58,6 +42,7 @@ static int send_row(struct job *j, struct tx *tx, struct sat amount, struct err 
 	db_bind_i64(s, 7, j->lock.locktime);
 	db_bind_i64(s, 8, clock_wall());
 	db_bind_i64(s, 9, j->kind);
+	db_bind_text(s, 10, str_of(j->lease));
 	switch (tx_run(s, NULL, e)) {
 	case 0:
 		j->token_out = tx_last_id(tx);
@@ -104,26 +89,61 @@ static int send_allowed(struct job *j, struct tx *tx, struct sat amount, struct 
 	return rc == LEAVE_NOT ? SELECT_POOR : rc;
 }
 
-/* One transaction: choose, reserve, plan. SELECT_POOR as of select_proofs. */
-static int send_store(struct job *j, struct sat *needed, int64_t *plan, struct err *e)
+struct send_try {
+	struct select_ask ask;
+	struct limit_hit hit;
+	int64_t plan;
+	bool may_wait;
+};
+
+enum { SEND_POOR = SELECT_POOR, SEND_OVER_LIMIT };
+
+int send_ask(struct select_ask *ask, const struct job *j, struct err *e)
+{
+	ask->keyset = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
+	ask->need = j->net;
+	if (j->kind != WALLET_OUT_ORDER)
+		return 0;
+	if (select_gross(&ask->need, ask->keyset, j->net, e) < 0)
+		return -1;
+	return sat_is_zero(j->later) ? 0 : select_gross(&ask->later, ask->keyset, j->later, e);
+}
+
+/* SEND_POOR: there is not enough. Whether change may come is asked in the same transaction: a
+ * moment later it may have come. */
+static int send_choose(struct job *j, struct tx *tx, struct send_try *t, struct chosen *from,
+		       struct err *e)
+{
+	int rc = send_allowed(j, tx, t->ask.need, e);
+
+	if (rc == 0) {
+		rc = select_can(j->w->db, j->mint, &t->ask, e);
+		rc = rc < 0 ? -1 : rc == 1 ? 0 : SELECT_POOR;
+	}
+	if (rc == SELECT_POOR)
+		t->may_wait = job_may_wait(j, t->ask.need);
+	return rc == 0 ? select_proofs(from, tx, j->mint, t->ask.need, e) : rc;
+}
+
+/* One transaction: look at the limits, choose, reserve, plan. */
+static int send_store(struct job *j, struct send_try *t, struct err *e)
 {
 	auto_chosen struct chosen from = {0};
 	auto_tx struct tx *tx = NULL;
-	struct output_wish wish = {.theirs = j->net};
+	struct output_wish wish = {0};
 	int rc;
 
-	wish.keyset = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
-	if (j->kind == WALLET_OUT_ORDER && send_gross(&wish.theirs, wish.keyset, j->net, e) < 0)
+	if (send_ask(&t->ask, j, e) < 0 || db_begin(&tx, j->w->db, e) < 0)
 		return -1;
-	*needed = wish.theirs;
-	if (db_begin(&tx, j->w->db, e) < 0)
-		return -1;
-	rc = send_allowed(j, tx, wish.theirs, e);
-	if (rc == 0)
-		rc = select_proofs(&from, tx, j->mint, wish.theirs, e);
+	rc = limits_check(&t->hit, j->w->db, j, t->ask.need, e);
+	if (rc != 0)
+		return rc < 0 ? -1 : SEND_OVER_LIMIT;
+	rc = send_choose(j, tx, t, &from, e);
 	if (rc != 0)
 		return rc;
-	if (send_plan(j, tx, &wish, &from, plan, e) < 0)
+	wish.keyset = t->ask.keyset;
+	wish.theirs = t->ask.need;
+	if (send_plan(j, tx, &wish, &from, &t->plan, e) < 0)
 		return -1;
 	return db_commit(&tx, e);
 }
@@ -227,23 +247,35 @@ static bool send_exact(struct job *j)
 	}
 }
 
+static void send_poor(struct job *j, const struct send_try *t)
+{
+	struct sat missing;
+	struct err e;
+
+	if (t->may_wait)
+		job_later(j, WAIT_STEP_MS + (int64_t)rand_below(WAIT_STEP_MS), send_step);
+	else if (select_missing(&missing, j->w->db, j->mint, &t->ask, &e) < 0)
+		job_fail(j, &e);
+	else
+		job_poor(j, t->ask.need, missing);
+}
+
 static void send_new(struct job *j)
 {
-	struct sat needed = SAT(0);
-	int64_t plan = 0;
+	struct send_try t = {0};
 	struct err e;
 
 	if (j->kind == WALLET_OUT_PLAIN && send_exact(j))
 		return;
-	switch (send_store(j, &needed, &plan, &e)) {
+	switch (send_store(j, &t, &e)) {
 	case 0:
-		job_run(j, plan, send_closed);
+		job_run(j, t.plan, send_closed);
 		return;
-	case SELECT_POOR:
-		if (job_may_wait(j, needed))
-			job_later(j, WAIT_STEP_MS + (int64_t)rand_below(WAIT_STEP_MS), send_step);
-		else
-			job_poor(j, needed);
+	case SEND_POOR:
+		send_poor(j, &t);
+		return;
+	case SEND_OVER_LIMIT:
+		job_over_limit(j, &t.hit, t.ask.need);
 		return;
 	default:
 		job_fail(j, &e);
@@ -321,16 +353,21 @@ static void send_step(struct job *j)
 		send_new(j);
 }
 
+static void name_take(char to[static WALLET_REF_MAX + 1], const char *from)
+{
+	size_t n = from ? strnlen(from, WALLET_REF_MAX) : 0;
+
+	if (n)
+		memcpy(to, from, n);
+}
+
 static struct job *send_job(struct wallet *w, const char *mint, const char *ref, wallet_job_fn *fn,
 			    void *ctx)
 {
 	struct job *j = job_new(w, fn, ctx, send_step);
-	size_t n = ref ? strlen(ref) : 0;
 
 	j->mint = mint_allowed(w, str_of(mint));
-	if (n > WALLET_REF_MAX)
-		n = WALLET_REF_MAX;
-	memcpy(j->ref, ref ? ref : "", n);
+	name_take(j->ref, ref);
 	return j;
 }
 
@@ -340,8 +377,11 @@ void wallet_send_locked(struct wallet *w, const struct wallet_send *s, wallet_jo
 
 	j->kind = WALLET_OUT_ORDER;
 	j->net = s->net;
+	j->later = s->later;
+	j->limits = s->limits;
 	memcpy(j->lock.key.b, s->lock_key, sizeof(j->lock.key.b));
 	j->lock.locktime = s->locktime;
+	name_take(j->lease, s->lease);
 }
 
 void wallet_send_plain(struct wallet *w, const struct wallet_plain *p, wallet_job_fn *fn, void *ctx)

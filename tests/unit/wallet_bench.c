@@ -291,6 +291,9 @@ void bench_job(void *ctx, const struct wallet_news *n)
 	t->done = true;
 	t->stage = n->stage;
 	t->amount = n->amount;
+	t->missing = n->missing;
+	t->limit = n->limit;
+	t->left = n->left;
 	t->token_out = n->token_out;
 	snprintf(t->text, sizeof(t->text), "%.*s", (int)n->text.n, n->text.p ? n->text.p : "");
 	snprintf(t->error, sizeof(t->error), "%s", n->error ? n->error->msg : "");

@@ -19,7 +19,7 @@ struct heard { /* from struct wallet_ops */
 struct told { /* to a job's caller */
 	bool done;
 	enum wallet_stage stage;
-	struct sat amount;
+	struct sat amount, missing, limit, left;
 	int64_t token_out;
 	char text[1 << 16];
 	char error[320];

@@ -342,11 +342,162 @@ static void test_receive_old(void **state)
 	assert_balanced(b);
 }
 
+/* --- limits --- */
+
+static void send_limited(struct bench *b, uint64_t net, const char *ref, const char *lease,
+			 struct wallet_limits l)
+{
+	struct wallet_send s = order(b, net, ref);
+
+	s.lease = lease;
+	s.limits = l;
+	wallet_send_locked(b->w, &s, bench_job, b);
+	wait_job(b);
+}
+
+static void test_limit_lease(void **state)
+{
+	const struct wallet_limits l = {.per_lease = SAT(100)};
+	struct bench *b = *state;
+
+	fund(b, 1000);
+	send_limited(b, 50, "order1", "one", l); /* face value 51 */
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	send_limited(b, 49, "topup1", "one", l);
+	assert_int_equal(b->told.stage, WALLET_OVER_LIMIT);
+	assert_string_equal(b->told.text, "per_lease");
+	assert_int_equal(sat_raw(b->told.limit), 100);
+	assert_int_equal(sat_raw(b->told.left), 49);
+	assert_int_equal(sat_raw(b->told.amount), 50);
+	send_limited(b, 48, "topup1", "one", l); /* exactly what is left */
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	send_limited(b, 99, "order2", "two", l);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	send_order(b, 200, "gift"); /* for no lease */
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_balanced(b);
+}
+
+static void age_tokens(struct bench *b)
+{
+	auto_tx struct tx *tx = NULL;
+	struct stmt *s;
+	struct err e;
+
+	assert_int_equal(db_begin(&tx, b->db, &e), 0);
+	s = tx_write(tx, "UPDATE token_out SET created = created - 86400");
+	assert_int_equal(tx_run(s, NULL, &e), 0);
+	assert_int_equal(db_commit(&tx, &e), 0);
+}
+
+/* What came back may be spent again: a released token wholly, a refund as far as it goes. */
+static void test_limit_day(void **state)
+{
+	const struct wallet_limits l = {.per_day = SAT(150)};
+	struct lock refund = {.locktime = 0};
+	struct bench *b = *state;
+	auto_free char *token = NULL;
+	struct wallet_out_names names;
+	struct wallet_release r;
+	struct wallet_out o;
+	struct err e;
+
+	fund(b, 1000);
+	send_limited(b, 100, "order1", "one", l);
+	sign_all(&r, b->told.text);
+	send_limited(b, 100, "order2", "two", l);
+	assert_int_equal(b->told.stage, WALLET_OVER_LIMIT);
+	assert_int_equal(sat_raw(b->told.left), 49);
+	assert_int_equal(wallet_out_get(b->w, 0, "order1", &o, &names, NULL, &e), 0);
+	wallet_release_redeem(b->w, o.id, &r, bench_job, b);
+	wait_job(b);
+	send_limited(b, 100, "order2", "two", l);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(wallet_out_get(b->w, 0, "order2", &o, &names, NULL, &e), 0);
+	sim_spend(b->sim, b->told.text, &seller);
+	memcpy(refund.key.b, o.refund_key, sizeof(refund.key.b));
+	token = sim_token(b->sim, 60, &refund);
+	wallet_receive(b->w, str_of(token), bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	send_limited(b, 109, "order3", "three", l);
+	assert_int_equal(b->told.stage, WALLET_OVER_LIMIT);
+	assert_int_equal(sat_raw(b->told.left), 109); /* 150 - (101 - 60) */
+	send_limited(b, 108, "order3", "three", l);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	send_limited(b, 10, "order4", "four", l);
+	assert_int_equal(b->told.stage, WALLET_OVER_LIMIT);
+	age_tokens(b);
+	send_limited(b, 10, "order4", "four", l);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+}
+
+/* --- what is missing --- */
+
+static void test_missing(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_send s = order(b, 100, "order1");
+	uint64_t missing;
+
+	s.later = SAT(300);
+	wallet_send_locked(b->w, &s, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
+	missing = sat_raw(b->told.missing);
+	assert_int_equal(missing, 404); /* 101 and 301, and a swap each */
+	fund(b, 403);
+	wallet_send_locked(b->w, &s, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
+	missing = sat_raw(b->told.missing);
+	assert_true(missing > 0 && missing < 3);
+	fund(b, missing);
+	wallet_send_locked(b->w, &s, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	send_order(b, 300, "topup1");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_balanced(b);
+}
+
+static void receive_for(struct bench *b, const char *token, uint64_t net)
+{
+	wallet_receive_for(b->w,
+			   &(struct wallet_receive_for){.token = str_of(token), .net = SAT(net)},
+			   bench_job, b);
+	wait_job(b);
+}
+
+/* Too little is left alone, so that its owner can use it elsewhere. */
+static void test_receive_for(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *little = sim_token(b->sim, 101, NULL), *enough = NULL;
+
+	receive_for(b, little, 100);
+	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
+	assert_int_equal(sat_raw(b->told.amount), 100);
+	assert_int_equal(sat_raw(b->told.missing), 102);
+	assert_int_equal(b->sim->swaps, 0);
+	enough = sim_token(b->sim, 103, NULL);
+	receive_for(b, enough, 100);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_available(b), 102);
+	send_order(b, 100, "order1");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_available(b), 0);
+	receive_for(b, enough, 1);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_non_null(strstr(b->told.error, "spent"));
+	assert_balanced(b);
+}
+
 /* --- several processes --- */
 
 #define BUYERS 8
 
-static void buyer(struct bench *b, unsigned n)
+static void buyer(struct bench *b, unsigned n, struct wallet_limits l)
 {
 	struct bench child = {.seed = b->seed, .sim = b->sim};
 	struct wallet_send s;
@@ -359,15 +510,17 @@ static void buyer(struct bench *b, unsigned n)
 		_exit(2);
 	bench_open(&child);
 	s = order(&child, 20, ref);
+	s.lease = ref;
+	s.limits = l;
 	wallet_send_locked(child.w, &s, bench_job, &child);
 	for (unsigned i = 0; i < 30 && !child.told.done; i++)
 		bench_run(&child, 1000);
-	_exit(child.told.done && child.told.stage == WALLET_DONE ? 0 : 1);
+	_exit(!child.told.done ? 2 : child.told.stage == WALLET_DONE ? 0 : 1);
 }
 
 struct brood {
 	struct bench *b;
-	unsigned left, bad;
+	unsigned left, bad, poor;
 };
 
 static void born(void *ctx, pid_t pid, int status)
@@ -375,32 +528,56 @@ static void born(void *ctx, pid_t pid, int status)
 	struct brood *x = ctx;
 
 	(void)pid;
-	x->bad += status != 0;
+	x->bad += status > 1;
+	x->poor += status == 1;
 	if (--x->left == 0)
 		loop_stop(x->b->loop);
 }
 
-/* One proof is all there is: each waits for the change of the one before. */
-static void test_many_processes(void **state)
+static struct brood breed(struct bench *b, struct wallet_limits l)
 {
-	struct bench *b = *state;
 	struct brood x = {.b = b, .left = BUYERS};
 	pid_t pids[BUYERS];
 	struct err e;
 
-	fund(b, 1024);
 	for (unsigned i = 0; i < BUYERS; i++) {
 		pids[i] = fork();
 		assert_true(pids[i] >= 0);
 		if (pids[i] == 0)
-			buyer(b, i);
+			buyer(b, i, l);
 	}
 	for (unsigned i = 0; i < BUYERS; i++)
 		assert_int_equal(loop_child_add(b->loop, pids[i], born, &x, &e), 0);
 	bench_run(b, 40000);
 	assert_int_equal(x.bad, 0);
 	assert_int_equal(x.left, 0);
+	return x;
+}
+
+/* One proof is all there is: each waits for the change of the one before. */
+static void test_many_processes(void **state)
+{
+	struct bench *b = *state;
+	struct brood x;
+
+	fund(b, 1024);
+	x = breed(b, (struct wallet_limits){.per_day = SAT(0)});
+	assert_int_equal(x.poor, 0);
 	assert_int_equal(bench_ledger(b, LEDGER_OUT), BUYERS * 21000);
+	assert_balanced(b);
+}
+
+/* Together they pay no more than one of them might. */
+static void test_many_at_the_limit(void **state)
+{
+	struct bench *b = *state;
+	struct brood x;
+
+	for (unsigned i = 0; i < BUYERS; i++) /* nobody has to wait for change */
+		fund(b, 32);
+	x = breed(b, (struct wallet_limits){.per_day = SAT(3 * 21 + 20)});
+	assert_int_equal(x.poor, BUYERS - 3);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 3 * 21000);
 	assert_balanced(b);
 }
 
@@ -420,7 +597,12 @@ int main(void)
 		T(test_taken),
 		T(test_receive),
 		T(test_receive_old),
+		T(test_limit_lease),
+		T(test_limit_day),
+		T(test_missing),
+		T(test_receive_for),
 		T(test_many_processes),
+		T(test_many_at_the_limit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
