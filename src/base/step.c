@@ -14,13 +14,13 @@ static const struct {
 #undef X
 };
 
-/* The armed step of this process: `left` passings until the kill, 0 when disarmed. */
+/* The armed step of this process: `left` passings until the kill, 0 when disarmed; and who watches
+ * all of them. */
 static struct {
 	enum step step;
 	uint64_t left;
+	step_fn *watcher;
 } armed;
-
-static step_fn *watcher;
 
 const char *step_name(enum step s)
 {
@@ -59,13 +59,13 @@ int step_arm(const char *spec, struct err *e)
 
 void step_watch(step_fn *fn)
 {
-	watcher = fn;
+	armed.watcher = fn;
 }
 
 void step_at(enum step s)
 {
-	if (watcher)
-		watcher(s);
+	if (armed.watcher)
+		armed.watcher(s);
 	if (armed.left && armed.step == s && --armed.left == 0)
 		kill(getpid(), SIGKILL);
 }
