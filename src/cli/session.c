@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/step.h"
-#include "nostr/wrap.h"
+#include "nostr/mail.h"
 
 #define WATCHES	     4
 #define FIRST_AGAIN  4000
@@ -30,7 +30,8 @@ struct session {
 	struct loop_timer *again;
 	int64_t again_ms;
 	char asking[LEASE_REQUEST_ID_HEX + 1];
-	bool accepted; /* some relay took it */
+	bool accepted; /* some relay took it … */
+	bool refused;  /* … or every one said no */
 	bool answered;
 };
 
@@ -131,12 +132,22 @@ static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_
 		      size_t n)
 {
 	struct session *s = ctx;
+	size_t refused = 0;
 
-	if (stage != NOSTR_PUB_FIRST)
+	if (stage == NOSTR_PUB_FIRST) {
+		if (!s->accepted)
+			step_at(STEP_ORDER_SENT);
+		s->accepted = true;
 		return;
-	if (!s->accepted)
-		step_at(STEP_ORDER_SENT);
-	s->accepted = true;
+	}
+	for (size_t i = 0; i < n; i++)
+		refused += r[i].state == NOSTR_PUB_REFUSED;
+	if (s->accepted || !n || refused < n)
+		return;
+	for (size_t i = 0; i < n; i++)
+		app_failf(0, "%s refuses: %s", nostr_pool_url(s->pool, r[i].relay), r[i].why);
+	s->refused = true;
+	app_done(s->app);
 }
 
 static void send_rumor(void *ctx)
@@ -145,18 +156,19 @@ static void send_rumor(void *ctx)
 	const struct nostr_wrap_how how = {.now = clock_wall(),
 					   .backdate = NOSTR_BACKDATE,
 					   .expires = clock_wall() + WRAP_EXPIRES};
-	auto_event struct nostr_event *wrap = NULL;
+	const struct nostr_mail_ask a = {.rumor = s->rumor,
+					 .from = &s->me.secret,
+					 .to = &s->provider,
+					 .how = how,
+					 .fn = published,
+					 .ctx = s};
 	struct err e;
 
 	s->again = NULL;
-	if (nostr_wrap(&wrap, s->rumor, &s->me.secret, &s->provider, &how, &e) < 0) {
+	if (nostr_mail_send(NULL, s->pool, &a, &e) < 0) {
 		app_fail(EXIT_OTHER, &e);
 		return;
 	}
-	nostr_pool_publish(s->pool, &(struct nostr_pub_ask){.event = wrap,
-							    .urgency = NOSTR_PUB_URGENT,
-							    .fn = published,
-							    .ctx = s});
 	s->again = loop_timer_add(s->app->loop, s->again_ms, send_rumor, s);
 	s->again_ms *= 2;
 }
@@ -169,12 +181,12 @@ int session_ask(struct session *s, const struct session_send *q)
 	nostr_event_free(s->rumor);
 	s->rumor = nostr_event_new(LEASE_KIND_REQUEST, q->rumor_at, q->text);
 	nostr_event_tag_key(s->rumor, "p", &s->provider);
-	s->accepted = s->answered = false;
+	s->accepted = s->answered = s->refused = false;
 	memcpy(s->asking, q->request_id, sizeof(s->asking));
 	s->again_ms = FIRST_AGAIN;
 	session_watch(s, q->request_id, q->fn, q->ctx);
 	send_rumor(s);
-	while (!s->answered && how == APP_DONE && (left = end - clock_mono_ms()) > 0)
+	while (!s->answered && !s->refused && how == APP_DONE && (left = end - clock_mono_ms()) > 0)
 		how = app_wait(s->app, left);
 	session_unwatch(s, q->request_id);
 	loop_timer_del(s->again);

@@ -4,7 +4,7 @@
 
 #include "lease/engine.h"
 #include "lease/store.h"
-#include "nostr/wrap.h"
+#include "nostr/mail.h"
 #include "proto/reply.h"
 #include "proto/request.h"
 

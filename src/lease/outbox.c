@@ -18,7 +18,7 @@ struct sending {
 	struct engine *g;
 	int64_t id;
 	unsigned tries;
-	struct nostr_pub *pub;
+	struct nostr_mail *mail;
 };
 
 int outbox_add(struct engine *g, struct tx *tx, const struct pubkey *to, const struct reply *r,
@@ -116,21 +116,21 @@ static int publish(struct engine *g, int64_t id, unsigned tries, const struct pu
 					   .backdate = NOSTR_BACKDATE,
 					   .expires = clock_wall() + KEEP_SECONDS};
 	auto_event struct nostr_event *rumor = nostr_event_new(LEASE_KIND_REPLY, how.now, text);
-	auto_event struct nostr_event *wrap = NULL;
+	struct nostr_mail_ask a = {
+		.rumor = rumor, .from = &g->me.secret, .to = to, .how = how, .fn = published};
 	struct sending *s;
 
-	if (nostr_wrap(&wrap, rumor, &g->me.secret, to, &how, e) < 0)
-		return -1;
 	s = mem_zero(sizeof(*s));
 	s->g = g;
 	s->id = id;
 	s->tries = tries;
 	s->next = g->sending;
 	g->sending = s;
-	s->pub = nostr_pool_publish(g->pool, &(struct nostr_pub_ask){.event = wrap,
-								     .urgency = NOSTR_PUB_URGENT,
-								     .fn = published,
-								     .ctx = s});
+	a.ctx = s;
+	if (nostr_mail_send(&s->mail, g->pool, &a, e) < 0) {
+		drop_sending(s);
+		return -1;
+	}
 	return 0;
 }
 
@@ -237,7 +237,7 @@ void outbox_close(struct engine *g)
 	loop_timer_del(g->outbox_timer);
 	g->outbox_timer = NULL;
 	while ((s = g->sending)) {
-		nostr_pub_cancel(s->pub);
+		nostr_mail_cancel(s->mail);
 		drop_sending(s);
 	}
 }

@@ -69,8 +69,10 @@ static int read_ok(struct nostr_frame *f, const struct json *j, struct err *e)
 	const struct json *ok = j ? json_next(j) : NULL;
 	struct str id;
 
-	if (!ok || !json_as_str(j, &id) || hex_decode(f->id, sizeof(f->id), id, e) < 0 ||
-	    !json_as_bool(ok, &f->ok))
+	if (!ok || !json_as_str(j, &id) || !json_as_bool(ok, &f->ok))
+		return err_set(e, ERRK_INPUT, "frame: bad OK");
+	f->nameless = id.n == 0 && !f->ok;
+	if (!f->nameless && hex_decode(f->id, sizeof(f->id), id, e) < 0)
 		return err_set(e, ERRK_INPUT, "frame: bad OK");
 	return read_text(f, json_next(ok), e);
 }

@@ -28,6 +28,7 @@ struct nostr_frame {
 	size_t nfilters;
 	uint8_t id[32];
 	bool ok;
+	bool nameless;		       /* OK false without an id, as some relays refuse */
 	char text[NOSTR_TEXT_MAX + 1]; /* cut if longer */
 };
 

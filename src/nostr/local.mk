@@ -11,7 +11,7 @@ src_nostr_libleased_nostr_a_SOURCES = \
 	src/nostr/seen.c src/nostr/seen.h \
 	src/nostr/relay.c src/nostr/query.c src/nostr/send.c \
 	src/nostr/relay.h src/nostr/relay_own.h \
-	src/nostr/pool.c src/nostr/sub.c src/nostr/catchup.c src/nostr/pub.c \
+	src/nostr/pool.c src/nostr/sub.c src/nostr/catchup.c src/nostr/pub.c src/nostr/mail.c src/nostr/mail.h \
 	src/nostr/pool.h src/nostr/pool_own.h
 
 check_PROGRAMS += tests/link/nostr

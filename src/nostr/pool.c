@@ -28,6 +28,7 @@ void nostr_pool_free(struct nostr_pool *p)
 	if (!p)
 		return;
 	sub_free_all(p);
+	mail_free_all(p);
 	pub_free_all(p);
 	for (i = 0; i < p->nrelays; i++)
 		nostr_relay_free(p->relays[i]);

@@ -16,6 +16,7 @@ struct nostr_pool {
 	unsigned nrelays;
 	struct nostr_sub *subs;
 	struct nostr_pub *pubs;
+	struct nostr_mail *mails;
 };
 
 /* One subscription at one relay. */
@@ -68,6 +69,9 @@ void catchup_start(struct sub_leg *leg);
 void catchup_stop(struct sub_leg *leg);
 void catchup_missed(struct sub_leg *leg); /* an event was dropped: read again later */
 int64_t catchup_good(const struct sub_leg *leg);
+
+/* mail.c */
+void mail_free_all(struct nostr_pool *p);
 
 /* pub.c */
 void pub_free_all(struct nostr_pool *p);

@@ -31,6 +31,7 @@ struct nostr_relay {
 
 	struct nostr_query *queries;
 	struct nostr_send *sends;
+	uint64_t sent;	 /* counts EVENTs, so that the oldest without an answer is known */
 	uint64_t serial; /* of subscription ids; a REQ that is sent again gets a new one */
 
 	struct backoff hold; /* after "rate-limited:" */

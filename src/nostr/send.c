@@ -20,7 +20,8 @@ struct nostr_send {
 	struct nostr_relay *relay;
 	enum send_state state;
 	enum nostr_urgency urgency;
-	bool left; /* was sent at least once */
+	bool left;	/* was sent at least once */
+	uint64_t order; /* … as the so many-th */
 	uint8_t id[32];
 	struct buf frame;
 	struct loop_timer *timeout, *again;
@@ -110,6 +111,7 @@ static void transmit(struct nostr_send *s)
 	}
 	s->state = SEND_SENT;
 	s->left = true;
+	s->order = ++r->sent;
 	relay_write(r, &s->frame);
 }
 
@@ -218,13 +220,26 @@ static void refused(struct nostr_send *s, const char *why)
 	finish(s, NOSTR_PUB_REFUSED, why);
 }
 
+/* Whom an OK answers. Relays answer in order: one without an id is for the oldest. */
+static struct nostr_send *find_sent(struct nostr_relay *r, const struct nostr_frame *f)
+{
+	struct nostr_send *s, *oldest = NULL;
+
+	for (s = r->sends; s; s = s->next) {
+		if (s->state != SEND_SENT)
+			continue;
+		if (!f->nameless && memcmp(s->id, f->id, sizeof(s->id)) == 0)
+			return s;
+		if (!oldest || s->order < oldest->order)
+			oldest = s;
+	}
+	return f->nameless ? oldest : NULL;
+}
+
 void send_ok(struct nostr_relay *r, const struct nostr_frame *f)
 {
-	struct nostr_send *s;
+	struct nostr_send *s = find_sent(r, f);
 
-	for (s = r->sends; s; s = s->next)
-		if (s->state == SEND_SENT && memcmp(s->id, f->id, sizeof(s->id)) == 0)
-			break;
 	if (!s)
 		return;
 	if (!f->ok) {

@@ -4,6 +4,8 @@
 
 #include "nostr_util.h"
 
+#include "base/clock.h"
+
 #define SUBS 16
 
 struct fake_peer {
@@ -127,7 +129,12 @@ static void on_event(struct fake *f, struct ws_peer *p, const struct nostr_event
 		no = f->ok_text;
 	if (no && no[0] == '\0')
 		return;
-	nostr_frame_ok(&text, ev->id, no == NULL, no ? no : "");
+	if (!no && f->fresh_only && ev->created_at < clock_wall() - 60)
+		no = "invalid: event too old";
+	if (no && f->nameless)
+		buf_printf(&text, "[\"OK\",\"\",false,\"%s\"]", no);
+	else
+		nostr_frame_ok(&text, ev->id, no == NULL, no ? no : "");
 	say(p, &text);
 }
 

@@ -19,6 +19,8 @@ struct fake {
 	enum fake_auth auth;
 	bool late_challenge;  /* challenge after the refusal, not at connect */
 	const char *ok_text;  /* NULL: accept; "": stay silent; otherwise OK false with it */
+	bool fresh_only;      /* refuses what is older than a minute */
+	bool nameless;	      /* … and without the event's id */
 	size_t clamp;	      /* at most so many events a filter; 0: as asked */
 	bool ignores_filters; /* send everything to everybody */
 	bool mute;	      /* never answers a REQ */

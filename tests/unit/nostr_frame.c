@@ -166,6 +166,10 @@ static void test_relay_frames(void **state)
 	assert_memory_equal(f.id, ev->id, 32);
 	assert_int_equal(nostr_prefix_of(f.text), NOSTR_PREFIX_BLOCKED);
 
+	buf_puts(&text, "[\"OK\",\"\",false,\"blocked: no\"]");
+	read_back(&f, NOSTR_FROM_RELAY, &text);
+	assert_true(f.nameless);
+
 	nostr_frame_eose(&text, "s1");
 	read_back(&f, NOSTR_FROM_RELAY, &text);
 	assert_int_equal(f.type, NOSTR_FRAME_EOSE);
@@ -197,6 +201,7 @@ static void test_frames_that_are_refused(void **state)
 		"[\"EOSE\",\"\"]",
 		"[\"EOSE\",1]",
 		"[\"OK\",\"00\",true,\"\"]",
+		"[\"OK\",\"\",true,\"\"]",
 		"[\"REQ\",\"s\",{}]",
 		"[\"EOSE\",\"0123456789012345678901234567890123456789012345678901234567890123x\"]",
 	};

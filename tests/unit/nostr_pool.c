@@ -7,7 +7,7 @@
 #include "nostr_util.h"
 
 #include "base/clock.h"
-#include "nostr/pool.h"
+#include "nostr/mail.h"
 
 struct world {
 	struct loop *loop;
@@ -416,6 +416,78 @@ static void test_publish_results(void **state)
 	assert_int_equal(w->results[2].state, NOSTR_PUB_OFFLINE);
 }
 
+/* Relays answer in order: a refusal without an id is for the oldest without an answer. */
+static void test_publish_refused_without_an_id(void **state)
+{
+	struct world *w = *state;
+
+	w->a.ok_text = "blocked: you are not allowed";
+	w->a.nameless = true;
+	add(w, w->a.url);
+	publish(w, NOSTR_PUB_NORMAL);
+	run_until(w, published);
+	assert_false(w->first);
+	assert_int_equal(w->results[0].state, NOSTR_PUB_REFUSED);
+	assert_string_equal(w->results[0].why, "blocked: you are not allowed");
+}
+
+static struct nostr_mail *mail(struct world *w)
+{
+	auto_event struct nostr_event *rumor = nostr_event_new(24402, clock_wall(), STR("hi"));
+	struct secret from = small_secret(7);
+	struct pubkey to = small_pubkey(9);
+	struct nostr_mail_ask a = {.rumor = rumor,
+				   .from = &from,
+				   .to = &to,
+				   .how = {.now = clock_wall() - 3600, .backdate = NOSTR_BACKDATE},
+				   .fn = on_published,
+				   .ctx = w};
+	struct nostr_mail *m = NULL;
+	struct err e = {0};
+
+	w->finished = w->first = false;
+	if (nostr_mail_send(&m, w->pool, &a, &e) < 0)
+		fail_msg("%s", e.msg);
+	return m;
+}
+
+static void test_mail_is_wrapped_afresh_for_a_relay_that_wants_it(void **state)
+{
+	struct world *w = *state;
+
+	w->a.fresh_only = true;
+	add(w, w->a.url);
+	add(w, w->b.url);
+	mail(w);
+	run_until(w, published);
+	assert_true(w->first);
+	assert_int_equal(w->nresults, 2);
+	assert_int_equal(w->results[0].state, NOSTR_PUB_ACCEPTED);
+	assert_int_equal(w->results[1].state, NOSTR_PUB_ACCEPTED);
+	assert_int_equal(w->a.published, 2);
+	assert_int_equal(w->b.published, 1);
+}
+
+static void test_mail_is_wrapped_afresh_once(void **state)
+{
+	struct world *w = *state;
+
+	w->a.ok_text = "invalid: never";
+	w->b.ok_text = "blocked: not you";
+	add(w, w->a.url);
+	add(w, w->b.url);
+	mail(w);
+	run_until(w, published);
+	assert_false(w->first);
+	assert_int_equal(w->results[0].state, NOSTR_PUB_REFUSED);
+	assert_int_equal(w->a.published, 2);
+	assert_int_equal(w->b.published, 1);
+	w->finished = false;
+	nostr_mail_cancel(mail(w));
+	run_for(w, 50);
+	assert_false(w->finished);
+}
+
 static void test_publish_duplicate_and_silence(void **state)
 {
 	struct world *w = *state;
@@ -605,6 +677,7 @@ static void test_free_with_everything_open(void **state)
 	subscribe(w, NOSTR_SUB_DM, 0);
 	subscribe(w, NOSTR_SUB_LIVE, 0);
 	publish(w, NOSTR_PUB_NORMAL);
+	mail(w);
 	run_until(w, got_one);
 }
 
@@ -625,6 +698,9 @@ int main(void)
 		pool_test(test_auth_with_a_late_challenge),
 		pool_test(test_auth_without_a_key),
 		pool_test(test_publish_results),
+		pool_test(test_publish_refused_without_an_id),
+		pool_test(test_mail_is_wrapped_afresh_for_a_relay_that_wants_it),
+		pool_test(test_mail_is_wrapped_afresh_once),
 		pool_test(test_publish_duplicate_and_silence),
 		pool_test(test_publish_under_a_rate_limit),
 		pool_test(test_publish_cancelled_in_its_callback),
