@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/conf.h"
 #include "base/mem.h"
@@ -24,6 +25,8 @@ static const struct conf_key keys[] = {
 	  "Where leased-core and leased-keeper are installed." },
 	{ "agent", "user", CONF_STRING, AT(user), "leased", 0, 0,
 	  "User of leased-core: a name, or a number that nobody else uses." },
+	{ "agent", "seed_key_file", CONF_PATH, AT(seed_key_file), NULL, 0, 0,
+	  "Key or passphrase that opens the wallet's seed; seed.key beside this file where not set." },
 	{ "agent", "control_socket", CONF_PATH, AT(control_socket), NULL, 0, 0,
 	  "Socket for leasectl; core/leased.sock in run_dir where not set." },
 	{ "agent", "control_group", CONF_STRING, AT(control_group), NULL, 0, 0,
@@ -436,6 +439,15 @@ int config_check(struct config *c, struct err *e)
 	return 0;
 }
 
+static char *file_beside(const char *path, const char *name)
+{
+	auto_free char *here = *path == '/' ? mem_strdup("") : getcwd(NULL, 0);
+	const char *slash = strrchr(path, '/');
+	int n = slash ? (int)(slash - path + 1) : 0;
+
+	return mem_printf("%s%s%.*s%s", here ? here : "", *path == '/' ? "" : "/", n, path, name);
+}
+
 int config_load(struct config **out, const char *path, struct err *e)
 {
 	auto_config struct config *c = mem_zero(sizeof(*c));
@@ -444,6 +456,8 @@ int config_load(struct config **out, const char *path, struct err *e)
 		return -1;
 	if (config_check(c, e))
 		return err_wrap(e, "%s", path);
+	if (!c->seed_key_file)
+		c->seed_key_file = file_beside(path, "seed.key");
 	*out = steal(&c);
 	return 0;
 }

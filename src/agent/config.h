@@ -48,6 +48,7 @@ struct config {
 	char *name;
 	char *state_dir, *run_dir, *libexec_dir;
 	char *user;	      /* of leased-core: a name, or a number that may be unused */
+	char *seed_key_file;  /* seed.key beside leased.conf by default */
 	char *control_socket; /* RUN_DIR/core/leased.sock by default */
 	char *control_group;  /* may be NULL: root and the core's user only */
 	char *log_level_name;
@@ -100,7 +101,7 @@ void config_print(struct buf *out, const struct config *c);
 /* A struct with every default and no offer, to be filled and printed by leasectl init. */
 struct config *config_new(void);
 struct config_offer *config_add_offer(struct config *c, const char *name, struct err *e);
-/* The checks of config_load on a filled struct. */
+/* The checks of config_load on a filled struct; what depends on the file's place is set there. */
 int config_check(struct config *c, struct err *e) MUST_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "crypto/bip39.h"
 #include "crypto/secp.h"
+#include "crypto/seedfile.h"
 
 enum { KEY_FILE_MAX = 512 };
 
@@ -36,21 +37,29 @@ static int load_key(struct secret *out, const char *dir, const char *file, struc
 	return hex_decode(out->b, 32, str_trim(buf_view(&b)), e) ? err_wrap(e, "%s", path) : 0;
 }
 
-static int load_seed(struct seed *out, const char *dir, struct err *e)
+int keys_words(struct buf *out, const char *state_dir, const char *seed_key, struct err *e)
 {
-	auto_free char *path = mem_printf("%s/seed.words", dir);
-	auto_buf struct buf b = BUF(KEY_FILE_MAX);
+	auto_free char *path = mem_printf("%s/seed.sealed", state_dir);
+	const struct seedfile f = {path, seed_key};
+	int rc = seedfile_words(out, &f, e);
 
-	if (read_file(&b, path, e))
-		return -1;
-	return bip39_seed(out, str_trim(buf_view(&b)), e) ? err_wrap(e, "%s", path) : 0;
+	if (rc == SEEDFILE_NONE)
+		return err_set(e, ERRK_STATE, "%s is missing: run leasectl init", path);
+	return rc;
 }
 
-int keys_load(struct keys *out, const char *state_dir, struct err *e)
+static int load_seed(struct seed *out, const char *dir, const char *seed_key, struct err *e)
+{
+	auto_buf struct buf words = BUF(KEY_FILE_MAX);
+
+	return keys_words(&words, dir, seed_key, e) < 0 ? -1 : bip39_seed(out, buf_view(&words), e);
+}
+
+int keys_load(struct keys *out, const char *state_dir, const char *seed_key, struct err *e)
 {
 	if (load_key(&out->nostr, state_dir, "nostr.key", e) ||
 	    load_key(&out->column, state_dir, "column.key", e) ||
-	    load_seed(&out->seed, state_dir, e))
+	    load_seed(&out->seed, state_dir, seed_key, e))
 		return -1;
 	if (!scalar_valid(out->nostr.b))
 		return err_set(e, ERRK_INPUT, "%s/nostr.key is not a valid key", state_dir);
@@ -94,16 +103,19 @@ static int create_key(const struct keys_plan *p, const char *file, struct str he
 
 static int create_seed(const struct keys_plan *p, struct err *e)
 {
+	auto_free char *path = mem_printf("%s/seed.sealed", p->state_dir);
+	const struct seedfile f = {path, p->seed_key};
 	auto_buf struct buf b = BUF(KEY_FILE_MAX);
-	auto_seed struct seed unused;
 
+	if (fs_exists(path))
+		return 0;
 	if (p->words.n)
 		buf_str(&b, p->words);
 	else
 		bip39_new(&b);
-	if (bip39_seed(&unused, buf_view(&b), e))
+	if (seedfile_create(&f, buf_view(&b), e) < 0 || give(p, path, e))
 		return -1;
-	return create_file(p, "seed.words", buf_view(&b), e);
+	return give(p, p->seed_key, e);
 }
 
 int keys_create(const struct keys_plan *p, struct err *e)

@@ -16,12 +16,16 @@
 #include "cli/book.h"
 #include "crypto/bip39.h"
 #include "crypto/hash.h"
+#include "crypto/seedfile.h"
 
 static const struct conf_key conf_keys[] = {
 	{"nostr", "relay", CONF_LIST, offsetof(struct app_conf, relays), NULL, 0, 0,
 	 "Relay where offers are read and requests are sent; may repeat."},
 	{"nostr", "allow_local", CONF_BOOL, offsetof(struct app_conf, allow_local), "no", 0, 0,
 	 "Plain http mints and mints on loopback or private addresses are allowed (for trials)."},
+	{"wallet", "seed_key_file", CONF_PATH, offsetof(struct app_conf, seed_key_file), NULL, 0, 0,
+	 "Key or passphrase that opens the wallet's seed; seed.key beside this file where not "
+	 "set."},
 	{"wallet", "mint", CONF_LIST, offsetof(struct app_conf, mints), NULL, 0, 0,
 	 "Mint whose ecash the wallet holds; may repeat."},
 	{"limits", "per_lease", CONF_SAT, offsetof(struct app_conf, limits.per_lease), NULL, 0, 0,
@@ -94,23 +98,29 @@ static void find_folders(struct app *a)
 	a->data_dir = xdg("XDG_DATA_HOME", ".local/share");
 }
 
+char *app_seed_key(const struct app *a)
+{
+	if (a->conf.seed_key_file)
+		return mem_strdup(a->conf.seed_key_file);
+	return mem_printf("%s/seed.key", a->config_dir);
+}
+
 static int load_seed(struct app *a, struct err *e)
 {
-	auto_free char *path = mem_printf("%s/seed.words", a->data_dir);
+	auto_free char *path = mem_printf("%s/seed.sealed", a->data_dir), *key = app_seed_key(a);
+	const struct seedfile f = {path, key};
 	auto_buf struct buf words = BUF(512);
-	int rc = fs_read_secret(&words, path, e);
+	int rc = seedfile_load(&a->seed, &f, e);
 
-	if (rc < 0)
+	if (rc != SEEDFILE_NONE)
+		return rc;
+	bip39_new(&words);
+	if (fs_mkdirs(a->config_dir, 0700, e) < 0)
 		return -1;
-	if (rc == FS_NOT_FOUND) {
-		bip39_new(&words);
-		if (fs_write_new(path, words.p, words.n, 0600, e) < 0)
-			return e->sys == EEXIST ? load_seed(a, e) : -1; /* a twin was faster */
-		app_say(a, "new wallet: its seed words are in %s; keep a copy", path);
-	}
-	if (bip39_seed(&a->seed, str_trim(buf_view(&words)), e) < 0)
-		return err_wrap(e, "%s", path);
-	return 0;
+	if (seedfile_create(&f, buf_view(&words), e) < 0)
+		return e->sys == EEXIST ? load_seed(a, e) : -1; /* a twin was faster */
+	app_say(a, "new wallet: write its seed words down: lease wallet backup --words");
+	return seedfile_load(&a->seed, &f, e) ? -1 : 0;
 }
 
 static int load_column_key(struct app *a, struct err *e)

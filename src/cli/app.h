@@ -42,6 +42,7 @@ struct app_globals {
 
 struct app_conf {
 	char **relays, **mints;
+	char *seed_key_file; /* may be NULL: seed.key beside lease.conf */
 	bool allow_local;
 	struct wallet_limits limits;
 };
@@ -64,6 +65,7 @@ struct app {
 
 /* Folders, keys (made on first use) and configuration; no database yet. */
 int app_open(struct app *a, struct err *e) MUST_CHECK;
+char *app_seed_key(const struct app *a); /* path of what opens the seed; the caller frees */
 /* Database, loop and wallet. Network only when something is asked. */
 int app_wallet(struct app *a, struct err *e) MUST_CHECK;
 void app_close(struct app *a);

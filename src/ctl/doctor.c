@@ -37,9 +37,8 @@ void doctor_say(struct doctor *d, enum doctor_level level, const char *what, con
 
 /* --- keys --- */
 
-static void check_key(struct doctor *d, const char *file, uid_t owner)
+static void check_secret(struct doctor *d, const char *file, const char *path, uid_t owner)
 {
-	auto_free char *path = mem_printf("%s/core/%s", d->conf->state_dir, file);
 	auto_free char *chmod = mem_printf("chmod 600 %s", path);
 	struct stat st;
 
@@ -54,6 +53,13 @@ static void check_key(struct doctor *d, const char *file, uid_t owner)
 		doctor_say(d, DOCTOR_OK, file, NULL, "there, readable by its owner only");
 }
 
+static void check_key(struct doctor *d, const char *file, uid_t owner)
+{
+	auto_free char *path = mem_printf("%s/core/%s", d->conf->state_dir, file);
+
+	check_secret(d, file, path, owner);
+}
+
 static void check_keys(struct doctor *d)
 {
 	struct sandbox_user user;
@@ -66,8 +72,9 @@ static void check_keys(struct doctor *d)
 	}
 	doctor_say(d, DOCTOR_OK, "user", NULL, "leased-core runs as %u", (unsigned)user.uid);
 	check_key(d, "nostr.key", user.uid);
-	check_key(d, "seed.words", user.uid);
+	check_key(d, "seed.sealed", user.uid);
 	check_key(d, "column.key", user.uid);
+	check_secret(d, "seed_key_file", d->conf->seed_key_file, user.uid);
 }
 
 static void check_agent(struct doctor *d)

@@ -189,7 +189,7 @@ static int make_keys(const struct config *conf, struct pubkey *who, struct err *
 {
 	auto_free char *dir = config_state_file(conf, "core");
 	struct sandbox_user user = {getuid(), getgid()};
-	struct keys_plan plan = {.state_dir = dir};
+	struct keys_plan plan = {.state_dir = dir, .seed_key = conf->seed_key_file};
 	auto_keys struct keys keys = {0};
 
 	/* Not root: a trial in a folder of our own. */
@@ -198,7 +198,7 @@ static int make_keys(const struct config *conf, struct pubkey *who, struct err *
 	plan.uid = user.uid;
 	plan.gid = user.gid;
 	if (fs_mkdirs(conf->state_dir, 0711, e) || keys_create(&plan, e) ||
-	    keys_load(&keys, dir, e))
+	    keys_load(&keys, dir, conf->seed_key_file, e))
 		return -1;
 	return pubkey_of(who, &keys.nostr) ? 0 : err_set(e, ERRK_INPUT, "nostr.key is not valid");
 }
@@ -259,7 +259,7 @@ static int finish(struct plan *p, struct err *e)
 	if (p->c->json)
 		printf("{\"provider\":\"%s\",\"config\":\"%s\"}\n", npub.p, path);
 	else
-		printf("provider  %s\nconfig    %s\nkeys      %s/core (back them up)\n"
+		printf("provider  %s\nconfig    %s\nkeys      %s/core (leasectl backup)\n"
 		       "next      leasectl doctor; systemctl enable --now leased\n",
 		       npub.p, path, conf->state_dir);
 	return CTL_OK;

@@ -110,27 +110,31 @@ static void what_is_printed_is_the_same_configuration(void **state)
 static void keys_are_made_once_and_private(void **state)
 {
 	auto_free char *dir = mem_printf("%s/keys", (char *)*state);
+	auto_free char *seed_key = mem_printf("%s/keys.key", (char *)*state);
 	auto_free char *file = mem_printf("%s/nostr.key", dir);
-	const struct keys_plan plan = {.state_dir = dir, .uid = getuid(), .gid = getgid()};
+	const struct keys_plan plan = {
+		.state_dir = dir, .seed_key = seed_key, .uid = getuid(), .gid = getgid()};
 	auto_keys struct keys k, again;
 	struct err e = {0};
 
-	assert_int_equal(keys_load(&k, dir, &e), -1);
+	assert_int_equal(keys_load(&k, dir, seed_key, &e), -1);
 	assert_non_null(strstr(e.msg, "leasectl init"));
 	assert_int_equal(keys_create(&plan, &e), 0);
-	assert_int_equal(keys_load(&k, dir, &e), 0);
+	assert_int_equal(keys_load(&k, dir, seed_key, &e), 0);
 	assert_int_equal(keys_create(&plan, &e), 0);
-	assert_int_equal(keys_load(&again, dir, &e), 0);
+	assert_int_equal(keys_load(&again, dir, seed_key, &e), 0);
 	assert_memory_equal(&k, &again, sizeof(k));
 	assert_int_equal(chmod(file, 0644), 0);
-	assert_int_equal(keys_load(&again, dir, &e), -1);
+	assert_int_equal(keys_load(&again, dir, seed_key, &e), -1);
 	assert_non_null(strstr(e.msg, file));
 }
 
 static void given_keys_are_taken_or_refused(void **state)
 {
 	auto_free char *dir = mem_printf("%s/given", (char *)*state);
-	struct keys_plan plan = {.state_dir = dir, .uid = getuid(), .gid = getgid()};
+	auto_free char *seed_key = mem_printf("%s/given.key", (char *)*state);
+	struct keys_plan plan = {
+		.state_dir = dir, .seed_key = seed_key, .uid = getuid(), .gid = getgid()};
 	auto_keys struct keys k;
 	struct err e = {0};
 
@@ -143,7 +147,7 @@ static void given_keys_are_taken_or_refused(void **state)
 		STR("leader monkey parrot ring guide accident before fence cannon height naive "
 		    "bean");
 	assert_int_equal(keys_create(&plan, &e), 0);
-	assert_int_equal(keys_load(&k, dir, &e), 0);
+	assert_int_equal(keys_load(&k, dir, seed_key, &e), 0);
 	assert_int_equal(k.nostr.b[31], 3);
 }
 

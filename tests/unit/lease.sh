@@ -49,6 +49,6 @@ result $? 0 "and says how to name one"
 result $? 0 "wallet mints of an empty wallet"
 "$lease" -q wallet pending >"$LEASE_HOME/said" 2>&1
 result "$?$(cat "$LEASE_HOME/said")" 0 "wallet pending of an empty wallet says nothing"
-mode=$(stat -c %a "$LEASE_HOME/seed.words")
+mode=$(stat -c %a "$LEASE_HOME/seed.sealed")
 result "$mode" 600 "the seed is readable by its owner only"
 echo "1..$count"
