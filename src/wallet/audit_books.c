@@ -266,7 +266,8 @@ struct odd { /* a query that gives only what is wrong: its name and a sentence *
 };
 
 /* Stored numbers as of schema.h and wallet.h: plan 1 open, 2 settled; proof 1 free, 2 reserved,
- * 3 spent; kinds of plan 3 split, 7 melt. Blank outputs of a melt have no amount. */
+ * 3 spent; kinds of plan 3 split, 6 refund, 7 melt spend proofs of ours (a plain token that was
+ * taken back had been given away before). Blank outputs of a melt have no amount. */
 static const struct odd odds[] = {
 	{AUDIT_PLAN,
 	 "SELECT id FROM plan WHERE state = 2 AND kind <> 7 AND"
@@ -280,12 +281,14 @@ static const struct odd odds[] = {
 	{AUDIT_PLAN,
 	 "SELECT DISTINCT plan.id FROM plan JOIN plan_input ON plan_input.plan = plan.id"
 	 " JOIN proof ON proof.y = plan_input.y"
-	 " WHERE plan.state = 2 AND (proof.state <> 3 OR proof.plan IS NOT plan.id)",
+	 " WHERE plan.state = 2 AND plan.kind IN (3, 6, 7) AND (proof.state <> 3 OR proof.plan IS "
+	 "NOT plan.id)",
 	 "it is settled, but an input of it is not spent by it"},
 	{AUDIT_PLAN,
 	 "SELECT DISTINCT plan.id FROM plan JOIN plan_input ON plan_input.plan = plan.id"
 	 " JOIN proof ON proof.y = plan_input.y"
-	 " WHERE plan.state = 1 AND (proof.state <> 2 OR proof.plan IS NOT plan.id)",
+	 " WHERE plan.state = 1 AND plan.kind IN (3, 6, 7) AND (proof.state <> 2 OR proof.plan IS "
+	 "NOT plan.id)",
 	 "it is open, but an input of it is not reserved for it"},
 	{AUDIT_PROOF,
 	 "SELECT hex(proof.y) FROM proof LEFT JOIN plan ON plan.id = proof.plan"

@@ -20,7 +20,8 @@ tests_link_wallet_SOURCES = tests/link/main.c
 tests_link_wallet_LDADD = @WHOLE@ src/wallet/libleased-wallet.a @NOWHOLE@ $(L_wallet)
 
 if CMOCKA
-WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_crash \
+WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_pay \
+	tests/unit/wallet_crash \
 	tests/unit/wallet_audit tests/unit/wallet_refund \
 	tests/unit/wallet_checks tests/unit/wallet_hostile tests/unit/wallet_restored
 check_PROGRAMS += $(WALLET_TESTS)
@@ -31,6 +32,8 @@ tests_unit_wallet_till_SOURCES = tests/unit/wallet_till.c $(WALLET_BENCH)
 tests_unit_wallet_till_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_purse_SOURCES = tests/unit/wallet_purse.c $(WALLET_BENCH)
 tests_unit_wallet_purse_LDADD = $(L_wallet) $(CMOCKA_LIBS)
+tests_unit_wallet_pay_SOURCES = tests/unit/wallet_pay.c $(WALLET_BENCH)
+tests_unit_wallet_pay_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_crash_SOURCES = tests/unit/wallet_crash.c $(WALLET_BENCH)
 tests_unit_wallet_crash_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_audit_SOURCES = tests/unit/wallet_audit.c $(WALLET_BENCH)

@@ -235,6 +235,17 @@ static void melt_failed(struct run *r, const struct mint_fault *f)
 	}
 }
 
+/* Once the mint has tried, its failure is the end: nothing is sent again. */
+static void melt_waits(struct run *r)
+{
+	if (r->refusals == 0) {
+		r->refusals = 1;
+		r->last = (struct mint_fault){.kind = MINT_REFUSED,
+					      .detail = "the Lightning payment failed"};
+	}
+	run_retry(r, "the Lightning payment is under way", run_ask);
+}
+
 static void melt_answer(void *ctx, struct melt_quote *q, const struct mint_fault *f)
 {
 	struct run *r = ctx;
@@ -251,7 +262,7 @@ static void melt_answer(void *ctx, struct melt_quote *q, const struct mint_fault
 		melt_paid(r, q);
 		return;
 	case MELT_PENDING:
-		run_retry(r, "the Lightning payment is under way", run_ask);
+		melt_waits(r);
 		return;
 	case MELT_UNPAID:
 		r->refusals++;
@@ -314,7 +325,7 @@ static void melt_unspent(struct run *r)
 void melt_states(struct run *r, size_t pending, size_t spent)
 {
 	if (pending > 0)
-		run_retry(r, "the mint holds the inputs as pending", run_ask);
+		melt_waits(r);
 	else if (r->melt == MELT_PAID && spent == r->p->nys)
 		melt_restore(r);
 	else if (spent > 0)
@@ -340,7 +351,7 @@ static void melt_quoted(void *ctx, struct melt_quote *q, const struct mint_fault
 	else
 		melt_note(r, q);
 	if (r->melt == MELT_PENDING)
-		run_retry(r, "the Lightning payment is under way", run_ask);
+		melt_waits(r);
 	else
 		r->call = mint_checkstate(r->p->mint->io, r->p->ys, r->p->nys, recover_states, r);
 }

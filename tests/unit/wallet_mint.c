@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cashu/dhke.h"
+#include "cashu/invoice.h"
 #include "cashu/p2pk.h"
 #include "cashu/quote.h"
 #include "cashu/sign.h"
@@ -174,20 +175,23 @@ static void request_free(struct request *q)
 	free(q->outputs);
 }
 
+static int request_outputs(struct request *q, const struct json *list)
+{
+	q->outputs = mem_array(json_count(list) + 1, sizeof(*q->outputs));
+	for (const struct json *o = json_first(list); o; o = json_next(o))
+		if (blinded_from_json(&q->outputs[q->n++], o, NULL) < 0)
+			return -1;
+	return 0;
+}
+
 static int request_read(struct request *q, const struct json *j)
 {
-	const struct json *list = json_get(j, "inputs"), *o;
+	const struct json *list = json_get(j, "inputs");
 
 	if (list && proofs_from_json(&q->inputs, list, NULL) < 0)
 		return -1;
 	list = json_get(j, "outputs");
-	if (!list)
-		return -1;
-	q->outputs = mem_array(json_count(list) + 1, sizeof(*q->outputs));
-	for (o = json_first(list); o; o = json_next(o))
-		if (blinded_from_json(&q->outputs[q->n++], o, NULL) < 0)
-			return -1;
-	return 0;
+	return list ? request_outputs(q, list) : -1;
 }
 
 /* 0, or the error code. */
@@ -345,12 +349,12 @@ static void send_quote(struct sim *s, struct http_req *r, size_t i)
 	auto_buf struct buf b = BUF(4096);
 
 	buf_printf(&b,
-		   "{\"quote\":\"q%zu\",\"request\":\"lnbc%zu\",\"amount\":%llu,\"unit\":\"sat\","
+		   "{\"quote\":\"q%zu\",\"request\":\"%s\",\"amount\":%llu,\"unit\":\"sat\","
 		   "\"state\":\"%s\",\"expiry\":null}",
-		   i, i, (unsigned long long)s->quotes[i].amount,
-		   s->quotes[i].issued ? "ISSUED"
-		   : s->unpaid	       ? "UNPAID"
-				       : "PAID");
+		   i, s->quotes[i].invoice, (unsigned long long)s->quotes[i].amount,
+		   s->quotes[i].issued			? "ISSUED"
+		   : s->unpaid && !s->quotes[i].settled ? "UNPAID"
+							: "PAID");
 	answer(r, 200, &b);
 }
 
@@ -361,6 +365,7 @@ static void post_quote(struct sim *s, struct http_req *r)
 
 	assert(json_parse(&j, read_request(r), NULL, NULL) == 0);
 	assert(json_u64(j, "amount", 1 << 20, &s->quotes[i].amount, NULL) == 0);
+	s->quotes[i].invoice = sim_invoice(s->quotes[i].amount * 1000, clock_wall() + 3600);
 	assert(json_hex(j, "pubkey", s->quotes[i].key, 33, NULL) == 0);
 	send_quote(s, r, i);
 }
@@ -395,6 +400,187 @@ static void post_mint(struct sim *s, struct http_req *r)
 		s->quotes[i].issued = true;
 		execute(s, r, &q, f);
 	}
+	request_free(&q);
+}
+
+/* --- melts --- */
+
+char *sim_invoice(uint64_t msat, int64_t expires)
+{
+	struct invoice i = {.network = "bcrt", .created = expires - 7000, .expires = expires};
+	auto_buf struct buf text = BUF(INVOICE_TEXT_MAX);
+	uint8_t secret[32] = {7};
+	struct secret key;
+
+	i.has_amount = msat > 0;
+	assert(msat_make(&i.amount, msat));
+	rand_bytes(i.hash, sizeof(i.hash));
+	secret_new(&key);
+	assert(invoice_write(&text, &i, secret, &key, NULL) == 0);
+	return buf_steal(&text);
+}
+
+static void put_change(struct buf *b, const struct sim_melt *m, enum sim_fault f)
+{
+	buf_puts(b, ",\"change\":[");
+	for (size_t i = 0; i < m->nchange; i++) {
+		struct blind_sig sig = m->change[i].sig;
+
+		if (i == 0 && f == SIM_WRONG_AMOUNT)
+			sig.amount = SAT(4096);
+		if (i == 0 && f == SIM_WRONG_KEYSET)
+			sig.id.b[5] ^= 1;
+		if (i == 0 && f == SIM_WRONG_SIG)
+			sig.dleq.s[7] ^= 1;
+		if (i == 0 && f == SIM_ONE_SHORT)
+			continue;
+		if (b->p[b->n - 1] != '[')
+			buf_puts(b, ",");
+		blind_sig_to_json(b, &sig);
+	}
+	buf_puts(b, "]");
+}
+
+static void send_melt(struct sim *s, struct http_req *r, size_t i, enum sim_fault f)
+{
+	static const char *const names[] = {"UNPAID", "PENDING", "PAID"};
+	auto_buf struct buf b = BUF(1 << 18);
+	const struct sim_melt *m = &s->melts_[i];
+
+	buf_printf(&b,
+		   "{\"quote\":\"m%zu\",\"request\":\"%s\",\"amount\":%llu,\"unit\":\"sat\","
+		   "\"fee_reserve\":%llu,\"state\":\"%s\",\"expiry\":null,"
+		   "\"payment_preimage\":%s",
+		   i, m->invoice, (unsigned long long)m->amount, (unsigned long long)s->reserve,
+		   names[m->state], m->state == MELT_PAID ? "\"abcd\"" : "null");
+	if (m->state == MELT_PAID)
+		put_change(&b, m, f);
+	buf_puts(&b, "}");
+	answer(r, 200, &b);
+}
+
+static void post_melt_quote(struct sim *s, struct http_req *r)
+{
+	auto_json struct json *j = NULL;
+	struct sim_melt *m = &s->melts_[s->nmelts];
+	struct invoice i;
+	struct str text;
+
+	assert(json_parse(&j, read_request(r), NULL, NULL) == 0);
+	assert(json_str(j, "request", sizeof(m->invoice) - 1, &text, NULL) == 0);
+	assert(invoice_read(&i, text, NULL) == 0);
+	snprintf(m->invoice, sizeof(m->invoice), "%.*s", (int)text.n, text.p);
+	m->amount = sat_raw(invoice_sat(&i));
+	send_melt(s, r, s->nmelts++, SIM_GOOD);
+}
+
+/* NUT-08: what was too much, over the first blanks, the biggest parts where they are too few. */
+static void sign_change(struct sim *s, struct sim_melt *m)
+{
+	struct sat parts[64], sum = SAT(0);
+	size_t n, k;
+
+	for (size_t i = 0; i < m->inputs.n; i++)
+		assert(sat_add(&sum, sum, m->inputs.v[i].amount));
+	n = sat_split(parts, SAT(sat_raw(sum) - m->amount - s->lightning -
+				 (m->inputs.n * s->keyset->fee_ppk + 999) / 1000));
+	k = n < m->nblanks ? n : m->nblanks;
+	for (size_t i = 0; i < k; i++) {
+		m->blanks[i].amount = parts[n - k + i];
+		add_output(s, &m->blanks[i], SIM_GOOD);
+		m->change[i] = s->signed_[s->nsigned - 1];
+	}
+	m->nchange = k;
+}
+
+static void melt_end(struct sim *s, struct sim_melt *m, enum sim_end how)
+{
+	m->state = how == SIM_PAID ? MELT_PAID : MELT_UNPAID;
+	s->paid += how == SIM_PAID;
+	if (how == SIM_PAID)
+		sign_change(s, m);
+	for (size_t i = 0; how == SIM_PAID && s->peer && i < s->peer->nquotes; i++)
+		s->peer->quotes[i].settled |= !strcmp(s->peer->quotes[i].invoice, m->invoice);
+	proofs_free(&m->inputs);
+	free(m->blanks);
+	m->blanks = NULL;
+}
+
+void sim_melt_over(struct sim *s, enum sim_end how)
+{
+	if (how == SIM_FAILED)
+		sim_pending_over(s);
+	for (size_t i = 0; i < s->nspent; i++)
+		s->spent[i].pending = false;
+	for (size_t i = 0; i < s->nmelts; i++)
+		if (s->melts_[i].state == MELT_PENDING)
+			melt_end(s, &s->melts_[i], how);
+}
+
+static int melt_check(struct sim *s, const struct request *q, const struct sim_melt *m)
+{
+	uint64_t in = 0, fee = (q->inputs.n * s->keyset->fee_ppk + 999) / 1000;
+	int code = inputs_check(s, q, &in);
+
+	if (m->state != MELT_UNPAID)
+		return 20006;
+	for (size_t i = 0; !code && i < q->n; i++) {
+		assert(sat_is_zero(q->outputs[i].amount));
+		if (s->old && keyset_id_eq(&q->outputs[i].id, &s->old->id))
+			code = 12002;
+		else if (find_output(s, q->outputs[i].b))
+			code = 11003;
+	}
+	return !code && in < m->amount + s->reserve + fee ? 11005 : code;
+}
+
+static void melt_do(struct sim *s, struct http_req *r, struct request *q, size_t i,
+		    enum sim_fault f)
+{
+	struct sim_melt *m = &s->melts_[i];
+	bool waits = f == SIM_PENDING || f == SIM_PENDING_LOST;
+
+	for (size_t k = 0; k < q->inputs.n; k++)
+		add_input(s, &q->inputs.v[k], waits);
+	m->inputs = q->inputs;
+	m->blanks = q->outputs;
+	m->nblanks = f == SIM_KEEP ? 0 : q->n;
+	*q = (struct request){0};
+	m->state = MELT_PENDING;
+	if (!waits)
+		melt_end(s, m, SIM_PAID);
+	if (f == SIM_FORGET || f == SIM_PENDING_LOST)
+		http_drop(r);
+	else
+		send_melt(s, r, i, f);
+}
+
+static void post_melt(struct sim *s, struct http_req *r)
+{
+	enum sim_fault f = s->stubborn ? SIM_REFUSE : s->fault;
+	auto_json struct json *j = NULL;
+	struct request q = {0};
+	struct str id;
+	size_t i;
+	int code;
+
+	s->melts++;
+	s->fault = SIM_GOOD;
+	if (fault_before(r, f))
+		return;
+	assert(json_parse(&j, read_request(r), NULL, NULL) == 0);
+	assert(proofs_from_json(&q.inputs, json_get(j, "inputs"), NULL) == 0);
+	if (json_get(j, "outputs"))
+		assert(request_outputs(&q, json_get(j, "outputs")) == 0);
+	assert(json_str(j, "quote", 16, &id, NULL) == 0);
+	i = (size_t)(id.p[1] - '0');
+	code = melt_check(s, &q, &s->melts_[i]);
+	if (code)
+		refuse(r, code, "refused");
+	else if (f == SIM_UNPAID)
+		send_melt(s, r, i, f);
+	else
+		melt_do(s, r, &q, i, f);
 	request_free(&q);
 }
 
@@ -487,6 +673,12 @@ static void requested(void *ctx, struct http_req *r)
 		send_quote(s, r, (size_t)(path.p[path.n - 1] - '0'));
 	else if (str_is(path, "/v1/mint/bolt11"))
 		post_mint(s, r);
+	else if (str_is(path, "/v1/melt/quote/bolt11") && post)
+		post_melt_quote(s, r);
+	else if (str_starts(path, "/v1/melt/quote/bolt11/m") && !s->blind)
+		send_melt(s, r, (size_t)(path.p[path.n - 1] - '0'), SIM_GOOD);
+	else if (str_is(path, "/v1/melt/bolt11"))
+		post_melt(s, r);
 	else
 		refuse(r, 0, "no such path");
 }
@@ -519,6 +711,8 @@ struct sim *sim_new(struct ws_context *c, uint32_t ppk)
 	struct sim *s = mem_zero(sizeof(*s));
 
 	s->version = KEYSET_V2;
+	s->reserve = 10;
+	s->lightning = 3;
 	make_keys(s, ppk);
 	serve(s, c, 0);
 	snprintf(s->url, sizeof(s->url), "http://127.0.0.1:%d", ws_server_port(s->server));
@@ -530,8 +724,14 @@ void sim_free(struct sim *s)
 	ws_server_free(s->server);
 	keyset_free(s->keyset);
 	keyset_free(s->old);
+	for (size_t i = 0; i < s->nmelts; i++) {
+		proofs_free(&s->melts_[i].inputs);
+		free(s->melts_[i].blanks);
+	}
 	for (size_t i = 0; i < s->nspent; i++)
 		free(s->spent[i].witness);
+	for (size_t i = 0; i < s->nquotes; i++)
+		free(s->quotes[i].invoice);
 	free(s->first_body);
 	free(s->last_body);
 	free(s);

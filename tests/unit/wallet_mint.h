@@ -23,7 +23,10 @@ enum sim_fault { /* for the next POST of swap or mint, once */
 		 SIM_OTHER_KEY, /* done, signed (and restored) with keys that were never published
 				 */
 		 SIM_NO_DLEQ,	/* done, signed (and restored) without proofs */
-		 SIM_PENDING,	/* inputs become pending, no answer */
+		 SIM_PENDING,	/* inputs become pending, no answer; a melt: answers PENDING */
+		 SIM_PENDING_LOST, /* a melt: the same without an answer */
+		 SIM_UNPAID,	   /* a melt: the payment fails, answered as UNPAID */
+		 SIM_KEEP,	   /* a melt: done, and no change is given */
 };
 
 #define SIM_KEYS 16 /* 1 … 32768 */
@@ -62,11 +65,33 @@ struct sim {
 	char *first_body, *last_body;					 /* of swaps */
 	struct {
 		uint64_t amount;
+		char *invoice;
 		uint8_t key[33];
-		bool issued;
+		bool issued, settled; /* paid by a melt of the peer */
 	} quotes[64];
 	size_t nquotes;
+	uint64_t reserve, lightning; /* of melts: fee reserve, and what the payment costs */
+	bool blind;		     /* forgets every melt quote that is asked for */
+	unsigned melts;		     /* POSTs of melts seen */
+	struct sim_melt {
+		char invoice[1024];
+		uint64_t amount;
+		int state; /* enum melt_state */
+		struct proofs inputs;
+		struct blinded *blanks; /* of a pending one */
+		size_t nblanks;
+		struct sim_output change[64];
+		size_t nchange;
+	} melts_[64];
+	size_t nmelts;
+	unsigned paid;	  /* Lightning payments made */
+	struct sim *peer; /* whose invoices are paid by ours; NULL: nobody's */
 };
+
+/* An invoice that anybody may have made; the caller frees. */
+char *sim_invoice(uint64_t msat, int64_t expires);
+enum sim_end { SIM_PAID, SIM_FAILED };
+void sim_melt_over(struct sim *s, enum sim_end how); /* what is pending ends */
 
 struct sim *sim_new(struct ws_context *c, uint32_t ppk);
 void sim_free(struct sim *s);

@@ -1,0 +1,564 @@
+/* Money that leaves: Lightning payments with every fault of a mint, plain tokens, moves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "cashu/token.h"
+#include "wallet/audit.h"
+#include "wallet/leave.h"
+#include "wallet_bench.h"
+
+static int setup(void **state)
+{
+	*state = bench_new(BENCH_BUYER, 100);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bench_free(*state);
+	return 0;
+}
+
+static void wait_job(struct bench *b)
+{
+	for (int64_t end = clock_mono_ms() + 30000; !b->told.done && clock_mono_ms() < end;)
+		bench_run(b, 1000);
+	assert_true(b->told.done);
+	b->told.done = false;
+}
+
+static void fund(struct bench *b, uint64_t amount)
+{
+	wallet_fund(b->w, b->sim->url, SAT(amount), bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+}
+
+static void print_finding(void *ctx, const struct audit_finding *f)
+{
+	(void)ctx;
+	printf("# %s %s: %s\n", audit_subject_name(f->subject), f->name, f->why);
+}
+
+/* The books say what the proofs say, and nothing that we hold is spent at the mint. */
+static void assert_sound(struct bench *b)
+{
+	auto_stmt struct stmt *s = db_query(b->db, "SELECT y FROM proof WHERE state <> 3");
+	struct wallet_audit a = {.found = print_finding};
+	struct err e;
+
+	while (db_step(s, NULL) == DB_ROW)
+		for (size_t i = 0; i < b->sim->nspent; i++)
+			assert_true(b->sim->spent[i].pending ||
+				    memcmp(db_blob(s, 0).p, b->sim->spent[i].y, 33) != 0);
+	db_done(steal(&s));
+	assert_int_equal(wallet_audit_books(b->db, &a, &e), 0);
+	assert_int_equal(a.broken, 0);
+}
+
+static void start_pay(struct bench *b, const char *invoice, uint64_t max, const char *ref)
+{
+	const struct wallet_pay p = {
+		.mint = b->sim->url, .invoice = invoice, .max_total = SAT(max), .ref = ref};
+
+	b->told.done = false;
+	wallet_pay(b->w, &p, bench_job, b);
+}
+
+static void pay(struct bench *b, const char *invoice)
+{
+	start_pay(b, invoice, 0, "");
+	wait_job(b);
+}
+
+static char *invoice(uint64_t sat)
+{
+	return sim_invoice(sat * 1000, clock_wall() + 3600);
+}
+
+/* --- it works --- */
+
+static void test_pay(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100), *again = mem_printf("LIGHTNING:%s", i);
+
+	fund(b, 1000);
+	pay(b, i);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_string_equal(b->told.text, "abcd");
+	assert_int_equal(sat_raw(b->told.amount), 100 + 3 + 1);
+	assert_int_equal(bench_available(b), 1000 - 104);
+	assert_int_equal(bench_ledger(b, LEDGER_FEES), 4000);
+	assert_sound(b);
+	pay(b, again);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(sat_raw(b->told.amount), 104);
+	assert_int_equal(b->sim->paid, 1);
+	assert_int_equal(b->sim->melts, 1);
+	assert_int_equal(bench_available(b), 1000 - 104);
+}
+
+/* Everything that is there, with nothing left over: no blanks, no change. */
+static void test_pay_all(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(1000);
+
+	b->sim->reserve = 0;
+	b->sim->lightning = 0;
+	fund(b, 1001);
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_available(b), 0);
+	assert_sound(b);
+}
+
+static void test_ref(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *one = invoice(100), *two = invoice(50);
+
+	fund(b, 1000);
+	start_pay(b, one, 0, "w1");
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	start_pay(b, two, 0, "w1");
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_non_null(strstr(b->told.error, "another invoice"));
+	assert_int_equal(b->sim->paid, 1);
+	assert_sound(b);
+}
+
+static void refused_at_once(struct bench *b, const char *text, const char *why)
+{
+	pay(b, text);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	if (!strstr(b->told.error, why))
+		fail_msg("\"%s\" is not in \"%s\"", why, b->told.error);
+}
+
+static void test_bad_invoices(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *old = sim_invoice(1000, clock_wall() - 1), *dear = invoice(100);
+	auto_free char *none = sim_invoice(0, clock_wall() + 100), *bad = mem_strdup(dear);
+	auto_free char *most = invoice(2000);
+
+	fund(b, 1000);
+	bad[strlen(bad) - 3] = bad[strlen(bad) - 3] == 'q' ? 'p' : 'q';
+	refused_at_once(b, old, "expired");
+	refused_at_once(b, none, "no amount");
+	refused_at_once(b, bad, "checksum");
+	refused_at_once(b, "", "not a bech32");
+	start_pay(b, dear, 105, "");
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_non_null(strstr(b->told.error, "more than the 105"));
+	pay(b, most);
+	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
+	assert_int_equal(sat_raw(b->told.amount), 2010);
+	assert_int_equal(b->sim->melts, 0);
+	assert_int_equal(bench_available(b), 1000);
+	assert_sound(b);
+}
+
+/* --- faults --- */
+
+/* The answer, or the request, is lost: it is found out what happened, and paid once. */
+static void test_lost(void **state)
+{
+	static const enum sim_fault faults[] = {SIM_DROP, SIM_FORGET, SIM_BROKEN};
+	struct bench *b = *state;
+	uint64_t left = 1000;
+
+	fund(b, left);
+	for (size_t k = 0; k < ARRAY_SIZE(faults); k++) {
+		auto_free char *i = invoice(100);
+
+		b->sim->fault = faults[k];
+		pay(b, i);
+		assert_string_equal(b->told.error, "");
+		assert_int_equal(b->told.stage, WALLET_DONE);
+		left -= sat_raw(b->told.amount);
+		assert_int_equal(bench_available(b), left);
+		assert_int_equal(b->sim->paid, k + 1);
+		assert_sound(b);
+	}
+}
+
+/* The payment fails: all of it is back at once, and the invoice can be paid again. */
+static void test_failed(void **state)
+{
+	static const enum sim_fault faults[] = {SIM_REFUSE, SIM_UNPAID};
+	struct bench *b = *state;
+
+	fund(b, 1000);
+	for (size_t k = 0; k < ARRAY_SIZE(faults); k++) {
+		auto_free char *i = invoice(100);
+		uint64_t before = bench_available(b);
+
+		b->sim->fault = faults[k];
+		pay(b, i);
+		assert_int_equal(b->told.stage, WALLET_FAILED);
+		assert_non_null(strstr(b->told.error, "nothing was spent"));
+		assert_int_equal(bench_available(b), before);
+		assert_int_equal(b->sim->paid, k);
+		assert_sound(b);
+		pay(b, i);
+		assert_int_equal(b->told.stage, WALLET_DONE);
+		assert_int_equal(b->sim->paid, k + 1);
+		assert_sound(b);
+	}
+}
+
+/* What is wrong in the answer's change, `restore` puts right. */
+static void test_change_lies(void **state)
+{
+	static const enum sim_fault faults[] = {SIM_WRONG_AMOUNT, SIM_WRONG_KEYSET, SIM_WRONG_SIG,
+						SIM_ONE_SHORT};
+	struct bench *b = *state;
+	uint64_t left = 1000;
+
+	fund(b, left);
+	for (size_t k = 0; k < ARRAY_SIZE(faults); k++) {
+		auto_free char *i = invoice(100);
+
+		b->sim->fault = faults[k];
+		pay(b, i);
+		assert_string_equal(b->told.error, "");
+		assert_int_equal(b->told.stage, WALLET_DONE);
+		assert_true(sat_raw(b->told.amount) == 104);
+		left -= 104;
+		assert_int_equal(bench_available(b), left);
+		assert_sound(b);
+	}
+}
+
+/* A mint that gives no change keeps it; the payment is made, the books say where the money went. */
+static void test_change_kept(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+
+	fund(b, 1000);
+	b->sim->fault = SIM_KEEP;
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_available(b), 1000 - sat_raw(b->told.amount));
+	assert_true(sat_raw(b->told.amount) > 104);
+	assert_int_equal(bench_ledger(b, LEDGER_FEES),
+			 (int64_t)(sat_raw(b->told.amount) - 100) * 1000);
+	assert_sound(b);
+}
+
+static void run_until_waiting(struct bench *b)
+{
+	b->heard.waiting = 0;
+	for (unsigned i = 0; i < 200 && b->heard.waiting == 0; i++)
+		bench_run(b, 50);
+	assert_int_not_equal(b->heard.waiting, 0);
+}
+
+static void test_pending(void **state)
+{
+	static const enum sim_fault faults[] = {SIM_PENDING, SIM_PENDING_LOST};
+	struct bench *b = *state;
+
+	fund(b, 1000);
+	for (size_t k = 0; k < 4; k++) {
+		auto_free char *i = invoice(100);
+		uint64_t before = bench_available(b);
+		unsigned paid = b->sim->paid;
+
+		b->sim->fault = faults[k % 2];
+		start_pay(b, i, 0, "");
+		run_until_waiting(b);
+		assert_false(b->told.done);
+		assert_true(bench_available(b) <= before - 110);
+		assert_sound(b);
+		if (k >= 2) { /* and the process dies meanwhile; paying again joins */
+			bench_restart(b);
+			start_pay(b, i, 0, "");
+			bench_run(b, 500);
+			assert_false(b->told.done);
+		}
+		sim_melt_over(b->sim, k % 2 ? SIM_PAID : SIM_FAILED);
+		wait_job(b);
+		assert_int_equal(b->told.stage, k % 2 ? WALLET_DONE : WALLET_FAILED);
+		assert_int_equal(b->sim->paid, paid + k % 2);
+		assert_int_equal(bench_available(b), k % 2 ? before - 104 : before);
+		assert_sound(b);
+	}
+	assert_int_equal(b->sim->melts, 4);
+}
+
+/* A payment that was stored and never sent goes back when its time is over. */
+static void test_too_late(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = sim_invoice(100000, clock_wall() + 3);
+
+	fund(b, 1000);
+	b->sim->fault = SIM_BROKEN;
+	start_pay(b, i, 0, "");
+	run_until_waiting(b);
+	bench_close(b);
+	bench_run(b, 4500);
+	bench_open(b);
+	bench_restart(b);
+	start_pay(b, i, 0, "");
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_int_equal(b->sim->paid, 0);
+	assert_int_equal(bench_available(b), 1000);
+	assert_sound(b);
+}
+
+/* The keyset of the blank outputs became inactive: fresh ones, the same payment. */
+static void test_rotated(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+
+	fund(b, 1000);
+	sim_rotate(b->sim, 100);
+	pay(b, i);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(b->sim->paid, 1);
+	assert_int_equal(bench_available(b), 1000 - 104);
+	assert_sound(b);
+}
+
+/* Paid, but the mint has forgotten the quote: it is not called paid, and not paid again. */
+static void test_quote_forgotten(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+
+	fund(b, 1000);
+	b->sim->fault = SIM_FORGET;
+	b->sim->blind = true;
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_int_equal(b->sim->melts, 1);
+	assert_sound(b);
+}
+
+static void pay_as_child(struct bench *b, const char *text)
+{
+	struct bench child = *b;
+	struct err e;
+
+	if (loop_new(&child.loop, &e) < 0)
+		_exit(2);
+	bench_open(&child);
+	start_pay(&child, text, 0, "");
+	for (unsigned i = 0; i < 20 && !child.told.done; i++)
+		bench_run(&child, 1000);
+	_exit(child.told.stage == WALLET_DONE && sat_raw(child.told.amount) == 104 ? 0 : 1);
+}
+
+static void child_over(void *ctx, pid_t pid, int status)
+{
+	struct bench *b = ctx;
+
+	(void)pid;
+	b->heard.closed++;
+	b->heard.rejected += status != 0;
+	loop_stop(b->loop);
+}
+
+/* Five processes pay one invoice: one payment, five times the same result. */
+static void test_many(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+	struct err e;
+
+	fund(b, 1000);
+	b->heard.closed = b->heard.rejected = 0;
+	bench_close(b);
+	for (unsigned k = 0; k < 5; k++) {
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0)
+			pay_as_child(b, i);
+		assert_int_equal(loop_child_add(b->loop, pid, child_over, b, &e), 0);
+	}
+	while (b->heard.closed < 5)
+		bench_run(b, 1000);
+	assert_int_equal(b->heard.rejected, 0);
+	bench_open(b);
+	assert_int_equal(b->sim->paid, 1);
+	assert_int_equal(bench_available(b), 1000 - 104);
+	assert_sound(b);
+}
+
+/* Money that is not earned yet stays where it is. */
+static void test_seller(void **state)
+{
+	struct bench *b = bench_new(BENCH_SELLER, 100);
+	struct lock l = bench_lock(b);
+	auto_free char *token = NULL, *i = invoice(50);
+	struct err e;
+
+	(void)state;
+	bench_ready(b);
+	token = sim_token(b->sim, 100, &l);
+	assert_int_equal(wallet_plan_run(b->w, bench_claim(b, token, 0), &e), 0);
+	while (b->heard.closed == 0)
+		bench_run(b, 5000);
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
+	{
+		auto_tx struct tx *tx = NULL;
+		struct ledger_posting p = {.from = LEDGER_OPEN,
+					   .to = LEDGER_EARNED,
+					   .amount = MSAT(80000),
+					   .mint = b->sim->url,
+					   .ref = "lease1"};
+
+		assert_int_equal(db_begin(&tx, b->db, &e), 0);
+		assert_int_equal(ledger_post(tx, &p, &e), 0);
+		assert_int_equal(db_commit(&tx, &e), 0);
+	}
+	pay(b, i);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_sound(b);
+	bench_free(b);
+}
+
+/* --- tokens --- */
+
+static void send_plain(struct bench *b, uint64_t amount, const char *ref)
+{
+	const struct wallet_plain p = {.mint = b->sim->url, .amount = SAT(amount), .ref = ref};
+
+	wallet_send_plain(b->w, &p, bench_job, b);
+	wait_job(b);
+}
+
+static void test_plain(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *first = NULL;
+	int64_t out;
+
+	fund(b, 1000); /* 8 32 64 128 256 512 */
+	send_plain(b, 72, "gift");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(b->sim->swaps, 0);
+	assert_int_equal(bench_available(b), 928);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 72000);
+	assert_sound(b);
+	first = mem_strdup(b->told.text);
+	out = b->told.token_out;
+	send_plain(b, 72, "gift");
+	assert_string_equal(b->told.text, first);
+	send_plain(b, 5, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(b->sim->swaps, 1);
+	assert_int_equal(sat_raw(b->told.amount), 5);
+	assert_sound(b);
+	wallet_reclaim(b->w, out, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(sat_raw(b->told.amount), 71);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 5000);
+	assert_sound(b);
+	send_plain(b, 5000, "");
+	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
+}
+
+/* Somebody takes it: the money is gone, and not called spent on a lease. */
+static void test_plain_taken(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *token = NULL;
+	int64_t out;
+
+	fund(b, 1000);
+	send_plain(b, 100, "");
+	token = mem_strdup(b->told.text);
+	out = b->told.token_out;
+	wallet_token_state(b->w, out, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.text, "unspent");
+	sim_spend(b->sim, token, NULL);
+	wallet_token_state(b->w, out, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.text, "spent");
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
+	assert_int_equal(bench_ledger(b, LEDGER_SPENT), 0);
+	assert_sound(b);
+}
+
+static void test_locked(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_plain p = {.mint = b->sim->url, .amount = SAT(100)};
+	const struct secret friend = {{9}};
+	struct lock_key key;
+
+	fund(b, 1000);
+	assert_true(lock_key_of(&key, &friend));
+	p.lock_key = key.b;
+	for (unsigned i = 0; i < 2; i++) {
+		AUTO(token_free) struct cashu_token *t = NULL;
+		struct lock l;
+
+		p.locktime = i ? clock_wall() + 1 : 0;
+		wallet_send_plain(b->w, &p, bench_job, b);
+		wait_job(b);
+		assert_string_equal(b->told.error, "");
+		assert_int_equal(token_decode(&t, str_of(b->told.text), TOKEN_LIMITS_WALLET, NULL),
+				 0);
+		assert_int_equal(lock_parse(&l, str_of(t->proofs.v[0].secret)), LOCK_OK);
+		assert_memory_equal(l.key.b, key.b, 33);
+		assert_int_equal(l.has_refund, i);
+		wallet_reclaim(b->w, b->told.token_out, bench_job, b);
+		wait_job(b);
+		assert_int_equal(b->told.stage, WALLET_FAILED);
+	}
+	while (clock_wall() <= p.locktime)
+		bench_run(b, 100);
+	wallet_reclaim(b->w, b->told.token_out, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(sat_raw(b->told.amount), 99);
+	assert_sound(b);
+}
+
+int main(void)
+{
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(test_pay),		TEST(test_pay_all),
+		TEST(test_ref),		TEST(test_bad_invoices),
+		TEST(test_lost),	TEST(test_failed),
+		TEST(test_change_lies), TEST(test_change_kept),
+		TEST(test_pending),	TEST(test_too_late),
+		TEST(test_rotated),	TEST(test_quote_forgotten),
+		TEST(test_many),	cmocka_unit_test(test_seller),
+		TEST(test_plain),	TEST(test_plain_taken),
+		TEST(test_locked),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
