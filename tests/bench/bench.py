@@ -232,6 +232,17 @@ def command(agent, buyer, floor, runs):
     return row("command-to-running", "ms", ours, (Floor.NAME, theirs), goal("ratio", "<=", 1.9))
 
 
+def verify(w, rounds):
+    """tests/bench/verify: ten locked proofs checked offline, and the curve operations of that alone."""
+    program = harness.BUILD / "tests" / "bench" / "verify"
+    done = w.run(program, rounds, timeout=300)
+    if done.returncode:
+        raise Failed(f"{program.name}: {done.stdout}{done.stderr}")
+    bare, whole = zip(*[map(float, line.split()) for line in done.stdout.splitlines()])
+    return row("verify-locked-token-10", "us", whole, ("hash to curve and DLEQ check of each proof, alone", bare),
+               goal("ratio", "<=", 1.25))
+
+
 def pss(pids):
     """MB of all of them together; shared pages count by their share."""
     kb = 0
@@ -295,7 +306,7 @@ def bench(w, o):
     made = w.run(SOURCE / "contrib" / "make-image", w.dir / "busybox")
     if made.returncode:
         raise Failed(f"make-image: {made.stderr}")
-    rows = []
+    rows = [verify(w, o.rounds)]
     if o.paid:
         agent = Agent(w, "leased", 1)
         buyer = Buyer(w)
@@ -325,11 +336,12 @@ def options():
     p.add_argument("--idle", type=int, default=600, metavar="SECONDS", help="how long an idle agent is watched")
     p.add_argument("--calm", type=int, default=30, metavar="SECONDS", help="before that")
     p.add_argument("--no-paid", dest="paid", action="store_false", help="only the idle agent")
+    p.add_argument("--rounds", type=int, default=100, help="of twenty tokens, checked offline")
     p.add_argument("--quick", action="store_true", help="few runs, for a look")
     p.add_argument("-o", "--output", default="bench.json")
     o = p.parse_args()
     if o.quick:
-        o.runs, o.idle, o.calm = min(o.runs, 5), min(o.idle, 60), min(o.calm, 15)
+        o.runs, o.idle, o.calm, o.rounds = min(o.runs, 5), min(o.idle, 60), min(o.calm, 15), min(o.rounds, 20)
     return o
 
 

@@ -4,3 +4,6 @@ tests_bench_client_SOURCES = tests/bench/client.c \
 	src/cli/app.c src/cli/book.c src/cli/session.c src/cli/market.c
 tests_bench_client_LDADD = $(lease_LDADD)
 EXTRA_DIST += tests/bench/bench.py tests/bench/peer.py
+check_PROGRAMS += tests/bench/verify
+tests_bench_verify_SOURCES = tests/bench/verify.c
+tests_bench_verify_LDADD = $(L_wallet)
