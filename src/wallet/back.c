@@ -196,11 +196,24 @@ void wallet_reclaim(struct wallet *w, int64_t token_out, wallet_job_fn *fn, void
 
 /* --- somebody's token --- */
 
-static int receive_open(struct job *j, struct proof *p, struct err *e)
+/* WALLET_NO_SUCH: this key is not ours. */
+static int receive_sign(struct job *j, struct proof *p, const struct lock_key *key, struct err *e)
 {
 	auto_secret struct secret k;
-	struct lock lock;
 	uint8_t sig[64];
+	int rc = wallet_refund_secret(j->w, key->b, &k, e);
+
+	if (rc != 0)
+		return rc;
+	lock_sign(sig, str_of(p->secret), &k);
+	witness_set(p, sig);
+	return 0;
+}
+
+static int receive_open(struct job *j, struct proof *p, struct err *e)
+{
+	struct lock lock;
+	int rc;
 
 	switch (lock_parse(&lock, str_of(p->secret))) {
 	case LOCK_PLAIN:
@@ -210,16 +223,13 @@ static int receive_open(struct job *j, struct proof *p, struct err *e)
 	case LOCK_OK:
 		break;
 	}
-	switch (wallet_refund_secret(j->w, lock.key.b, &k, e)) {
-	case 0:
-		lock_sign(sig, str_of(p->secret), &k);
-		witness_set(p, sig);
-		return 0;
-	case WALLET_NO_SUCH:
+	rc = receive_sign(j, p, &lock.key, e);
+	if (rc == WALLET_NO_SUCH && lock.has_refund && lock.locktime > 0 &&
+	    clock_wall() > lock.locktime)
+		rc = receive_sign(j, p, &lock.refund, e);
+	if (rc == WALLET_NO_SUCH)
 		return err_set(e, ERRK_DENIED, "it is locked to somebody else");
-	default:
-		return -1;
-	}
+	return rc;
 }
 
 static int receive_check(struct job *j, struct err *e)

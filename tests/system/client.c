@@ -2,9 +2,14 @@
  * A buyer without manners, for tests: makes tokens with any secret, and sends any request.
  *
  *   client token MINT       standard input: lines "AMOUNT SECRET"; prints a token of such proofs
- *   client key KEY          prints the public key, and the compressed point that tokens are locked
- * to client ask RELAY PROVIDER KEY SECONDS TIMES standard input: a request's JSON; sends it TIMES
- * times, the same rumor in new wraps, and prints the JSON of every reply that comes in SECONDS
+ *   client take MINT KEY    standard input: a token; swaps it with KEY's signatures ("-": none) and
+ *                           prints a plain token of what came
+ *   client key KEY          prints the compressed point that tokens are locked to
+ *   client creq MINT AMOUNT POINT  prints a payment request (NUT-18); POINT "-": no lock
+ *   client read-creq TEXT   prints what a payment request says, as JSON
+ *   client ask RELAY PROVIDER KEY SECONDS TIMES  standard input: a request's JSON; sends it TIMES
+ *                           times, the same rumor in new wraps, and prints the JSON of every reply
+ *                           that comes in SECONDS
  *
  * KEY is the buyer's secret key in hex: of play money only, so an argument is good enough.
  */
@@ -15,11 +20,13 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/jsonw.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "cashu/dhke.h"
 #include "cashu/lock.h"
 #include "cashu/mint.h"
+#include "cashu/request.h"
 #include "cashu/token.h"
 #include "lease/protocol.h"
 #include "nostr/pool.h"
@@ -252,6 +259,163 @@ static int do_token(char **argv)
 	return rc < 0 ? fail(&e) : 0;
 }
 
+/* --- take --- */
+
+/* Full ids, which alone the mint knows, and signatures. */
+static int sign_inputs(struct minting *m, struct proofs *in, const char *hex, struct err *e)
+{
+	auto_secret struct secret key = {0};
+	bool locked = strcmp(hex, "-") != 0;
+
+	if (locked && read_key(&key, hex, e) < 0)
+		return -1;
+	for (size_t i = 0; i < in->n; i++) {
+		struct proof *p = &in->v[i];
+		const struct keyset *k;
+		uint8_t sig[64];
+
+		if (keysets_resolve(&k, &m->sets, &p->id) != KEYSET_FOUND)
+			return err_set(e, ERRK_PEER, "a keyset is not known");
+		p->id = k->id;
+		if (!locked)
+			continue;
+		free(p->witness);
+		lock_sign(sig, str_of(p->secret), &key);
+		p->witness = lock_witness(sig);
+	}
+	return 0;
+}
+
+/* What is left after the fee, in plain proofs. */
+static int plain_outputs(struct outputs *out, struct minting *m, const struct proofs *in,
+			 struct err *e)
+{
+	auto_buf struct buf lines = BUF(INPUT_MAX);
+	struct sat parts[64], sum, fee, left;
+	uint8_t secret[32];
+	size_t n;
+
+	if (proofs_sum(&sum, in, e) < 0 || proofs_fee(&fee, in, &m->sets, e) < 0)
+		return -1;
+	if (!sat_sub(&left, sum, fee) || sat_is_zero(left))
+		return err_set(e, ERRK_LIMIT, "nothing is left after the fee");
+	n = sat_split(parts, left);
+	for (size_t i = 0; i < n; i++) {
+		rand_bytes(secret, sizeof(secret));
+		buf_printf(&lines, "%llu ", (unsigned long long)sat_raw(parts[i]));
+		buf_hex(&lines, secret, sizeof(secret));
+		buf_puts(&lines, "\n");
+	}
+	return read_outputs(out, buf_view(&lines), m->keyset, e);
+}
+
+static int swap(struct minting *m, struct mint *mint, const struct proofs *in,
+		const struct outputs *outs, struct err *e)
+{
+	auto_free struct blinded *asked = mem_array(outs->n, sizeof(*asked));
+	auto_buf struct buf body = BUF(CASHU_BODY_MAX);
+
+	for (size_t i = 0; i < outs->n; i++)
+		asked[i] = outs->v[i].pub;
+	cashu_swap_body(&body, in, outs);
+	mint_swap(mint, buf_view(&body), (struct blinded_list){asked, outs->n}, took_signatures, m);
+	return finish(m, e);
+}
+
+static int take_token(struct minting *m, struct http *http, char **argv, struct err *e)
+{
+	auto_buf struct buf input = BUF(INPUT_MAX);
+	AUTO(mint_free) struct mint *mint = NULL;
+	AUTO(token_free) struct cashu_token *t = NULL;
+	auto_outputs struct outputs outs = {0};
+
+	if (read_input(&input, e) < 0 ||
+	    token_decode(&t, str_trim(buf_view(&input)), TOKEN_LIMITS_WALLET, e) < 0 ||
+	    mint_new(&mint, http, argv[0], MINT_LOCAL, e) < 0 || find_keyset(m, mint, e) < 0 ||
+	    sign_inputs(m, &t->proofs, argv[1], e) < 0 ||
+	    plain_outputs(&outs, m, &t->proofs, e) < 0 || swap(m, mint, &t->proofs, &outs, e) < 0)
+		return -1;
+	return print_token(m, argv[0], &outs, e);
+}
+
+static int do_take(char **argv)
+{
+	AUTO(loop_free) struct loop *loop = NULL;
+	AUTO(http_free) struct http *http = NULL;
+	struct minting m = {0};
+	struct err e;
+	int rc;
+
+	if (loop_new(&loop, &e) < 0 || http_new(&http, loop, &e) < 0)
+		return fail(&e);
+	m.loop = loop;
+	rc = take_token(&m, http, argv, &e);
+	minting_clear(&m);
+	return rc < 0 ? fail(&e) : 0;
+}
+
+/* --- payment requests --- */
+
+static int do_creq(char **argv)
+{
+	AUTO(request_free) struct payment_request *r = request_new();
+	auto_buf struct buf text = BUF(REQUEST_TEXT_MAX);
+	struct err e;
+
+	r->id = mem_strdup("4e3a2f10");
+	r->unit = mem_strdup("sat");
+	r->description = mem_strdup("a test");
+	r->has_amount = true;
+	r->single_use = true;
+	r->mints = mem_array(1, sizeof(*r->mints));
+	r->mints[r->n_mints++] = mem_strdup(argv[0]);
+	if (strcmp(argv[2], "-")) {
+		r->lock_kind = mem_strdup("P2PK");
+		r->lock_data = mem_strdup(argv[2]);
+	}
+	if (sat_parse(&r->amount, str_of(argv[1]), &e) < 0 || request_encode(&text, r, &e) < 0)
+		return fail(&e);
+	printf("%.*s\n", (int)text.n, text.p);
+	return 0;
+}
+
+static void put_text(struct jsonw *w, const char *name, const char *text)
+{
+	if (text)
+		jsonw_text(w, name, text);
+}
+
+static int do_read_creq(char **argv)
+{
+	AUTO(request_free) struct payment_request *r = NULL;
+	auto_buf struct buf text = BUF(INPUT_MAX);
+	struct jsonw w = JSONW(&text);
+	struct err e;
+
+	if (request_decode(&r, str_of(argv[0]), &e) < 0)
+		return fail(&e);
+	jsonw_object(&w, NULL);
+	put_text(&w, "id", r->id);
+	put_text(&w, "unit", r->unit);
+	put_text(&w, "description", r->description);
+	put_text(&w, "lock_kind", r->lock_kind);
+	put_text(&w, "lock_data", r->lock_data);
+	if (r->has_amount)
+		jsonw_u64(&w, "amount", sat_raw(r->amount));
+	jsonw_bool(&w, "single_use", r->single_use);
+	jsonw_array(&w, "mints");
+	for (size_t i = 0; i < r->n_mints; i++)
+		jsonw_text(&w, NULL, r->mints[i]);
+	jsonw_end_array(&w);
+	jsonw_array(&w, "transports");
+	for (size_t i = 0; i < r->n_transports; i++)
+		jsonw_text(&w, NULL, r->transports[i].target);
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
+	printf("%.*s\n", (int)text.n, text.p);
+	return 0;
+}
+
 /* --- key --- */
 
 static int do_key(char **argv)
@@ -404,13 +568,15 @@ int main(int argc, char **argv)
 		const char *name;
 		int args;
 		int (*run)(char **argv);
-	} verbs[] = {{"token", 1, do_token}, {"key", 1, do_key}, {"ask", 5, do_ask}};
+	} verbs[] = {{"token", 1, do_token}, {"take", 2, do_take},	     {"key", 1, do_key},
+		     {"creq", 3, do_creq},   {"read-creq", 1, do_read_creq}, {"ask", 5, do_ask}};
 
 	log_open("client", LOGL_WARN);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
 		if (argc == verbs[i].args + 2 && !strcmp(argv[1], verbs[i].name))
 			return verbs[i].run(argv + 2);
-	fputs("usage: client token MINT | key KEY | ask RELAY PROVIDER KEY SECONDS AGAIN\n",
+	fputs("usage: client token MINT | take MINT KEY | key KEY | creq MINT AMOUNT POINT |\n"
+	      "read-creq TEXT | ask RELAY PROVIDER KEY SECONDS AGAIN\n",
 	      stderr);
 	return 2;
 }

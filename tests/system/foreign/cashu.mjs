@@ -3,8 +3,10 @@
 //   lock MINT AMOUNT PUBKEY REFUND LOCKTIME a token locked to PUBKEY with DLEQ proofs
 //   plain MINT AMOUNT                       a token that anybody can spend
 //   receive MINT TOKEN [PRIVKEY]            swap a token to itself
+//   read-creq - TEXT                        what a payment request says
+//   creq MINT AMOUNT PUBKEY                 a payment request; PUBKEY "": no lock
 //   release MINT TOKEN SIGNATURES           swap an unspent locked token by its owner's signatures, a JSON array
-import { Wallet, getEncodedToken } from '@cashu/cashu-ts'
+import { PaymentRequest, Wallet, decodePaymentRequest, getEncodedToken } from '@cashu/cashu-ts'
 import { randomBytes } from 'node:crypto'
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { check, give, refused, sleep } from './report.mjs'
@@ -83,8 +85,21 @@ async function flow () {
   check(sum(minted) === 21, 'a quote with a key mints with its signature', sum(minted))
 }
 
+function readRequest (text) {
+  const r = decodePaymentRequest(text)
+  const nut10 = r.nut10 ?? {}
+  return { id: r.id, amount: Number(r.amount), unit: r.unit, mints: r.mints, description: r.description, singleUse: r.singleUse, kind: nut10.kind, data: nut10.data }
+}
+
+function makeRequest (amount, pubkey) {
+  const nut10 = pubkey ? { kind: 'P2PK', data: pubkey, tags: [] } : undefined
+  return new PaymentRequest(undefined, '9f86d081', Number(amount), 'sat', [mint], 'of cashu-ts', true, nut10).toEncodedCreqA()
+}
+
 async function main () {
   if (verb === 'flow') return flow()
+  if (verb === 'read-creq') return give(readRequest(args[0]))
+  if (verb === 'creq') return give({ request: makeRequest(args[0], args[1]) })
   const wallet = await open()
   if (verb === 'lock') {
     const [amount, pubkey, refund, locktime] = args
