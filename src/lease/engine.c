@@ -134,6 +134,7 @@ int engine_start(struct engine *g, struct err *e)
 	if (lease_each(g->db, LEASE_LIVE, 0, resume_one, g, e) < 0 ||
 	    wallet_resume(g->wallet, e) < 0 || intake_start(g, e) < 0 || offers_start(g, e) < 0)
 		return -1;
+	twin_watch(g);
 	priv_client_list(g->host, &(struct priv_list){.after = (char *)"", .max = PRIV_LIST_MAX},
 			 listed, g);
 	outbox_kick(g);
@@ -154,6 +155,7 @@ void engine_free(struct engine *g)
 		g->working->erase_next = false;
 		work_end(g->working);
 	}
+	nostr_sub_end(g->twin_sub);
 	nostr_sub_end(g->inbox);
 	nostr_pool_free(g->pool);
 	wallet_close(g->wallet);

@@ -33,7 +33,8 @@ struct engine {
 	struct priv_client *host;
 	struct nostr_unwrap_key me;
 	struct pubkey pubkey;
-	struct nostr_sub *inbox;
+	struct nostr_sub *inbox, *twin_sub;
+	int64_t started_at;
 	struct offer_now *offers;
 	size_t noffers;
 	enum engine_cap *caps; /* beside set.mints: as said last */
@@ -102,6 +103,10 @@ int intake_start(struct engine *g, struct err *e) MUST_CHECK;
 bool author_charge(struct engine *g, const struct pubkey *author, unsigned tokens);
 /* Store the request as answered with `r` (its release is made here for a token) and send it. */
 void ask_refuse(const struct ask *a, enum reply_code code, const char *message);
+
+/* --- twin.c --- */
+
+void twin_watch(struct engine *g); /* drains when another agent shows itself on our key */
 
 /* --- offers.c --- */
 

@@ -7,7 +7,7 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/earnings.c src/lease/ending.c src/lease/topup.c src/lease/halt.c \
 	src/lease/verbs.c src/lease/outbox.c \
 	src/lease/offers.c src/lease/replies.c src/lease/receipt.c \
-	src/lease/treasury.c src/lease/treasury.h
+	src/lease/treasury.c src/lease/treasury.h src/lease/twin.c
 
 check_PROGRAMS += tests/link/lease
 tests_link_lease_SOURCES = tests/link/main.c

@@ -326,6 +326,32 @@ static void draining_agent_takes_nothing_new(void **state)
 	request_free(run(w, 101, id));
 }
 
+static void publish_beat(struct world *w, const char *agent, int64_t created_at)
+{
+	struct heartbeat h = {.created_at = created_at, .seq = 7};
+	auto_event struct nostr_event *ev = NULL;
+	struct err e;
+
+	memcpy(h.agent, agent, strlen(agent));
+	assert_int_equal(heartbeat_to_event(&ev, &h, &w->provider, &e), 0);
+	nostr_pool_publish(w->buyer_pool, &(struct nostr_pub_ask){.event = ev});
+	world_turn(w, 300);
+}
+
+static void another_agent_on_our_key_drains(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+	int64_t now = clock_wall();
+
+	publish_beat(w, "0123456789abcdef0123456789abcdef", now + 5);  /* our own */
+	publish_beat(w, "fedcba98765432100123456789abcdef", now - 60); /* replaced by us */
+	assert_false(w->engine->draining);
+	publish_beat(w, "fedcba98765432100123456789abcdef", now + 10);
+	assert_true(w->engine->draining);
+	assert_refused(w, r, REPLY_DRAINING);
+}
+
 static void price_of_a_replaced_offer_holds_for_ten_minutes(void **state)
 {
 	struct world *w = *state;
@@ -781,6 +807,7 @@ int main(void)
 		world_test(unknown_offer_image_and_price_are_released),
 		world_test(image_that_is_gone_is_released),
 		world_test(draining_agent_takes_nothing_new),
+		world_test(another_agent_on_our_key_drains),
 		world_test(price_of_a_replaced_offer_holds_for_ten_minutes),
 		world_test(repeated_request_gets_its_reply_and_no_second_lease),
 		world_test(reused_request_id_is_refused),
