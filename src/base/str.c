@@ -182,10 +182,9 @@ int str_bytes(struct str s, uint64_t max, uint64_t *bytes, struct err *e)
 	if (read_scaled(s, &v, &unit, NULL) || !(has_unit(unit, sizes) || str_is(unit, "m")))
 		return refuse(e, s, "a size: write 512Mi, 2Gi or bytes");
 	if (str_is(unit, "m"))
-		return err_set(
-			e, ERRK_INPUT,
-			"\"%.*s\" is ambiguous: write %lluMi (1024 x 1024) or %lluM (1000 x 1000)",
-			(int)s.n, s.p, (unsigned long long)v, (unsigned long long)v);
+		return err_set(e, ERRK_INPUT,
+			       "\"%.*s\" is ambiguous: write %lluMi (binary) or %lluM (decimal)",
+			       (int)s.n, s.p, (unsigned long long)v, (unsigned long long)v);
 	if (!apply_unit(&v, unit, sizes, max))
 		return refuse_range(e, s, max, " bytes");
 	*bytes = v;

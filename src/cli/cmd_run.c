@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/hex.h"
 #include "base/mem.h"
 #include "cli/attach.h"
@@ -37,28 +38,50 @@ struct run {
 static int read_limits(struct run *r, struct err *e)
 {
 	const struct run_options *o = r->o;
+	struct spec_limits *said = &r->req->spec.limits;
 
 	if (o->wait && str_duration(str_of(o->wait), 365 * 86400, &r->seconds, e) < 0)
 		return err_wrap(e, "--for");
 	if (r->seconds < 1)
 		return err_set(e, ERRK_INPUT, "--for: want at least 1s");
-	if (o->cpus && str_millicores(str_of(o->cpus), SPEC_CPU_MAX, &r->want.cpu, e) < 0)
+	if (o->cpus && str_millicores(str_of(o->cpus), SPEC_CPU_MAX, &said->cpu, e) < 0)
 		return err_wrap(e, "--cpus");
-	if (o->memory && str_bytes(str_of(o->memory), SPEC_MEMORY_MAX, &r->want.memory, e) < 0)
+	if (o->memory && str_bytes(str_of(o->memory), SPEC_MEMORY_MAX, &said->memory, e) < 0)
 		return err_wrap(e, "--memory");
+	r->want.cpu = said->cpu;
+	r->want.memory = said->memory;
 	if (o->budget && sat_parse(&r->budget, str_of(o->budget), e) < 0)
 		return err_wrap(e, "--budget");
 	r->has_budget = o->budget != NULL;
 	return 0;
 }
 
+static int read_spec_file(struct spec *s, const char *path, struct err *e)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+	int r = fs_read(&text, path, e);
+
+	if (r)
+		return r < 0 ? -1 : err_set(e, ERRK_INPUT, "there is no %s", path);
+	return spec_decode(s, buf_view(&text), e) < 0 ? err_wrap(e, "%s", path) : 0;
+}
+
+/* The file's, and over it what the command line says. */
 static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 {
 	const struct run_options *o = r->o;
 	struct spec *s = &r->req->spec;
 
-	if (spec_set_image(s, str_of(argv[0]), e) < 0)
+	if (o->spec && read_spec_file(s, o->spec, e) < 0)
 		return -1;
+	if (argc > 0 && spec_set_image(s, str_of(argv[0]), e) < 0)
+		return -1;
+	if (!s->image)
+		return err_set(e, ERRK_INPUT, "want IMAGE; lease offers lists what is offered");
+	if (cli_command_at(argc, argv) < argc)
+		spec_drop_args(s);
+	if (o->entrypoint)
+		spec_drop_entrypoint(s);
 	for (int i = cli_command_at(argc, argv); i < argc; i++)
 		if (spec_add_arg(s, str_of(argv[i]), e) < 0)
 			return -1;
@@ -79,7 +102,7 @@ static int read_options(struct run *r, int argc, char **argv, struct err *e)
 	r->seconds = DEFAULT_S;
 	r->want.provider = o->provider;
 	r->want.offer = o->offer;
-	if (read_limits(r, e) < 0 || read_spec(r, argc, argv, e) < 0)
+	if (read_spec(r, argc, argv, e) < 0 || read_limits(r, e) < 0)
 		return -1;
 	r->want.image = r->req->spec.image;
 	r->want.seconds = r->seconds;
@@ -289,8 +312,6 @@ int verb_run(void *ctx, const void *options, int argc, char **argv)
 
 	if (check_docker(r.o, &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
-	if (argc < 1)
-		return app_failf(EXIT_USAGE, "want IMAGE; lease offers lists what is offered");
 	if (read_options(&r, argc, argv, &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
 	if (app_wallet(r.app, &e) < 0)

@@ -16,6 +16,8 @@ static const struct opt run_opts[] = {
 	{0, "rm", OPT_FLAG, O(run_options, rm), NULL, "erase it then, which is done anyway"},
 	{0, "for", OPT_STRING, O(run_options, wait), "TIME", "time to buy (10m)"},
 	{0, "name", OPT_STRING, O(run_options, name), "NAME", "name of the lease"},
+	{0, "spec", OPT_STRING, O(run_options, spec), "FILE",
+	 "what to run as JSON; options and COMMAND win over it"},
 	{'e', "env", OPT_LIST, O(run_options, env), "K=V", "environment; may repeat"},
 	{'w', "workdir", OPT_STRING, O(run_options, workdir), "PATH", "working directory"},
 	{'u', "user", OPT_STRING, O(run_options, user), "USER", "user inside"},
@@ -79,7 +81,7 @@ static const struct opt mints_opts[] = {
 static const struct verb verbs[] = {
 	{.name = "offers", .args = "", .help = "list what is for sale", .run = verb_offers},
 	{.name = "run",
-	 .args = "[OPTION…] IMAGE [COMMAND…]",
+	 .args = "[OPTION…] [IMAGE [COMMAND…]]",
 	 .help = "buy a lease and run a command",
 	 OPTS(run_opts, run_options),
 	 .stop_at_arg = true,

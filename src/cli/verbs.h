@@ -14,7 +14,7 @@ struct run_options {
 	struct opt_list publish, volume; /* these, too */
 	const char *wait;		 /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
-	const char *cpus, *memory, *budget;
+	const char *cpus, *memory, *budget, *spec;
 	struct opt_list env;
 };
 

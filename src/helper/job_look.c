@@ -104,8 +104,8 @@ static int run_exec(const struct job *j, const struct box *box, const struct spe
 	const struct priv_exec *m = j->msg;
 	size_t max = m->output_max ? m->output_max : 1;
 	struct backend_exec x = {.argv = (const char *const *)m->argv.v,
-				 .env = env->env,
-				 .nenv = env->nenv,
+				 .env = env->env.v,
+				 .nenv = env->env.n,
 				 .workdir = *m->cwd ? m->cwd : NULL,
 				 .user = box->user,
 				 .input = m->input.p,

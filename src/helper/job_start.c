@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "base/step.h"
 #include "helper/job.h"
+#include "spec/policy.h"
 #include "volume/overlay.h"
 
 #define START_TIMEOUT_MS 130000 /* the keeper's create and start, each with its own */
@@ -51,11 +52,14 @@ static int check_disk(const struct start *s, struct err *e)
 
 static int stage_check(struct start *s, struct err *e)
 {
+	struct spec_policy policy;
+
+	spec_policy_here(&policy);
 	spec_copy(&s->spec, &s->m->spec);
 	s->volume = record_volume(&s->j->rec, s->j->c);
 	s->mount = volume_path(&s->volume);
 	s->box = job_box(&s->paths, s->j);
-	if (spec_check(&s->spec, e) < 0)
+	if (spec_check(&s->spec, e) < 0 || spec_policy_check(&policy, &s->spec, e) < 0)
 		return -1;
 	if (!job_find_image(s->j->c, s->spec.image))
 		return err_set(e, ERRK_DENIED, "image %s is not offered", s->spec.image);

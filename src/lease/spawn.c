@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
+#include "spec/policy.h"
 
 /* --- checks --- */
 
@@ -36,14 +37,24 @@ static bool has_room(struct engine *g, const struct spec_limits *want)
 	       fits(lim->memory, use.memory, want->memory) && fits(lim->disk, use.disk, want->disk);
 }
 
-/* The offer's limits become the spec's: the buyer buys the offer, not a part of it. */
+/* The offer's limits become the spec's: the buyer buys the offer, not a part of it. Only its volume
+ * may be slowed down further. */
 static int complete_spec(struct spec *spec, const struct offer_now *o, struct err *e)
 {
-	if (spec->limits.cpu > o->terms.limits.cpu ||
-	    spec->limits.memory > o->terms.limits.memory ||
-	    spec->limits.disk > o->terms.limits.disk || spec->limits.pids > o->terms.limits.pids)
+	const struct spec_limits *have = &o->terms.limits;
+	struct spec_policy policy;
+	struct spec_io io;
+
+	spec_policy_here(&policy);
+	if (spec_policy_check(&policy, spec, e) < 0)
+		return -1;
+	if (spec->limits.cpu > have->cpu || spec->limits.memory > have->memory ||
+	    spec->limits.disk > have->disk || spec->limits.pids > have->pids ||
+	    spec->limits.swap > have->swap || spec->limits.inodes > have->inodes)
 		return err_set(e, ERRK_DENIED, "limits: more than the offer %s has", o->terms.name);
-	spec->limits = o->terms.limits;
+	io = spec_io_min(spec->limits.io, have->io);
+	spec->limits = *have;
+	spec->limits.io = io;
 	return spec_check(spec, e);
 }
 

@@ -214,9 +214,9 @@ static void exec_done(void *ctx, const struct priv_exec_reply *r, const struct e
 
 static void fill_env(struct wire_strings *out, const struct spec *s)
 {
-	out->v = mem_array(s->nenv + 1, sizeof(*out->v));
-	for (out->n = 0; out->n < s->nenv; out->n++)
-		out->v[out->n] = mem_printf("%s=%s", s->env[out->n].name, s->env[out->n].value);
+	out->v = mem_array(s->env.n + 1, sizeof(*out->v));
+	for (out->n = 0; out->n < s->env.n; out->n++)
+		out->v[out->n] = mem_printf("%s=%s", s->env.v[out->n].name, s->env.v[out->n].value);
 }
 
 static void exec(struct ask *ask, const struct lease *l)

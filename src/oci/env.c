@@ -44,8 +44,8 @@ void env_build(struct env *env, const struct spec *s, const struct image_config 
 	add_default(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
 	add_default(env, "TERM", "xterm");
 	add_default(env, "HOME", user->home[0] ? user->home : "/");
-	for (size_t i = 0; i < s->nenv; i++)
-		env_add(env, str_of(s->env[i].name), str_of(s->env[i].value));
+	for (size_t i = 0; i < s->env.n; i++)
+		env_add(env, str_of(s->env.v[i].name), str_of(s->env.v[i].value));
 }
 
 void env_write(struct jsonw *w, const struct env *env)

@@ -1,6 +1,11 @@
 noinst_LIBRARIES += src/spec/libleased-spec.a
 src_spec_libleased_spec_a_SOURCES = \
 	src/spec/spec.c src/spec/spec.h src/spec/spec_json.c src/spec/signal.c \
+	src/spec/map.c src/spec/map.h src/spec/read.c src/spec/read.h \
+	src/spec/limits.c src/spec/limits.h src/spec/life.c src/spec/life.h \
+	src/spec/storage.c src/spec/storage.h src/spec/reach.c src/spec/reach.h \
+	src/spec/powers.c src/spec/powers.h src/spec/policy.c src/spec/policy.h \
+	src/spec/grant.c src/spec/grant.h \
 	src/spec/image_config.c src/spec/image_config.h
 
 check_PROGRAMS += tests/link/spec
@@ -21,3 +26,7 @@ tests_fuzz_fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_spec_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_spec_LDADD = $(L_spec)
 EXTRA_DIST += tests/fuzz/corpus/spec
+
+TESTS += tests/spec-schema.sh
+EXTRA_DIST += tests/spec-schema.sh tests/vectors/spec
+dist_doc_DATA = doc/spec.schema.json

@@ -5,20 +5,25 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
-#include "base/secret.h"
-
-static void free_wiped(char *s)
-{
-	if (s)
-		wipe(s, strlen(s));
-	free(s);
-}
+#include "spec/read.h"
 
 static void list_clear(struct spec_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i]);
 	free(l->v);
+	*l = (struct spec_list){0};
+}
+
+void spec_drop_args(struct spec *s)
+{
+	list_clear(&s->args);
+}
+
+void spec_drop_entrypoint(struct spec *s)
+{
+	list_clear(&s->entrypoint);
+	s->has_entrypoint = false;
 }
 
 void spec_clear(struct spec *s)
@@ -26,11 +31,12 @@ void spec_clear(struct spec *s)
 	free(s->image);
 	list_clear(&s->entrypoint);
 	list_clear(&s->args);
-	for (size_t i = 0; i < s->nenv; i++) {
-		free(s->env[i].name);
-		free_wiped(s->env[i].value);
-	}
-	free(s->env);
+	spec_map_clear(&s->env);
+	spec_map_clear(&s->secrets);
+	spec_map_clear(&s->labels);
+	spec_map_clear(&s->sysctls);
+	free(s->storage.v);
+	free(s->ports.v);
 	free(s->workdir);
 	free(s->user);
 	*s = (struct spec){0};
@@ -53,11 +59,12 @@ void spec_copy(struct spec *dst, const struct spec *src)
 	dst->user = mem_strdup(src->user);
 	dst->entrypoint = list_copy(&src->entrypoint);
 	dst->args = list_copy(&src->args);
-	dst->env = mem_array(src->nenv, sizeof(*dst->env));
-	for (size_t i = 0; i < src->nenv; i++) {
-		dst->env[i].name = mem_strdup(src->env[i].name);
-		dst->env[i].value = mem_strdup(src->env[i].value);
-	}
+	spec_map_copy(&dst->env, &src->env);
+	spec_map_copy(&dst->secrets, &src->secrets);
+	spec_map_copy(&dst->labels, &src->labels);
+	spec_map_copy(&dst->sysctls, &src->sysctls);
+	spec_storage_copy(&dst->storage, &src->storage);
+	spec_ports_copy(&dst->ports, &src->ports);
 }
 
 static void replace(char **field, struct str value)
@@ -66,42 +73,21 @@ static void replace(char **field, struct str value)
 	*field = mem_strndup(value.p, value.n);
 }
 
-/* UTF-8 without control characters, 1..max bytes. */
-static bool is_clean(struct str s, size_t max)
-{
-	if (s.n == 0 || s.n > max || !utf8_valid(s))
-		return false;
-	for (size_t i = 0; i < s.n; i++)
-		if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f)
-			return false;
-	return true;
-}
-
 bool spec_is_digest(struct str s)
 {
 	return s.n == SPEC_DIGEST_SIZE - 1 && str_starts(s, "sha256:") &&
 	       hex_is((struct str){s.p + 7, s.n - 7}, 32);
 }
 
-static bool has_dotdot(struct str path)
-{
-	struct str piece, rest = path;
-
-	while (str_cut(&rest, '/', &piece))
-		if (str_is(piece, ".."))
-			return true;
-	return false;
-}
-
 int spec_set_image(struct spec *s, struct str image, struct err *e)
 {
 	struct str transport, path = image;
 
-	if (!is_clean(image, SPEC_IMAGE_MAX))
+	if (!text_is_clean(image, SPEC_IMAGE_MAX))
 		return err_set(e, ERRK_INPUT, "image: 1 to %d printable characters",
 			       SPEC_IMAGE_MAX);
 	str_cut(&path, ':', &transport);
-	if (has_dotdot(path))
+	if (text_has_dotdot(path))
 		return err_set(e, ERRK_INPUT, "image: \"..\" is not allowed in it");
 	replace(&s->image, image);
 	return 0;
@@ -109,7 +95,7 @@ int spec_set_image(struct spec *s, struct str image, struct err *e)
 
 static bool is_env_name(struct str s)
 {
-	if (!is_clean(s, SPEC_ENV_NAME_MAX))
+	if (!text_is_clean(s, SPEC_ENV_NAME_MAX))
 		return false;
 	return memchr(s.p, '=', s.n) == NULL && memchr(s.p, ' ', s.n) == NULL;
 }
@@ -129,40 +115,84 @@ static int check_env(struct str name, struct str value, struct err *e)
 	return 0;
 }
 
-static struct spec_env *find_env(struct spec *s, struct str name)
+int spec_set_digest(struct spec *s, struct str digest, struct err *e)
 {
-	for (size_t i = 0; i < s->nenv; i++)
-		if (str_is(name, s->env[i].name))
-			return &s->env[i];
-	return NULL;
+	if (!spec_is_digest(digest))
+		return err_set(e, ERRK_INPUT, "digest: not \"sha256:\" and 64 hex digits");
+	memcpy(s->digest, digest.p, digest.n);
+	s->digest[digest.n] = '\0';
+	return 0;
+}
+
+struct text {
+	struct str name, value;
+};
+
+/* Set a member unless that would be one too many. */
+static int set_in(struct spec_map *m, const char *field, size_t max, struct text v, struct err *e)
+{
+	if (m->n >= max && !spec_map_get(m, v.name))
+		return err_set(e, ERRK_LIMIT, "%s: more than %zu", field, max);
+	spec_map_set(m, v.name, v.value);
+	return 0;
 }
 
 int spec_set_env(struct spec *s, struct str name, struct str value, struct err *e)
 {
-	struct spec_env *v = find_env(s, name);
-
 	if (check_env(name, value, e))
 		return -1;
-	if (v) {
-		free_wiped(v->value);
-		v->value = mem_strndup(value.p, value.n);
-		return 0;
-	}
-	if (s->nenv == SPEC_ENV_MAX)
-		return err_set(e, ERRK_LIMIT, "env: more than %d variables", SPEC_ENV_MAX);
-	s->env = mem_grow(s->env, s->nenv + 1, sizeof(*s->env));
-	s->env[s->nenv++] = (struct spec_env){.name = mem_strndup(name.p, name.n),
-					      .value = mem_strndup(value.p, value.n)};
-	return 0;
+	return set_in(&s->env, "env", SPEC_ENV_MAX, (struct text){name, value}, e);
+}
+
+/* 1 to `max` of letters, digits and "._-". */
+static bool is_key(struct str s, size_t max)
+{
+	if (s.n == 0 || s.n > max)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] == '\0' || !strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+					      "0123456789._-",
+					      s.p[i]))
+			return false;
+	return true;
+}
+
+int spec_set_secret(struct spec *s, struct str name, struct str value, struct err *e)
+{
+	if (!is_key(name, SPEC_KEY_MAX))
+		return err_set(e, ERRK_INPUT, "secrets: a name is 1 to %d letters, digits, ._-",
+			       SPEC_KEY_MAX);
+	if (value.n > SPEC_ENV_VALUE_MAX || !utf8_valid(value))
+		return err_set(e, ERRK_INPUT, "secrets.%.*s: UTF-8 of at most %d bytes",
+			       (int)name.n, name.p, SPEC_ENV_VALUE_MAX);
+	return set_in(&s->secrets, "secrets", SPEC_SECRETS_MAX, (struct text){name, value}, e);
+}
+
+int spec_set_label(struct spec *s, struct str name, struct str value, struct err *e)
+{
+	if (!is_key(name, SPEC_KEY_MAX))
+		return err_set(e, ERRK_INPUT, "labels: a name is 1 to %d letters, digits, ._-",
+			       SPEC_KEY_MAX);
+	if (value.n && !text_is_clean(value, SPEC_LABEL_MAX))
+		return err_set(e, ERRK_INPUT, "labels.%.*s: at most %d printable characters",
+			       (int)name.n, name.p, SPEC_LABEL_MAX);
+	return set_in(&s->labels, "labels", SPEC_LABELS_MAX, (struct text){name, value}, e);
+}
+
+int spec_set_sysctl(struct spec *s, struct str name, struct str value, struct err *e)
+{
+	if (spec_sysctl_check(name, value, e))
+		return -1;
+	return set_in(&s->sysctls, "sysctls", SPEC_SYSCTLS_MAX, (struct text){name, value}, e);
 }
 
 int spec_set_workdir(struct spec *s, struct str path, struct err *e)
 {
-	if (!is_clean(path, SPEC_PATH_MAX) || path.p[0] != '/')
+	if (!text_is_clean(path, SPEC_PATH_MAX) || path.p[0] != '/')
 		return err_set(e, ERRK_INPUT, "workdir: an absolute path of at most %d bytes",
 			       SPEC_PATH_MAX);
 	/* A directory that leaked into /proc/self/fd was a way out of runc (CVE-2024-21626). */
-	if (has_dotdot(path) || str_is(path, "/proc") || str_starts(path, "/proc/"))
+	if (text_has_dotdot(path) || str_is(path, "/proc") || str_starts(path, "/proc/"))
 		return err_set(e, ERRK_DENIED, "workdir: no \"..\" and nothing below /proc");
 	replace(&s->workdir, path);
 	return 0;
@@ -172,7 +202,7 @@ int spec_set_user(struct spec *s, struct str user, struct err *e)
 {
 	struct str name, group = {"", 0}, rest = user;
 
-	if (!is_clean(user, SPEC_USER_MAX))
+	if (!text_is_clean(user, SPEC_USER_MAX))
 		return err_set(e, ERRK_INPUT, "user: 1 to %d printable characters", SPEC_USER_MAX);
 	if (!str_cut(&rest, ':', &name) || name.n == 0 || memchr(user.p, '/', user.n))
 		return err_set(e, ERRK_INPUT, "user: write UID, UID:GID, NAME or NAME:GROUP");
@@ -229,38 +259,31 @@ int spec_add_arg(struct spec *s, struct str arg, struct err *e)
 	return list_add(&s->args, "args", arg, e);
 }
 
-static int check_range(const char *field, uint64_t v, uint64_t min, uint64_t max, struct err *e)
+typedef int set_fn(struct spec *, struct str, struct str, struct err *);
+
+static int set_again(struct spec *again, const struct spec_map *m, set_fn *set, struct err *e)
 {
-	if (v < min || v > max)
-		return err_set(e, ERRK_INPUT, "limits.%s: %llu is not within %llu and %llu", field,
-			       (unsigned long long)v, (unsigned long long)min,
-			       (unsigned long long)max);
+	for (size_t i = 0; i < m->n; i++)
+		if (set(again, str_of(m->v[i].name), str_of(m->v[i].value), e))
+			return -1;
 	return 0;
 }
 
-int spec_check_limits(const struct spec_limits *l, struct err *e)
-{
-	if (check_range("cpu", l->cpu, SPEC_CPU_MIN, SPEC_CPU_MAX, e) ||
-	    check_range("memory", l->memory, SPEC_MEMORY_MIN, SPEC_MEMORY_MAX, e) ||
-	    check_range("pids", l->pids, SPEC_PIDS_MIN, SPEC_PIDS_MAX, e) ||
-	    check_range("disk", l->disk, SPEC_DISK_MIN, SPEC_DISK_MAX, e))
-		return -1;
-	return check_range("inodes", l->inodes, 0, SPEC_INODES_MAX, e);
-}
-
-/* Every field once more through its setter: the helper does not trust core's struct. */
-static int check_fields(const struct spec *s, struct err *e)
+/* Every text once more through its setter: the helper does not trust core's struct. */
+static int check_texts(const struct spec *s, struct err *e)
 {
 	auto_spec struct spec again = {0};
 
 	if ((s->image && spec_set_image(&again, str_of(s->image), e)) ||
+	    (s->digest[0] && spec_set_digest(&again, str_of(s->digest), e)) ||
 	    (s->workdir && spec_set_workdir(&again, str_of(s->workdir), e)) ||
 	    (s->user && spec_set_user(&again, str_of(s->user), e)) ||
-	    (s->hostname[0] && spec_set_hostname(&again, str_of(s->hostname), e)))
+	    (s->hostname[0] && spec_set_hostname(&again, str_of(s->hostname), e)) ||
+	    set_again(&again, &s->env, spec_set_env, e) ||
+	    set_again(&again, &s->secrets, spec_set_secret, e) ||
+	    set_again(&again, &s->labels, spec_set_label, e) ||
+	    set_again(&again, &s->sysctls, spec_set_sysctl, e))
 		return -1;
-	for (size_t i = 0; i < s->nenv; i++)
-		if (spec_set_env(&again, str_of(s->env[i].name), str_of(s->env[i].value), e))
-			return -1;
 	for (size_t i = 0; i < s->args.n; i++)
 		if (spec_add_arg(&again, str_of(s->args.v[i]), e))
 			return -1;
@@ -270,17 +293,21 @@ static int check_fields(const struct spec *s, struct err *e)
 	return 0;
 }
 
+static int check_tmpfs(const struct spec *s, struct err *e)
+{
+	for (size_t i = 0; i < s->storage.n; i++)
+		if (s->storage.v[i].size > s->limits.memory)
+			return err_set(e, ERRK_INPUT, "storage[%zu].size: more than limits.memory",
+				       i);
+	return 0;
+}
+
 int spec_check(const struct spec *s, struct err *e)
 {
 	if (!s->image)
 		return err_set(e, ERRK_INPUT, "image: missing");
-	if (s->digest[0] && !spec_is_digest(str_of(s->digest)))
-		return err_set(e, ERRK_INPUT, "digest: not \"sha256:\" and 64 hex digits");
-	if (s->stop_signal && !spec_signal_name(s->stop_signal))
-		return err_set(e, ERRK_INPUT, "stop.signal: unknown signal %d", s->stop_signal);
-	if (s->stop_timeout > SPEC_STOP_MAX)
-		return err_set(e, ERRK_INPUT, "stop.timeout: more than %d s", SPEC_STOP_MAX);
-	if (check_fields(s, e))
+	if (check_texts(s, e) || spec_life_check(s, e) || spec_storage_check(&s->storage, e) ||
+	    spec_reach_check(s, e) || spec_powers_check(&s->powers, e))
 		return -1;
-	return spec_check_limits(&s->limits, e);
+	return spec_check_limits(&s->limits, e) ? -1 : check_tmpfs(s, e);
 }

@@ -1,17 +1,25 @@
 /* The JSON form of a spec: a table of members, read and written in one order. */
-#include <string.h>
-
-#include "base/jsonw.h"
+#include "base/auto.h"
+#include "spec/read.h"
 #include "spec/spec.h"
 
-static int read_list(const struct json *list, const char *field,
+static const char *const MEMBERS[] = {
+	"image",	"digest",  "pull",	"entrypoint", "args",	 "env",	   "secrets",
+	"workdir",	"user",	   "hostname",	"tty",	      "labels",	 "limits", "stop",
+	"restart",	"health",  "read_only", "storage",    "network", "ports",  "gpu",
+	"capabilities", "rlimits", "sysctls",	NULL,
+};
+
+static int read_list(const struct json *spec, const char *field,
 		     int (*add)(struct spec *, struct str, struct err *), struct spec *out,
 		     struct err *e)
 {
+	const struct json *list;
 	struct str s;
+	int r = read_child(&list, spec, field, JSON_ARRAY, e);
 
-	if (json_type(list) != JSON_ARRAY)
-		return err_set(e, ERRK_INPUT, "%s: not a list", field);
+	if (r)
+		return r < 0 ? -1 : 0;
 	for (const struct json *j = json_first(list); j; j = json_next(j)) {
 		if (!json_as_str(j, &s))
 			return err_set(e, ERRK_INPUT, "%s: not a list of strings", field);
@@ -21,16 +29,20 @@ static int read_list(const struct json *list, const char *field,
 	return 0;
 }
 
-static int read_env(struct spec *out, const struct json *env, struct err *e)
+static int read_map(const struct json *spec, const char *key,
+		    int (*set)(struct spec *, struct str, struct str, struct err *),
+		    struct spec *out, struct err *e)
 {
+	const struct json *obj;
 	struct str value;
+	int r = read_child(&obj, spec, key, JSON_OBJECT, e);
 
-	if (json_type(env) != JSON_OBJECT)
-		return err_set(e, ERRK_INPUT, "env: not an object");
-	for (const struct json *j = json_first(env); j; j = json_next(j)) {
+	if (r)
+		return r < 0 ? -1 : 0;
+	for (const struct json *j = json_first(obj); j; j = json_next(j)) {
 		if (!json_as_str(j, &value))
-			return err_set(e, ERRK_INPUT, "env: a value is not a string");
-		if (spec_set_env(out, json_key(j), value, e))
+			return err_set(e, ERRK_INPUT, "%s: a value is not a string", key);
+		if (set(out, json_key(j), value, e))
 			return -1;
 	}
 	return 0;
@@ -39,91 +51,50 @@ static int read_env(struct spec *out, const struct json *env, struct err *e)
 static int read_string(struct spec *out, const struct json *obj, const char *key,
 		       int (*set)(struct spec *, struct str, struct err *), struct err *e)
 {
-	const struct json *j = json_get(obj, key);
 	struct str s;
+	int r = read_text(&s, obj, key, e);
 
-	if (!j)
-		return 0;
-	if (!json_as_str(j, &s))
-		return err_set(e, ERRK_INPUT, "%s: not a string", key);
+	if (r)
+		return r < 0 ? -1 : 0;
 	return set(out, s, e);
 }
 
-static int set_digest(struct spec *out, struct str s, struct err *e)
+static int read_process(struct spec *out, const struct json *obj, struct err *e)
 {
-	if (!spec_is_digest(s))
-		return err_set(e, ERRK_INPUT, "digest: not \"sha256:\" and 64 hex digits");
-	memcpy(out->digest, s.p, s.n);
-	out->digest[s.n] = '\0';
-	return 0;
-}
-
-static int read_limit(const struct json *obj, const char *key, uint64_t min, uint64_t max,
-		      uint64_t *out, struct err *e)
-{
-	const struct json *j = json_get(obj, key);
-
-	if (!j)
-		return 0;
-	if (!json_as_u64(j, out) || *out < min || *out > max)
-		return err_set(e, ERRK_INPUT, "limits.%s: a whole number from %llu to %llu", key,
-			       (unsigned long long)min, (unsigned long long)max);
-	return 0;
-}
-
-static int read_limits(struct spec_limits *out, const struct json *obj, struct err *e)
-{
-	if (json_type(obj) != JSON_OBJECT)
-		return err_set(e, ERRK_INPUT, "limits: not an object");
-	if (read_limit(obj, "cpu", SPEC_CPU_MIN, SPEC_CPU_MAX, &out->cpu, e) ||
-	    read_limit(obj, "memory", SPEC_MEMORY_MIN, SPEC_MEMORY_MAX, &out->memory, e) ||
-	    read_limit(obj, "pids", SPEC_PIDS_MIN, SPEC_PIDS_MAX, &out->pids, e) ||
-	    read_limit(obj, "disk", SPEC_DISK_MIN, SPEC_DISK_MAX, &out->disk, e))
+	if (read_string(out, obj, "image", spec_set_image, e) ||
+	    read_string(out, obj, "digest", spec_set_digest, e) ||
+	    read_string(out, obj, "workdir", spec_set_workdir, e) ||
+	    read_string(out, obj, "user", spec_set_user, e) ||
+	    read_string(out, obj, "hostname", spec_set_hostname, e) ||
+	    read_list(obj, "entrypoint", spec_add_entrypoint, out, e) ||
+	    read_list(obj, "args", spec_add_arg, out, e) ||
+	    read_map(obj, "env", spec_set_env, out, e) ||
+	    read_map(obj, "secrets", spec_set_secret, out, e))
 		return -1;
-	return read_limit(obj, "inodes", 1, SPEC_INODES_MAX, &out->inodes, e);
-}
-
-static int read_stop(struct spec *out, const struct json *obj, struct err *e)
-{
-	const struct json *signal = json_get(obj, "signal"), *timeout = json_get(obj, "timeout");
-	struct str s;
-	uint64_t n;
-
-	if (json_type(obj) != JSON_OBJECT)
-		return err_set(e, ERRK_INPUT, "stop: not an object");
-	if (signal && (!json_as_str(signal, &s) || spec_signal(s, &out->stop_signal, NULL)))
-		return err_set(e, ERRK_INPUT, "stop.signal: unknown; write one as TERM");
-	if (!timeout)
-		return 0;
-	if (!json_as_u64(timeout, &n) || n == 0 || n > SPEC_STOP_MAX)
-		return err_set(e, ERRK_INPUT, "stop.timeout: 1 to %d seconds", SPEC_STOP_MAX);
-	out->stop_timeout = (uint32_t)n;
-	return 0;
+	out->has_entrypoint = json_get(obj, "entrypoint") != NULL;
+	return read_flag(&out->tty, obj, "tty", e);
 }
 
 static int read_members(struct spec *out, const struct json *obj, struct err *e)
 {
-	const struct json *j;
+	if (read_process(out, obj, e) || read_map(obj, "labels", spec_set_label, out, e) ||
+	    spec_limits_read(&out->limits, obj, e) || spec_life_read(out, obj, e) ||
+	    read_flag(&out->read_only, obj, "read_only", e) ||
+	    spec_storage_read(&out->storage, obj, e) || spec_reach_read(out, obj, e) ||
+	    spec_powers_read(&out->powers, obj, e))
+		return -1;
+	return read_map(obj, "sysctls", spec_set_sysctl, out, e);
+}
 
-	if (read_string(out, obj, "image", spec_set_image, e) ||
-	    read_string(out, obj, "digest", set_digest, e) ||
-	    read_string(out, obj, "workdir", spec_set_workdir, e) ||
-	    read_string(out, obj, "user", spec_set_user, e) ||
-	    read_string(out, obj, "hostname", spec_set_hostname, e))
-		return -1;
-	if ((j = json_get(obj, "entrypoint"))) {
-		out->has_entrypoint = true;
-		if (read_list(j, "entrypoint", spec_add_entrypoint, out, e))
-			return -1;
-	}
-	if ((j = json_get(obj, "args")) && read_list(j, "args", spec_add_arg, out, e))
-		return -1;
-	if ((j = json_get(obj, "env")) && read_env(out, j, e))
-		return -1;
-	if ((j = json_get(obj, "limits")) && read_limits(&out->limits, j, e))
-		return -1;
-	if ((j = json_get(obj, "stop")) && read_stop(out, j, e))
-		return -1;
+/* What exists, but not for buyers: say so instead of "unknown". */
+static int refuse_operators(const struct json *obj, struct err *e)
+{
+	static const char *const KEYS[] = {"devices", "privileged", "new_privileges", "binds"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(KEYS); i++)
+		if (json_get(obj, KEYS[i]))
+			return err_set(e, ERRK_DENIED,
+				       "%s: comes from the operator's template only", KEYS[i]);
 	return 0;
 }
 
@@ -132,7 +103,8 @@ int spec_read(struct spec *out, const struct json *obj, struct err *e)
 	*out = (struct spec){0};
 	if (json_type(obj) != JSON_OBJECT)
 		return err_set(e, ERRK_INPUT, "spec: not an object");
-	if (read_members(out, obj, e) == 0)
+	if (refuse_operators(obj, e) == 0 && read_known(obj, MEMBERS, e) == 0 &&
+	    read_members(out, obj, e) == 0)
 		return 0;
 	spec_clear(out);
 	return -1;
@@ -140,7 +112,7 @@ int spec_read(struct spec *out, const struct json *obj, struct err *e)
 
 int spec_decode(struct spec *out, struct str text, struct err *e)
 {
-	static const struct json_limits LIMITS = {.bytes = SPEC_JSON_MAX, .depth = 4};
+	static const struct json_limits LIMITS = {.bytes = SPEC_JSON_MAX, .depth = 6};
 	auto_json struct json *root = NULL;
 
 	*out = (struct spec){0};
@@ -157,43 +129,6 @@ static void write_list(struct jsonw *w, const char *name, const struct spec_list
 	jsonw_end_array(w);
 }
 
-static void write_env(struct jsonw *w, const struct spec *s)
-{
-	jsonw_object(w, "env");
-	for (size_t i = 0; i < s->nenv; i++)
-		jsonw_str(w, s->env[i].name, str_of(s->env[i].value));
-	jsonw_end_object(w);
-}
-
-static void write_number(struct jsonw *w, const char *name, uint64_t v)
-{
-	if (v)
-		jsonw_u64(w, name, v);
-}
-
-static void write_limits(struct jsonw *w, const struct spec_limits *l)
-{
-	if (!(l->cpu | l->memory | l->pids | l->disk | l->inodes))
-		return;
-	jsonw_object(w, "limits");
-	write_number(w, "cpu", l->cpu);
-	write_number(w, "memory", l->memory);
-	write_number(w, "pids", l->pids);
-	write_number(w, "disk", l->disk);
-	write_number(w, "inodes", l->inodes);
-	jsonw_end_object(w);
-}
-
-static void write_stop(struct jsonw *w, const struct spec *s)
-{
-	if (!s->stop_signal && !s->stop_timeout)
-		return;
-	jsonw_object(w, "stop");
-	jsonw_text(w, "signal", spec_signal_name(s->stop_signal));
-	write_number(w, "timeout", s->stop_timeout);
-	jsonw_end_object(w);
-}
-
 void spec_write(struct buf *out, const struct spec *s)
 {
 	struct jsonw w = JSONW(out);
@@ -201,16 +136,24 @@ void spec_write(struct buf *out, const struct spec *s)
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "image", s->image);
 	jsonw_text(&w, "digest", s->digest);
+	spec_pull_write(&w, s);
 	if (s->has_entrypoint)
 		write_list(&w, "entrypoint", &s->entrypoint);
 	if (s->args.n)
 		write_list(&w, "args", &s->args);
-	if (s->nenv)
-		write_env(&w, s);
+	spec_map_write(&w, "env", &s->env);
+	spec_map_write(&w, "secrets", &s->secrets);
 	jsonw_text(&w, "workdir", s->workdir);
 	jsonw_text(&w, "user", s->user);
 	jsonw_text(&w, "hostname", s->hostname);
-	write_limits(&w, &s->limits);
-	write_stop(&w, s);
+	write_flag(&w, "tty", s->tty);
+	spec_map_write(&w, "labels", &s->labels);
+	spec_limits_write(&w, &s->limits);
+	spec_life_write(&w, s);
+	write_flag(&w, "read_only", s->read_only);
+	spec_storage_write(&w, &s->storage);
+	spec_reach_write(&w, s);
+	spec_powers_write(&w, &s->powers);
+	spec_map_write(&w, "sysctls", &s->sysctls);
 	jsonw_end_object(&w);
 }

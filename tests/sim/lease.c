@@ -299,6 +299,33 @@ static void unknown_offer_image_and_price_are_released(void **state)
 	assert_int_equal(world_count(w, "SELECT count(*) FROM lease"), 0);
 }
 
+/* Never ignored, and never after the money was taken. */
+static void spec_beyond_the_offer_is_released(void **state)
+{
+	static const char *const WANTED[] = {
+		"\"ports\":[{\"inside\":80}]",
+		"\"network\":\"internet\"",
+		"\"gpu\":{\"vendor\":\"nvidia\"}",
+		"\"storage\":[{\"type\":\"volume\",\"name\":\"data\",\"path\":\"/data\"}]",
+		"\"capabilities\":{\"add\":[\"NET_ADMIN\"]}",
+		"\"limits\":{\"swap\":4096}",
+		"\"limits\":{\"inodes\":1000}",
+		"\"storage\":[{\"type\":\"tmpfs\",\"path\":\"/x\",\"size\":\"1Gi\"}]",
+	};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(WANTED); i++) {
+		auto_request struct request *r = world_spawn(w, 101);
+		auto_free char *text =
+			mem_printf("{\"image\":\"%s\",%s}", r->spec.image, WANTED[i]);
+
+		spec_clear(&r->spec);
+		assert_int_equal(spec_decode(&r->spec, str_of(text), NULL), 0);
+		assert_refused(w, r, REPLY_SPEC);
+	}
+	assert_int_equal(world_count(w, "SELECT count(*) FROM lease"), 0);
+}
+
 static void image_that_is_gone_is_released(void **state)
 {
 	struct world *w = *state;
@@ -805,6 +832,7 @@ int main(void)
 		world_test(expired_request_is_released),
 		world_test(request_from_the_far_future_is_released),
 		world_test(unknown_offer_image_and_price_are_released),
+		world_test(spec_beyond_the_offer_is_released),
 		world_test(image_that_is_gone_is_released),
 		world_test(draining_agent_takes_nothing_new),
 		world_test(another_agent_on_our_key_drains),

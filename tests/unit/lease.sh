@@ -37,6 +37,20 @@ result $? 2 "run wants an image"
 result $? 2 "run wants time"
 "$lease" run --name Bad_Name oci:a >/dev/null 2>&1
 result $? 2 "run refuses a name that is none"
+"$lease" run --spec "$LEASE_HOME/none" oci:a >/dev/null 2>&1
+result $? 2 "run refuses a spec that is not there"
+echo '{"args":["x"],"limits":{"memory":"512m"}}' >"$LEASE_HOME/spec"
+"$lease" run --spec "$LEASE_HOME/spec" oci:a >/dev/null 2>"$LEASE_HOME/said"
+result $? 2 "run refuses a spec with a mistake"
+grep -q 'spec: limits.memory: .*write 512Mi' "$LEASE_HOME/said"
+result $? 0 "and names file and field"
+echo '{"args":["x"]}' >"$LEASE_HOME/spec"
+"$lease" run --spec "$LEASE_HOME/spec" >/dev/null 2>&1
+result $? 2 "run wants an image where the spec has none"
+echo '{"image":"oci:a"}' >"$LEASE_HOME/spec"
+"$lease" run --cpus x --spec "$LEASE_HOME/spec" >/dev/null 2>"$LEASE_HOME/said"
+grep -q 'cpus' "$LEASE_HOME/said"
+result $? 0 "the spec's image is enough"
 "$lease" wallet fund -- -5 >/dev/null 2>&1
 result $? 2 "wallet fund refuses what is no amount"
 "$lease" ls >/dev/null 2>&1

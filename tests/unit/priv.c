@@ -43,8 +43,8 @@ static void start_round_trip(void **state)
 	assert_int_equal(got.deadline, 1700000000);
 	assert_int_equal(got.volume_bytes, 64 << 20);
 	assert_string_equal(got.spec.image, "oci:busybox");
-	assert_int_equal(got.spec.nenv, 1);
-	assert_string_equal(got.spec.env[0].value, "x=y");
+	assert_int_equal(got.spec.env.n, 1);
+	assert_string_equal(got.spec.env.v[0].value, "x=y");
 	wire_clear(&got, t);
 	spec_clear(&in.spec);
 }

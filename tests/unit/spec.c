@@ -2,7 +2,9 @@
  * reading. */
 #include "unit.h"
 
+#include "spec/grant.h"
 #include "spec/image_config.h"
+#include "spec/policy.h"
 #include "spec/spec.h"
 
 #define FULL                                                                                       \
@@ -22,8 +24,8 @@ static void test_round_trip(void **state)
 
 	if (spec_decode(&s, STR(FULL), &e))
 		fail_msg("%s", e.msg);
-	assert_int_equal(s.nenv, 3);
-	assert_string_equal(s.env[0].name, "Z");
+	assert_int_equal(s.env.n, 3);
+	assert_string_equal(s.env.v[0].name, "Z");
 	assert_string_equal(s.args.v[1], "");
 	assert_int_equal(s.stop_signal, 2);
 	assert_int_equal(spec_check(&s, &e), 0);
@@ -40,7 +42,7 @@ static void test_empty(void **state)
 	auto_buf struct buf out = BUF(64);
 	struct err e;
 
-	assert_int_equal(spec_decode(&s, STR("{\"future\":[1]}"), &e), 0);
+	assert_int_equal(spec_decode(&s, STR("{}"), &e), 0);
 	spec_write(&out, &s);
 	assert_string_equal(out.p, "{}");
 	assert_int_equal(spec_check(&s, &e), -1);
@@ -60,63 +62,105 @@ static void test_empty_entrypoint(void **state)
 	assert_string_equal(out.p, "{\"entrypoint\":[]}");
 }
 
-static const struct {
-	const char *json, *field;
-} REFUSED[] = {
-	{"[]", "spec"},
-	{"{\"image\":5}", "image"},
-	{"{\"image\":\"\"}", "image"},
-	{"{\"image\":\"oci:../x\"}", "image"},
-	{"{\"image\":\"oci:a/../../x\"}", "image"},
-	{"{\"image\":\"a\\nb\"}", "image"},
-	{"{\"digest\":\"sha256:xyz\"}", "digest"},
-	{"{\"digest\":\"sha256:0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef\"}",
-	 "digest"},
-	{"{\"args\":\"x\"}", "args"},
-	{"{\"args\":[1]}", "args"},
-	{"{\"env\":[\"A=b\"]}", "env"},
-	{"{\"env\":{\"A=B\":\"x\"}}", "env"},
-	{"{\"env\":{\"\":\"x\"}}", "env"},
-	{"{\"env\":{\"A\":1}}", "env"},
-	{"{\"workdir\":\"srv\"}", "workdir"},
-	{"{\"workdir\":\"/proc/self/fd/7\"}", "workdir"},
-	{"{\"workdir\":\"/a/../proc/self\"}", "workdir"},
-	{"{\"user\":\"\"}", "user"},
-	{"{\"user\":\":5\"}", "user"},
-	{"{\"user\":\"a:\"}", "user"},
-	{"{\"user\":\"a:b:c\"}", "user"},
-	{"{\"hostname\":\"-x\"}", "hostname"},
-	{"{\"hostname\":\"a b\"}", "hostname"},
-	{"{\"limits\":5}", "limits"},
-	{"{\"limits\":{\"cpu\":0}}", "limits.cpu"},
-	{"{\"limits\":{\"cpu\":0.5}}", "limits.cpu"},
-	{"{\"limits\":{\"memory\":1024}}", "limits.memory"},
-	{"{\"limits\":{\"memory\":\"512Mi\"}}", "limits.memory"},
-	{"{\"limits\":{\"pids\":-1}}", "limits.pids"},
-	{"{\"stop\":{\"signal\":\"SIGNONE\"}}", "stop.signal"},
-	{"{\"stop\":{\"timeout\":301}}", "stop.timeout"},
-	{"{\"image\":\"a\",\"image\":\"b\"}", "spec"},
-	{"{\"image\":\"a\"} ", NULL},
-};
-
-static void test_refused(void **state)
+static const struct json *list_of(const struct json *root, const char *key)
 {
-	for (size_t i = 0; i < sizeof(REFUSED) / sizeof(REFUSED[0]); i++) {
+	const struct json *list;
+	struct err e;
+
+	if (json_child(root, key, JSON_ARRAY, &list, &e))
+		fail_msg("%s", e.msg);
+	assert_true(json_count(list) > 10);
+	return list;
+}
+
+static void refuse_all(const struct json *list)
+{
+	for (const struct json *j = json_first(list); j; j = json_next(j)) {
 		auto_spec struct spec s = {0};
 		struct err e = {0};
-		int r = spec_decode(&s, str_of(REFUSED[i].json), &e);
+		struct str field;
 
-		if (!REFUSED[i].field) {
-			assert_int_equal(r, 0);
-			continue;
-		}
-		if (r != -1)
-			fail_msg("taken: %s", REFUSED[i].json);
-		if (strncmp(e.msg, REFUSED[i].field, strlen(REFUSED[i].field)) != 0)
-			fail_msg("%s: \"%s\" does not begin with %s", REFUSED[i].json, e.msg,
-				 REFUSED[i].field);
+		assert_int_equal(json_str(j, "field", 100, &field, &e), 0);
+		if (spec_read(&s, json_get(j, "spec"), &e) != -1)
+			fail_msg("taken, in spite of %.*s", (int)field.n, field.p);
+		if (strncmp(e.msg, field.p, field.n) != 0)
+			fail_msg("\"%s\" does not begin with %.*s", e.msg, (int)field.n, field.p);
+		if (!strchr(": .[", e.msg[field.n]))
+			fail_msg("\"%s\" does not name %.*s", e.msg, (int)field.n, field.p);
 		assert_null(s.image);
 	}
+}
+
+/* The same file is held against doc/spec.schema.json by tests/spec-schema.sh. What is taken reads
+ * the same when it was written. */
+static void test_examples(void **state)
+{
+	auto_buf struct buf text = BUF(1 << 20);
+	auto_json struct json *root = NULL;
+	struct err e = {0};
+
+	unit_read(&text, "vectors/spec/examples.json");
+	if (json_parse(&root, buf_view(&text), NULL, &e))
+		fail_msg("%s", e.msg);
+	for (const struct json *j = json_first(list_of(root, "accept")); j; j = json_next(j)) {
+		auto_buf struct buf once = BUF(SPEC_JSON_MAX), twice = BUF(SPEC_JSON_MAX);
+		auto_spec struct spec s = {0}, again = {0}, copy = {0};
+
+		if (spec_read(&s, j, &e))
+			fail_msg("%s", e.msg);
+		spec_write(&once, &s);
+		if (spec_decode(&again, buf_view(&once), &e))
+			fail_msg("%s: %s", once.p, e.msg);
+		spec_copy(&copy, &again);
+		spec_write(&twice, &copy);
+		assert_string_equal(once.p, twice.p);
+	}
+	refuse_all(list_of(root, "refuse"));
+	refuse_all(list_of(root, "refuse_beyond_schema"));
+}
+
+static const struct {
+	const char *json, *error;
+} TEXTS[] = {
+	{"{\"image\":\"a\",\"image\":\"b\"}", "spec: "},
+	{"{\"image\":\"a\"} x", "spec: "},
+	{"{\"limits\":{\"memory\":\"512m\"}}",
+	 "limits.memory: \"512m\" is ambiguous: write 512Mi (binary) or 512M (decimal)"},
+	{"{\"devices\":[]}", "devices: comes from the operator's template only"},
+	{"{\"network\":\"host\"}", "network: the host's comes from the operator's template only"},
+	{"{\"storage\":[{\"type\":\"bind\"}]}",
+	 "storage[0].type: folders of the host come from the operator's template only"},
+	{"{\"capabilities\":{\"add\":[\"SYS_ADMIN\"]}}",
+	 "capabilities.add: SYS_ADMIN comes from the operator's template only"},
+};
+
+static void test_errors(void **state)
+{
+	for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
+		auto_spec struct spec s = {0};
+		struct err e = {0};
+
+		assert_int_equal(spec_decode(&s, str_of(TEXTS[i].json), &e), -1);
+		if (strncmp(e.msg, TEXTS[i].error, strlen(TEXTS[i].error)) != 0)
+			fail_msg("\"%s\" is not \"%s\"", e.msg, TEXTS[i].error);
+	}
+}
+
+static void test_quantities(void **state)
+{
+	auto_spec struct spec s = {0};
+	auto_buf struct buf out = BUF(SPEC_JSON_MAX);
+	struct err e;
+
+	assert_int_equal(spec_decode(&s,
+				     STR("{\"limits\":{\"cpu\":\"0.5\",\"memory\":\"512Mi\","
+					 "\"disk\":\"2G\",\"swap\":\"64Ki\"}}"),
+				     &e),
+			 0);
+	assert_int_equal(s.limits.cpu, 500);
+	spec_write(&out, &s);
+	assert_string_equal(out.p, "{\"limits\":{\"cpu\":500,\"memory\":536870912,"
+				   "\"disk\":2000000000,\"swap\":65536}}");
 }
 
 static void test_env_once(void **state)
@@ -127,9 +171,9 @@ static void test_env_once(void **state)
 	assert_int_equal(spec_set_env(&s, STR("A"), STR("1"), &e), 0);
 	assert_int_equal(spec_set_env(&s, STR("B"), STR("2"), &e), 0);
 	assert_int_equal(spec_set_env(&s, STR("A"), STR("3"), &e), 0);
-	assert_int_equal(s.nenv, 2);
-	assert_string_equal(s.env[0].name, "A");
-	assert_string_equal(s.env[0].value, "3");
+	assert_int_equal(s.env.n, 2);
+	assert_string_equal(s.env.v[0].name, "A");
+	assert_string_equal(s.env.v[0].value, "3");
 }
 
 static void test_caps(void **state)
@@ -162,6 +206,155 @@ static void test_check_again(void **state)
 	assert_int_equal(spec_check(&s, &e), -1);
 	s.limits.memory = UINT64_MAX;
 	assert_int_equal(spec_check(&s, &e), -1);
+}
+
+/* The helper's second look at what is no text. */
+static void test_check_structs(void **state)
+{
+	auto_spec struct spec s = {0};
+	struct err e;
+
+	assert_int_equal(spec_decode(&s, STR(FULL), &e), 0);
+	s.storage.v = mem_zero(sizeof(*s.storage.v));
+	s.storage.n = 1;
+	s.storage.v[0] = (struct spec_mount){.type = SPEC_TMPFS, .path = "/x"};
+	s.ports.v = mem_zero(sizeof(*s.ports.v));
+	s.ports.n = 1;
+	s.ports.v[0] = (struct spec_port){80, 0, SPEC_TCP};
+	assert_int_equal(spec_check(&s, &e), 0);
+	s.storage.v[0].size = s.limits.memory + 1;
+	assert_int_equal(spec_check(&s, &e), -1);
+	assert_string_equal(e.msg, "storage[0].size: more than limits.memory");
+	s.storage.v[0] = (struct spec_mount){.type = SPEC_TMPFS, .path = "/proc/1"};
+	assert_int_equal(spec_check(&s, &e), -1);
+	s.storage.v[0] = (struct spec_mount){.type = SPEC_STORAGE_COUNT, .path = "/x"};
+	assert_int_equal(spec_check(&s, &e), -1);
+	memset(s.storage.v[0].path, 'x', sizeof(s.storage.v[0].path));
+	s.storage.v[0].type = SPEC_TMPFS;
+	assert_int_equal(spec_check(&s, &e), -1);
+	s.storage.n = 0;
+	s.ports.v[0].inside = 0;
+	assert_int_equal(spec_check(&s, &e), -1);
+	s.ports.n = 0;
+	s.powers.add = spec_caps_all();
+	assert_int_equal(spec_check(&s, &e), -1);
+	s.powers.add = 0;
+	s.powers.rlimits[SPEC_RLIMIT_NOFILE] = (struct spec_rlimit){2, 1};
+	assert_int_equal(spec_check(&s, &e), -1);
+	s.powers.rlimits[SPEC_RLIMIT_NOFILE] = (struct spec_rlimit){0};
+	s.health.nargs = 1;
+	memset(s.health.command, 'x', sizeof(s.health.command));
+	assert_int_equal(spec_check(&s, &e), -1);
+	s.health.nargs = 0;
+	assert_int_equal(spec_check(&s, &e), 0);
+}
+
+#define OFFERED "this provider does not offer "
+
+static const struct {
+	const char *json, *error; /* NULL: served today */
+} WANTED[] = {
+	{"\"storage\":[{\"type\":\"tmpfs\",\"path\":\"/x\",\"size\":4096}]", NULL},
+	{"\"read_only\":true,\"labels\":{\"a\":\"b\"},\"stop\":{\"signal\":\"INT\"}", NULL},
+	{"\"network\":\"none\",\"tty\":false,\"restart\":\"no\",\"pull\":\"always\"", NULL},
+	{"\"capabilities\":{\"add\":[\"CHOWN\"],\"drop\":[\"KILL\"]}", NULL},
+	{"\"rlimits\":{\"nofile\":{\"hard\":64}},\"sysctls\":{\"kernel.msgmax\":\"8192\"}", NULL},
+	{"\"storage\":[{\"type\":\"volume\",\"name\":\"a\",\"path\":\"/x\"}]",
+	 "storage[0].type: " OFFERED "named volumes"},
+	{"\"storage\":[{\"type\":\"anonymous\",\"path\":\"/x\"}]",
+	 "storage[0].type: " OFFERED "anonymous volumes"},
+	{"\"storage\":[{\"type\":\"assets\",\"name\":\"a\",\"path\":\"/x\"}]",
+	 "storage[0].type: " OFFERED "assets"},
+	{"\"storage\":[{\"type\":\"lease\",\"lease\":\"0123456789abcdef\",\"name\":\"a\","
+	 "\"path\":\"/x\"}]",
+	 "storage[0].type: " OFFERED "volumes of other leases"},
+	{"\"ports\":[{\"inside\":80}]", "ports: " OFFERED "published ports"},
+	{"\"network\":\"internet\"", "network: " OFFERED "the Internet"},
+	{"\"gpu\":{\"vendor\":\"amd\"}", "gpu: " OFFERED "graphics cards"},
+	{"\"tty\":true", "tty: " OFFERED "terminals"},
+	{"\"restart\":\"on-failure:3\"", "restart: " OFFERED "restarts"},
+	{"\"health\":{\"command\":[\"true\"]}", "health: " OFFERED "health checks"},
+	{"\"limits\":{\"bandwidth\":{\"in\":\"1M\"}}",
+	 "limits.bandwidth: " OFFERED "bandwidth limits"},
+	{"\"capabilities\":{\"add\":[\"NET_RAW\"]}", "capabilities.add: " OFFERED "CAP_NET_RAW"},
+	{"\"rlimits\":{\"nofile\":{\"hard\":2000}}",
+	 "rlimits.nofile.hard: " OFFERED "more than 1000"},
+};
+
+static void test_policy(void **state)
+{
+	struct spec_policy here;
+
+	spec_policy_here(&here);
+	assert_int_equal(here.features, 0);
+	assert_int_equal(here.caps, 0);
+	here.rlimits[SPEC_RLIMIT_NOFILE] = 1000;
+	for (size_t i = 0; i < sizeof(WANTED) / sizeof(WANTED[0]); i++) {
+		auto_free char *text = mem_printf("{%s}", WANTED[i].json);
+		struct spec_policy all = {.features = UINT32_MAX, .caps = spec_caps_requestable()};
+		auto_spec struct spec s = {0};
+		struct err e = {0};
+
+		memset(all.rlimits, 0xff, sizeof(all.rlimits));
+		if (spec_decode(&s, str_of(text), &e))
+			fail_msg("%s", e.msg);
+		assert_int_equal(spec_policy_check(&all, &s, &e), 0);
+		if (spec_policy_check(&here, &s, &e) != (WANTED[i].error ? -1 : 0))
+			fail_msg("%s: %s", text, e.msg);
+		if (WANTED[i].error)
+			assert_string_equal(e.msg, WANTED[i].error);
+	}
+}
+
+static void test_grant(void **state)
+{
+	auto_spec_grant struct spec_grant g = {0};
+	struct err e;
+
+	assert_int_equal(
+		spec_grant_decode(&g,
+				  STR("{\"binds\":[{\"source\":\"/srv/a\",\"target\":\"/a\","
+				      "\"read_only\":true}],\"devices\":[{\"path\":\"/dev/null\","
+				      "\"access\":\"r\"}],\"capabilities\":[\"SYS_ADMIN\"],"
+				      "\"network\":\"host\",\"privileged\":true}"),
+				  &e),
+		0);
+	assert_true(g.binds[0].read_only && g.host_network && g.privileged);
+	assert_int_equal(g.caps, spec_cap(STR("CAP_SYS_ADMIN")));
+	assert_string_equal(g.devices[0].target, "/dev/null");
+	assert_true(g.devices[0].read && !g.devices[0].write);
+	assert_int_equal(spec_grant_look_up(&g, &e), 0);
+	assert_int_equal(g.devices[0].type, 'c');
+	assert_int_equal(g.devices[0].major, 1);
+	assert_int_equal(g.devices[0].minor, 3);
+}
+
+static void test_grant_refused(void **state)
+{
+	static const char *const BAD[][2] = {
+		{"{\"binds\":[{\"source\":\"srv\",\"target\":\"/a\"}]}", "binds[0].source"},
+		{"{\"binds\":[{\"source\":\"/srv\"}]}", "binds[0].target"},
+		{"{\"binds\":[{\"source\":\"/a/../etc\",\"target\":\"/a\"}]}", "binds[0].source"},
+		{"{\"devices\":[{\"path\":\"/dev/x\",\"access\":\"rwm\"}]}", "devices[0].access"},
+		{"{\"devices\":[{}]}", "devices[0].path"},
+		{"{\"capabilities\":[\"FLY\"]}", "capabilities"},
+		{"{\"image\":\"x\"}", "image"},
+		{"[]", "template"},
+	};
+	auto_spec_grant struct spec_grant missing = {0};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(BAD) / sizeof(BAD[0]); i++) {
+		struct spec_grant g;
+
+		assert_int_equal(spec_grant_decode(&g, str_of(BAD[i][0]), &e), -1);
+		if (strncmp(e.msg, BAD[i][1], strlen(BAD[i][1])) != 0)
+			fail_msg("%s: %s", BAD[i][0], e.msg);
+	}
+	assert_int_equal(
+		spec_grant_decode(&missing, STR("{\"devices\":[{\"path\":\"/dev/none\"}]}"), &e),
+		0);
+	assert_int_equal(spec_grant_look_up(&missing, &e), -1);
 }
 
 static void test_signals(void **state)
@@ -207,10 +400,20 @@ static void test_image_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),	 cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_empty_entrypoint), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_env_once),	 cmocka_unit_test(test_caps),
-		cmocka_unit_test(test_check_again),	 cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_empty_entrypoint),
+		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_quantities),
+		cmocka_unit_test(test_check_structs),
+		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_grant),
+		cmocka_unit_test(test_grant_refused),
+		cmocka_unit_test(test_env_once),
+		cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_check_again),
+		cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_image_config),
 	};
 

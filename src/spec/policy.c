@@ -1,0 +1,87 @@
+/* Comparing a spec with what is offered. */
+#include "spec/policy.h"
+
+#include <inttypes.h>
+#include <sys/resource.h>
+
+void spec_policy_here(struct spec_policy *p)
+{
+	*p = (struct spec_policy){0};
+	for (size_t i = 0; i < SPEC_RLIMITS; i++) {
+		struct rlimit have = {0};
+
+		(void)!getrlimit(spec_rlimit_number((enum spec_rlimit_name)i), &have);
+		p->rlimits[i] = have.rlim_max == RLIM_INFINITY ? UINT64_MAX : have.rlim_max;
+	}
+}
+
+static int refuse(struct err *e, const char *field, const char *what)
+{
+	return err_set(e, ERRK_DENIED, "%s: this provider does not offer %s", field, what);
+}
+
+static int check_storage(const struct spec_policy *p, const struct spec_mounts *m, struct err *e)
+{
+	static const struct {
+		uint32_t feature; /* 0: always */
+		const char *what;
+	} KINDS[SPEC_STORAGE_COUNT] = {
+		[SPEC_VOLUME] = {SPEC_OFFERS_VOLUMES, "named volumes"},
+		[SPEC_ANONYMOUS] = {SPEC_OFFERS_ANONYMOUS, "anonymous volumes"},
+		[SPEC_TMPFS] = {0, NULL},
+		[SPEC_ASSETS] = {SPEC_OFFERS_ASSETS, "assets"},
+		[SPEC_LEASE] = {SPEC_OFFERS_SHARING, "volumes of other leases"},
+	};
+
+	for (size_t i = 0; i < m->n; i++) {
+		uint32_t needs = KINDS[m->v[i].type].feature;
+
+		if (needs & ~p->features)
+			return err_set(e, ERRK_DENIED,
+				       "storage[%zu].type: this provider does not offer %s", i,
+				       KINDS[m->v[i].type].what);
+	}
+	return 0;
+}
+
+static int check_powers(const struct spec_policy *p, const struct spec_powers *want, struct err *e)
+{
+	uint64_t beyond = want->add & ~spec_caps_usual() & ~p->caps;
+
+	for (size_t i = 0; i < SPEC_CAPS; i++)
+		if (beyond >> i & 1)
+			return refuse(e, "capabilities.add", spec_cap_name(i));
+	for (size_t i = 0; i < SPEC_RLIMITS; i++)
+		if (want->rlimits[i].hard > p->rlimits[i])
+			return err_set(e, ERRK_DENIED,
+				       "rlimits.%s.hard: this provider does not offer more than "
+				       "%" PRIu64,
+				       spec_rlimit_name((enum spec_rlimit_name)i), p->rlimits[i]);
+	return 0;
+}
+
+int spec_policy_check(const struct spec_policy *p, const struct spec *s, struct err *e)
+{
+	const struct {
+		bool wanted;
+		uint32_t needs;
+		const char *field, *what;
+	} rows[] = {
+		{s->ports.n > 0, SPEC_OFFERS_PORTS, "ports", "published ports"},
+		{s->network == SPEC_NETWORK_INTERNET, SPEC_OFFERS_INTERNET, "network",
+		 "the Internet"},
+		{s->gpu.count > 0, SPEC_OFFERS_GPU, "gpu", "graphics cards"},
+		{s->tty, SPEC_OFFERS_TTY, "tty", "terminals"},
+		{s->restarts > 0, SPEC_OFFERS_RESTART, "restart", "restarts"},
+		{s->health.nargs > 0, SPEC_OFFERS_HEALTH, "health", "health checks"},
+		{s->limits.bandwidth.in || s->limits.bandwidth.out, SPEC_OFFERS_BANDWIDTH,
+		 "limits.bandwidth", "bandwidth limits"},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (rows[i].wanted && rows[i].needs & ~p->features)
+			return refuse(e, rows[i].field, rows[i].what);
+	if (check_storage(p, &s->storage, e))
+		return -1;
+	return check_powers(p, &s->powers, e);
+}

@@ -1,0 +1,157 @@
+/* Network, ports and graphics cards. */
+#include "spec/reach.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "spec/read.h"
+#include "spec/spec.h"
+
+static const char *const NETWORKS[] = {"offered", "none", "internet", NULL};
+static const char *const PROTOCOLS[] = {"tcp", "udp", NULL};
+static const char *const VENDORS[] = {"nvidia", "amd", "intel", NULL};
+
+static int read_network(struct spec *out, const struct json *spec, struct err *e)
+{
+	struct str s = {"", 0};
+	unsigned i = out->network;
+
+	if (read_text(&s, spec, "network", e) < 0)
+		return -1;
+	if (str_is(s, "host"))
+		return err_set(e, ERRK_DENIED,
+			       "network: the host's comes from the operator's template only");
+	if (read_choice(&i, spec, "network", NETWORKS, e))
+		return -1;
+	out->network = (enum spec_network)i;
+	return 0;
+}
+
+static int read_port(struct spec_port *p, const struct json *obj, struct err *e)
+{
+	static const char *const NAMES[] = {"inside", "outside", "protocol", NULL};
+	static const struct read_range PORT = {1, UINT16_MAX};
+	uint64_t inside = 0, outside = 0;
+	unsigned protocol = SPEC_TCP;
+
+	if (json_type(obj) != JSON_OBJECT)
+		return err_set(e, ERRK_INPUT, "inside: not an object");
+	if (read_known(obj, NAMES, e) || read_number(&inside, obj, "inside", PORT, e) ||
+	    read_number(&outside, obj, "outside", PORT, e) ||
+	    read_choice(&protocol, obj, "protocol", PROTOCOLS, e))
+		return -1;
+	*p = (struct spec_port){(uint16_t)inside, (uint16_t)outside, (enum spec_protocol)protocol};
+	return 0;
+}
+
+static int read_ports(struct spec_ports *out, const struct json *spec, struct err *e)
+{
+	const struct json *list;
+	int r = read_child(&list, spec, "ports", JSON_ARRAY, e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	if (json_count(list) > SPEC_PORTS_MAX)
+		return err_set(e, ERRK_LIMIT, "ports: more than %d", SPEC_PORTS_MAX);
+	out->v = mem_array(json_count(list), sizeof(*out->v));
+	for (const struct json *j = json_first(list); j; j = json_next(j)) {
+		if (read_port(&out->v[out->n], j, e))
+			return read_under(e, "ports[%zu].", out->n);
+		out->n++;
+	}
+	return 0;
+}
+
+static int read_gpu(struct spec_gpu *out, const struct json *spec, struct err *e)
+{
+	static const char *const NAMES[] = {"vendor", "count", NULL};
+	static const struct read_range COUNT = {1, SPEC_GPUS_MAX};
+	const struct json *obj;
+	uint64_t count = 1;
+	unsigned vendor = SPEC_INTEL + 1;
+	int r = read_child(&obj, spec, "gpu", JSON_OBJECT, e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	if (read_known(obj, NAMES, e) || read_choice(&vendor, obj, "vendor", VENDORS, e) ||
+	    read_number(&count, obj, "count", COUNT, e))
+		return read_under(e, "gpu.");
+	if (vendor > SPEC_INTEL)
+		return err_set(e, ERRK_INPUT, "gpu.vendor: missing");
+	*out = (struct spec_gpu){(enum spec_vendor)vendor, (uint32_t)count};
+	return 0;
+}
+
+int spec_reach_read(struct spec *out, const struct json *spec, struct err *e)
+{
+	if (read_network(out, spec, e) || read_ports(&out->ports, spec, e) ||
+	    read_gpu(&out->gpu, spec, e))
+		return -1;
+	return spec_reach_check(out, e);
+}
+
+static void write_port(struct jsonw *w, const struct spec_port *p)
+{
+	jsonw_object(w, NULL);
+	jsonw_u64(w, "inside", p->inside);
+	write_number(w, "outside", p->outside);
+	if (p->protocol != SPEC_TCP)
+		jsonw_text(w, "protocol", PROTOCOLS[p->protocol]);
+	jsonw_end_object(w);
+}
+
+void spec_reach_write(struct jsonw *w, const struct spec *s)
+{
+	if (s->network != SPEC_NETWORK_OFFERED)
+		jsonw_text(w, "network", NETWORKS[s->network]);
+	if (s->ports.n) {
+		jsonw_array(w, "ports");
+		for (size_t i = 0; i < s->ports.n; i++)
+			write_port(w, &s->ports.v[i]);
+		jsonw_end_array(w);
+	}
+	if (s->gpu.count) {
+		jsonw_object(w, "gpu");
+		jsonw_text(w, "vendor", VENDORS[s->gpu.vendor]);
+		jsonw_u64(w, "count", s->gpu.count);
+		jsonw_end_object(w);
+	}
+}
+
+static int check_port(const struct spec_ports *ports, size_t i, struct err *e)
+{
+	const struct spec_port *p = &ports->v[i];
+
+	if (p->inside == 0)
+		return err_set(e, ERRK_INPUT, "ports[%zu].inside: missing", i);
+	if ((unsigned)p->protocol > SPEC_UDP)
+		return err_set(e, ERRK_INPUT, "ports[%zu].protocol: unknown", i);
+	for (size_t j = 0; j < i; j++)
+		if (p->outside && p->outside == ports->v[j].outside &&
+		    p->protocol == ports->v[j].protocol)
+			return err_set(e, ERRK_INPUT, "ports[%zu].outside: used before", i);
+	return 0;
+}
+
+int spec_reach_check(const struct spec *s, struct err *e)
+{
+	if ((unsigned)s->network > SPEC_NETWORK_INTERNET)
+		return err_set(e, ERRK_INPUT, "network: unknown");
+	if (s->network == SPEC_NETWORK_NONE && s->ports.n)
+		return err_set(e, ERRK_INPUT, "ports: none without a network");
+	if (s->ports.n > SPEC_PORTS_MAX)
+		return err_set(e, ERRK_LIMIT, "ports: more than %d", SPEC_PORTS_MAX);
+	for (size_t i = 0; i < s->ports.n; i++)
+		if (check_port(&s->ports, i, e))
+			return -1;
+	if (s->gpu.count > SPEC_GPUS_MAX || (unsigned)s->gpu.vendor > SPEC_INTEL)
+		return err_set(e, ERRK_INPUT, "gpu: out of range");
+	return 0;
+}
+
+void spec_ports_copy(struct spec_ports *dst, const struct spec_ports *src)
+{
+	*dst = (struct spec_ports){.v = mem_array(src->n, sizeof(*dst->v)), .n = src->n};
+	if (src->n)
+		memcpy(dst->v, src->v, src->n * sizeof(*dst->v));
+}

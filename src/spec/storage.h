@@ -1,0 +1,52 @@
+/* What is mounted inside besides the root: the buyer names volumes and sizes, never a path of the
+ * host. */
+#ifndef SPEC_STORAGE_H
+#define SPEC_STORAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "base/jsonw.h"
+
+#define SPEC_STORAGE_MAX 32
+#define SPEC_NAME_MAX	 32
+#define SPEC_LEASE_HEX	 16
+#define SPEC_MOUNT_MAX	 255 /* bytes of a path inside */
+#define SPEC_TMPFS_MIN	 4096
+#define SPEC_TMPFS_MODE	 01777
+
+struct spec_mount {
+	enum spec_storage {
+		SPEC_VOLUME,	/* the lease's own, by name */
+		SPEC_ANONYMOUS, /* the lease's own, known by its path */
+		SPEC_TMPFS,	/* counts against the memory */
+		SPEC_ASSETS,	/* a folder that the provider gives, read-only */
+		SPEC_LEASE,	/* a named volume of another lease of the same owner */
+		SPEC_STORAGE_COUNT
+	} type;
+	char path[SPEC_MOUNT_MAX + 1]; /* absolute, without "." and "..", not "/" */
+	char name[SPEC_NAME_MAX + 1];  /* volume, assets, lease */
+	char lease[SPEC_LEASE_HEX + 1];
+	bool read_only;
+	uint64_t size; /* tmpfs, bytes; 0: half of the memory */
+	uint32_t mode; /* tmpfs; 0: SPEC_TMPFS_MODE */
+};
+
+struct spec_mounts {
+	struct spec_mount *v; /* paths unique */
+	size_t n;
+};
+
+/* `storage` of the JSON form. */
+int spec_storage_read(struct spec_mounts *out, const struct json *spec, struct err *e) MUST_CHECK;
+void spec_storage_write(struct jsonw *w, const struct spec_mounts *m);
+int spec_storage_check(const struct spec_mounts *m, struct err *e) MUST_CHECK;
+void spec_storage_copy(struct spec_mounts *dst, const struct spec_mounts *src);
+const char *spec_storage_name(enum spec_storage type); /* "tmpfs" */
+/* A path where something may be mounted inside. */
+int spec_mount_path(struct str path, struct err *e) MUST_CHECK;
+
+#endif
