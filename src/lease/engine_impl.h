@@ -16,10 +16,17 @@ struct bucket {
 	int64_t milli; /* tokens * 1000 */
 };
 
+struct naming { /* an image of an offer whose digest was asked for */
+	struct engine *g;
+	struct offer_now *o;
+	size_t i;
+};
+
 struct offer_now {
 	struct engine_offer terms;
 	uint8_t id[32]; /* of the event that is published */
 	char digests[OFFER_IMAGES_MAX][SPEC_DIGEST_SIZE];
+	struct naming names[OFFER_IMAGES_MAX];
 	size_t waiting; /* image answers that are still out */
 	bool published;
 };
@@ -83,16 +90,21 @@ void outbox_close(struct engine *g);
 
 /* --- intake.c --- */
 
-struct ask { /* a request on its way through the engine */
+struct ask;
+typedef void ask_fn(struct ask *a); /* owns a */
+struct ask {			    /* a request on its way through the engine */
 	struct engine *g;
 	struct pubkey author;
 	uint8_t hash[32];
-	struct request *req; /* owned */
-	bool refreshed;	     /* the mint's keysets were just read for it */
-	bool open;	     /* in the engine's list, by ask_open … */
-	struct ask *next;    /* … there */
+	struct request *req;	      /* owned */
+	bool refreshed;		      /* the mint's keysets were just read for it */
+	ask_fn *again;		      /* runs when they were */
+	struct wallet_payment *pay;   /* of a spawn that waits for its image; owned */
+	char lease[LEASE_ID_HEX + 1]; /* … and its lease */
+	bool open;		      /* in the engine's list, by ask_open … */
+	struct ask *next;	      /* … there */
 };
-/* The helper works on it: a repeat waits for that answer, and the engine's end frees it. */
+/* Helper or mint works on it: a repeat waits for that answer, and the engine's end frees it. */
 void ask_open(struct ask *a);
 bool ask_is_open(const struct engine *g, const struct pubkey *author, const char *request_id);
 struct ask *ask_take(const struct ask *a, struct request **req); /* a heap copy that owns *req */
@@ -125,7 +137,6 @@ int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
 /* Check the token of `a`; 0 with *out; 1: refused or waiting for keysets, the ask was handled
  * (`again` runs with a heap copy once the keysets are there). */
 enum { MONEY_HANDLED = 1 };
-typedef void ask_fn(struct ask *a); /* owns a */
 int money_check(struct wallet_payment **out, struct wallet_verdict *v, struct ask *a,
 		struct sat min_net, ask_fn *again) MUST_CHECK;
 /* Whether `net` more buys more than the longest lease, to a whole satoshi; never up to `least`. */

@@ -19,6 +19,8 @@
 
 void ask_open(struct ask *a)
 {
+	if (a->open)
+		return;
 	a->open = true;
 	a->next = a->g->asks;
 	a->g->asks = a;
@@ -49,6 +51,7 @@ void ask_free(struct ask *a)
 		return;
 	if (a->open)
 		ask_close(a);
+	wallet_payment_free(a->pay);
 	request_free(a->req);
 	free(a);
 }
@@ -59,6 +62,7 @@ struct ask *ask_take(const struct ask *a, struct request **req)
 
 	copy->req = steal(req);
 	copy->open = false;
+	copy->pay = NULL;
 	return copy;
 }
 

@@ -57,31 +57,24 @@ enum reply_code money_code(enum wallet_code c)
 	return REPLY_INTERNAL;
 }
 
-struct refreshing {
-	struct ask *ask;
-	ask_fn *again;
-};
-
 static void refreshed(void *ctx, const struct err *error)
 {
-	struct refreshing *r = ctx;
-	struct ask *a = r->ask;
+	struct ask *a = ctx;
 
 	if (error)
 		log_warn("keysets: %s", error->msg);
 	a->refreshed = true;
-	r->again(a);
-	free(r);
+	a->again(a);
 }
 
 static void refresh_for(struct ask *a, const char *mint, ask_fn *again)
 {
-	struct refreshing *r = mem_zero(sizeof(*r));
 	struct request *req = steal(&a->req);
+	struct ask *waiting = ask_take(a, &req);
 
-	r->ask = ask_take(a, &req);
-	r->again = again;
-	wallet_refresh(a->g->wallet, mint, refreshed, r);
+	waiting->again = again;
+	ask_open(waiting);
+	wallet_refresh(a->g->wallet, mint, refreshed, waiting);
 }
 
 int money_check(struct wallet_payment **out, struct wallet_verdict *v, struct ask *a,

@@ -303,12 +303,6 @@ void offers_publish(struct engine *g)
 
 /* --- images --- */
 
-struct naming {
-	struct engine *g;
-	struct offer_now *o;
-	size_t i;
-};
-
 static void named(void *ctx, const struct priv_image_reply *r, const struct err *error)
 {
 	struct naming *n = ctx;
@@ -321,7 +315,6 @@ static void named(void *ctx, const struct priv_image_reply *r, const struct err 
 	else
 		memcpy(n->o->digests[n->i], r->digest, strnlen(r->digest, SPEC_DIGEST_SIZE - 1));
 	n->o->waiting--;
-	free(n);
 	for (size_t i = 0; i < g->noffers; i++)
 		waiting += g->offers[i].waiting;
 	if (!waiting)
@@ -334,7 +327,7 @@ static void name_images(struct engine *g, struct offer_now *o)
 
 	o->waiting = o->terms.nimages;
 	for (size_t i = 0; i < o->terms.nimages; i++) {
-		n = mem_zero(sizeof(*n));
+		n = &o->names[i];
 		*n = (struct naming){g, o, i};
 		priv_client_image(g->host, &(struct priv_image){.name = o->terms.images[i]}, named,
 				  n);

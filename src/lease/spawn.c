@@ -206,56 +206,42 @@ static int store_paying(const struct ask *a, struct lease *l, const struct walle
 	return 0;
 }
 
-struct spawning { /* while the helper looks for the image */
-	struct ask *ask;
-	struct wallet_payment *pay;
-	char id[LEASE_ID_HEX + 1];
-};
-
-static void spawning_free(struct spawning *s)
-{
-	wallet_payment_free(s->pay);
-	ask_free(s->ask);
-	free(s);
-}
-DEFINE_AUTO(struct spawning, spawning_free)
-
-static void pay(struct spawning *s, struct lease *l)
+static void pay(struct ask *a, struct lease *l)
 {
 	struct err e;
-	int rc = store_paying(s->ask, l, s->pay, &e);
+	int rc = store_paying(a, l, a->pay, &e);
 
 	if (!rc)
-		rc = wallet_plan_run(s->ask->g->wallet, l->plan, &e);
+		rc = wallet_plan_run(a->g->wallet, l->plan, &e);
 	if (rc == WALLET_KNOWN)
-		refuse_asked(s->ask, l, REPLY_CLAIMED, NULL);
+		refuse_asked(a, l, REPLY_CLAIMED, NULL);
 	if (rc < 0) {
 		log_broken("lease %s: %s", l->id, e.msg);
 		/* What the row says: a commit may have failed after the move. */
-		if (!lease_load(s->ask->g->db, s->id, l, &e) && l->state == LEASE_ASKED)
-			refuse_asked(s->ask, l, REPLY_INTERNAL, NULL);
+		if (!lease_load(a->g->db, a->lease, l, &e) && l->state == LEASE_ASKED)
+			refuse_asked(a, l, REPLY_INTERNAL, NULL);
 	}
 }
 
 static void image_found(void *ctx, const struct priv_image_reply *r, const struct err *error)
 {
-	AUTO(spawning_free) struct spawning *s = ctx;
-	struct engine *g = s->ask->g;
+	auto_ask struct ask *a = ctx;
+	struct engine *g = a->g;
 	struct lease l;
 	struct err e;
 
-	if (lease_load(g->db, s->id, &l, &e) || l.state != LEASE_ASKED)
+	if (lease_load(g->db, a->lease, &l, &e) || l.state != LEASE_ASKED)
 		return;
 	if (error) {
 		log_broken("image %s: %s", l.image, error->msg);
-		refuse_asked(s->ask, &l, REPLY_INTERNAL, NULL);
+		refuse_asked(a, &l, REPLY_INTERNAL, NULL);
 	} else if (r->outcome != PRIV_IMAGE_FOUND) {
-		refuse_asked(s->ask, &l, REPLY_IMAGE, r->message);
+		refuse_asked(a, &l, REPLY_IMAGE, r->message);
 	} else if (clock_wall() >= l.not_after) {
-		refuse_asked(s->ask, &l, REPLY_EXPIRED, NULL);
+		refuse_asked(a, &l, REPLY_EXPIRED, NULL);
 	} else {
 		memcpy(l.digest, r->digest, strnlen(r->digest, sizeof(l.digest) - 1));
-		pay(s, &l);
+		pay(a, &l);
 	}
 }
 
@@ -266,7 +252,6 @@ void spawn_asked(struct ask *ask)
 	struct wallet_verdict v = {0};
 	struct offer_now *o = NULL;
 	struct price price;
-	struct spawning *s;
 	struct lease l;
 	struct err e;
 	int rc;
@@ -291,11 +276,11 @@ void spawn_asked(struct ask *ask)
 			log_broken("lease %s: %s", l.id, e.msg);
 		return;
 	}
-	s = mem_zero(sizeof(*s));
-	s->ask = steal(&a);
-	s->pay = steal(&money);
-	memcpy(s->id, l.id, sizeof(s->id));
-	priv_client_image(s->ask->g->host, &(struct priv_image){.name = l.image}, image_found, s);
+	a->pay = steal(&money);
+	memcpy(a->lease, l.id, sizeof(a->lease));
+	ask_open(a);
+	priv_client_image(a->g->host, &(struct priv_image){.name = l.image}, image_found, a);
+	a = NULL; /* image_found has it */
 }
 
 /* Its token was never stored, so nothing is ours: the buyer sends the same request again. */

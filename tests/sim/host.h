@@ -16,8 +16,8 @@ struct host { /* the script, and what was asked */
 	enum priv_why why;    /* of an inspected one that stopped … */
 	unsigned exit_status; /* … and its status */
 	unsigned stop_errors, inspect_errors;
-	bool silent_exec; /* never answered */
-	unsigned execs, stops, signals;
+	bool silent_exec, silent_image; /* never answered */
+	unsigned images, execs, stops, signals;
 	unsigned signal, generation, grace_ms; /* the last that was asked for */
 	unsigned starts, destroys, deadlines, inspects;
 	unsigned clashes;	      /* starts of one box while another one was there */
