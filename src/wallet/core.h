@@ -31,6 +31,7 @@ struct wmint {
 	struct mint_health health;
 	int64_t id; /* row */
 	bool allowed;
+	bool local;	 /* loopback, private addresses and plain http */
 	struct mint *io; /* NULL: known from earlier, not allowed now */
 	struct keysets keysets;
 	enum keysets_depth depth;

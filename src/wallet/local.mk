@@ -12,6 +12,7 @@ src_wallet_libleased_wallet_a_SOURCES = \
 	src/wallet/replace.c src/wallet/run.c src/wallet/scan.c src/wallet/schema.c \
 	src/wallet/schema.h src/wallet/select.c src/wallet/send.c src/wallet/settle.c \
 	src/wallet/till.h src/wallet/wallet.c src/wallet/wallet.h
+src_wallet_libleased_wallet_a_SOURCES += src/wallet/lnurl.c src/wallet/move.c
 src_wallet_libleased_wallet_a_SOURCES += \
 	src/wallet/health.c src/wallet/health.h src/wallet/history.c src/wallet/history.h
 

@@ -159,6 +159,7 @@ int wallet_allow(struct wallet *w, const struct wallet_mint *wanted, struct err 
 	}
 	m->io = steal(&io);
 	mint_set_watch(m->io, &(struct mint_watch){w->loop, watch_quiet, watch_answer, m});
+	m->local = wanted->local;
 	m->allowed = true;
 	return 0;
 }

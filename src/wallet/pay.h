@@ -18,7 +18,9 @@ struct pay {
 	/* move */
 	struct wmint *from;
 	struct sat cost;
-	bool paid, minted;
+	bool invoiced, paid, minted;
+	bool lost; /* the target failed, for this reason */
+	struct err why;
 };
 
 static inline struct pay *pay_of(const struct job *j)

@@ -584,6 +584,62 @@ static void post_melt(struct sim *s, struct http_req *r)
 	request_free(&q);
 }
 
+/* --- a Lightning address: what each user of this host answers --- */
+
+static void get_lnurl(struct sim *s, struct http_req *r, struct str user)
+{
+	static const struct {
+		const char *user, *tag, *scheme, *path;
+		uint64_t most;
+	} users[] = {
+		{"alice", "payRequest", "http://", "good?x=1", 1000000},
+		{"liar", "payRequest", "http://", "liar", 1000000},
+		{"amountless", "payRequest", "http://", "none", 1000000},
+		{"ftp", "payRequest", "ftp://", "good", 1000000},
+		{"userinfo", "payRequest", "http://me@", "good", 1000000},
+		{"login", "login", "http://", "good", 1000000},
+		{"small", "payRequest", "http://", "good", 50000},
+	};
+	auto_buf struct buf b = BUF(1 << 18);
+	int status = 200;
+
+	if (str_is(user, "elsewhere"))
+		status = 302;
+	buf_puts(&b, "{\"status\":\"ERROR\",\"reason\":\"no such user\"}");
+	if (str_is(user, "huge"))
+		(void)buf_extend(&b, 100000);
+	if (str_is(user, "html") || status != 200) {
+		buf_reset(&b);
+		buf_puts(&b, "<html>");
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(users); i++) {
+		if (!str_is(user, users[i].user))
+			continue;
+		buf_reset(&b);
+		buf_printf(&b,
+			   "{\"tag\":\"%s\",\"callback\":\"%s%s/cb/%s\",\"minSendable\":1000,"
+			   "\"maxSendable\":%llu,\"metadata\":\"[]\"}",
+			   users[i].tag, users[i].scheme, s->url + strlen("http://"), users[i].path,
+			   (unsigned long long)users[i].most);
+	}
+	answer(r, status, &b);
+}
+
+static void get_callback(struct http_req *r, struct str rest)
+{
+	auto_free char *invoice = NULL;
+	auto_buf struct buf b = BUF(8192);
+	uint64_t msat = 100000; /* what the tests ask for */
+
+	if (str_starts(rest, "liar"))
+		msat += 1000;
+	if (str_starts(rest, "none"))
+		msat = 0;
+	invoice = sim_invoice(msat, clock_wall() + 600);
+	buf_printf(&b, "{\"pr\":\"%s\",\"routes\":[]}", invoice);
+	answer(r, 200, &b);
+}
+
 /* --- checkstate and restore --- */
 
 static void post_states(struct sim *s, struct http_req *r)
@@ -673,6 +729,10 @@ static void requested(void *ctx, struct http_req *r)
 		send_quote(s, r, (size_t)(path.p[path.n - 1] - '0'));
 	else if (str_is(path, "/v1/mint/bolt11"))
 		post_mint(s, r);
+	else if (str_starts(path, "/.well-known/lnurlp/"))
+		get_lnurl(s, r, (struct str){path.p + 20, path.n - 20});
+	else if (str_starts(path, "/cb/"))
+		get_callback(r, (struct str){path.p + 4, path.n - 4});
 	else if (str_is(path, "/v1/melt/quote/bolt11") && post)
 		post_melt_quote(s, r);
 	else if (str_starts(path, "/v1/melt/quote/bolt11/m") && !s->blind)

@@ -545,19 +545,178 @@ static void test_locked(void **state)
 	assert_sound(b);
 }
 
+/* --- moves --- */
+
+static struct sim *target(struct bench *b)
+{
+	struct sim *to = sim_new(b->ws, 0);
+	struct err e;
+
+	to->unpaid = true;
+	b->sim->peer = to;
+	assert_int_equal(wallet_allow(b->w, &(struct wallet_mint){to->url, true}, &e), 0);
+	return to;
+}
+
+static uint64_t available_at(struct bench *b, const char *mint)
+{
+	struct wallet_balance bal;
+	struct err e;
+
+	assert_int_equal(wallet_balance(b->w, mint, &bal, &e), 0);
+	return sat_raw(bal.available);
+}
+
+static void start_move(struct bench *b, const struct sim *to, uint64_t amount, uint64_t max)
+{
+	const struct wallet_move m = {
+		.from = b->sim->url, .to = to->url, .amount = SAT(amount), .max_total = SAT(max)};
+
+	b->told.done = false;
+	wallet_move(b->w, &m, bench_job, b);
+}
+
+static void test_move(void **state)
+{
+	struct bench *b = *state;
+	struct sim *to = target(b);
+
+	fund(b, 1000);
+	start_move(b, to, 100, 105);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED); /* could cost 111 */
+	start_move(b, to, 5000, 0);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
+	start_move(b, to, 100, 0);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(sat_raw(b->told.amount), 104);
+	assert_int_equal(bench_available(b), 896);
+	assert_int_equal(available_at(b, to->url), 100);
+	assert_int_equal(b->sim->paid, 1);
+	assert_sound(b);
+	bench_close(b);
+	sim_free(to);
+	b->sim->peer = NULL;
+	bench_open(b);
+}
+
+/* The payment hangs, the process dies, the payment ends: the money arrives. */
+static void test_move_hangs(void **state)
+{
+	struct bench *b = *state;
+	struct sim *to = target(b);
+	struct err e;
+
+	fund(b, 1000);
+	b->sim->fault = SIM_PENDING;
+	start_move(b, to, 100, 0);
+	run_until_waiting(b);
+	bench_close(b);
+	bench_open(b);
+	assert_int_equal(wallet_allow(b->w, &(struct wallet_mint){to->url, true}, &e), 0);
+	assert_int_equal(wallet_resume(b->w, &e), 0);
+	bench_run(b, 500);
+	assert_int_equal(available_at(b, to->url), 0);
+	sim_melt_over(b->sim, SIM_PAID);
+	for (unsigned i = 0; i < 100 && bench_available(b) + available_at(b, to->url) < 996; i++)
+		bench_run(b, 100);
+	assert_int_equal(available_at(b, to->url), 100);
+	assert_int_equal(bench_available(b), 896);
+	assert_sound(b);
+	bench_close(b);
+	sim_free(to);
+	b->sim->peer = NULL;
+	bench_open(b);
+}
+
+/* --- Lightning addresses --- */
+
+static void start_address(struct bench *b, const char *user, uint64_t amount, const char *ref)
+{
+	auto_free char *address = mem_printf("%s@%s", user, b->sim->url + strlen("http://"));
+	const struct wallet_pay_address p = {
+		.mint = b->sim->url, .address = address, .amount = SAT(amount), .ref = ref};
+
+	b->told.done = false;
+	wallet_pay_address(b->w, &p, bench_job, b);
+}
+
+static void test_address(void **state)
+{
+	static const struct {
+		const char *user, *why;
+	} bad[] = {
+		{"nobody", "refuses: no such user"}, {"liar", "another amount"},
+		{"amountless", "another amount"},    {"ftp", "not https"},
+		{"login", "takes no payments"},	     {"huge", "too big"},
+		{"elsewhere", "status 302"},	     {"html", "no JSON"},
+		{"small", "takes 1 to 50 sat"},	     {"userinfo", "a user in it"},
+	};
+	struct bench *b = *state;
+
+	fund(b, 1000);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		start_address(b, bad[i].user, 100, "");
+		wait_job(b);
+		assert_int_equal(b->told.stage, WALLET_FAILED);
+		if (!strstr(b->told.error, bad[i].why))
+			fail_msg("%s: %s", bad[i].user, b->told.error);
+	}
+	assert_int_equal(b->sim->melts, 0);
+	start_address(b, "Alice", 100, "w7");
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(sat_raw(b->told.amount), 104);
+	start_address(b, "alice", 100, "w7"); /* the same withdrawal, asked for again */
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(b->sim->paid, 1);
+	assert_sound(b);
+}
+
+static void test_address_looks(void **state)
+{
+	static const char *const good[] = {"a@b.c", "Satoshi+tips@Example.COM", "x_y.z@[::1]"};
+	static const char *const bad[] = {"",	   "@",	    "a@",    "@b",   "a@b@c", "a b@c.d",
+					  "a@b/c", "a@b?c", "lnbc1", "a@.b", "a@b#",  "a%2f@b"};
+
+	(void)state;
+	for (size_t i = 0; i + 1 < ARRAY_SIZE(good); i++)
+		assert_true(wallet_is_address(str_of(good[i])));
+	assert_false(wallet_is_address(str_of(good[2])));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_false(wallet_is_address(str_of(bad[i])));
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_pay),		TEST(test_pay_all),
-		TEST(test_ref),		TEST(test_bad_invoices),
-		TEST(test_lost),	TEST(test_failed),
-		TEST(test_change_lies), TEST(test_change_kept),
-		TEST(test_pending),	TEST(test_too_late),
-		TEST(test_rotated),	TEST(test_quote_forgotten),
-		TEST(test_many),	cmocka_unit_test(test_seller),
-		TEST(test_plain),	TEST(test_plain_taken),
+		TEST(test_pay),
+		TEST(test_pay_all),
+		TEST(test_ref),
+		TEST(test_bad_invoices),
+		TEST(test_lost),
+		TEST(test_failed),
+		TEST(test_change_lies),
+		TEST(test_change_kept),
+		TEST(test_pending),
+		TEST(test_too_late),
+		TEST(test_rotated),
+		TEST(test_quote_forgotten),
+		TEST(test_many),
+		cmocka_unit_test(test_seller),
+		TEST(test_plain),
+		TEST(test_plain_taken),
 		TEST(test_locked),
+		TEST(test_move),
+		TEST(test_move_hangs),
+		TEST(test_address),
+		cmocka_unit_test(test_address_looks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
