@@ -8,8 +8,7 @@
 #include "wallet/audit.h"
 #include "wallet/health.h"
 #include "wallet/history.h"
-
-#define MINT_MAX 255
+#include "wallet/restore.h"
 
 /* --- balance and mints --- */
 
@@ -264,7 +263,51 @@ static int do_audit(void *ctx, const struct json *request, struct control_call *
 	return CONTROL_LATER;
 }
 
+/* --- restore --- */
+
+struct restore_job {
+	struct control_call *call;
+	struct wallet_restored r;
+};
+
+static void write_restored(struct buf *out, const struct wallet_restored *r)
+{
+	struct jsonw w = JSONW(out);
+
+	jsonw_object(&w, NULL);
+	jsonw_u64(&w, "mints", r->mints);
+	jsonw_u64(&w, "keysets", r->keysets);
+	jsonw_u64(&w, "found", r->found);
+	jsonw_u64(&w, "spent", r->spent);
+	jsonw_u64(&w, "pending", r->pending);
+	jsonw_u64(&w, "taken", r->taken);
+	jsonw_u64(&w, "amount_sat", sat_raw(r->amount));
+	jsonw_end_object(&w);
+}
+
+static void restore_done(void *ctx, const struct wallet_news *n)
+{
+	auto_buf struct buf text = BUF(1024);
+	struct restore_job *j = ctx;
+
+	if (n->stage == WALLET_WAITING)
+		return;
+	write_restored(&text, &j->r);
+	control_answer(j->call, buf_view(&text), n->stage == WALLET_FAILED ? n->error : NULL);
+}
+
+static int do_restore(void *ctx, const struct json *request, struct control_call *call,
+		      struct buf *out, struct err *e)
+{
+	struct restore_job *j = mem_zero(sizeof(*j));
+
+	j->call = call;
+	control_keep(call, j, free);
+	wallet_restore(engine_wallet(ctx), &j->r, restore_done, j);
+	return CONTROL_LATER;
+}
+
 const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS] = {
 	{"wallet_balance", do_balance}, {"wallet_history", do_history}, {"wallet_mints", do_mints},
-	{"wallet_audit", do_audit},	{"earnings", do_earnings},
+	{"wallet_audit", do_audit},	{"wallet_restore", do_restore}, {"earnings", do_earnings},
 };

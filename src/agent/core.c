@@ -102,8 +102,8 @@ static int open_state(struct core *c, struct err *e)
 	auto_free char *dir = config_state_file(c->conf, "core");
 	auto_free char *file = mem_printf("%s/agent.db", dir);
 
-	if (keys_load(&c->keys, dir, c->conf->seed_key_file, e) < 0 || load_instance(c, dir, e) < 0 ||
-	    db_open(&c->db, file, e) < 0)
+	if (keys_load(&c->keys, dir, c->conf->seed_key_file, e) < 0 ||
+	    load_instance(c, dir, e) < 0 || db_open(&c->db, file, e) < 0)
 		return -1;
 	db_set_key(c->db, &c->keys.column);
 	return 0;

@@ -112,14 +112,20 @@ static int load_seed(struct app *a, struct err *e)
 	auto_buf struct buf words = BUF(512);
 	int rc = seedfile_load(&a->seed, &f, e);
 
+	if (rc == 0 && a->words.n)
+		return err_set(e, ERRK_STATE, "there is a wallet already, with a seed of its own");
 	if (rc != SEEDFILE_NONE)
 		return rc;
-	bip39_new(&words);
+	if (a->words.n)
+		buf_str(&words, a->words);
+	else
+		bip39_new(&words);
 	if (fs_mkdirs(a->config_dir, 0700, e) < 0)
 		return -1;
 	if (seedfile_create(&f, buf_view(&words), e) < 0)
 		return e->sys == EEXIST ? load_seed(a, e) : -1; /* a twin was faster */
-	app_say(a, "new wallet: write its seed words down: lease wallet backup --words");
+	if (!a->words.n)
+		app_say(a, "new wallet: write its seed words down: lease wallet backup --words");
 	return seedfile_load(&a->seed, &f, e) ? -1 : 0;
 }
 

@@ -52,6 +52,7 @@ struct app {
 	struct app_conf conf;
 	char *config_dir, *data_dir;
 	struct seed seed;
+	struct str words; /* for a wallet that is not there yet; borrowed, n == 0: fresh ones */
 	struct secret column;
 	struct loop *loop;
 	struct ws_context *ws;

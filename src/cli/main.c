@@ -78,6 +78,22 @@ static const struct opt mints_opts[] = {
 
 #define OPTS(o, type) .opts = o, .nopts = ARRAY_SIZE(o), .size = sizeof(struct type)
 
+static const struct opt backup_opts[] = {
+	{0, "words", OPT_FLAG, O(backup_options, words), NULL, "print the seed words"},
+};
+
+static const struct opt restore_opts[] = {
+	{0, "words", OPT_STRING, O(restore_options, words), "FILE",
+	 "seed words for a wallet that is not there yet; - for standard input"},
+	{0, "mint", OPT_STRING, O(restore_options, mint), "URL", "ask this mint too"},
+};
+
+static const struct opt history_opts[] = {
+	{0, "since", OPT_STRING, O(history_options, since), "TIME", "so far back, such as 30d"},
+	{'n', "limit", OPT_STRING, O(history_options, limit), "LINES",
+	 "so many of the newest (50)"},
+};
+
 static const struct verb verbs[] = {
 	{.name = "offers", .args = "", .help = "list what is for sale", .run = verb_offers},
 	{.name = "run",
@@ -151,6 +167,21 @@ static const struct verb verbs[] = {
 	 .args = "[FILE]",
 	 .help = "take a token from a file or standard input",
 	 .run = verb_wallet_receive},
+	{.name = "wallet history",
+	 .args = "[--since TIME] [-n LINES]",
+	 .help = "what came, was sent, came back and was taken",
+	 OPTS(history_opts, history_options),
+	 .run = verb_wallet_history},
+	{.name = "wallet backup",
+	 .args = "FILE | --words",
+	 .help = "copy the database, or show the seed words",
+	 OPTS(backup_opts, backup_options),
+	 .run = verb_wallet_backup},
+	{.name = "wallet restore",
+	 .args = "[--words FILE] [--mint URL]",
+	 .help = "bring settled money back from the seed alone",
+	 OPTS(restore_opts, restore_options),
+	 .run = verb_wallet_restore},
 	{.name = "wallet pending",
 	 .args = "",
 	 .help = "invoices, exchanges and tokens that are open",

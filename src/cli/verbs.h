@@ -45,6 +45,18 @@ struct ls_options {
 	bool all;
 };
 
+struct backup_options {
+	bool words;
+};
+
+struct restore_options {
+	const char *words, *mint;
+};
+
+struct history_options {
+	const char *since, *limit;
+};
+
 struct mint_options {
 	const char *mint;
 };
@@ -84,6 +96,9 @@ int verb_wallet_fund(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_balance(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_mints(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_receive(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_backup(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_restore(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_history(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_pending(void *ctx, const void *options, int argc, char **argv);
 
 #endif

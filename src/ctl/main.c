@@ -19,7 +19,7 @@ int main(int argc, char **argv)
 				     verb_leases,	  verb_drain,	     verb_undrain,
 				     verb_stop,		  verb_check_config, verb_wallet_balance,
 				     verb_wallet_history, verb_wallet_mints, verb_wallet_audit,
-				     verb_earnings};
+				     verb_wallet_restore, verb_earnings};
 	struct ctl c = {NULL, NULL, NULL, false};
 	const struct program p = {"leasectl", "Set up, check and operate leased.",
 				  verbs,      ARRAY_SIZE(verbs),

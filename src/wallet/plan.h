@@ -130,6 +130,9 @@ int reject_plan(struct run *r, enum wallet_reject reason, struct err *e) MUST_CH
 /* Proofs that these signatures make. */
 int settle_unblind(struct proofs *out, const struct plan *p, const struct blind_sig *sigs,
 		   struct err *e) MUST_CHECK;
+/* A free proof that the plan made. */
+int proof_store(struct tx *tx, const struct plan *p, const struct proof *proof,
+		struct err *e) MUST_CHECK;
 int proof_known(struct wallet *w, const uint8_t y[static 33],
 		struct err *e) MUST_CHECK; /* 1: yes */
 

@@ -43,8 +43,7 @@ static void dleq_bytes(struct buf *out, const struct dleq *d)
 	buf_add(out, d->r.b, sizeof(d->r.b));
 }
 
-static int proof_insert(struct tx *tx, const struct plan *p, const struct proof *proof,
-			struct err *e)
+int proof_store(struct tx *tx, const struct plan *p, const struct proof *proof, struct err *e)
 {
 	auto_buf struct buf dleq = BUF(96);
 	uint8_t y[POINT_COMPRESSED];
@@ -106,7 +105,7 @@ static int settle_proofs(struct run *r, struct tx *tx, struct proofs *made, stru
 	const struct plan *p = r->p;
 
 	for (size_t i = 0; i < made->n; i++)
-		if (!p->planned.out[i] && proof_insert(tx, p, &made->v[i], e) < 0)
+		if (!p->planned.out[i] && proof_store(tx, p, &made->v[i], e) < 0)
 			return -1;
 	return spends_ours(p) && p->pub.kind != WALLET_PLAN_MELT ? settle_token(r, tx, made, e) : 0;
 }

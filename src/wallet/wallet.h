@@ -36,7 +36,9 @@ enum wallet_kind {
 	WALLET_PLAN_RETURN,    /* an outgoing token back into the wallet */
 	WALLET_PLAN_MINT,      /* a paid invoice for proofs */
 	WALLET_PLAN_REFUND,    /* seller: our proofs for a refund token and change */
-	WALLET_PLAN_MELT,      /* our proofs for a Lightning payment; no code yet */
+	WALLET_PLAN_MELT,      /* our proofs for a Lightning payment */
+	WALLET_PLAN_RESTORE,   /* found at the mint by the seed; never open */
+	WALLET_PLAN_RENEW,     /* our proofs for others of the active keyset */
 };
 
 enum wallet_reject {

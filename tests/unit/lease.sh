@@ -18,7 +18,8 @@ result() {
 }
 
 for verb in offers run exec logs ls show status topup rm recover verify identity \
-	'wallet fund' 'wallet balance' 'wallet mints' 'wallet receive' 'wallet pending'; do
+	'wallet fund' 'wallet balance' 'wallet mints' 'wallet receive' 'wallet pending' 'wallet backup' \
+	'wallet restore' 'wallet history'; do
 	# shellcheck disable=SC2086 # two words are two arguments
 	"$lease" $verb --help >"$LEASE_HOME/help" 2>&1
 	result $? 0 "$verb --help"
@@ -65,4 +66,22 @@ result $? 0 "wallet mints of an empty wallet"
 result "$?$(cat "$LEASE_HOME/said")" 0 "wallet pending of an empty wallet says nothing"
 mode=$(stat -c %a "$LEASE_HOME/seed.sealed")
 result "$mode" 600 "the seed is readable by its owner only"
+"$lease" wallet backup "$LEASE_HOME/copy" 2>/dev/null
+result $? 0 "wallet backup"
+result "$(stat -c %a "$LEASE_HOME/copy")" 600 "of which the copy is private"
+"$lease" wallet backup "$LEASE_HOME/copy" 2>/dev/null
+result $? 2 "wallet backup replaces nothing"
+"$lease" wallet backup --words >"$LEASE_HOME/words"
+result "$(wc -w <"$LEASE_HOME/words")" 12 "wallet backup --words shows them"
+grep -q "$(cut -d' ' -f1-3 "$LEASE_HOME/words")" "$LEASE_HOME/seed.sealed" "$LEASE_HOME/wallet.db"
+result $? 1 "nothing else does"
+chmod 600 "$LEASE_HOME/words"
+"$lease" wallet restore --words "$LEASE_HOME/words" >/dev/null 2>&1
+result $? 14 "wallet restore takes no other words for a wallet that is there"
+"$lease" --home "$LEASE_HOME/other" wallet restore --words - <"$LEASE_HOME/words" >/dev/null 2>&1
+result $? 0 "but for a new one"
+result "$("$lease" --home "$LEASE_HOME/other" wallet backup --words)" "$(cat "$LEASE_HOME/words")" "which has the same seed then"
+rm "$LEASE_HOME/seed.key"
+"$lease" wallet balance >/dev/null 2>&1
+result $? 14 "without its key the seed does not open"
 echo "1..$count"
