@@ -206,6 +206,7 @@ static enum book_state learn_state(const struct book_entry *b, const struct repl
 	case REPLY_STAGE_EXEC:
 	case REPLY_STAGE_LOGS:
 	case REPLY_STAGE_WARNING:
+	case REPLY_STAGE_REFUND:
 		return b->state;
 	}
 	return b->state;

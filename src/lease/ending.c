@@ -24,7 +24,7 @@ static int reply_ending(struct engine *g, struct tx *tx, const struct lease *l,
 	r->token = REPLY_TOKEN_SPENT;
 	r->refund_due = b->refund;
 	r->kept = b->kept;
-	reply_say(r, "the container could not be started; the refund is stored as due");
+	reply_say(r, "the container could not be started; the refund is on its way");
 	return outbox_add(g, tx, &l->author, r, e);
 }
 
@@ -57,13 +57,14 @@ int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err 
 	l->ended_at = clock_wall();
 	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 ||
 	    lease_move(tx, l, LEASE_STOPPING, why, e) < 0 ||
-	    bill_store(g, tx, l, 1, &bill, e) < 0 || reply_ending(g, tx, l, &bill, e) < 0 ||
-	    db_commit(&tx, e) < 0)
+	    bill_store(g, tx, l, REFUND_OF_LEASE, &bill, e) < 0 ||
+	    reply_ending(g, tx, l, &bill, e) < 0 || db_commit(&tx, e) < 0)
 		return -1;
 	step_at(STEP_LEASE_STOPPING);
 	if (msat_raw(bill.refund))
 		step_at(STEP_LEASE_REFUND_DUE);
 	outbox_kick(g);
+	refunds_run(g, l->id);
 	erase_lease(g, l->id);
 	return 0;
 }

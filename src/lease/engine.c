@@ -291,7 +291,12 @@ static int report_refund(void *ctx, const struct wallet_refund *r)
 	jsonw_object(w, NULL);
 	jsonw_u64(w, "number", r->number);
 	jsonw_u64(w, "msat", msat_raw(r->amount));
-	jsonw_bool(w, "made", r->state == WALLET_REFUND_MADE);
+	jsonw_text(w, "state",
+		   r->state == WALLET_REFUND_DUE    ? "due"
+		   : r->state == WALLET_REFUND_MADE ? "made"
+						    : "taken");
+	jsonw_u64(w, "sat", sat_raw(r->token_sat));
+	jsonw_u64(w, "fee_sat", sat_raw(r->fee));
 	jsonw_end_object(w);
 	return 0;
 }

@@ -181,7 +181,7 @@ int topup_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 void topup_closed(struct engine *g, const struct payment *p);
 
-void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start */
+void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund */
 
 /* --- ending.c --- */
 
@@ -192,8 +192,26 @@ void expiry_arm(struct engine *g);
 /* What a bill says becomes refund `number` (1: the lease's own) and earnings. */
 int bill_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t number,
 	       const struct lease_bill *b, struct err *e) MUST_CHECK;
+
+/* --- refund.c --- */
+
+/* A lease's own refund, and those of its top-ups that came too late (from here on). */
+enum { REFUND_OF_LEASE = 1, REFUND_OF_TOPUP };
+uint32_t refund_number(const char *request_id); /* of a top-up: the same in every database */
 int refund_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t number,
 		 struct msat amount, struct err *e) MUST_CHECK;
+void refunds_run(struct engine *g, const char *lease); /* after the commit: pay what is due */
+/* Of struct wallet_ops. */
+int refund_made(void *ctx, struct tx *tx, const struct wallet_refund *x, struct err *e) MUST_CHECK;
+void refund_done(void *ctx, const struct wallet_refund *x);
+/* Tell the owner of every refund of the lease, with its token. */
+void refund_asked(struct ask *a, const struct lease *l);
+
+/* --- claimback.c --- */
+
+/* The owner shows our receipt: what it promised is owed, also where this database (`known`, NULL:
+ * no such lease) is older. -1: it is not ours, or not the asker's. */
+int claimback(const struct ask *a, struct lease *known, struct err *e) MUST_CHECK;
 
 /* --- receipt.c --- */
 

@@ -150,6 +150,7 @@ static void dispatch(struct ask *a)
 	case REQUEST_SIGNAL:
 	case REQUEST_STOP:
 	case REQUEST_START:
+	case REQUEST_REFUND:
 		verb_asked(a);
 		return;
 	}
@@ -167,6 +168,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_LOGS:
 	case REQUEST_STOP:
 	case REQUEST_START:
+	case REQUEST_REFUND:
 		return ask_is_open(a->g, &a->author, a->req->request_id);
 	case REQUEST_EXEC:
 	case REQUEST_SIGNAL:

@@ -7,7 +7,8 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/earnings.c src/lease/ending.c src/lease/topup.c src/lease/halt.c \
 	src/lease/verbs.c src/lease/outbox.c \
 	src/lease/offers.c src/lease/replies.c src/lease/receipt.c \
-	src/lease/treasury.c src/lease/treasury.h src/lease/twin.c
+	src/lease/treasury.c src/lease/treasury.h src/lease/twin.c \
+	src/lease/refund.c src/lease/claimback.c
 
 check_PROGRAMS += tests/link/lease
 tests_link_lease_SOURCES = tests/link/main.c
@@ -24,9 +25,9 @@ endif
 if CMOCKA
 check_PROGRAMS += tests/sim/lease
 TESTS += tests/sim/lease
-tests_sim_lease_SOURCES = tests/sim/lease.c tests/sim/world.c tests/sim/world.h \
-	tests/sim/host.c tests/sim/host.h \
+SIM_WORLD = tests/sim/world.c tests/sim/world.h tests/sim/host.c tests/sim/host.h \
 	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
+tests_sim_lease_SOURCES = tests/sim/lease.c $(SIM_WORLD)
 tests_sim_lease_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/sim/treasury
 TESTS += tests/sim/treasury
@@ -40,4 +41,8 @@ tests_sim_halt_SOURCES = tests/sim/halt.c tests/sim/world.c tests/sim/world.h \
 	tests/sim/host.c tests/sim/host.h \
 	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
 tests_sim_halt_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/sim/refund
+TESTS += tests/sim/refund
+tests_sim_refund_SOURCES = tests/sim/refund.c $(SIM_WORLD)
+tests_sim_refund_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 endif

@@ -162,6 +162,7 @@ static void plan_closed(void *ctx, const struct wallet_plan *plan)
 	treasury_look(g);
 	if (payment_load(g->db, plan->id, &p, NULL, &e) || lease_load(g->db, p.lease, &l, &e))
 		return;
+	refunds_run(g, l.id); /* of what came too late */
 	if (p.kind == PAYMENT_TOPUP) {
 		topup_closed(g, &p);
 		return;
@@ -194,18 +195,6 @@ const struct wallet_ops money_ops = {
 	.rejected = plan_rejected,
 	.closed = plan_closed,
 	.waiting = plan_waiting,
+	.refund_made = refund_made,
+	.refund_done = refund_done,
 };
-
-int refund_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t number,
-		 struct msat amount, struct err *e)
-{
-	uint8_t key[33];
-	const struct wallet_refund job = {
-		.lease = l->id, .number = number, .mint = l->mint, .amount = amount, .key = key};
-
-	if (!msat_raw(amount) || !l->refund_key[0])
-		return 0;
-	if (hex_decode(key, sizeof(key), str_of(l->refund_key), e) < 0)
-		return err_wrap(e, "refund key of lease %s", l->id);
-	return wallet_refund_due(tx, &job, e) < 0 ? -1 : 0;
-}

@@ -29,13 +29,44 @@ static void write_erasure(struct jsonw *w, const struct engine *g,
 	jsonw_end_object(w);
 }
 
-static void write_content(struct buf *out, const struct engine *g, const struct lease *l,
-			  const struct priv_destroy_reply *er)
+static int write_refund(void *ctx, const struct wallet_refund *r)
 {
-	struct jsonw w = JSONW(out);
+	struct jsonw *w = ctx;
+
+	if (r->number != REFUND_OF_LEASE || r->state == WALLET_REFUND_DUE)
+		return 0;
+	jsonw_u64(w, "refund_sat", sat_raw(r->token_sat));
+	jsonw_u64(w, "refund_fee_sat", sat_raw(r->fee));
+	return 0;
+}
+
+/* Where the money went, and what an owner needs who asks for the refund with this receipt. */
+static int write_money(struct jsonw *w, const struct engine *g, const struct lease *l,
+		       struct err *e)
+{
 	struct lease_bill bill;
+	uint8_t mark[16];
 
 	lease_bill(&bill, l, l->ended_at);
+	jsonw_u64(w, "paid_msat", msat_raw(l->paid));
+	jsonw_u64(w, "used_msat", msat_raw(bill.used));
+	jsonw_u64(w, "refund_due_msat", msat_raw(bill.refund));
+	jsonw_u64(w, "kept_msat", msat_raw(bill.kept));
+	jsonw_u64(w, "mint_fee_sat", sat_raw(l->fee));
+	if (!l->refund_key[0])
+		return 0;
+	if (wallet_refund_mark(g->wallet, l->id, REFUND_OF_LEASE, mark, e) < 0)
+		return -1;
+	jsonw_text(w, "refund_key", l->refund_key);
+	jsonw_hex(w, "refund_mark", mark, sizeof(mark));
+	return wallet_each_refund(g->wallet, l->id, write_refund, w, e);
+}
+
+static int write_content(struct buf *out, const struct engine *g, const struct lease *l,
+			 const struct priv_destroy_reply *er, struct err *e)
+{
+	struct jsonw w = JSONW(out);
+
 	jsonw_object(&w, NULL);
 	jsonw_u64(&w, "v", LEASE_PROTOCOL_VERSION);
 	jsonw_text(&w, "lease", l->id);
@@ -50,13 +81,11 @@ static void write_content(struct buf *out, const struct engine *g, const struct 
 	jsonw_i64(&w, "expires_at", l->expires_at);
 	jsonw_i64(&w, "ended_at", l->ended_at);
 	jsonw_text(&w, "why", lease_why_name(l->why));
-	jsonw_u64(&w, "paid_msat", msat_raw(l->paid));
-	jsonw_u64(&w, "used_msat", msat_raw(bill.used));
-	jsonw_u64(&w, "refund_due_msat", msat_raw(bill.refund));
-	jsonw_u64(&w, "kept_msat", msat_raw(bill.kept));
-	jsonw_u64(&w, "mint_fee_sat", sat_raw(l->fee));
+	if (write_money(&w, g, l, e) < 0)
+		return -1;
 	write_erasure(&w, g, er);
 	jsonw_end_object(&w);
+	return buf_check(out, "receipt", e);
 }
 
 int receipt_write(struct buf *out, const struct engine *g, const struct lease *l,
@@ -65,8 +94,7 @@ int receipt_write(struct buf *out, const struct engine *g, const struct lease *l
 	auto_buf struct buf content = BUF(6144);
 	auto_event struct nostr_event *ev = NULL;
 
-	write_content(&content, g, l, erased);
-	if (buf_check(&content, "receipt", e) < 0)
+	if (write_content(&content, g, l, erased, e) < 0)
 		return -1;
 	ev = nostr_event_new(LEASE_KIND_RECEIPT, clock_wall(), buf_view(&content));
 	nostr_event_tag_key(ev, "p", &l->author);

@@ -310,7 +310,7 @@ static int reply_late(struct engine *g, struct tx *tx, struct lease *l, struct e
 
 	l->ended_at = clock_wall();
 	lease_bill(&bill, l, l->ended_at);
-	if (lease_save(tx, l, e) < 0 || bill_store(g, tx, l, 1, &bill, e) < 0 ||
+	if (lease_save(tx, l, e) < 0 || bill_store(g, tx, l, REFUND_OF_LEASE, &bill, e) < 0 ||
 	    lease_move(tx, l, LEASE_ENDED, WHY_PAID_LATE, e) < 0)
 		return -1;
 	r = reply_for(l, REPLY_STAGE_FAILED, REPLY_MINT_DOWN);
@@ -318,7 +318,7 @@ static int reply_late(struct engine *g, struct tx *tx, struct lease *l, struct e
 	r->token = REPLY_TOKEN_SPENT;
 	reply_say(r, "the mint answered after the request had ended; %s",
 		  msat_raw(bill.kept) ? "without a refund key it cannot be given back"
-				      : "the refund is stored as due");
+				      : "the refund is on its way");
 	return outbox_add(g, tx, &l->author, r, e);
 }
 

@@ -103,9 +103,8 @@ static int too_late(struct engine *g, struct tx *tx, const struct payment *p, co
 	r->kept = bill.kept;
 	reply_say(r, "the lease had ended when the mint answered; %s",
 		  msat_raw(bill.kept) ? "without a refund key it cannot be given back"
-				      : "the refund is stored as due");
-	/* Numbers from 2 on: 1 is the lease's own refund. */
-	if (bill_store(g, tx, &unused, (uint32_t)(p->plan & 0x7fffffff) + 2, &bill, e) < 0)
+				      : "the refund is on its way");
+	if (bill_store(g, tx, &unused, refund_number(p->request_id), &bill, e) < 0)
 		return -1;
 	return outbox_add(g, tx, &p->author, r, e);
 }

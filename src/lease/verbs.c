@@ -1,6 +1,6 @@
-/* What an owner asks of a lease that is there: status, end, exec, logs, signal, stop, start. Only
- * the owner is answered with anything but not_found. Exec runs once for one request, however often
- * that arrives. */
+/* What an owner asks of a lease that is there: status, end, exec, logs, signal, stop, start, refund.
+ * Only the owner is answered with anything but not_found. Exec runs once for one request, however
+ * often that arrives. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -315,6 +315,9 @@ static void run_verb(struct ask *ask, struct lease *l)
 	case REQUEST_START:
 		halt_or_resume(a, l);
 		return;
+	case REQUEST_REFUND:
+		refund_asked(a, l);
+		return;
 	case REQUEST_STATUS:
 	case REQUEST_SPAWN:
 	case REQUEST_TOPUP:
@@ -323,12 +326,28 @@ static void run_verb(struct ask *ask, struct lease *l)
 	}
 }
 
+/* lease_load, but a refund may be asked for with a receipt, of a lease that is not known here. */
+static int find_lease(const struct ask *a, struct lease *l, struct err *e)
+{
+	int rc = lease_load(a->g->db, a->req->lease, l, e);
+
+	if (rc < 0 || a->req->type != REQUEST_REFUND || !a->req->receipt)
+		return rc;
+	if (!rc && !pubkey_eq(&l->author, &a->author))
+		return STORE_NONE;
+	if (claimback(a, rc ? NULL : l, e) < 0) {
+		log_info("lease %s: %s", a->req->lease, e->msg);
+		return rc;
+	}
+	return lease_load(a->g->db, a->req->lease, l, e);
+}
+
 void verb_asked(struct ask *ask)
 {
 	auto_ask struct ask *a = ask;
 	struct lease l;
 	struct err e;
-	int rc = lease_load(a->g->db, a->req->lease, &l, &e);
+	int rc = find_lease(a, &l, &e);
 
 	if (rc < 0)
 		log_broken("lease %s: %s", a->req->lease, e.msg);

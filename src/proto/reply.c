@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 
-#define REPLY_MAX   (96 * 1024)
-#define RECEIPT_MAX 8192
+#define REPLY_MAX (96 * 1024)
 
 static const struct {
 	const char *name, *text;
@@ -27,7 +26,7 @@ static const char *const stages[] = {
 	[REPLY_STAGE_FAILED] = "failed",       [REPLY_STAGE_STATUS] = "status",
 	[REPLY_STAGE_TOPPED_UP] = "topped_up", [REPLY_STAGE_ENDED] = "ended",
 	[REPLY_STAGE_EXEC] = "exec",	       [REPLY_STAGE_LOGS] = "logs",
-	[REPLY_STAGE_WARNING] = "warning",
+	[REPLY_STAGE_WARNING] = "warning",     [REPLY_STAGE_REFUND] = "refund",
 };
 
 static const char *const tokens[] = {
@@ -74,6 +73,9 @@ void reply_free(struct reply *r)
 		return;
 	free(r->release);
 	free(r->receipt);
+	if (r->refund)
+		wipe(r->refund, strlen(r->refund));
+	free(r->refund);
 	free(r->out);
 	free(r->err);
 	wipe(r, sizeof(*r));
@@ -98,6 +100,18 @@ static void encode_money(struct jsonw *w, const struct reply *r)
 	for (size_t i = 0; i < r->nrelease; i++)
 		jsonw_text(w, NULL, r->release[i]);
 	jsonw_end_array(w);
+}
+
+static void encode_refund(struct jsonw *w, const struct reply *r)
+{
+	if (r->refund_number)
+		jsonw_u64(w, "refund_number", r->refund_number);
+	jsonw_text(w, "refund_state", r->refund_state);
+	if (sat_raw(r->refund_sat))
+		jsonw_u64(w, "refund_sat", sat_raw(r->refund_sat));
+	if (sat_raw(r->refund_fee))
+		jsonw_u64(w, "refund_fee_sat", sat_raw(r->refund_fee));
+	jsonw_text(w, "refund", r->refund);
 }
 
 static void encode_lease(struct jsonw *w, const struct reply *r)
@@ -145,6 +159,7 @@ int reply_encode(struct buf *out, const struct reply *r, struct err *e)
 	jsonw_text(&w, "message", r->message);
 	jsonw_text(&w, "token", tokens[r->token]);
 	encode_money(&w, r);
+	encode_refund(&w, r);
 	encode_lease(&w, r);
 	encode_output(&w, r);
 	jsonw_end_object(&w);
@@ -224,6 +239,32 @@ static int decode_money(struct reply *r, const struct json *j, struct err *e)
 	return decode_release(r, j, e);
 }
 
+static int decode_sat(struct sat *out, const struct json *j, const char *key, struct err *e)
+{
+	uint64_t v = 0;
+
+	if (json_opt_u64(j, key, AMOUNT_MSAT_MAX / 1000, &v, e) < 0)
+		return -1;
+	return sat_make(out, v) ? 0 : err_set(e, ERRK_INPUT, "%s: too large", key);
+}
+
+static int decode_refund(struct reply *r, const struct json *j, struct err *e)
+{
+	struct str token = {0};
+	uint64_t number = 0;
+
+	if (json_opt_u64(j, "refund_number", UINT32_MAX, &number, e) < 0 ||
+	    json_opt_copy(r->refund_state, sizeof(r->refund_state), j, "refund_state", e) < 0 ||
+	    decode_sat(&r->refund_sat, j, "refund_sat", e) < 0 ||
+	    decode_sat(&r->refund_fee, j, "refund_fee_sat", e) < 0 ||
+	    json_opt_str(j, "refund", LEASE_TOKEN_MAX, &token, e) < 0)
+		return -1;
+	r->refund_number = (uint32_t)number;
+	if (token.n)
+		r->refund = mem_strndup(token.p, token.n);
+	return 0;
+}
+
 static int decode_time(int64_t *out, const struct json *j, const char *key, struct err *e)
 {
 	uint64_t v = 0;
@@ -274,7 +315,7 @@ static int decode_output(struct reply *r, const struct json *j, struct err *e)
 	if (json_opt_u64(j, "piece", 100000, &r->piece, e) < 0 ||
 	    json_opt_u64(j, "offset", JSON_INT_MAX, &r->offset, e) < 0 ||
 	    json_opt_bool(j, "truncated", &r->truncated, e) < 0 ||
-	    json_opt_str(j, "receipt", RECEIPT_MAX, &receipt, e) < 0 ||
+	    json_opt_str(j, "receipt", LEASE_RECEIPT_MAX, &receipt, e) < 0 ||
 	    decode_bytes(&r->out, &r->nout, j, "stdout", e) < 0)
 		return -1;
 	if (receipt.n)
@@ -301,8 +342,8 @@ int reply_decode(struct reply **out, struct str text, struct err *e)
 			       (unsigned)v, LEASE_PROTOCOL_VERSION);
 	r->exit_status = -1;
 	if (json_opt_copy(r->request_id, sizeof(r->request_id), j, "request_id", e) < 0 ||
-	    decode_words(r, j, e) < 0 || decode_money(r, j, e) < 0 || decode_lease(r, j, e) < 0 ||
-	    decode_output(r, j, e) < 0 ||
+	    decode_words(r, j, e) < 0 || decode_money(r, j, e) < 0 || decode_refund(r, j, e) < 0 ||
+	    decode_lease(r, j, e) < 0 || decode_output(r, j, e) < 0 ||
 	    json_opt_copy(r->message, sizeof(r->message), j, "message", e) < 0)
 		return -1;
 	*out = steal(&r);

@@ -83,6 +83,7 @@ enum reply_stage {
 	REPLY_STAGE_EXEC,
 	REPLY_STAGE_LOGS,
 	REPLY_STAGE_WARNING, /* the lease ends soon */
+	REPLY_STAGE_REFUND,  /* one refund of the lease: its token, or why it is not there yet */
 };
 const char *reply_stage_name(enum reply_stage s);
 
@@ -104,7 +105,12 @@ struct reply {
 	int64_t started_at, expires_at, ended_at; /* 0: not yet */
 	struct msat paid, used, refund_due, kept; /* net of the mint's fee */
 	struct sat mint_fee;
-	int64_t exit_status; /* -1: not known or still running */
+	/* stage refund */
+	char *refund;		/* the token, locked to the buyer's refund key: a secret; or NULL */
+	char refund_state[8];	/* "due", "made", "taken"; "" where there is none */
+	uint32_t refund_number; /* counts from 1 within the lease */
+	struct sat refund_sat, refund_fee; /* once made: its face value, what making it cost */
+	int64_t exit_status;		   /* -1: not known or still running */
 	char why[32];  /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
 	char *receipt; /* JSON text of a signed event kind 2402, or NULL */
 

@@ -13,6 +13,7 @@ static const char *const type_names[] = {
 	[REQUEST_SPAWN] = "spawn",   [REQUEST_TOPUP] = "topup", [REQUEST_STATUS] = "status",
 	[REQUEST_END] = "end",	     [REQUEST_EXEC] = "exec",	[REQUEST_LOGS] = "logs",
 	[REQUEST_SIGNAL] = "signal", [REQUEST_STOP] = "stop",	[REQUEST_START] = "start",
+	[REQUEST_REFUND] = "refund",
 };
 
 struct request *request_new(enum request_type t)
@@ -38,6 +39,7 @@ void request_free(struct request *r)
 	if (r->input)
 		wipe(r->input, r->ninput);
 	free(r->input);
+	free(r->receipt);
 	free(r);
 }
 
@@ -84,6 +86,7 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 		jsonw_u64(&w, "tail", r->tail);
 	if (r->signal)
 		jsonw_text(&w, "signal", spec_signal_name(r->signal));
+	jsonw_text(&w, "receipt", r->receipt);
 	jsonw_end_object(&w);
 	return buf_check(out, "request", e);
 }
@@ -166,6 +169,17 @@ static int decode_money(struct request *r, const struct json *j, struct err *e)
 	return 0;
 }
 
+static int decode_receipt(struct request *r, const struct json *j, struct err *e)
+{
+	struct str s = {0};
+
+	if (json_opt_str(j, "receipt", LEASE_RECEIPT_MAX, &s, e) < 0)
+		return -1;
+	if (s.n)
+		r->receipt = mem_strndup(s.p, s.n);
+	return 0;
+}
+
 static int decode_type(struct request *r, const struct json *j, struct err *e)
 {
 	struct str s;
@@ -196,6 +210,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	if (r->type == REQUEST_EXEC && decode_exec(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_SIGNAL && decode_signal(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_REFUND && decode_receipt(r, j, e) < 0)
 		return -1;
 	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_TOPUP) && decode_money(r, j, e) < 0)
 		return -1;

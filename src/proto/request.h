@@ -25,6 +25,7 @@ enum request_type {
 	REQUEST_SIGNAL, /* to the main process */
 	REQUEST_STOP,	/* halt: end the processes, keep the data; time goes on */
 	REQUEST_START,	/* run a halted or exited one again */
+	REQUEST_REFUND, /* the refunds of a lease that has ended, again and again */
 };
 
 struct request {
@@ -51,6 +52,9 @@ struct request {
 	uint64_t tail;	 /* >0: the last so many lines instead of offset */
 	/* signal */
 	int signal; /* its name on the wire; one that spec_signal_may_send */
+	/* refund */
+	char *receipt; /* JSON text of the signed event kind 2402, or NULL: for a provider whose
+			  database is older than the lease's end */
 };
 
 struct request *request_new(enum request_type t); /* with a fresh random request_id */

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
+#include "crypto/hash.h"
 #include "wallet/plan.h"
 #include "wallet/till.h"
 
@@ -140,6 +141,22 @@ int wallet_refund_token(struct wallet *w, const char *lease, uint32_t number, st
 	if (rc != DB_ROW || db_is_null(s, 0))
 		return WALLET_NO_TOKEN;
 	return db_secret(out, s, 0, "refund.token", e);
+}
+
+/* The index is that of no output. */
+int wallet_refund_mark(struct wallet *w, const char *lease, uint32_t number, uint8_t out[static 16],
+		       struct err *e)
+{
+	const struct refund_path path = {
+		.lease = str_of(lease), .refund = number, .index = UINT32_MAX};
+	auto_derived struct derived d = {0};
+	uint8_t hash[32];
+
+	if (derive_refund(&d, &w->seed, &path, e) < 0)
+		return -1;
+	sha256(hash, d.secret.b, sizeof(d.secret.b));
+	memcpy(out, hash, 16);
+	return 0;
 }
 
 /* --- planned --- */

@@ -135,6 +135,10 @@ int wallet_refund_due(struct tx *tx, const struct wallet_refund *r, struct err *
  * that too). The mint is asked first whether it signed this refund's outputs before: then that
  * token is taken over and no money is spent again. Goes on until made (ops->refund_made). */
 int wallet_refund_run(struct wallet *w, const char *lease, struct err *e) MUST_CHECK;
+/* 16 bytes that only this seed makes of that refund: who shows them again has it from a wallet that
+ * makes the same token. */
+int wallet_refund_mark(struct wallet *w, const char *lease, uint32_t number, uint8_t out[static 16],
+		       struct err *e) MUST_CHECK;
 /* lease NULL: all. */
 int wallet_each_refund(struct wallet *w, const char *lease,
 		       int (*fn)(void *ctx, const struct wallet_refund *r), void *ctx,

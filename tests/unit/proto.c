@@ -7,8 +7,8 @@
 #include "proto/reply.h"
 #include "proto/request.h"
 
-static const char *const types[] = {"spawn", "topup",  "status", "end",	 "exec",
-				    "logs",  "signal", "stop",	 "start"};
+static const char *const types[] = {"spawn", "topup",  "status", "end",	  "exec",
+				    "logs",  "signal", "stop",	 "start", "refund"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -46,6 +46,8 @@ static struct request *filled_request(enum request_type t)
 	}
 	if (t == REQUEST_SIGNAL)
 		r->signal = 2;
+	if (t == REQUEST_REFUND)
+		r->receipt = mem_strdup("{\"kind\":2402}");
 	return r;
 }
 
@@ -60,7 +62,7 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_START; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_REFUND; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};
@@ -124,6 +126,8 @@ static const char *const bad_requests[] = {
 	HEAD "\"type\":\"status\",\"lease\":\"0123456789ABCDEF\"}",
 	HEAD "\"type\":\"status\",\"lease\":\"0123456789abcdef0\"}",
 	HEAD "\"type\":\"logs\",\"lease\":\"" LEASE "\",\"tail\":1000001}",
+	HEAD "\"type\":\"refund\"}",
+	HEAD "\"type\":\"refund\",\"lease\":\"" LEASE "\",\"receipt\":{}}",
 	HEAD "\"type\":\"logs\",\"lease\":\"" LEASE "\",\"offset\":-1}",
 	HEAD "\"type\":\"exec\",\"lease\":\"" LEASE "\"}",
 	HEAD "\"type\":\"exec\",\"lease\":\"" LEASE "\",\"spec\":{}}",
@@ -280,8 +284,8 @@ static const char *const code_words[] = {
 	"unclear",
 };
 static const char *const stage_words[] = {
-	NULL,	  "accepted",  "paid",	"running", "refused", "failed",
-	"status", "topped_up", "ended", "exec",	   "logs",    "warning",
+	NULL,	     "accepted", "paid", "running", "refused", "failed", "status",
+	"topped_up", "ended",	 "exec", "logs",    "warning", "refund",
 };
 
 static void codes_and_stages_are_stable(void **state)
@@ -315,6 +319,11 @@ static struct reply *filled_reply(void)
 	r->refund_due = MSAT(2000);
 	r->kept = MSAT(500);
 	r->mint_fee = SAT(1);
+	r->refund = mem_strdup("cashuBsome");
+	memcpy(r->refund_state, "made", 5);
+	r->refund_number = 1;
+	r->refund_sat = SAT(1);
+	r->refund_fee = SAT(1);
 	r->exit_status = 0;
 	r->receipt = mem_strdup("{\"kind\":2402}");
 	r->piece = 3;
@@ -348,7 +357,7 @@ static void reply_round_trips_with_every_member(void **state)
 static void reply_of_every_code_and_stage_round_trips(void **state)
 {
 	for (int c = 0; c < REPLY_NCODES; c++) {
-		int s = REPLY_STAGE_ACCEPTED + c % REPLY_STAGE_WARNING;
+		int s = REPLY_STAGE_ACCEPTED + c % REPLY_STAGE_REFUND;
 		auto_reply struct reply *r = reply_new(ID, (enum reply_stage)s, (enum reply_code)c);
 		auto_reply struct reply *back = NULL;
 		auto_buf struct buf text = BUF(4096);
@@ -390,6 +399,10 @@ static const char *const bad_replies[] = {
 	REPLY ",\"paid_msat\":9007199254740993}",
 	REPLY ",\"paid_msat\":-1}",
 	REPLY ",\"exit_status\":256}",
+	REPLY ",\"refund_number\":4294967296}",
+	REPLY ",\"refund_state\":\"somewhere\"}",
+	REPLY ",\"refund_sat\":9007199254741}",
+	REPLY ",\"refund\":7}",
 	REPLY ",\"release\":{}}",
 	REPLY ",\"release\":[\"aa\"]}",
 	REPLY ",\"release\":[7]}",
