@@ -179,6 +179,8 @@ static bool take_reply(void *ctx, const struct reply *r)
 			app_say(b->app, "lease: %s", r->message);
 		return false;
 	}
+	if (r->stage == REPLY_STAGE_REFUND)
+		return false; /* what it belongs to comes as well */
 	return !reply_encode(&text, r, &e) && !reply_decode(&b->reply, buf_view(&text), &e);
 }
 

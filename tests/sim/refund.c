@@ -241,7 +241,7 @@ static void refund_waits_an_hour_for_its_mint(void **state)
 	auto_request struct request *end = world_ask(REQUEST_END, id);
 	auto_reply struct reply *due = NULL, *got = NULL;
 
-	w->mint->down = true;
+	sim_down(w->mint);
 	world_send(w, end);
 	assert_true(world_until_state(w, id, LEASE_ENDED));
 	due = ask_refund(w, id, NULL);
@@ -257,7 +257,7 @@ static void refund_waits_an_hour_for_its_mint(void **state)
 	}
 	assert_int_equal(world_count(w, "SELECT count(*) FROM refund WHERE state = 1"), 1);
 	world_check_books(w, id);
-	w->mint->down = false;
+	sim_up(w->mint, w->ws);
 	for (int i = 0; i < 5 && world_count(w, "SELECT state FROM refund") == 1; i++) {
 		world_pass(w, 400);
 		world_turn(w, 100);
@@ -403,10 +403,10 @@ static void receipt_is_paid_where_no_refund_was_made(void **state)
 	copy_out(w);
 	r = run(w, 101, id);
 	end = world_ask(REQUEST_END, id);
-	w->mint->down = true;
+	sim_down(w->mint);
 	world_send(w, end);
 	ended = world_must(w, r, REPLY_STAGE_ENDED);
-	w->mint->down = false;
+	sim_up(w->mint, w->ws);
 	copy_back(w);
 	due = ask_refund(w, id, ended->receipt);
 	assert_string_equal(due->refund_state, "due");

@@ -52,7 +52,6 @@ struct sim {
 	struct keyset *old; /* inactive after sim_rotate; NULL: none */
 	enum sim_fault fault;
 	bool denies;		     /* says of every proof that it is unspent */
-	bool down;		     /* answers 503 to everything */
 	bool stubborn;		     /* refuses every swap */
 	enum keyset_version version; /* of the keysets that are made from now on */
 	unsigned without;	     /* this NUT is not announced; 0: all are */
