@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/buy.h"
 #include "cli/ending.h"
+#include "cli/invoice.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "nostr/nip19.h"
@@ -272,22 +273,34 @@ static int collect_ask(void *ctx, const struct book_ask *ask_row)
 	return 0;
 }
 
-/* Swaps that an earlier process left open run since the wallet was opened; wait for them. */
+static int count_ours(void *ctx, const struct wallet_exchange *x)
+{
+	*(size_t *)ctx += !x->elsewhere;
+	return 0;
+}
+
+/* What an earlier process left open runs since the wallet was opened: wait for it, and fetch what
+ * was paid by invoice meanwhile. */
 static int settle_swaps(struct app *a)
 {
 	int64_t end = clock_mono_ms() + SETTLE_MS;
-	struct wallet_balance b;
-	struct err e;
 	int how = APP_TIMEOUT;
+	struct err e;
 
+	if (invoice_look(a, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
 	for (;;) {
-		if (wallet_balance(a->wallet, NULL, &b, &e) < 0)
+		size_t ours = 0;
+
+		if (wallet_each_exchange(a->wallet, count_ours, &ours, &e) < 0)
 			return app_fail(EXIT_STATE, &e);
-		if (sat_is_zero(b.reserved))
+		if (!ours)
 			return 0;
 		if (how == APP_INTERRUPTED || clock_mono_ms() > end)
-			return app_failf(EXIT_MINT, "%" PRIu64 " sat are still in swaps",
-					 sat_raw(b.reserved));
+			return app_failf(EXIT_MINT,
+					 "%zu exchanges with mints are still open: lease wallet "
+					 "pending",
+					 ours);
 		how = app_wait(a, SETTLE_LOOK_MS);
 	}
 }
