@@ -3,3 +3,4 @@ EXTRA_DIST += tests/run-each tests/tap-skip tests/source/check-source tests/sour
 	tests/source/wrappers.txt tests/source/calls.txt tests/source/codespell.txt
 include tests/system/local.mk
 include tests/bench/local.mk
+include tests/crash/local.mk

@@ -1,0 +1,177 @@
+/* The scenarios of the crash matrix, and how a line of one is played: see scenario.h. */
+#include "scenario.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+
+#define FUND	"lease wallet fund 500"
+#define RUN	"lease run -d --name one --for 60s oci:a"
+#define RECOVER "lease recover"
+
+const struct scenario scenarios[] = {
+	{.name = "fund", .tested = {FUND}},
+	{.name = "start", .before = {FUND}, .tested = {RUN}},
+	{.name = "release", .before = {FUND, "image gone"}, .tested = {RUN}, .status = {4}},
+	{.name = "failed start", .before = {FUND, "host fails"}, .tested = {RUN}, .status = {6}},
+	{.name = "top-up", .before = {FUND, RUN}, .tested = {"lease topup --for 30s one"}},
+	{.name = "refused top-up",
+	 .before = {FUND, RUN, "pass 52"},
+	 .tested = {"lease topup --for 30s one"},
+	 .status = {4}},
+	{.name = "end by the owner", .before = {FUND, RUN, "pass 10"}, .tested = {"lease rm one"}},
+	{.name = "end by expiry", .before = {FUND, RUN}, .tested = {"pass 61", "until ended"}},
+	{.name = "lost by the host",
+	 .before = {FUND, RUN, "pass 10", "host lost"},
+	 .tested = {"off 1", "until ended"}},
+	{.name = "keyset rotated", .before = {FUND, "mint rotates"}, .tested = {RUN}},
+	{.name = "refused by the mint",
+	 .before = {FUND, "mint refuses"},
+	 .tested = {RUN, "mint up"},
+	 .status = {4},
+	 .ends = ENDS_ANY_WAY},
+	{.name = "mint down for an hour",
+	 .before = {FUND, "mint leaves"},
+	 .tested = {RUN, "pass 3600", "mint up", "pass 600", RECOVER},
+	 .status = {7, 0, 0, 0, 4},
+	 .ends = ENDS_ANY_WAY},
+	{.name = "mint down after the swap",
+	 .before = {FUND, "mint forgets"},
+	 .tested = {RUN, "pass 3600", "mint up", RECOVER},
+	 .status = {7, 0, 0, 6},
+	 .ends = ENDS_ANY_WAY},
+	{.name = "nobody takes the token",
+	 .before = {FUND, "provider down"},
+	 .tested = {RUN, "off 12000", RECOVER},
+	 .status = {7},
+	 .ends = ENDS_ANY_WAY},
+};
+const size_t scenarios_n = ARRAY_SIZE(scenarios);
+
+#define BY_HELPER "tests/root/helper and tests/system/kills.py kill the helper there"
+#define BY_VOLUME "tests/root/volume kills the worker there"
+#define BY_KEEPER "tests/root/helper kills the keeper there"
+
+const struct elsewhere elsewhere[] = {
+	{STEP_KEEPER_STARTED, BY_HELPER},     {STEP_BOX_CREATED, BY_KEEPER},
+	{STEP_BOX_STARTED, BY_KEEPER},	      {STEP_BOX_KILLED, BY_HELPER},
+	{STEP_VOLUME_CREATED, BY_VOLUME},     {STEP_VOLUME_OPENED, BY_VOLUME},
+	{STEP_VOLUME_CLOSED, BY_VOLUME},      {STEP_VOLUME_ERASED, BY_VOLUME},
+	{STEP_VOLUME_PAYLOAD, BY_VOLUME},     {STEP_VOLUME_KEY, BY_VOLUME},
+	{STEP_VOLUME_SERVED, BY_VOLUME},      {STEP_VOLUME_ATTACHED, BY_VOLUME},
+	{STEP_VOLUME_FORMATTED, BY_VOLUME},   {STEP_VOLUME_UNMOUNTED, BY_VOLUME},
+	{STEP_VOLUME_DETACHED, BY_VOLUME},    {STEP_VOLUME_SLOTS_GONE, BY_VOLUME},
+	{STEP_VOLUME_HEADER_GONE, BY_VOLUME}, {STEP_VOLUME_DISCARDED, BY_VOLUME},
+};
+const size_t elsewhere_n = ARRAY_SIZE(elsewhere);
+
+/* --- lines --- */
+
+static bool all_ended(struct stage *s)
+{
+	struct outcome o;
+
+	books_outcome(&o, s);
+	return o.live == 0;
+}
+
+static int play_host(struct stage *s, struct str what)
+{
+	if (str_is(what, "fails"))
+		s->host.start = HOST_FAILS;
+	else if (str_is(what, "runs"))
+		s->host.start = HOST_RUNS;
+	else
+		s->host.inspect = PRIV_BOX_GONE;
+	return 0;
+}
+
+static int play_image(struct stage *s, struct str what)
+{
+	s->host.image = str_is(what, "gone") ? PRIV_IMAGE_NOT_FOUND : PRIV_IMAGE_FOUND;
+	return 0;
+}
+
+static int64_t seconds_of(struct str what)
+{
+	uint64_t n = 0;
+
+	if (str_u64(what, 1000000, &n, NULL) < 0)
+		stage_die("want seconds: %.*s", (int)what.n, what.p);
+	return (int64_t)n;
+}
+
+static int play_pass(struct stage *s, struct str what)
+{
+	stage_pass(s, seconds_of(what));
+	return 0;
+}
+
+static int play_off(struct stage *s, struct str what)
+{
+	stage_pass_off(s, seconds_of(what));
+	return 0;
+}
+
+static int play_until(struct stage *s, struct str what)
+{
+	(void)what;
+	return !stage_until(s, all_ended, 600);
+}
+
+/* The buyer's own swap is the first one: everything begins after it. */
+static int play_mint(struct stage *s, struct str what)
+{
+	struct faults *f = mint_node_faults(s->mint);
+	struct err e;
+
+	if (str_is(what, "up"))
+		faults_clear(f);
+	else if (str_is(what, "rotates") && mint_node_rotate(s->mint, &e) < 0)
+		stage_die("%s", e.msg);
+	else if (str_is(what, "refuses"))
+		stage_fault(f,
+			    "{\"fault\":\"refuse\",\"path\":\"/v1/swap\",\"skip\":1,\"next\":4}");
+	else if (str_is(what, "forgets"))
+		stage_fault(f,
+			    "{\"fault\":\"forget\",\"path\":\"/v1/swap\",\"skip\":1,\"next\":0}");
+	else if (str_is(what, "leaves"))
+		stage_fault(f, "{\"fault\":\"drop\",\"path\":\"/v1/swap\",\"skip\":1,\"next\":0}");
+	if (str_is(what, "forgets") || str_is(what, "leaves")) {
+		stage_fault(f, "{\"fault\":\"drop\",\"path\":\"/v1/checkstate\",\"next\":0}");
+		stage_fault(f, "{\"fault\":\"drop\",\"path\":\"/v1/restore\",\"next\":0}");
+	}
+	return 0;
+}
+
+static int play_provider(struct stage *s, struct str what)
+{
+	if (str_is(what, "down"))
+		stage_provider_stop(s);
+	else
+		stage_provider_start(s);
+	return 0;
+}
+
+int scenario_play(struct stage *s, const char *line)
+{
+	static const struct {
+		const char *word;
+		int (*play)(struct stage *s, struct str what);
+	} words[] = {
+		{"host", play_host},	     {"image", play_image}, {"pass", play_pass},
+		{"off", play_off},	     {"until", play_until}, {"mint", play_mint},
+		{"provider", play_provider},
+	};
+	struct str rest = str_of(line), word;
+
+	if (!str_cut(&rest, ' ', &word))
+		stage_die("an empty line");
+	if (str_is(word, "lease"))
+		return stage_lease(s, line);
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (str_is(word, words[i].word))
+			return words[i].play(s, rest);
+	stage_die("what is \"%s\"?", line);
+}

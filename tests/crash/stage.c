@@ -1,0 +1,343 @@
+/* The market of a run: see stage.h. */
+#include "stage.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "buyer.h"
+
+#define TURN_MS	  2
+#define JUMP_MS	  1000
+#define JUMP_MAX  5000
+#define JUMP_LONG 60000 /* where nobody waits for an answer */
+#define REAL_MS	  40000 /* one wait takes no longer, whatever the moved clock says */
+#define START_S	  60
+#define COMMAND_S 1800
+#define WORDS_MAX 24
+
+void stage_die(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	fputs("stage: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	va_end(ap);
+	_exit(3);
+}
+
+static void must(int rc, const struct err *e)
+{
+	if (rc)
+		stage_die("%s", e->msg);
+}
+
+/* --- turning --- */
+
+static void stop_turn(void *ctx)
+{
+	loop_stop(ctx);
+}
+
+static void turn(struct stage *s, int64_t ms)
+{
+	loop_timer_add(s->loop, ms, stop_turn, s->loop);
+	loop_run(s->loop);
+}
+
+static bool until(struct stage *s, stage_cond *cond, int64_t seconds, int64_t most_ms)
+{
+	int64_t real_end = clock_mono_us() / 1000 + REAL_MS, end = clock_mono_ms() + seconds * 1000;
+	int64_t jump = JUMP_MS, left;
+	struct stillness still = {0};
+
+	while (!cond(s)) {
+		if (clock_mono_us() / 1000 > real_end || clock_mono_ms() > end)
+			return false;
+		turn(s, TURN_MS);
+		if (!s->pids[PROVIDER] && !s->off)
+			stage_provider_start(s);
+		if (!shared_still(&still, s->pids))
+			continue;
+		left = end - clock_mono_ms();
+		shared_pass(s->shared, jump < left ? jump : left + 1, s->pids);
+		still.samples = 0;
+		jump = jump + JUMP_MS < most_ms ? jump + JUMP_MS : most_ms;
+	}
+	return true;
+}
+
+bool stage_until(struct stage *s, stage_cond *cond, int64_t seconds)
+{
+	return until(s, cond, seconds, JUMP_MAX);
+}
+
+static bool never(struct stage *s)
+{
+	(void)s;
+	return false;
+}
+
+void stage_pass(struct stage *s, int64_t seconds)
+{
+	(void)!until(s, never, seconds, seconds > 300 ? JUMP_LONG : JUMP_MAX);
+}
+
+void stage_pass_off(struct stage *s, int64_t seconds)
+{
+	stage_provider_stop(s);
+	shared_pass(s->shared, seconds * 1000, s->pids);
+	turn(s, TURN_MS);
+	stage_provider_start(s);
+}
+
+/* --- processes --- */
+
+/* A child keeps nothing of this process but `keep`: a socket that is closed here must close. */
+static void leave_behind(int keep)
+{
+	if (keep > 3)
+		close_range(3, (unsigned)keep - 1, 0);
+	close_range((unsigned)(keep > 2 ? keep + 1 : 3), ~0U, 0);
+}
+
+static void be_child(const struct stage *s, enum actor who, int keep)
+{
+	int log = open(s->log, O_WRONLY | O_APPEND | O_CLOEXEC);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (log < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)
+		_exit(4);
+	leave_behind(keep);
+	shared_be(s->shared, who);
+}
+
+struct watched {
+	struct stage *stage;
+	enum actor who;
+};
+
+static void ended(void *ctx, pid_t pid, int status)
+{
+	struct watched *w = ctx;
+	struct stage *s = w->stage;
+	enum actor who = w->who;
+
+	(void)pid;
+	free(w);
+	s->pids[who] = 0;
+	s->status[who] = status;
+	if (status == 128 + SIGKILL && !(who == PROVIDER && s->off)) {
+		s->deaths[who]++;
+		s->shared->armed[who] = s->next[who];
+		s->next[who] = (struct death){0};
+		memset((void *)s->shared->passed[who], 0, sizeof(s->shared->passed[who]));
+	}
+	if (who == PROVIDER)
+		host_close(&s->host);
+	loop_stop(s->loop);
+}
+
+static void watch(struct stage *s, enum actor who, pid_t pid)
+{
+	struct watched *w = mem_zero(sizeof(*w));
+	struct err e;
+
+	*w = (struct watched){s, who};
+	s->pids[who] = pid;
+	must(loop_child_add(s->loop, pid, ended, w, &e), &e);
+}
+
+static bool sells(struct stage *s)
+{
+	return s->shared->selling;
+}
+
+void stage_provider_start(struct stage *s)
+{
+	int fd[2];
+	pid_t pid;
+
+	s->off = false;
+	s->shared->selling = false;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0 || (pid = fork()) < 0)
+		stage_die("no process for the provider");
+	if (pid == 0) {
+		be_child(s, PROVIDER, fd[0]);
+		log_open("provider", LOGL_INFO);
+		provider_run(s, fd[0]);
+	}
+	close(fd[0]);
+	host_open(&s->host, s->loop, fd[1]);
+	watch(s, PROVIDER, pid);
+}
+
+static bool provider_gone(struct stage *s)
+{
+	return !s->pids[PROVIDER];
+}
+
+void stage_provider_stop(struct stage *s)
+{
+	s->off = true;
+	if (!s->pids[PROVIDER])
+		return;
+	kill(s->pids[PROVIDER], SIGKILL);
+	if (!stage_until(s, provider_gone, START_S))
+		stage_die("the provider does not die");
+}
+
+static bool buyer_gone(struct stage *s)
+{
+	return !s->pids[BUYER];
+}
+
+static _Noreturn void buyer_run(struct stage *s, const char *line)
+{
+	char *argv[WORDS_MAX + 1] = {NULL}, *rest = mem_strdup(line);
+	int argc = 0, status;
+
+	be_child(s, BUYER, -1);
+	printf("$ %s\n", line);
+	fflush(stdout);
+	while (rest && argc < WORDS_MAX) {
+		argv[argc++] = rest;
+		rest = strchr(rest, ' ');
+		if (rest)
+			*rest++ = 0;
+	}
+	setenv("LEASE_HOME", s->home, 1);
+	status = lease_main(argc, argv);
+	printf("= %d\n", status);
+	fflush(stdout);
+	_exit(status);
+}
+
+int stage_lease(struct stage *s, const char *line)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		stage_die("no process for the buyer");
+	if (pid == 0)
+		buyer_run(s, line);
+	watch(s, BUYER, pid);
+	if (stage_until(s, buyer_gone, COMMAND_S))
+		return s->status[BUYER];
+	fprintf(stderr, "\"%s\" does not end\n", line);
+	stage_show_log(s);
+	stage_die("hangs");
+}
+
+/* --- everything --- */
+
+static void set_offer(struct stage *s)
+{
+	s->offer = (struct engine_offer){
+		.name = "small",
+		.limits = {.cpu = 500, .memory = 64 << 20, .pids = 64, .disk = 64 << 20},
+		.price = {1000, 1},
+		.min_payment = SAT(10),
+		.refund_min = SAT(2),
+		.max_lease = 3600,
+		.start_timeout = 60,
+		.images = {"oci:a"},
+		.nimages = 1};
+}
+
+static void open_nodes(struct stage *s)
+{
+	struct mint_options o = {.fee_ppk = 100, .version = KEYSET_V2};
+	struct err e;
+
+	must(loop_new(&s->loop, &e), &e);
+	must(ws_context_new(&s->ws, s->loop, &e), &e);
+	must(db_open(&s->mint_db, ":memory:", &e), &e);
+	o.db = s->mint_db;
+	must(mint_node_new(&s->mint, s->ws, s->loop, &o, &e), &e);
+	must(db_open(&s->relay_db, ":memory:", &e), &e);
+	must(relay_node_new(&s->relay, s->ws, s->loop, 0, RELAY_OPEN, s->relay_db, &e), &e);
+	snprintf(s->mint_url, sizeof(s->mint_url), "http://127.0.0.1:%d", mint_node_port(s->mint));
+	snprintf(s->relay_url, sizeof(s->relay_url), "ws://127.0.0.1:%d",
+		 relay_node_port(s->relay));
+}
+
+static void write_files(struct stage *s)
+{
+	auto_free char *path = mem_printf("%s/lease.conf", s->home);
+	auto_free char *text =
+		mem_printf("[nostr]\nrelay = %s\nallow_local = yes\n[wallet]\nmint = %s\n",
+			   s->relay_url, s->mint_url);
+	struct err e;
+
+	must(fs_mkdirs(s->home, 0700, &e), &e);
+	must(fs_write(path, text, strlen(text), 0600, &e), &e);
+	must(fs_write(s->log, "", 0, 0600, &e), &e);
+}
+
+void stage_open(struct stage *s, struct shared *shared)
+{
+	const char *where = access("/dev/shm", W_OK) ? "/tmp" : "/dev/shm";
+
+	memset(s, 0, sizeof(*s));
+	s->shared = shared;
+	shared_clock(shared);
+	snprintf(s->dir, sizeof(s->dir), "%s/lease-crash-XXXXXX", where);
+	if (!mkdtemp(s->dir))
+		stage_die("no folder in %s", where);
+	snprintf(s->home, sizeof(s->home), "%s/buyer", s->dir);
+	snprintf(s->log, sizeof(s->log), "%s/log", s->dir);
+	snprintf(s->provider_db, sizeof(s->provider_db), "%s/provider.db", s->dir);
+	set_offer(s);
+	open_nodes(s);
+	write_files(s);
+	stage_provider_start(s);
+	if (!stage_until(s, sells, START_S))
+		stage_die("the provider does not sell");
+}
+
+void stage_close(struct stage *s)
+{
+	struct err e;
+
+	stage_provider_stop(s);
+	relay_node_free(s->relay);
+	mint_node_free(s->mint);
+	ws_context_free(s->ws);
+	loop_free(s->loop);
+	db_close(s->relay_db);
+	db_close(s->mint_db);
+	clock_replace(NULL);
+	must(fs_remove_tree(s->dir, &e), &e);
+}
+
+void stage_fault(struct faults *f, const char *text)
+{
+	struct json *j auto_json = NULL;
+	struct err e;
+
+	must(json_parse(&j, str_of(text), NULL, &e), &e);
+	must(faults_add(f, j, &e), &e);
+}
+
+void stage_show_log(const struct stage *s)
+{
+	auto_buf struct buf text = BUF(1 << 20);
+	struct err e;
+
+	if (!fs_read(&text, s->log, &e))
+		fprintf(stderr, "%s", text.p ? text.p : "");
+}
