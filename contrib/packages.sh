@@ -4,7 +4,8 @@
 declare -A packages=(
 	[build]="gcc make autoconf automake pkg-config xz-utils
 		libsecp256k1-dev libssl-dev libcjson-dev libinih-dev libcurl4-openssl-dev libwebsockets-dev
-		libsqlite3-dev libqrencode-dev libcryptsetup-dev libarchive-dev libseccomp-dev libcap-dev"
+		libsqlite3-dev libqrencode-dev libcryptsetup-dev libarchive-dev libseccomp-dev libcap-dev
+		libmnl-dev libnftables-dev"
 	[run]="runc iproute2 nftables e2fsprogs util-linux mount procps ca-certificates busybox-static"
 	# Without a device mapper in the kernel volumes are opened through FUSE.
 	[volume]="qemu-system-common fuse3"

@@ -4,7 +4,11 @@ src_backend_libleased_backend_a_SOURCES = \
 	src/backend/boxlog.c src/backend/boxlog.h \
 	src/backend/cgroup.c src/backend/cgroup.h \
 	src/backend/fake.c \
-	src/backend/oci.c
+	src/backend/nft.c src/backend/nft.h \
+	src/backend/oci.c \
+	src/backend/rtnl.c src/backend/rtnl.h \
+	src/backend/tenant_net.c src/backend/tenant_net.h \
+	src/backend/tenant_parts.h src/backend/tenant_rules.c
 
 check_PROGRAMS += tests/link/backend
 tests_link_backend_SOURCES = tests/link/main.c

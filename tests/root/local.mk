@@ -9,6 +9,12 @@ tests_root_runtime_LDADD = src/backend/libleased-backend.a src/oci/libleased-oci
 	src/volume/libleased-volume.a src/spec/libleased-spec.a $(L_crypto) \
 	$(ARCHIVE_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS) $(CRYPTSETUP_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/root/tenant_net
+ROOT_TESTS += tests/root/tenant_net
+tests_root_tenant_net_SOURCES = tests/root/tenant_net.c
+tests_root_tenant_net_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_tenant_net_LDADD = $(L_backend) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/root/volume_none tests/root/volume_fuse tests/root/volume_dm_crypt
 ROOT_TESTS += tests/root/volume_none tests/root/volume_fuse tests/root/volume_dm_crypt
 

@@ -1,0 +1,170 @@
+/* rtnetlink on libmnl; see rtnl.h. */
+#include "backend/rtnl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+struct rtnl {
+	struct mnl_socket *socket;
+	unsigned seq;
+};
+
+/* A request being built; large enough for everything here. */
+struct rtnl_request {
+	union {
+		struct nlmsghdr head;
+		char bytes[1024];
+	};
+};
+
+int rtnl_open(struct rtnl **out, struct err *e)
+{
+	auto_rtnl struct rtnl *r = mem_zero(sizeof(*r));
+
+	r->seq = (unsigned)time(NULL);
+	r->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	if (!r->socket || mnl_socket_bind(r->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return err_sys(e, "open rtnetlink");
+	*out = steal(&r);
+	return 0;
+}
+
+void rtnl_close(struct rtnl *r)
+{
+	if (!r)
+		return;
+	if (r->socket)
+		mnl_socket_close(r->socket);
+	free(r);
+}
+
+static struct nlmsghdr *request_begin(struct rtnl_request *q, uint16_t type, uint16_t flags)
+{
+	struct nlmsghdr *h = mnl_nlmsg_put_header(q->bytes);
+
+	h->nlmsg_type = type;
+	h->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags;
+	return h;
+}
+
+static struct ifinfomsg *request_link(struct rtnl_request *q, uint16_t type, uint16_t flags)
+{
+	struct ifinfomsg *link =
+		mnl_nlmsg_put_extra_header(request_begin(q, type, flags), sizeof(struct ifinfomsg));
+
+	link->ifi_family = AF_UNSPEC;
+	return link;
+}
+
+/* Send it and wait for the acknowledgement; -1 with errno of the kernel's answer. */
+static int request_send(struct rtnl *r, struct rtnl_request *q)
+{
+	char answer[8192];
+	ssize_t n;
+
+	q->head.nlmsg_seq = ++r->seq;
+	if (mnl_socket_sendto(r->socket, q->bytes, q->head.nlmsg_len) < 0)
+		return -1;
+	n = mnl_socket_recvfrom(r->socket, answer, sizeof(answer));
+	return n < 0 ? -1
+		     : mnl_cb_run(answer, (size_t)n, r->seq, mnl_socket_get_portid(r->socket), NULL,
+				  NULL);
+}
+
+int rtnl_veth_add(struct rtnl *r, const char *name, const char *peer, int netns, struct err *e)
+{
+	struct rtnl_request q;
+	struct nlattr *info, *data, *other;
+
+	request_link(&q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+	mnl_attr_put_strz(&q.head, IFLA_IFNAME, name);
+	info = mnl_attr_nest_start(&q.head, IFLA_LINKINFO);
+	mnl_attr_put_strz(&q.head, IFLA_INFO_KIND, "veth");
+	data = mnl_attr_nest_start(&q.head, IFLA_INFO_DATA);
+	other = mnl_attr_nest_start(&q.head, VETH_INFO_PEER);
+	mnl_nlmsg_put_extra_header(&q.head, sizeof(struct ifinfomsg)); /* zeroed */
+	mnl_attr_put_strz(&q.head, IFLA_IFNAME, peer);
+	mnl_attr_put_u32(&q.head, IFLA_NET_NS_FD, (uint32_t)netns);
+	mnl_attr_nest_end(&q.head, other);
+	mnl_attr_nest_end(&q.head, data);
+	mnl_attr_nest_end(&q.head, info);
+	if (request_send(r, &q) < 0)
+		return err_sys(e, "make the link %s", name);
+	return 0;
+}
+
+int rtnl_link_remove(struct rtnl *r, const char *name, struct err *e)
+{
+	struct rtnl_request q;
+
+	request_link(&q, RTM_DELLINK, 0);
+	mnl_attr_put_strz(&q.head, IFLA_IFNAME, name);
+	if (request_send(r, &q) < 0 && errno != ENODEV)
+		return err_sys(e, "remove the link %s", name);
+	return 0;
+}
+
+static int index_of(const char *name, unsigned *out, struct err *e)
+{
+	*out = if_nametoindex(name);
+	return *out ? 0 : err_sys(e, "find the link %s", name);
+}
+
+int rtnl_link_up(struct rtnl *r, const char *name, struct err *e)
+{
+	struct rtnl_request q;
+	struct ifinfomsg *link = request_link(&q, RTM_NEWLINK, 0);
+
+	link->ifi_flags = IFF_UP;
+	link->ifi_change = IFF_UP;
+	mnl_attr_put_strz(&q.head, IFLA_IFNAME, name);
+	if (request_send(r, &q) < 0)
+		return err_sys(e, "bring up the link %s", name);
+	return 0;
+}
+
+int rtnl_addr_add(struct rtnl *r, const char *name, uint32_t addr, unsigned prefix, struct err *e)
+{
+	struct rtnl_request q;
+	struct ifaddrmsg *a;
+	unsigned index;
+
+	if (index_of(name, &index, e) < 0)
+		return -1;
+	a = mnl_nlmsg_put_extra_header(request_begin(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE),
+				       sizeof(*a));
+	a->ifa_family = AF_INET;
+	a->ifa_prefixlen = (uint8_t)prefix;
+	a->ifa_scope = RT_SCOPE_UNIVERSE;
+	a->ifa_index = index;
+	mnl_attr_put_u32(&q.head, IFA_LOCAL, htonl(addr));
+	mnl_attr_put_u32(&q.head, IFA_ADDRESS, htonl(addr));
+	if (request_send(r, &q) < 0)
+		return err_sys(e, "give the link %s its address", name);
+	return 0;
+}
+
+int rtnl_route_default(struct rtnl *r, uint32_t gateway, struct err *e)
+{
+	struct rtnl_request q;
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(
+		request_begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE), sizeof(*m));
+
+	m->rtm_family = AF_INET;
+	m->rtm_table = RT_TABLE_MAIN;
+	m->rtm_protocol = RTPROT_STATIC;
+	m->rtm_scope = RT_SCOPE_UNIVERSE;
+	m->rtm_type = RTN_UNICAST;
+	mnl_attr_put_u32(&q.head, RTA_GATEWAY, htonl(gateway));
+	if (request_send(r, &q) < 0)
+		return err_sys(e, "set the default route");
+	return 0;
+}
