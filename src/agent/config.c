@@ -86,7 +86,15 @@ static const struct conf_key keys[] = {
 	  "Volumes prepared ahead for each offer." },
 
 	{ "network", "mode", CONF_STRING, AT(network_name), "none", 0, 0,
-	  "Network of a lease: none, or loopback only." },
+	  "Network of a lease: none, loopback, or internet: public addresses and nothing else." },
+	{ "network", "addresses", CONF_STRING, AT(addresses), "10.211.0.0/16", 0, 0,
+	  "Addresses of the leases' links, two for each; of no other agent on this host." },
+	{ "network", "resolver", CONF_LIST, AT(resolvers), NULL, 0, 0,
+	  "Name server of the leases, IPv4; repeat the key. Port 53 of others is closed to them." },
+	{ "network", "bandwidth", CONF_BYTES, AT(bandwidth), "0", 0, (uint64_t)1 << 40,
+	  "Bytes a second of a lease, each way; 0 for no limit." },
+	{ "network", "source_ports", CONF_UINT, AT(source_ports), "0", 0, 8192,
+	  "Source ports of each lease, from 10000 on, so that they tell who it was; 0 for any." },
 };
 
 static const struct conf_key offer_keys[] = {
@@ -141,6 +149,7 @@ static const struct word headers[] = {
 static const struct word networks[] = {
 	{"none", CONFIG_NETWORK_NONE},
 	{"loopback", CONFIG_NETWORK_LOOPBACK},
+	{"internet", CONFIG_NETWORK_INTERNET},
 	{NULL, 0},
 };
 static const struct word caps[] = {{"warn", 0}, {"refuse", 1}, {NULL, 0}};
@@ -431,6 +440,8 @@ int config_check(struct config *c, struct err *e)
 	if (check_tls(c, c->relays, "ws://", e) || check_tls(c, c->dm_relays, "ws://", e) ||
 	    check_tls(c, c->mints, "http://", e))
 		return -1;
+	if (config_check_network(c, e))
+		return err_wrap(e, "[network]");
 	if (!c->control_socket)
 		c->control_socket = mem_printf("%s/core/leased.sock", c->run_dir);
 	for (i = 0; i < c->noffers; i++)

@@ -21,7 +21,9 @@
 
 enum config_activation { CONFIG_AUTO, CONFIG_DM_CRYPT, CONFIG_FUSE, CONFIG_PLAIN };
 enum config_header { CONFIG_HEADER_TMPFS, CONFIG_HEADER_DISK };
-enum config_network { CONFIG_NETWORK_NONE, CONFIG_NETWORK_LOOPBACK };
+#define CONFIG_RESOLVERS_MAX 3 /* resolv.conf(5) reads no more */
+#define CONFIG_SOURCE_PORT   10000
+enum config_network { CONFIG_NETWORK_NONE, CONFIG_NETWORK_LOOPBACK, CONFIG_NETWORK_INTERNET };
 
 /* An image that an offer may run: "NAME=oci:/LAYOUT[:TAG]", or without a name. */
 struct config_image {
@@ -83,6 +85,13 @@ struct config {
 	/* [network] */
 	char *network_name;
 	enum config_network network;
+	char *addresses;	      /* "10.211.0.0/16" */
+	char **resolvers;	      /* IPv4 */
+	uint64_t bandwidth;	      /* bytes a second, each way; 0: no limit */
+	uint64_t source_ports;	      /* of each lease; 0: no fixed block */
+	uint32_t net_base, net_slots; /* of addresses, host byte order; two for each slot */
+	uint32_t resolver[CONFIG_RESOLVERS_MAX];
+	size_t nresolvers;
 	/* [offer NAME], in the order of the file */
 	struct config_offer **offers;
 	size_t noffers;
@@ -103,5 +112,6 @@ struct config *config_new(void);
 struct config_offer *config_add_offer(struct config *c, const char *name, struct err *e);
 /* The checks of config_load on a filled struct; what depends on the file's place is set there. */
 int config_check(struct config *c, struct err *e) MUST_CHECK;
+int config_check_network(struct config *c, struct err *e) MUST_CHECK;
 
 #endif

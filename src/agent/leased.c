@@ -36,6 +36,8 @@ struct leased {
 	struct helper *helper;
 	struct supervisor *supervisor;
 	struct helper_config hc;
+	struct tenant_net net;
+	char *net_table, *net_link, *resolv_conf;
 	struct helper_image *images;
 	struct helper_prepared *prepared;
 	char *activation_why, *cgroup;
@@ -133,6 +135,32 @@ static void fill_ids(struct leased *a)
 	a->hc.id_slots = ID_SLOTS;
 }
 
+/* Names follow from the addresses, which no other agent has. */
+static void fill_network(struct leased *a)
+{
+	const struct config *c = a->conf;
+	auto_buf struct buf resolv = BUF(256);
+
+	if (c->network != CONFIG_NETWORK_INTERNET)
+		return;
+	a->net_table = mem_printf("leased_%08x", c->net_base);
+	a->net_link = mem_printf("ls%06x-", c->net_base >> 8);
+	for (size_t i = 0; i < c->nresolvers; i++)
+		buf_printf(&resolv, "nameserver %s\n", c->resolvers[i]);
+	a->resolv_conf = mem_strndup(resolv.p, resolv.n);
+	a->net = (struct tenant_net){.table = a->net_table,
+				     .link = a->net_link,
+				     .base = c->net_base,
+				     .slots = c->net_slots,
+				     .resolvers = c->resolver,
+				     .nresolvers = c->nresolvers,
+				     .first_port = CONFIG_SOURCE_PORT,
+				     .ports = (uint16_t)c->source_ports,
+				     .rate = c->bandwidth};
+	a->hc.net = &a->net;
+	a->hc.resolv_conf = a->resolv_conf;
+}
+
 static int fill_helper(struct leased *a, struct err *e)
 {
 	const struct config *c = a->conf;
@@ -148,6 +176,7 @@ static int fill_helper(struct leased *a, struct err *e)
 	fill_images(a);
 	fill_prepared(a);
 	fill_ids(a);
+	fill_network(a);
 	return fill_activation(a, e);
 }
 
@@ -256,12 +285,17 @@ static void clean_up(struct leased *a)
 	loop_free(a->loop);
 	if (empty && cgroup_remove(a->cgroup, &err) < 0)
 		log_warn("%s", err.msg);
+	if (empty && a->hc.net && tenant_net_unload(a->hc.net, &err) < 0)
+		log_warn("%s", err.msg);
 	if (a->conf)
 		place_close(&a->place, a->conf, empty ? PLACE_EMPTY : PLACE_IN_USE);
 	for (size_t i = 0; i < a->hc.nimages; i++)
 		free((char *)a->images[i].ref);
 	free(a->images);
 	free(a->prepared);
+	free(a->net_table);
+	free(a->net_link);
+	free(a->resolv_conf);
 	free(a->activation_why);
 	free(a->cgroup);
 	config_free(a->conf);

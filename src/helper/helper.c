@@ -237,6 +237,14 @@ static uint64_t promised(const struct helper *h)
 	return sum;
 }
 
+/* How many leases ids and addresses are enough for; 0: any number. */
+static uint32_t slots(const struct helper_config *c)
+{
+	if (c->net && (c->id_slots == 0 || c->net->slots < c->id_slots))
+		return c->net->slots;
+	return c->id_slots;
+}
+
 static struct lease *new_lease(struct helper *h, const struct priv_start *m, struct err *e)
 {
 	struct record r = {.generation = m->generation,
@@ -250,7 +258,7 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 	memcpy(r.id, m->id, sizeof(r.id));
 	memcpy(r.owner, m->owner, sizeof(r.owner));
 	memcpy(r.volume, m->id, sizeof(m->id));
-	if (table_slot(&h->leases, h->c->id_slots, &r.slot, e) < 0)
+	if (table_slot(&h->leases, slots(h->c), &r.slot, e) < 0)
 		return NULL;
 	prepared = r.inodes == 0 && pool_take(h->pool, r.volume_bytes, r.volume);
 	if (record_write(&r, h->c, e) < 0)
@@ -524,6 +532,15 @@ static int sweep_images(const struct helper_config *c, struct err *e)
 	return image_sweep(&store.s, e);
 }
 
+static int load_network(const struct helper *h, struct err *e)
+{
+	auto_free uint32_t *live = mem_array(h->leases.n + 1, sizeof(*live));
+
+	for (size_t i = 0; i < h->leases.n; i++)
+		live[i] = h->leases.v[i]->rec.slot;
+	return tenant_net_load(h->c->net, live, h->leases.n, e);
+}
+
 int helper_new(struct helper **out, struct loop *l, const struct helper_config *c, struct err *e)
 {
 	AUTO(helper_free) struct helper *h = mem_zero(sizeof(*h));
@@ -543,6 +560,8 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 		return -1;
 	if (broken > 0)
 		return err_set(e, ERRK_STATE, "the list of leases in %s is damaged", leases);
+	if (c->net && load_network(h, e) < 0)
+		return err_wrap(e, "[network]");
 	pool_open(h->pool, volume_is_used, h);
 	*out = steal(&h);
 	return 0;

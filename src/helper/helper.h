@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backend/tenant_net.h"
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -45,7 +46,8 @@ struct helper_config {
 
 	uint32_t id_base;  /* first host id of all leases' user namespaces … */
 	uint32_t id_slots; /* … and how many leases that is enough for; 0: no user namespaces */
-	const char *resolv_conf; /* text; NULL: empty */
+	const char *resolv_conf;      /* text; NULL: empty */
+	const struct tenant_net *net; /* NULL: leases have no network but their loopback */
 
 	const struct helper_prepared *prepared;
 	size_t nprepared;

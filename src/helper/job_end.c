@@ -113,6 +113,8 @@ static int destroy_all(const struct job *j, struct priv_destroy_reply *r, struct
 	if (job_end_box(j, e) < 0)
 		return -1;
 	r->killed = true;
+	if (j->c->net && tenant_net_remove(j->c->net, j->rec.slot, e) < 0)
+		return -1;
 	if (fs_exists(dir) && overlay_unmount(dir, e) < 0)
 		return -1;
 	erased = volume_erase(&v, &er, e);

@@ -192,12 +192,21 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .log_dir = log_dir,
 				 .log_max = s->j->c->log_bytes ? s->j->c->log_bytes : LOG_BYTES,
 				 .out_uid = s->box.id_base + s->box.user.uid,
-				 .disk_pid = (uint32_t)s->disk};
+				 .disk_pid = (uint32_t)s->disk,
+				 .net_link = (char *)"",
+				 .net_slot = s->j->rec.slot};
 	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};
+	const struct tenant_net *net = s->j->c->net;
 	auto_close int link = -1;
 	int64_t from = clock_mono_us();
 
 	memcpy(m.id, s->j->rec.id, sizeof(m.id));
+	if (net) {
+		m.net_link = (char *)net->link;
+		m.net_base = net->base;
+	}
+	if (net && tenant_net_add(net, s->j->rec.slot, e) < 0)
+		return -1;
 	if (start_keeper(s, &link, e) < 0 ||
 	    keeper_call(link, KEEPER_START, &m, &kr, START_TIMEOUT_MS, e) < 0)
 		return -1;

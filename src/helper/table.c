@@ -77,6 +77,7 @@ int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e
 	while (used[*out])
 		++*out;
 	if (max > 0 && *out >= max)
-		return err_set(e, ERRK_LIMIT, "no user ids are left for another lease");
+		return err_set(e, ERRK_LIMIT,
+			       "no user ids or addresses are left for another lease");
 	return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "backend/backend.h"
 #include "backend/cgroup.h"
+#include "backend/tenant_net.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
@@ -276,6 +277,14 @@ static int watch_disk(struct keeper *k, struct err *e)
 	return loop_io_add(&k->disk_io, k->loop, k->disk, EPOLLIN, on_disk_gone, k, e);
 }
 
+static int join_network(const struct keeper *k, pid_t pid, struct err *e)
+{
+	const struct tenant_net net = {
+		.link = k->start.net_link, .base = k->start.net_base, .slots = UINT32_MAX};
+
+	return *k->start.net_link ? tenant_net_join(&net, k->start.net_slot, pid, e) : 0;
+}
+
 /* Create and start; what was half made is removed by the worker that asked. */
 static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e)
 {
@@ -300,7 +309,7 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 	k->record.pid_started = proc_start_time(pid);
 	r->stage = PRIV_STAGE_START;
 	from = clock_mono_us();
-	if (b->start(&box, e) < 0)
+	if (join_network(k, pid, e) < 0 || b->start(&box, e) < 0)
 		return -1;
 	r->start_us = (uint32_t)(clock_mono_us() - from);
 	return 0;

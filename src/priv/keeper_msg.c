@@ -22,6 +22,9 @@ static const struct wire_field keeper_start_fields[] = {
 	U64(log_max, 65536, KEEPER_LOG_MAX),
 	U32(out_uid, 0, UINT32_MAX),
 	U32(disk_pid, 0, INT32_MAX),
+	TEXT(net_link, 9),
+	U32(net_base, 0, UINT32_MAX),
+	U32(net_slot, 0, UINT32_MAX),
 };
 static const struct wire_table keeper_start_table = TABLE(keeper_start);
 #undef MSG

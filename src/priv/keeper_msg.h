@@ -44,6 +44,8 @@ struct keeper_start {
 	uint32_t
 		out_uid; /* whom the output pipes belong to: the main process may open them again */
 	uint32_t disk_pid; /* the process that serves the disk, or 0 */
+	char *net_link;	   /* struct tenant_net: its link; "" for a lease without network … */
+	uint32_t net_base, net_slot; /* … its first address, and the lease's slot */
 };
 struct keeper_start_reply {
 	bool running;

@@ -65,6 +65,11 @@ static void what_is_wrong_is_named(void **state)
 		{HEAD OFFER "cpu = 5m\n", ":8: cpu"},
 		{HEAD OFFER "[limits]\nmax_lease = 1h\n", "longer than that of [limits]"},
 		{"[agent]\nstate_dir = here\n", ":2: state_dir"},
+		{HEAD OFFER "[network]\nmode = internet\n", "no resolver is named"},
+		{HEAD OFFER "[network]\nresolver = ns.example\n", "is no IPv4 address"},
+		{HEAD OFFER "[network]\naddresses = 10.211.0.0\n", "is no range"},
+		{HEAD OFFER "[network]\naddresses = 10.211.0.1/16\n", "is no range"},
+		{HEAD OFFER "[network]\naddresses = 10.0.0.0/8\n", "is no range"},
 	};
 	struct err e = {0};
 	size_t i;
@@ -77,6 +82,22 @@ static void what_is_wrong_is_named(void **state)
 		if (!strstr(e.msg, bad[i].want) || !strstr(e.msg, "leased.conf"))
 			fail_msg("%s gave: %s", bad[i].text, e.msg);
 	}
+}
+
+static void addresses_make_slots(void **state)
+{
+	auto_config struct config *wide = NULL, *few = NULL;
+	struct err e = {0};
+
+	if (load(state, HEAD OFFER "[network]\naddresses = 10.7.0.0/24\n", &wide, &e) ||
+	    load(state,
+		 HEAD OFFER "[network]\nmode = internet\nresolver = 9.9.9.9\nsource_ports = 512\n",
+		 &few, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(wide->net_base, 0x0a070000);
+	assert_int_equal(wide->net_slots, 128);
+	assert_int_equal(few->net_slots, 108);
+	assert_int_equal(few->resolver[0], 0x09090909);
 }
 
 static void a_disk_header_allows_longer_leases(void **state)
@@ -159,6 +180,7 @@ int main(void)
 		cmocka_unit_test(a_disk_header_allows_longer_leases),
 		cmocka_unit_test(what_is_printed_is_the_same_configuration),
 		cmocka_unit_test(keys_are_made_once_and_private),
+		cmocka_unit_test(addresses_make_slots),
 		cmocka_unit_test(given_keys_are_taken_or_refused),
 	};
 
