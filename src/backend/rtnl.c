@@ -8,8 +8,8 @@
 #include <linux/veth.h>
 #include <net/if.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 struct rtnl {
@@ -29,7 +29,7 @@ int rtnl_open(struct rtnl **out, struct err *e)
 {
 	auto_rtnl struct rtnl *r = mem_zero(sizeof(*r));
 
-	r->seq = (unsigned)time(NULL);
+	r->seq = (unsigned)clock_mono_us();
 	r->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	if (!r->socket || mnl_socket_bind(r->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return err_sys(e, "open rtnetlink");

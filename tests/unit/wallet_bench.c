@@ -200,22 +200,20 @@ static void bench_unlisten(struct bench *b)
 	b->screen = -1;
 }
 
-static int64_t ahead_ms(struct bench *b, clockid_t id)
-{
-	struct timespec t;
-
-	clock_gettime(id, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000 + b->ahead_ms;
-}
-
 static int64_t wall_ahead(void *ctx)
 {
-	return ahead_ms(ctx, CLOCK_REALTIME);
+	struct bench *b = ctx;
+	struct timespec t;
+
+	timespec_get(&t, TIME_UTC);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000 + b->ahead_ms;
 }
 
 static int64_t mono_ahead(void *ctx)
 {
-	return ahead_ms(ctx, CLOCK_BOOTTIME);
+	struct bench *b = ctx;
+
+	return clock_mono_us() / 1000 + b->ahead_ms;
 }
 
 void bench_later(struct bench *b, int64_t seconds)

@@ -462,32 +462,12 @@ static void test_restored_after_rotation(void **state)
 
 /* --- taken --- */
 
-static int64_t ahead;
-
-static int64_t later_wall(void *ctx)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000 + ahead;
-}
-
-static int64_t later_mono(void *ctx)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000 + ahead;
-}
-
 static void pass(struct bench *b, int64_t seconds)
 {
-	ahead += seconds * 1000;
+	bench_later(b, seconds);
 	loop_turn(b->loop, 0); /* what waits in the kernel knows nothing of this clock */
 	bench_run(b, 300);
 }
-
-static const struct clock_source later = {later_wall, later_mono, NULL};
 
 static void test_taken(void **state)
 {
@@ -495,7 +475,6 @@ static void test_taken(void **state)
 	auto_buf struct buf none = BUF(1 << 16);
 	struct err e;
 
-	clock_replace(&later);
 	bench_restart(b);
 	assert_int_equal(due(b, 1, 60), 0);
 	run(b);
