@@ -130,6 +130,9 @@ static int found_proofs(struct proofs *out, const struct refunding *r, struct ou
 
 		if (!k)
 			return FOUND_OLD_KEYSET;
+		if (!sig->dleq.present)
+			return err_set(e, ERRK_PEER, "refund of %s: no proof for signature %zu",
+				       r->lease, i);
 		o->pub.amount = sig->amount;
 		o->pub.id = sig->id;
 		if (dhke_unblind(&p, o, sig, k, e) < 0)

@@ -245,6 +245,56 @@ static void test_open_plan_spent(void **state)
 	assert_int_equal(bench_available(b), 0);
 }
 
+/* --- a copy that still counts what was paid out --- */
+
+static void refund(struct bench *b, const char *lease, uint64_t sat)
+{
+	struct lock l = bench_lock(b);
+	struct wallet_refund r = {.lease = lease,
+				  .number = 1,
+				  .mint = b->sim->url,
+				  .amount = MSAT(sat * 1000),
+				  .key = l.refund.b,
+				  .from = LEDGER_OPEN};
+	auto_tx struct tx *tx = NULL;
+	unsigned before = b->heard.refunds_done;
+	struct err e;
+
+	assert_int_equal(db_begin(&tx, b->db, &e), 0);
+	assert_int_equal(wallet_refund_due(tx, &r, &e), 0);
+	assert_int_equal(db_commit(&tx, &e), 0);
+	assert_int_equal(wallet_refund_run(b->w, lease, &e), 0);
+	for (int i = 0; i < 60 && b->heard.refunds_done == before; i++)
+		bench_run(b, 500);
+	assert_int_equal(b->heard.refunds_done, before + 1);
+}
+
+/* Proofs that paid a refund are free in the copy. The next refund that takes them finds out, says
+ * so, and is made with others. */
+static void test_refund_from_spent_proofs(void **state)
+{
+	struct world *w = *state;
+	struct bench *b = w->b;
+	unsigned before;
+
+	claim_locked(b);
+	back_up(w);
+	bench_ready(b);
+	refund(b, "lease1", 98);
+	restore(w);
+	bench_ready(b);
+	assert_int_equal(bench_available(b), 99); /* so it believes */
+	claim_locked(b);
+	before = b->sim->requests;
+	refund(b, "lease2", 98);
+	assert_true(bench_alarms(b) > 0);
+	assert_true(b->sim->requests - before < 40);
+	assert_true(bench_available(b) <= 99);
+	assert_int_equal((int64_t)bench_available(b) * 1000,
+			 bench_ledger(b, LEDGER_OWN) + bench_ledger(b, LEDGER_OPEN) +
+				 bench_ledger(b, LEDGER_OWED) + bench_ledger(b, LEDGER_EARNED));
+}
+
 /* --- two agents on one seed --- */
 
 /* Another bench at the same mint, with the same seed. */
@@ -368,10 +418,10 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_old_counters),  T(test_paid_token_again), T(test_released_token_again),
-		T(test_open_plan),     T(test_open_plan_spent),	 T(test_two_agents),
-		T(test_token_for_one), T(test_plain_looks_paid), T(test_plain_paid),
-		T(test_own_proofs),
+		T(test_old_counters), T(test_paid_token_again), T(test_released_token_again),
+		T(test_open_plan),    T(test_open_plan_spent),	T(test_refund_from_spent_proofs),
+		T(test_two_agents),   T(test_token_for_one),	T(test_plain_looks_paid),
+		T(test_plain_paid),   T(test_own_proofs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
