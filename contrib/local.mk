@@ -1,7 +1,7 @@
 # shipped helpers
 EXTRA_DIST += .ci/run contrib/check contrib/foreign contrib/quickstart contrib/make-image contrib/packages.sh contrib/host-state.sh autogen.sh \
 	contrib/leased.service.in contrib/lease.bash-completion \
-	README.md HACKING.md SECURITY.md NEWS LICENSE doc/architecture.md .clang-format
+	README.md HACKING.md SECURITY.md NEWS LICENSE doc/architecture.md doc/money.md .clang-format
 
 contrib/leased.service: contrib/leased.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) contrib && sed 's|@sbindir[@]|$(sbindir)|' $(srcdir)/contrib/leased.service.in >$@
