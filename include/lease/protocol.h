@@ -21,7 +21,7 @@
 #define LEASE_TOKEN_MAX	     32768 /* bytes of a token's text inside a request */
 #define LEASE_PROOFS_MAX     64
 #define LEASE_RECEIPT_MAX    8192 /* bytes of a receipt: an event's JSON */
-#define LEASE_ID_HEX	     16 /* characters of a lease id */
+#define LEASE_ID_HEX	     16	  /* characters of a lease id */
 #define LEASE_REQUEST_ID_HEX 32
 #define LEASE_PIECE_MAX	     8192    /* bytes of one piece of output in a reply */
 #define LEASE_OUTPUT_MAX     1048576 /* bytes of output of one exec or logs request */

@@ -1,6 +1,6 @@
-/* What an owner asks of a lease that is there: status, end, exec, logs, signal, stop, start, refund.
- * Only the owner is answered with anything but not_found. Exec runs once for one request, however
- * often that arrives. */
+/* What an owner asks of a lease that is there: status, end, exec, logs, signal, stop, start,
+ * refund. Only the owner is answered with anything but not_found. Exec runs once for one request,
+ * however often that arrives. */
 #include <string.h>
 
 #include "base/clock.h"
