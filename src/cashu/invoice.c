@@ -55,7 +55,7 @@ static int amount_read(struct invoice *out, struct str text, struct err *e)
 		unit = unit_of(text.p[text.n - 1]);
 		text.n--;
 	}
-	if (str_u64(text, AMOUNT_MSAT_MAX, &n, e) < 0 || n == 0)
+	if (str_u64(text, AMOUNT_MSAT_MAX * 10, &n, e) < 0 || n == 0)
 		return err_set(e, ERRK_INPUT, "invoice: bad amount");
 	if (n > AMOUNT_MSAT_MAX * 10 / unit)
 		return err_set(e, ERRK_LIMIT, "invoice: the amount is too large");

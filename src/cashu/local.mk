@@ -33,13 +33,16 @@ EXTRA_DIST += \
 	tests/vectors/cashu/p2pk_hostile_locks.json tests/vectors/cashu/token_interop.json
 
 if CMOCKA
-CASHU_TESTS = tests/unit/cashu_derive tests/unit/cashu_dhke tests/unit/cashu_keyset \
+CASHU_TESTS = tests/unit/cashu_derive tests/unit/cashu_dhke tests/unit/cashu_invoice \
+	tests/unit/cashu_keyset \
 	tests/unit/cashu_lock tests/unit/cashu_mint tests/unit/cashu_request \
 	tests/unit/cashu_token tests/unit/cashu_wire
 check_PROGRAMS += $(CASHU_TESTS)
 TESTS += $(CASHU_TESTS)
 CASHU_VECTORS = tests/unit/cashu_vectors.c tests/unit/cashu_vectors.h
 CASHU_LIBS = $(L_cashu) $(CMOCKA_LIBS)
+tests_unit_cashu_invoice_SOURCES = tests/unit/cashu_invoice.c tests/unit/unit.h
+tests_unit_cashu_invoice_LDADD = $(CASHU_LIBS)
 tests_unit_cashu_dhke_SOURCES = tests/unit/cashu_dhke.c $(CASHU_VECTORS)
 tests_unit_cashu_dhke_LDADD = $(CASHU_LIBS)
 tests_unit_cashu_token_SOURCES = tests/unit/cashu_token.c $(CASHU_VECTORS)
@@ -63,7 +66,8 @@ CASHU_FUZZ = tests/fuzz/fuzz_token_v3 \
 	tests/fuzz/fuzz_cashu_lock \
 	tests/fuzz/fuzz_cashu_answers \
 	tests/fuzz/fuzz_cashu_request \
-	tests/fuzz/fuzz_cashu_keyset
+	tests/fuzz/fuzz_cashu_keyset \
+	tests/fuzz/fuzz_invoice
 check_PROGRAMS += $(CASHU_FUZZ)
 TESTS += $(CASHU_FUZZ)
 tests_fuzz_fuzz_token_v3_SOURCES = tests/fuzz/fuzz_token_v3.c $(FUZZ_MAIN)
@@ -84,7 +88,10 @@ tests_fuzz_fuzz_cashu_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_cashu_keyset_SOURCES = tests/fuzz/fuzz_cashu_keyset.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_cashu_keyset_LDADD = $(L_cashu)
 tests_fuzz_fuzz_cashu_keyset_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
-EXTRA_DIST += tests/fuzz/corpus/token_v3 \
+tests_fuzz_fuzz_invoice_SOURCES = tests/fuzz/fuzz_invoice.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_invoice_LDADD = $(L_cashu)
+tests_fuzz_fuzz_invoice_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += tests/fuzz/corpus/invoice tests/fuzz/corpus/token_v3 \
 	tests/fuzz/corpus/token_v4 \
 	tests/fuzz/corpus/cashu_lock \
 	tests/fuzz/corpus/cashu_answers \

@@ -19,7 +19,7 @@ static const char *const actions[FAULT_ACTIONS] = {
 	[FAULT_DROP] = "drop",		 [FAULT_REFUSE] = "refuse",   [FAULT_CLOSE] = "close",
 	[FAULT_DELAY] = "delay",	 [FAULT_FORGET] = "forget",   [FAULT_SHADOW] = "shadow",
 	[FAULT_DUPLICATE] = "duplicate", [FAULT_REORDER] = "reorder", [FAULT_LIE] = "lie",
-	[FAULT_STATUS] = "status",	 [FAULT_PENDING] = "pending",
+	[FAULT_STATUS] = "status",	 [FAULT_PENDING] = "pending", [FAULT_FAIL] = "fail",
 };
 
 static const char *const lies[] = {

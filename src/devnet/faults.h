@@ -26,6 +26,8 @@
  * an answer), lie (signature: C_ of another amount; amount: doubled; count: last one missing),
  * pending (inputs become PENDING, connection closed; verb "settle" frees them), duplicate (done
  * twice, as behind a proxy that repeats requests, and the second answer is the one that comes).
+ * A melt (/v1/melt/bolt11): fail (the payment fails, answered UNPAID), pending (answered PENDING;
+ * verbs "settle" and "deliver" end it; with forget nobody hears of it), lie (about the change).
  */
 #ifndef DEVNET_FAULTS_H
 #define DEVNET_FAULTS_H
@@ -50,6 +52,7 @@ enum fault_action {
 	FAULT_LIE,
 	FAULT_STATUS,
 	FAULT_PENDING,
+	FAULT_FAIL,
 	FAULT_ACTIONS
 };
 

@@ -7,7 +7,8 @@
  *   {"do":"pay","quote":"…"}    an invoice is paid now        (with "at" for a mint that is not the
  * first)
  *   {"do":"rotate"}             a new active keyset
- *   {"do":"settle"}             PENDING inputs are UNSPENT again
+ *   {"do":"settle"}             PENDING inputs are UNSPENT again, payments that hang have failed
+ *   {"do":"deliver"}            payments that hang are made
  *   {"do":"hang-up"}            a relay closes every connection
  *   {"do":"stop"}
  * `lease-devnet --tell PATH JSON` sends one and prints the answer; status 1 where it has "error".
@@ -147,6 +148,8 @@ static int do_mint(struct devnet *d, struct str verb, const struct json *j, stru
 		return mint_node_rotate(m, e);
 	if (str_is(verb, "settle"))
 		return mint_node_settle(m, e);
+	if (str_is(verb, "deliver"))
+		return mint_node_melts(m, MINT_MELTS_PAID, e);
 	if (!str_is(verb, "pay"))
 		return err_set(e, ERRK_INPUT, "unknown verb");
 	return json_str(j, "quote", 64, &quote, e) < 0 ? -1 : mint_node_pay(m, quote, e);

@@ -266,7 +266,7 @@ static void serve(struct mint_node *m, struct http_req *r)
 		mint_refuse(&q, 0, "not found");
 		q.status = 404;
 	}
-	if (caches && !c && q.status == 200)
+	if (caches && !c && q.status == 200 && !q.uncertain)
 		cache_add(m, key, buf_view(&q.out));
 	if (q.status == 0 || faults_take(m->faults, FAULT_FORGET, &scene, &fault))
 		http_drop(r);
@@ -439,7 +439,8 @@ int mint_node_settle(struct mint_node *m, struct err *e)
 {
 	struct tx *tx auto_tx = NULL;
 
-	if (db_begin(&tx, m->db, e) < 0 || mint_store_settle(tx, e) < 0)
+	if (mint_node_melts(m, MINT_MELTS_FAILED, e) < 0 || db_begin(&tx, m->db, e) < 0 ||
+	    mint_store_settle(tx, e) < 0)
 		return -1;
 	return db_commit(&tx, e);
 }

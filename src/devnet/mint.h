@@ -1,5 +1,5 @@
 /*
- * A mint for trials and tests: NUT-00…07, 09, 11, 12, 19, 20 over HTTP, with Lightning that is made
+ * A mint for trials and tests: NUT-00…09, 11, 12, 19, 20 over HTTP, with Lightning that is made
  * up. Invoices of any mint in this process are settled among them; others are simply paid.
  */
 #ifndef DEVNET_MINT_H
@@ -38,5 +38,8 @@ void mint_node_link(struct mint_node *m, struct mint_node *next);
 int mint_node_rotate(struct mint_node *m, struct err *e) MUST_CHECK; /* a new active keyset */
 int mint_node_pay(struct mint_node *m, struct str quote, struct err *e) MUST_CHECK;
 int mint_node_settle(struct mint_node *m, struct err *e) MUST_CHECK; /* PENDING inputs: UNSPENT */
+/* Lightning payments that hang are made, or fail. */
+enum mint_melts { MINT_MELTS_PAID, MINT_MELTS_FAILED };
+int mint_node_melts(struct mint_node *m, enum mint_melts how, struct err *e) MUST_CHECK;
 
 #endif

@@ -43,7 +43,8 @@ struct ask {
 	const struct json *body;
 	struct buf out;
 	int status;
-	int code; /* NUT error, 0: none */
+	int code;	/* NUT error, 0: none */
+	bool uncertain; /* not for the cache */
 };
 
 /* A handler: 0 answered, MINT_REFUSED_ASK refused by mint_refuse, -1 our own failure. */
@@ -119,7 +120,7 @@ enum quote_row_kind { QUOTE_MINT, QUOTE_MELT };
 struct quote_row {
 	enum quote_row_kind kind;
 	char id[33];
-	char invoice[128];
+	char invoice[1024];
 	struct sat amount, reserve;
 	enum quote_state state;
 	int64_t pays_at; /* wall clock, ms; 0: not by itself */
@@ -133,5 +134,15 @@ int mint_store_quote(struct quote_row *out, struct db *d, enum quote_row_kind ki
 int mint_store_invoice(struct quote_row *out, struct db *d, struct str invoice,
 		       struct err *e) MUST_CHECK; /* QUOTE_NONE */
 int mint_store_put_quote(struct tx *tx, const struct quote_row *r, struct err *e) MUST_CHECK;
+
+/* A payment that hangs: its inputs, and the change to sign (a JSON array) if it is made after all.
+ */
+int mint_store_hold(struct tx *tx, const char *quote, const struct spend *s, struct str change,
+		    struct err *e) MUST_CHECK;
+/* The next one that hangs: quote and change. QUOTE_NONE. */
+int mint_store_held(struct quote_row *out, struct buf *change, struct db *d,
+		    struct err *e) MUST_CHECK;
+int mint_store_let_go(struct tx *tx, const char *quote, enum proof_row inputs,
+		      struct err *e) MUST_CHECK;
 
 #endif

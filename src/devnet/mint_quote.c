@@ -1,5 +1,5 @@
-/* Quotes, minting and melting (NUT-04, 05, 08, 20). Lightning is made up: an invoice says its
- * amount in the place where a real one does, and paying it always works. */
+/* Quotes, minting and melting (NUT-04, 05, 08, 20). Lightning is made up: invoices are real ones
+ * (BOLT11) that no node knows, and paying one works unless a fault says otherwise. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,7 +7,9 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "cashu/invoice.h"
 #include "cashu/quote.h"
+#include "crypto/hash.h"
 #include "devnet/mint_internal.h"
 
 #define QUOTE_LIFE  3600
@@ -22,16 +24,30 @@ static void fresh_id(char out[static 33])
 	hex_encode(out, raw, sizeof(raw));
 }
 
-/* Readable as an invoice: amount in the human-readable part, then bech32 characters only. */
-static void write_invoice(struct quote_row *r)
+/* Follows from the quote's id, so that whoever settles the invoice knows it. */
+static void preimage_of(uint8_t out[static 32], const char *id)
 {
-	static const char bech32[] = "qpzry9x8gf2tvdw0";
-	int n = snprintf(r->invoice, sizeof(r->invoice), "lnbcrt%llun1devnet",
-			 (unsigned long long)sat_raw(r->amount) * 10);
+	sha256(out, id, strlen(id));
+}
 
-	for (const char *p = r->id; *p; p++)
-		r->invoice[n++] = bech32[*p <= '9' ? *p - '0' : *p - 'a' + 10];
-	r->invoice[n] = '\0';
+static int write_invoice(struct quote_row *r, struct err *e)
+{
+	struct invoice i = {.network = "bcrt", .has_amount = true, .created = clock_wall()};
+	auto_buf struct buf text = BUF(sizeof(r->invoice) - 1);
+	uint8_t preimage[32], secret[32];
+	struct secret node;
+
+	preimage_of(preimage, r->id);
+	sha256(i.hash, preimage, sizeof(preimage));
+	i.expires = r->expiry;
+	rand_bytes(secret, sizeof(secret));
+	secret_new(&node);
+	if (!msat_of_sat(&i.amount, r->amount))
+		return err_set(e, ERRK_LIMIT, "amount");
+	if (invoice_write(&text, &i, secret, &node, e) < 0)
+		return -1;
+	memcpy(r->invoice, text.p, text.n + 1);
+	return 0;
 }
 
 static int put_quote(struct mint_node *m, const struct quote_row *r, struct err *e)
@@ -91,7 +107,8 @@ int mint_quote_do(struct mint_node *m, struct ask *q, struct err *e)
 	if (r.has_key && json_hex(q->body, "pubkey", r.key, sizeof(r.key), &why) < 0)
 		return mint_refuse(q, 0, "%s", why.msg);
 	fresh_id(r.id);
-	write_invoice(&r);
+	if (write_invoice(&r, e) < 0)
+		return -1;
 	r.state = after == 0 ? QUOTE_PAID : QUOTE_UNPAID;
 	r.pays_at = after > 0 ? clock_wall_ms() + after : 0;
 	if (put_quote(m, &r, e) < 0)
@@ -207,42 +224,41 @@ int mint_mint_do(struct mint_node *m, struct ask *q, struct err *e)
 
 /* --- melt quotes --- */
 
-/* The amount in an invoice's human-readable part: digits and a multiplier before the last '1'. */
-static bool invoice_amount(struct sat *out, struct str invoice)
+/* The mint quote of this ring that an invoice belongs to; QUOTE_NONE: somebody else's. */
+static int find_invoice(struct quote_row *out, struct mint_node **at, struct mint_node *m,
+			const char *invoice, struct err *e)
 {
-	static const char *const networks[] = {"lnbcrt", "lntbs", "lnbc", "lntb"};
-	uint64_t n = 0, msat;
-	size_t i = 0;
+	struct mint_node *x = m;
 
-	while (i < ARRAY_SIZE(networks) && !str_starts(invoice, networks[i]))
-		i++;
-	if (i == ARRAY_SIZE(networks))
-		return false;
-	for (i = strlen(networks[i]); i < invoice.n && invoice.p[i] >= '0' && invoice.p[i] <= '9';
-	     i++) {
-		n = n * 10 + (uint64_t)(invoice.p[i] - '0');
-		if (n > (uint64_t)AMOUNT_MAX * 1000)
-			return false;
-	}
-	if (i + 1 >= invoice.n || invoice.p[i + 1] != '1')
-		return false;
-	switch (invoice.p[i]) { /* of a bitcoin: 10^11 msat */
-	case 'm':
-		msat = n * 100000000;
-		break;
-	case 'u':
-		msat = n * 100000;
-		break;
-	case 'n':
-		msat = n * 100;
-		break;
-	default:
-		return false;
-	}
-	return n > 0 && sat_make(out, (msat + 999) / 1000);
+	do {
+		int rc = mint_store_invoice(out, x->db, str_of(invoice), e);
+
+		*at = x;
+		if (rc != QUOTE_NONE)
+			return rc;
+		x = x->next;
+	} while (x && x != m);
+	return QUOTE_NONE;
 }
 
-static void write_melt_quote(struct jsonw *w, const struct quote_row *r)
+/* Nobody knows the preimage of a stranger's invoice. */
+static void write_preimage(struct jsonw *w, struct mint_node *m, const struct quote_row *r)
+{
+	uint8_t preimage[32] = {0};
+	struct quote_row own;
+	struct mint_node *at;
+	struct err e;
+
+	if (r->state < QUOTE_PAID) {
+		jsonw_raw(w, "payment_preimage", STR("null"));
+		return;
+	}
+	if (find_invoice(&own, &at, m, r->invoice, &e) == 0)
+		preimage_of(preimage, own.id);
+	jsonw_hex(w, "payment_preimage", preimage, sizeof(preimage));
+}
+
+static void write_melt_quote(struct jsonw *w, struct mint_node *m, const struct quote_row *r)
 {
 	static const char *const states[] = {
 		[QUOTE_UNPAID] = "UNPAID",
@@ -259,17 +275,14 @@ static void write_melt_quote(struct jsonw *w, const struct quote_row *r)
 	jsonw_text(w, "state", states[r->state]);
 	jsonw_bool(w, "paid", r->state >= QUOTE_PAID);
 	jsonw_i64(w, "expiry", r->expiry);
-	if (r->state >= QUOTE_PAID)
-		jsonw_text(w, "payment_preimage",
-			   "00000000000000000000000000000000000000000000000000000000000000dd");
-	else
-		jsonw_raw(w, "payment_preimage", STR("null"));
+	write_preimage(w, m, r);
 }
 
 int mint_melt_quote_do(struct mint_node *m, struct ask *q, struct err *e)
 {
 	struct quote_row r = {.kind = QUOTE_MELT, .expiry = clock_wall() + QUOTE_LIFE};
 	struct jsonw w = JSONW(&q->out);
+	struct invoice i;
 	struct str invoice;
 	struct err why;
 
@@ -277,8 +290,11 @@ int mint_melt_quote_do(struct mint_node *m, struct ask *q, struct err *e)
 		return mint_refuse(q, 0, "%s", why.msg);
 	if (!unit_is_sat(q->body))
 		return mint_refuse(q, 11013, "unit in request is not supported");
-	if (!invoice_amount(&r.amount, invoice))
+	if (invoice_read(&i, invoice, &why) < 0)
+		return mint_refuse(q, 11011, "%s", why.msg);
+	if (!i.has_amount || msat_raw(i.amount) > (uint64_t)AMOUNT_MAX * 1000)
 		return mint_refuse(q, 11011, "no invoice with an amount");
+	r.amount = invoice_sat(&i);
 	snprintf(r.invoice, sizeof(r.invoice), "%.*s", (int)invoice.n, invoice.p);
 	if (!sat_make(&r.reserve, 1 + sat_raw(r.amount) * RESERVE_PPK / 1000))
 		return mint_refuse(q, 11006, "amount outside of limit range");
@@ -286,7 +302,7 @@ int mint_melt_quote_do(struct mint_node *m, struct ask *q, struct err *e)
 	if (put_quote(m, &r, e) < 0)
 		return -1;
 	jsonw_object(&w, NULL);
-	write_melt_quote(&w, &r);
+	write_melt_quote(&w, m, &r);
 	jsonw_end_object(&w);
 	return 0;
 }
@@ -302,7 +318,7 @@ int mint_melt_quote_get(struct mint_node *m, struct ask *q, struct err *e)
 	if (rc != 0)
 		return rc;
 	jsonw_object(&w, NULL);
-	write_melt_quote(&w, &r);
+	write_melt_quote(&w, m, &r);
 	jsonw_end_object(&w);
 	return 0;
 }
@@ -312,21 +328,16 @@ int mint_melt_quote_get(struct mint_node *m, struct ask *q, struct err *e)
 /* Whose invoice it is gets paid; one that is nobody's is paid too. */
 static int settle_invoice(struct mint_node *m, const char *invoice, struct err *e)
 {
-	struct mint_node *x = m;
+	struct mint_node *at;
+	struct quote_row r;
+	int rc = find_invoice(&r, &at, m, invoice, e);
 
-	do {
-		struct quote_row r;
-		int rc = mint_store_invoice(&r, x->db, str_of(invoice), e);
-
-		if (rc < 0)
-			return -1;
-		if (rc == 0 && r.state == QUOTE_UNPAID) {
-			r.state = QUOTE_PAID;
-			return put_quote(x, &r, e);
-		}
-		x = x->next;
-	} while (x && x != m);
-	return 0;
+	if (rc < 0)
+		return -1;
+	if (rc == QUOTE_NONE || r.state != QUOTE_UNPAID)
+		return 0;
+	r.state = QUOTE_PAID;
+	return put_quote(at, &r, e);
 }
 
 /* NUT-08: what was paid too much, into the first blanks. */
@@ -356,32 +367,81 @@ static int check_funds(const struct spend *s, const struct quote_row *r, struct 
 	return 0;
 }
 
+static void answer_melt(struct mint_node *m, struct ask *q, const struct quote_row *r,
+			const struct blind_sigs *change)
+{
+	struct jsonw w = JSONW(&q->out);
+
+	q->uncertain = r->state < QUOTE_PAID;
+	jsonw_object(&w, NULL);
+	write_melt_quote(&w, m, r);
+	if (change)
+		mint_write_signatures(&w, "change", m, q, change);
+	jsonw_end_object(&w);
+}
+
+/* Everything that a payment changes but its inputs. */
+static int melt_paid(struct blind_sigs *sigs, struct tx **tx, struct mint_node *m, struct ask *q,
+		     const struct blinded_vec *change, struct quote_row *r, struct err *e)
+{
+	int rc = mint_sign_outputs(sigs, *tx, m, change, q, e);
+
+	if (rc != 0)
+		return rc;
+	r->state = QUOTE_PAID;
+	if (mint_store_put_quote(*tx, r, e) < 0 || db_commit(tx, e) < 0)
+		return -1;
+	m->melted += sat_raw(r->amount);
+	return settle_invoice(m, r->invoice, e);
+}
+
+/* The fault "pending": inputs and quote wait for "settle" or "deliver". */
+static int melt_hang(struct mint_node *m, struct ask *q, const struct spend *s,
+		     const struct blinded_vec *change, struct quote_row *r, struct err *e)
+{
+	auto_buf struct buf text = BUF(MINT_BODY_MAX);
+	struct tx *tx auto_tx = NULL;
+
+	buf_byte(&text, '[');
+	for (size_t i = 0; i < change->n; i++) {
+		buf_puts(&text, i ? "," : "");
+		blinded_to_json(&text, &change->v[i]);
+	}
+	buf_byte(&text, ']');
+	r->state = QUOTE_PENDING;
+	if (db_begin(&tx, m->db, e) < 0 || mint_store_hold(tx, r->id, s, buf_view(&text), e) < 0 ||
+	    mint_store_put_quote(tx, r, e) < 0 || db_commit(&tx, e) < 0)
+		return -1;
+	q->status = 200;
+	answer_melt(m, q, r, NULL);
+	return 0;
+}
+
 static int melt_commit(struct mint_node *m, struct ask *q, const struct spend *s,
 		       const struct blinded_vec *change, struct quote_row *r, struct err *e)
 {
 	struct blind_sigs sigs auto_blind_sigs = {0};
-	struct jsonw w = JSONW(&q->out);
 	struct tx *tx auto_tx = NULL;
 	int rc;
 
 	if (db_begin(&tx, m->db, e) < 0)
 		return -1;
 	rc = mint_claim_inputs(&tx, m, s, q, e);
+	if (rc == MINT_REFUSED_ASK && q->status == 0)
+		return melt_hang(m, q, s, change, r, e);
 	if (rc == 0)
-		rc = mint_sign_outputs(&sigs, tx, m, change, q, e);
-	if (rc != 0)
-		return rc;
-	r->state = QUOTE_PAID;
-	if (mint_store_put_quote(tx, r, e) < 0 || db_commit(&tx, e) < 0)
-		return -1;
-	m->melted += sat_raw(r->amount);
-	if (settle_invoice(m, r->invoice, e) < 0)
-		return -1;
-	jsonw_object(&w, NULL);
-	write_melt_quote(&w, r);
-	mint_write_signatures(&w, "change", m, q, &sigs);
-	jsonw_end_object(&w);
-	return 0;
+		rc = melt_paid(&sigs, &tx, m, q, change, r, e);
+	if (rc == 0)
+		answer_melt(m, q, r, &sigs);
+	return rc;
+}
+
+static bool melt_fails(struct mint_node *m, const struct ask *q)
+{
+	struct fault_scene scene = {.path = q->path, .kind = -1};
+	struct fault fault;
+
+	return faults_take(m->faults, FAULT_FAIL, &scene, &fault);
 }
 
 int mint_melt_do(struct mint_node *m, struct ask *q, struct err *e)
@@ -400,13 +460,77 @@ int mint_melt_do(struct mint_node *m, struct ask *q, struct err *e)
 		rc = mint_check_locks(&s, &blanks, str_of(r.id), q);
 	if (rc == 0)
 		rc = check_funds(&s, &r, &over, q);
-	if (rc == 0) {
+	if (rc == 0 && melt_fails(m, q)) {
+		answer_melt(m, q, &r, NULL);
+	} else if (rc == 0) {
 		assign_change(&blanks, over);
 		rc = melt_commit(m, q, &s, &blanks, &r, e);
 	}
 	blinded_vec_free(&blanks);
 	spend_free(&s);
 	return rc;
+}
+
+/* --- payments that hang --- */
+
+static int blanks_read(struct blinded_vec *out, struct str text, struct err *e)
+{
+	struct json *root auto_json = NULL;
+
+	if (json_parse(&root, text, NULL, e) < 0)
+		return -1;
+	out->v = mem_array(json_count(root) + 1, sizeof(*out->v));
+	for (const struct json *j = json_first(root); j; j = json_next(j))
+		if (blinded_from_json(&out->v[out->n++], j, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int deliver_one(struct mint_node *m, struct quote_row *r, struct str change, struct err *e)
+{
+	struct blind_sigs sigs auto_blind_sigs = {0};
+	struct ask q = {.out = BUF(MINT_BODY_MAX)};
+	struct blinded_vec blanks = {0};
+	struct tx *tx auto_tx = NULL;
+	int rc = blanks_read(&blanks, change, e);
+
+	if (rc == 0 && db_begin(&tx, m->db, e) < 0)
+		rc = -1;
+	if (rc == 0)
+		rc = mint_store_let_go(tx, r->id, PROOF_ROW_SPENT, e);
+	if (rc == 0)
+		rc = melt_paid(&sigs, &tx, m, &q, &blanks, r, e);
+	if (rc == MINT_REFUSED_ASK)
+		rc = err_set(e, ERRK_STATE, "change cannot be signed: %s", q.out.p);
+	blinded_vec_free(&blanks);
+	buf_free(&q.out);
+	return rc;
+}
+
+static int fail_one(struct mint_node *m, struct quote_row *r, struct err *e)
+{
+	struct tx *tx auto_tx = NULL;
+
+	r->state = QUOTE_UNPAID;
+	if (db_begin(&tx, m->db, e) < 0 || mint_store_let_go(tx, r->id, PROOF_ROW_NONE, e) < 0 ||
+	    mint_store_put_quote(tx, r, e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
+int mint_node_melts(struct mint_node *m, enum mint_melts how, struct err *e)
+{
+	for (;;) {
+		auto_buf struct buf change = BUF(MINT_BODY_MAX);
+		struct quote_row r;
+		int rc = mint_store_held(&r, &change, m->db, e);
+
+		if (rc != 0)
+			return rc < 0 ? -1 : 0;
+		if (how == MINT_MELTS_PAID ? deliver_one(m, &r, buf_view(&change), e) < 0
+					   : fail_one(m, &r, e) < 0)
+			return -1;
+	}
 }
 
 int mint_node_pay(struct mint_node *m, struct str quote, struct err *e)

@@ -15,6 +15,8 @@ static const struct db_migration steps[] = {
 	    " key BLOB);"
 	    "CREATE INDEX quote_invoice ON quote (invoice)"},
 	{2, "ALTER TABLE proof ADD COLUMN amount INTEGER NOT NULL DEFAULT 0"},
+	{3, "CREATE TABLE held (quote TEXT PRIMARY KEY, change TEXT NOT NULL);"
+	    "CREATE TABLE held_input (quote TEXT NOT NULL, y BLOB PRIMARY KEY)"},
 };
 static const struct db_schema schema = {"mint", steps, ARRAY_SIZE(steps)};
 
@@ -197,5 +199,72 @@ int mint_store_put_quote(struct tx *tx, const struct quote_row *r, struct err *e
 	db_bind_i64(q, 8, r->expiry);
 	if (r->has_key)
 		db_bind_blob(q, 9, r->key, sizeof(r->key));
+	return tx_run(q, NULL, e);
+}
+
+/* --- payments that hang --- */
+
+static int hold_input(struct tx *tx, const char *quote, const uint8_t y[static POINT_COMPRESSED],
+		      struct err *e)
+{
+	struct stmt *q = tx_write(tx, "INSERT INTO held_input (quote, y) VALUES (?, ?)");
+
+	db_bind_text(q, 1, str_of(quote));
+	db_bind_blob(q, 2, y, POINT_COMPRESSED);
+	return tx_run(q, NULL, e);
+}
+
+int mint_store_hold(struct tx *tx, const char *quote, const struct spend *s, struct str change,
+		    struct err *e)
+{
+	struct stmt *q = tx_write(tx, "INSERT INTO held (quote, change) VALUES (?, ?)");
+
+	db_bind_text(q, 1, str_of(quote));
+	db_bind_text(q, 2, change);
+	if (tx_run(q, NULL, e) != 0)
+		return -1;
+	for (size_t i = 0; i < s->proofs.n; i++)
+		if (hold_input(tx, quote, s->ys[i], e) != 0)
+			return -1;
+	return 0;
+}
+
+int mint_store_held(struct quote_row *out, struct buf *change, struct db *d, struct err *e)
+{
+	struct stmt *q auto_stmt = db_query(d, "SELECT quote, change FROM held LIMIT 1");
+	char id[sizeof(out->id)];
+	int rc = db_step(q, e);
+
+	if (rc != DB_ROW)
+		return rc < 0 ? -1 : QUOTE_NONE;
+	copy_text(id, sizeof(id), db_text(q, 0));
+	buf_str(change, db_text(q, 1));
+	return mint_store_quote(out, d, QUOTE_MELT, str_of(id), e);
+}
+
+static int let_go_inputs(struct tx *tx, const char *quote, enum proof_row inputs, struct err *e)
+{
+	struct stmt *q = inputs == PROOF_ROW_SPENT
+				 ? tx_write(tx, "UPDATE proof SET state = 2 WHERE y IN"
+						" (SELECT y FROM held_input WHERE quote = ?)")
+				 : tx_write(tx, "DELETE FROM proof WHERE state = 1 AND y IN"
+						" (SELECT y FROM held_input WHERE quote = ?)");
+
+	db_bind_text(q, 1, str_of(quote));
+	return tx_run(q, NULL, e);
+}
+
+int mint_store_let_go(struct tx *tx, const char *quote, enum proof_row inputs, struct err *e)
+{
+	struct stmt *q;
+
+	if (let_go_inputs(tx, quote, inputs, e) < 0)
+		return -1;
+	q = tx_write(tx, "DELETE FROM held_input WHERE quote = ?");
+	db_bind_text(q, 1, str_of(quote));
+	if (tx_run(q, NULL, e) < 0)
+		return -1;
+	q = tx_write(tx, "DELETE FROM held WHERE quote = ?");
+	db_bind_text(q, 1, str_of(quote));
 	return tx_run(q, NULL, e);
 }

@@ -1,9 +1,11 @@
 /* lease-devnet's mint, spoken to with our own client code: what it promises, and its faults. */
 #include "unit.h"
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/secret.h"
 #include "cashu/dhke.h"
+#include "cashu/invoice.h"
 #include "cashu/lock.h"
 #include "cashu/mint.h"
 #include "devnet/mint.h"
@@ -530,31 +532,98 @@ static void a_signed_quote_wants_its_key(void **state)
 	assert_true(p->ok);
 }
 
-static void melting_pays_the_invoice_and_gives_change(void **state)
+/* An invoice of 40 sat that nobody here made. */
+static void ask_to_melt(struct place *p)
 {
-	struct place *p = *state;
-	struct proofs in auto_proofs = fund(p, NULL);
-	struct outputs blanks auto_outputs = make(p, (uint64_t[]){1, 1, 1, 1, 1, 0}, NULL);
-	auto_buf struct buf ask = BUF(4096), body = BUF(100000);
-	struct sat change = SAT(0);
+	struct invoice i = {.network = "bcrt", .has_amount = true, .amount = MSAT(40000)};
+	auto_buf struct buf ask = BUF(4096), text = BUF(4096);
+	struct secret key = {{1}};
+	struct err e;
 
-	for (size_t i = 0; i < blanks.n; i++)
-		blanks.v[i].pub.amount = SAT(0);
+	i.created = clock_wall();
+	i.expires = i.created + 600;
+	assert_int_equal(invoice_write(&text, &i, key.b, &key, &e), 0);
+	cashu_melt_quote_body(&ask, buf_view(&text), "sat");
 	forget_answers(p);
-	cashu_melt_quote_body(&ask, STR("lnbcrt400n1qqqq"), "sat");
 	mint_ask_melt_quote(p->mint, buf_view(&ask), got_melt, p);
 	run(p, 3000);
 	assert_true(p->ok);
 	assert_int_equal(sat_raw(p->melt.amount), 40);
-	cashu_melt_body(&body, str_of(p->melt.id), &in, &blanks);
+}
+
+static void melt(struct place *p, const char *quote, const struct proofs *in,
+		 const struct outputs *blanks)
+{
+	auto_buf struct buf body = BUF(100000);
+
+	cashu_melt_body(&body, str_of(quote), in, blanks);
 	forget_answers(p);
 	mint_melt(p->mint, buf_view(&body), got_melt, p);
 	run(p, 3000);
 	assert_true(p->ok);
+}
+
+static void look_at_melt(struct place *p, const char *quote)
+{
+	forget_answers(p);
+	mint_get_melt_quote(p->mint, quote, got_melt, p);
+	run(p, 3000);
+	assert_true(p->ok);
+}
+
+static struct outputs make_blanks(struct place *p)
+{
+	struct outputs blanks = make(p, (uint64_t[]){1, 1, 1, 1, 1, 0}, NULL);
+
+	for (size_t i = 0; i < blanks.n; i++)
+		blanks.v[i].pub.amount = SAT(0);
+	return blanks;
+}
+
+static void melting_pays_the_invoice_and_gives_change(void **state)
+{
+	struct place *p = *state;
+	struct proofs in auto_proofs = fund(p, NULL);
+	struct outputs blanks auto_outputs = make_blanks(p);
+	struct sat change = SAT(0);
+	char quote[CASHU_QUOTE_ID_MAX + 1];
+
+	ask_to_melt(p);
+	memcpy(quote, p->melt.id, sizeof(quote));
+	fault(mint_node_faults(p->node), "{\"fault\":\"fail\",\"path\":\"/v1/melt/bolt11\"}");
+	melt(p, quote, &in, &blanks);
+	assert_int_equal(p->melt.state, MELT_UNPAID);
+	assert_int_equal(state_of(p, &in.v[0]), PROOF_UNSPENT);
+	melt(p, quote, &in, &blanks);
 	assert_int_equal(p->melt.state, MELT_PAID);
 	for (size_t i = 0; i < p->melt.change.n; i++)
 		assert_true(sat_add(&change, change, p->melt.change.v[i].amount));
 	assert_int_equal(sat_raw(change), 64 - 40 - 1);
+}
+
+static void a_payment_that_hangs_ends_either_way(void **state)
+{
+	struct place *p = *state;
+	struct proofs in auto_proofs = fund(p, NULL);
+	struct outputs blanks auto_outputs = make_blanks(p);
+	char quote[CASHU_QUOTE_ID_MAX + 1];
+	struct err e;
+
+	ask_to_melt(p);
+	memcpy(quote, p->melt.id, sizeof(quote));
+	for (unsigned i = 0; i < 2; i++) {
+		fault(mint_node_faults(p->node), "{\"fault\":\"pending\"}");
+		melt(p, quote, &in, &blanks);
+		assert_int_equal(p->melt.state, MELT_PENDING);
+		assert_int_equal(state_of(p, &in.v[0]), PROOF_PENDING);
+		if (i == 0)
+			assert_int_equal(mint_node_settle(p->node, &e), 0);
+		else
+			assert_int_equal(mint_node_melts(p->node, MINT_MELTS_PAID, &e), 0);
+		look_at_melt(p, quote);
+		assert_int_equal(p->melt.state, i ? MELT_PAID : MELT_UNPAID);
+		assert_int_equal(state_of(p, &in.v[0]), i ? PROOF_SPENT : PROOF_UNSPENT);
+	}
 }
 
 #define WITH(setup, name) cmocka_unit_test_setup_teardown(name, setup, tear_down)
@@ -573,6 +642,7 @@ int main(void)
 		WITH(set_up_mint, an_old_keyset_signs_nothing_more),
 		WITH(set_up_mint, a_signed_quote_wants_its_key),
 		WITH(set_up_mint_v1, melting_pays_the_invoice_and_gives_change),
+		WITH(set_up_mint, a_payment_that_hangs_ends_either_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
