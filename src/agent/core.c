@@ -161,6 +161,8 @@ static int open_engine(struct core *c, struct err *e)
 		.seed = &c->keys.seed,
 		.instance = c->instance,
 		.relays = (const char *const *)conf->relays,
+		.dm_relays = (const char *const *)conf->dm_relays,
+		.request_cpu = (unsigned)conf->request_cpu,
 		.lock = conf->require_lock ? WALLET_LOCK_REQUIRED : WALLET_LOCK_OR_PLAIN,
 		.limits = {conf->max_leases, conf->cpu_budget, conf->memory_budget,
 			   conf->disk_budget},

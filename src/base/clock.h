@@ -16,6 +16,7 @@ int64_t clock_wall(void); /* seconds since 1970 */
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void); /* CLOCK_BOOTTIME */
 int64_t clock_mono_us(void); /* CLOCK_MONOTONIC, never replaced: for measuring how long work took */
+int64_t clock_cpu_us(void);  /* processor time of this thread, never replaced */
 /* "2026-11-22T17:41:00Z" */
 void clock_format(char out[static 21], int64_t wall_seconds);
 

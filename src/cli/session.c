@@ -11,6 +11,7 @@
 #define WATCHES	     4
 #define FIRST_AGAIN  4000
 #define WRAP_EXPIRES (3 * 86400)
+#define LISTED_MAX   4 /* relays that a provider may add to ours */
 
 struct watch {
 	char request_id[LEASE_REQUEST_ID_HEX + 1];
@@ -24,6 +25,9 @@ struct session {
 	struct nostr_unwrap_key me;
 	struct nostr_pool *pool;
 	struct nostr_sub *inbox;
+	struct nostr_sub
+		*lists; /* where the provider reads requests (NIP-17); NULL: all was read */
+	unsigned listed;
 	struct watch watches[WATCHES];
 	size_t nwatches;
 	struct nostr_event *rumor; /* of the ask under way */
@@ -77,6 +81,64 @@ static void wrap_arrived(void *ctx, const struct nostr_event *wrap, unsigned rel
 	}
 }
 
+/* --- where the provider reads --- */
+
+static void send_to(struct session *s, uint32_t relays);
+
+static void learn_relay(struct session *s, struct str url)
+{
+	auto_free char *own = mem_strndup(url.p, url.n);
+	size_t before = nostr_pool_count(s->pool);
+	unsigned index;
+	struct err e;
+
+	if (s->listed == LISTED_MAX ||
+	    (!str_starts(url, "wss://") && !(s->app->conf.allow_local && str_starts(url, "ws://"))))
+		return;
+	if (nostr_pool_add(s->pool, own, &index, &e) < 0 || index < before)
+		return;
+	s->listed++;
+	s->refused = false;
+	if (s->asking[0])
+		send_to(s, UINT32_C(1) << index);
+}
+
+static void list_arrived(void *ctx, const struct nostr_event *list, unsigned relay)
+{
+	struct session *s = ctx;
+
+	for (size_t i = 0; i < list->ntags; i++)
+		if (list->tags[i].n > 1 && str_is(list->tags[i].v[0], "relay"))
+			learn_relay(s, list->tags[i].v[1]);
+}
+
+static void lists_read(void *ctx, unsigned relay, bool all)
+{
+	struct session *s = ctx;
+
+	if (!all)
+		return;
+	s->lists = NULL;
+	if (s->refused)
+		app_done(s->app);
+}
+
+static void read_lists(struct session *s)
+{
+	auto_filter struct nostr_filter *f = nostr_filter_new();
+
+	nostr_filter_kind(f, NOSTR_DM_RELAYS);
+	nostr_filter_author(f, &s->provider);
+	f->limit = 1;
+	s->lists = nostr_pool_subscribe(
+		s->pool, &(struct nostr_sub_ask){.mode = NOSTR_SUB_ONCE,
+						 .filters = (struct nostr_filter *const[]){f},
+						 .nfilters = 1,
+						 .event = list_arrived,
+						 .done = lists_read,
+						 .ctx = s});
+}
+
 static int open_inbox(struct session *s, int64_t since, struct err *e)
 {
 	auto_filter struct nostr_filter *f = nostr_filter_new();
@@ -110,6 +172,7 @@ int session_open(struct session **out, struct app *a, const struct pubkey *provi
 	s->pubkey = s->me.pubkey;
 	if (open_inbox(s, since, e) < 0)
 		return -1;
+	read_lists(s);
 	*out = steal(&s);
 	return 0;
 }
@@ -120,6 +183,7 @@ void session_free(struct session *s)
 		return;
 	loop_timer_del(s->again);
 	nostr_sub_end(s->inbox);
+	nostr_sub_end(s->lists);
 	nostr_pool_free(s->pool);
 	nostr_event_free(s->rumor);
 	nostr_unwrap_key_wipe(&s->me);
@@ -147,28 +211,32 @@ static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_
 	for (size_t i = 0; i < n; i++)
 		app_failf(0, "%s refuses: %s", nostr_pool_url(s->pool, r[i].relay), r[i].why);
 	s->refused = true;
-	app_done(s->app);
+	if (!s->lists)
+		app_done(s->app);
+}
+
+static void send_to(struct session *s, uint32_t relays)
+{
+	const struct nostr_mail_ask a = {.rumor = s->rumor,
+					 .from = &s->me.secret,
+					 .to = &s->provider,
+					 .how = {.now = clock_wall(),
+						 .backdate = NOSTR_BACKDATE,
+						 .expires = clock_wall() + WRAP_EXPIRES},
+					 .relays = relays,
+					 .fn = published,
+					 .ctx = s};
+	struct err e;
+
+	if (nostr_mail_send(NULL, s->pool, &a, &e) < 0)
+		app_fail(EXIT_OTHER, &e);
 }
 
 static void send_rumor(void *ctx)
 {
 	struct session *s = ctx;
-	const struct nostr_wrap_how how = {.now = clock_wall(),
-					   .backdate = NOSTR_BACKDATE,
-					   .expires = clock_wall() + WRAP_EXPIRES};
-	const struct nostr_mail_ask a = {.rumor = s->rumor,
-					 .from = &s->me.secret,
-					 .to = &s->provider,
-					 .how = how,
-					 .fn = published,
-					 .ctx = s};
-	struct err e;
 
-	s->again = NULL;
-	if (nostr_mail_send(NULL, s->pool, &a, &e) < 0) {
-		app_fail(EXIT_OTHER, &e);
-		return;
-	}
+	send_to(s, 0);
 	s->again = loop_timer_add(s->app->loop, s->again_ms, send_rumor, s);
 	s->again_ms *= 2;
 }
@@ -186,9 +254,11 @@ int session_ask(struct session *s, const struct session_send *q)
 	s->again_ms = FIRST_AGAIN;
 	session_watch(s, q->request_id, q->fn, q->ctx);
 	send_rumor(s);
-	while (!s->answered && !s->refused && how == APP_DONE && (left = end - clock_mono_ms()) > 0)
+	while (!s->answered && !(s->refused && !s->lists) && how == APP_DONE &&
+	       (left = end - clock_mono_ms()) > 0)
 		how = app_wait(s->app, left);
 	session_unwatch(s, q->request_id);
+	s->asking[0] = 0;
 	loop_timer_del(s->again);
 	s->again = NULL;
 	if (s->answered)

@@ -35,13 +35,26 @@ static int open_wallet(struct engine *g, struct err *e)
 	return wallet_open(&g->wallet, &w, e);
 }
 
+static int add_relays(struct engine *g, const char *const *urls, uint32_t *bits, struct err *e)
+{
+	unsigned index;
+
+	for (; *urls; urls++) {
+		if (nostr_pool_add(g->pool, *urls, &index, e) < 0)
+			return err_wrap(e, "relay %s", *urls);
+		*bits |= UINT32_C(1) << index;
+	}
+	return 0;
+}
+
 static int open_pool(struct engine *g, struct err *e)
 {
 	g->pool = nostr_pool_new(g->loop, g->set.ws, &g->me.secret);
-	for (size_t i = 0; g->set.relays[i]; i++)
-		if (nostr_pool_add(g->pool, g->set.relays[i], NULL, e) < 0)
-			return err_wrap(e, "relay %s", g->set.relays[i]);
-	return 0;
+	if (!g->set.dm_relays || !g->set.dm_relays[0])
+		g->set.dm_relays = g->set.relays;
+	return add_relays(g, g->set.relays, &g->public_relays, e) < 0
+		       ? -1
+		       : add_relays(g, g->set.dm_relays, &g->dm_relays, e);
 }
 
 int engine_new(struct engine **out, const struct engine_setup *s, struct err *e)
@@ -157,6 +170,7 @@ void engine_free(struct engine *g)
 	}
 	nostr_sub_end(g->twin_sub);
 	nostr_sub_end(g->inbox);
+	budget_close(g);
 	nostr_pool_free(g->pool);
 	wallet_close(g->wallet);
 	nostr_unwrap_key_wipe(&g->me);

@@ -44,10 +44,12 @@ struct engine_setup {
 	struct http *http;
 	struct ws_context *ws;
 	struct priv_client *host;
-	const struct secret *key;  /* the provider's Nostr key */
-	const struct seed *seed;   /* the wallet's */
-	const char *instance;	   /* random id of this agent, 32 hex characters */
-	const char *const *relays; /* NULL-ended */
+	const struct secret *key;     /* the provider's Nostr key */
+	const struct seed *seed;      /* the wallet's */
+	const char *instance;	      /* random id of this agent, 32 hex characters */
+	const char *const *relays;    /* NULL-ended */
+	const char *const *dm_relays; /* where requests are read; NULL or empty: all of these */
+	unsigned request_cpu;	      /* thousandths of a core for reading requests; 0: no limit */
 	const struct wallet_mint *mints;
 	size_t nmints;
 	enum wallet_lock_policy lock;

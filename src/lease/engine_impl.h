@@ -16,6 +16,14 @@ struct bucket {
 	int64_t milli; /* tokens * 1000 */
 };
 
+struct cpu_budget { /* budget.c */
+	int64_t at_ms, left_us;
+	struct late_wrap *first, *last;
+	size_t waiting; /* bytes */
+	uint64_t dropped;
+	struct loop_timer *timer;
+};
+
 struct naming { /* an image of an offer whose digest was asked for */
 	struct engine *g;
 	struct offer_now *o;
@@ -46,6 +54,8 @@ struct engine {
 	size_t noffers;
 	enum engine_cap *caps; /* beside set.mints: as said last */
 	struct bucket buckets[BUCKETS];
+	struct cpu_budget budget;
+	uint32_t public_relays, dm_relays; /* bits of the pool's: for offers, for requests */
 
 	struct loop_timer *expiry_timer, *outbox_timer, *beat_timer, *offer_timer, *check_timer;
 	struct nostr_pool *mirror; /* reads our own offers back through connections of its own */
@@ -112,6 +122,10 @@ void ask_free(struct ask *a);
 DEFINE_AUTO(struct ask, ask_free)
 #define auto_ask AUTO(ask_free)
 int intake_start(struct engine *g, struct err *e) MUST_CHECK;
+void intake_open(struct engine *g, const struct nostr_event *wrap, unsigned relay);
+/* budget.c: intake_open now, or when the strangers' share of a core allows it. */
+void budget_wrap(struct engine *g, const struct nostr_event *wrap, unsigned relay);
+void budget_close(struct engine *g);
 bool author_charge(struct engine *g, const struct pubkey *author, unsigned tokens);
 /* Store the request as answered with `r` (its release is made here for a token) and send it. */
 void ask_refuse(const struct ask *a, enum reply_code code, const char *message);

@@ -253,9 +253,8 @@ static void take_rumor(struct engine *g, const struct nostr_event *rumor)
 	act(ask_take(&a, &req), rc, e.msg);
 }
 
-static void wrap_arrived(void *ctx, const struct nostr_event *wrap, unsigned relay)
+void intake_open(struct engine *g, const struct nostr_event *wrap, unsigned relay)
 {
-	struct engine *g = ctx;
 	auto_event struct nostr_event *rumor = NULL;
 	struct err e;
 
@@ -265,6 +264,11 @@ static void wrap_arrived(void *ctx, const struct nostr_event *wrap, unsigned rel
 		return;
 	}
 	take_rumor(g, rumor);
+}
+
+static void wrap_arrived(void *ctx, const struct nostr_event *wrap, unsigned relay)
+{
+	budget_wrap(ctx, wrap, relay);
 }
 
 int intake_start(struct engine *g, struct err *e)
@@ -280,6 +284,7 @@ int intake_start(struct engine *g, struct err *e)
 		g->pool, &(struct nostr_sub_ask){.mode = NOSTR_SUB_DM,
 						 .filters = (struct nostr_filter *const[]){f},
 						 .nfilters = 1,
+						 .relays = g->dm_relays,
 						 .last_good = last_good,
 						 .slack = NOSTR_SLACK_WRAP,
 						 .event = wrap_arrived,

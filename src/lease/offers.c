@@ -144,9 +144,9 @@ static void fill_lists(struct engine *g, const struct offer_now *now, struct off
 		memcpy(o->images[o->nimages].name, now->terms.images[i], OFFER_TEXT_MAX);
 		memcpy(o->images[o->nimages++].digest, now->digests[i], SPEC_DIGEST_SIZE);
 	}
-	for (size_t i = 0; g->set.relays[i] && i < OFFER_RELAYS_MAX; i++)
-		memcpy(o->relays[o->nrelays++], g->set.relays[i],
-		       strnlen(g->set.relays[i], OFFER_TEXT_MAX - 1));
+	for (size_t i = 0; g->set.dm_relays[i] && i < OFFER_RELAYS_MAX; i++)
+		memcpy(o->relays[o->nrelays++], g->set.dm_relays[i],
+		       strnlen(g->set.dm_relays[i], OFFER_TEXT_MAX - 1));
 }
 
 static void copy_word(char *dst, size_t size, const char *word)
@@ -184,7 +184,8 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 
 static void publish_event(struct engine *g, const struct nostr_event *ev, enum nostr_urgency u)
 {
-	nostr_pool_publish(g->pool, &(struct nostr_pub_ask){.event = ev, .urgency = u});
+	nostr_pool_publish(g->pool, &(struct nostr_pub_ask){
+					    .event = ev, .relays = g->public_relays, .urgency = u});
 }
 
 static void publish_offer(struct engine *g, struct offer_now *now)
@@ -212,10 +213,10 @@ static void publish_relays(struct engine *g)
 	auto_event struct nostr_event *dm = nostr_event_new(NOSTR_DM_RELAYS, clock_wall(), STR(""));
 	struct err e;
 
-	for (size_t i = 0; g->set.relays[i]; i++) {
+	for (size_t i = 0; g->set.relays[i]; i++)
 		nostr_event_tag(list, "r", g->set.relays[i]);
-		nostr_event_tag(dm, "relay", g->set.relays[i]);
-	}
+	for (size_t i = 0; g->set.dm_relays[i]; i++)
+		nostr_event_tag(dm, "relay", g->set.dm_relays[i]);
 	if (nostr_event_sign(list, &g->me.secret, &e) < 0 ||
 	    nostr_event_sign(dm, &g->me.secret, &e) < 0) {
 		log_broken("relay list: %s", e.msg);

@@ -372,6 +372,40 @@ static void inspect_that_fails_is_repeated(void **state)
 	assert_int_equal(got->exit_status, 7);
 }
 
+/* --- the strangers' share of a core --- */
+
+/* One thousandth of a core: two milliseconds at once, then what comes waits and is not lost. */
+static void flood_makes_answers_late_and_loses_none(void **state)
+{
+	enum { N = 60 };
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+	struct request *asked[N];
+	size_t n = 0;
+
+	world_close(w);
+	w->request_cpu = 1;
+	world_open(w);
+	for (size_t i = 0; i < N; i++) {
+		asked[i] = world_ask(REQUEST_STATUS, id);
+		world_send(w, asked[i]);
+	}
+	world_turn(w, 300);
+	assert_true(w->engine->budget.waiting > 0);
+	for (size_t i = 0; i < N; i++)
+		n += world_replies(w, asked[i]->request_id);
+	assert_true(n < N);
+	for (int i = 0; i < 100 && w->engine->budget.waiting; i++) {
+		world_pass(w, 1);
+		world_turn(w, 10);
+	}
+	for (size_t i = 0; i < N; i++) {
+		reply_free(world_must(w, asked[i], REPLY_STAGE_STATUS));
+		request_free(asked[i]);
+	}
+}
+
 #define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -393,6 +427,7 @@ int main(void)
 		world_test(exec_that_died_unanswered_is_unclear),
 		world_test(engine_ends_with_requests_under_way),
 		world_test(inspect_that_fails_is_repeated),
+		world_test(flood_makes_answers_late_and_loses_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,6 +82,7 @@ static void open_engine(struct world *w)
 				 .offers = &w->offer,
 				 .noffers = 1,
 				 .treasury = w->treasury,
+				 .request_cpu = w->request_cpu,
 				 .network = "none"};
 	struct err e;
 
