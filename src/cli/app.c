@@ -32,6 +32,8 @@ static const struct conf_key conf_keys[] = {
 	 "So many sat go to one lease at most, without what comes back."},
 	{"limits", "per_day", CONF_SAT, offsetof(struct app_conf, limits.per_day), NULL, 0, 0,
 	 "So many sat go to providers in 24 hours at most, without what comes back."},
+	{"limits", "max_risk", CONF_DURATION, offsetof(struct app_conf, max_risk), "10m", 1,
+	 365 * 86400, "So much time the first payment to a provider that is new may buy."},
 };
 
 static const struct conf_schema conf_schema = {.keys = conf_keys, .nkeys = ARRAY_SIZE(conf_keys)};
@@ -409,12 +411,25 @@ void app_job_news(void *ctx, const struct wallet_news *n)
 	app_done(j->app);
 }
 
-int app_job_wait(struct app_job *j, int64_t timeout_ms)
+static int job_run(struct app_job *j, int64_t timeout_ms)
 {
 	int how = APP_DONE;
 
 	while (!j->ended && how == APP_DONE)
 		how = app_wait(j->app, timeout_ms);
+	return how;
+}
+
+bool app_job_poor(struct app_job *j, int64_t timeout_ms)
+{
+	job_run(j, timeout_ms);
+	return j->ended && j->last.stage == WALLET_NO_MONEY;
+}
+
+int app_job_wait(struct app_job *j, int64_t timeout_ms)
+{
+	int how = job_run(j, timeout_ms);
+
 	if (j->ended && j->last.stage == WALLET_DONE)
 		return 0;
 	if (j->ended && j->last.stage == WALLET_NO_MONEY)

@@ -45,6 +45,7 @@ struct app_conf {
 	char *seed_key_file; /* may be NULL: seed.key beside lease.conf */
 	bool allow_local;
 	struct wallet_limits limits;
+	int64_t max_risk; /* seconds */
 };
 
 struct app {
@@ -96,6 +97,9 @@ struct app_job {
 	bool ended;
 };
 void app_job_news(void *ctx, const struct wallet_news *n); /* give as wallet_job_fn */
+/* Runs the loop until the job ends; true: there is not enough money. app_job_wait tells the rest.
+ */
+bool app_job_poor(struct app_job *j, int64_t timeout_ms);
 /* 0: DONE; else the exit status, and what went wrong is printed. */
 int app_job_wait(struct app_job *j, int64_t timeout_ms);
 

@@ -2,8 +2,10 @@
 #include "cli/book.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
+#include "base/proc.h"
 
 static const struct db_migration steps[] = {
 	{1,
@@ -16,7 +18,8 @@ static const struct db_migration steps[] = {
 	 " receipt TEXT);"
 	 "CREATE TABLE ask(request_id TEXT PRIMARY KEY, name TEXT NOT NULL,"
 	 " token_out INTEGER NOT NULL, rumor_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
-	 " text BLOB, open INTEGER NOT NULL DEFAULT 1);"
+	 " text BLOB, open INTEGER NOT NULL DEFAULT 1,"
+	 " owner_pid INTEGER NOT NULL, owner_start INTEGER NOT NULL);"
 	 "CREATE INDEX ask_open ON ask(open) WHERE open = 1;"},
 	{2, "ALTER TABLE book ADD COLUMN halted INTEGER NOT NULL DEFAULT 0;"},
 };
@@ -62,15 +65,50 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 	db_bind_text(s, 20, str_of(b->name));
 }
 
-int book_add(struct tx *tx, const struct book_entry *b, struct err *e)
+#define BOOK_GONE                                                                                  \
+	"state = 2 AND NOT EXISTS (SELECT 1 FROM ask WHERE ask.name = book.name AND open = 1)"
+
+int book_name_free(struct db *d, const char *name, struct err *e)
 {
-	struct stmt *s = tx_write(
-		tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
-		    "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
-		    "created_at,started_at,expires_at,ended_at,exit_status,why,halted,name)"
-		    " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT 1 FROM book WHERE name = ? AND NOT (" BOOK_GONE ")");
 	int rc;
 
+	db_bind_text(s, 1, str_of(name));
+	rc = db_step(s, e);
+	return rc < 0 ? -1 : rc != DB_ROW;
+}
+
+int book_knows(struct db *d, const struct pubkey *provider, struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT 1 FROM book WHERE provider = ? AND started_at > 0");
+	int rc;
+
+	db_bind_blob(s, 1, provider->b, sizeof(provider->b));
+	rc = db_step(s, e);
+	return rc < 0 ? -1 : rc == DB_ROW;
+}
+
+static int drop_refused(struct tx *tx, const char *name, struct err *e)
+{
+	struct stmt *s = tx_write(tx, "DELETE FROM book WHERE name = ? AND " BOOK_GONE);
+
+	db_bind_text(s, 1, str_of(name));
+	return tx_run(s, NULL, e);
+}
+
+int book_add(struct tx *tx, const struct book_entry *b, struct err *e)
+{
+	struct stmt *s;
+	int rc;
+
+	if (drop_refused(tx, b->name, e) < 0)
+		return -1;
+	s = tx_write(tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
+			 "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
+			 "created_at,started_at,expires_at,ended_at,exit_status,why,halted,name)"
+			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	bind_entry(s, b);
 	rc = tx_run(s, NULL, e);
 	return rc == DB_CONFLICT ? BOOK_TAKEN : rc;
@@ -250,7 +288,7 @@ int book_ask_add(struct tx *tx, const struct book_ask *a, struct str text, struc
 {
 	struct stmt *s =
 		tx_write(tx, "INSERT INTO ask(request_id,name,token_out,rumor_at,expires_at,"
-			     "text) VALUES(?,?,?,?,?,?)");
+			     "text,owner_pid,owner_start) VALUES(?,?,?,?,?,?,?,?)");
 
 	db_bind_text(s, 1, str_of(a->request_id));
 	db_bind_text(s, 2, str_of(a->name));
@@ -258,7 +296,43 @@ int book_ask_add(struct tx *tx, const struct book_ask *a, struct str text, struc
 	db_bind_i64(s, 4, a->rumor_at);
 	db_bind_i64(s, 5, a->expires_at);
 	db_bind_secret(s, 6, "ask.text", text.p, text.n);
+	db_bind_i64(s, 7, getpid());
+	db_bind_i64(s, 8, (int64_t)proc_start_time(getpid()));
 	return tx_run(s, NULL, e) ? err_wrap(e, "store request") : 0;
+}
+
+int book_ask_fill(struct tx *tx, const struct book_ask *a, struct str text, struct err *e)
+{
+	struct stmt *s = tx_write(tx, "UPDATE ask SET token_out = ?, rumor_at = ?, expires_at = ?,"
+				      " text = ? WHERE request_id = ? AND open = 1");
+	int changed = 0;
+
+	db_bind_i64(s, 1, a->token_out);
+	db_bind_i64(s, 2, a->rumor_at);
+	db_bind_i64(s, 3, a->expires_at);
+	db_bind_secret(s, 4, "ask.text", text.p, text.n);
+	db_bind_text(s, 5, str_of(a->request_id));
+	if (tx_run(s, &changed, e))
+		return err_wrap(e, "store request");
+	return changed == 1 ? 0 : err_set(e, ERRK_STATE, "the request is not open any more");
+}
+
+bool book_ask_elsewhere(const struct book_ask *a)
+{
+	return a->owner_pid != getpid() && a->owner_start &&
+	       (int64_t)proc_start_time((pid_t)a->owner_pid) == a->owner_start;
+}
+
+int book_ask_drop(struct tx *tx, const char *request_id, struct err *e)
+{
+	struct stmt *s = tx_write(tx, "DELETE FROM ask WHERE request_id = ? AND token_out = 0");
+
+	db_bind_text(s, 1, str_of(request_id));
+	if (tx_run(s, NULL, e))
+		return -1;
+	s = tx_write(tx, "DELETE FROM book WHERE request_id = ? AND state = 1 AND lease = ''");
+	db_bind_text(s, 1, str_of(request_id));
+	return tx_run(s, NULL, e) ? -1 : 0;
 }
 
 int book_ask_close(struct tx *tx, const char *request_id, struct err *e)
@@ -287,8 +361,8 @@ int book_each_ask(struct db *d, int (*fn)(void *ctx, const struct book_ask *a), 
 		  struct err *e)
 {
 	auto_stmt struct stmt *s =
-		db_query(d, "SELECT request_id,name,token_out,rumor_at,expires_at"
-			    " FROM ask WHERE open = 1 ORDER BY rumor_at");
+		db_query(d, "SELECT request_id,name,token_out,rumor_at,expires_at,"
+			    "owner_pid,owner_start FROM ask WHERE open = 1 ORDER BY rumor_at");
 	struct book_ask a;
 	int rc;
 
@@ -299,6 +373,8 @@ int book_each_ask(struct db *d, int (*fn)(void *ctx, const struct book_ask *a), 
 		a.token_out = db_i64(s, 2);
 		a.rumor_at = db_i64(s, 3);
 		a.expires_at = db_i64(s, 4);
+		a.owner_pid = db_i64(s, 5);
+		a.owner_start = db_i64(s, 6);
 		a.open = true;
 		if (fn(ctx, &a))
 			return 0;

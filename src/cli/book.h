@@ -43,10 +43,11 @@ struct book_entry {
 struct book_ask {
 	char request_id[LEASE_REQUEST_ID_HEX + 1];
 	char name[BOOK_NAME_MAX + 1];
-	int64_t token_out;
+	int64_t token_out;  /* 0: stored before its token was made */
 	int64_t rumor_at;   /* created_at of the rumor: the same bytes must go out again */
 	int64_t expires_at; /* of the request */
 	bool open;
+	int64_t owner_pid, owner_start; /* the process that asked; set by book_ask_add */
 };
 
 int book_migrate(struct db *d, struct err *e) MUST_CHECK;
@@ -61,12 +62,22 @@ int book_each(struct db *d, int (*fn)(void *ctx, const struct book_entry *b), vo
 int book_save_receipt(struct tx *tx, const char *name, const char *receipt,
 		      struct err *e) MUST_CHECK;
 int book_receipt(struct db *d, const char *name, struct buf *out, struct err *e) MUST_CHECK;
+/* Is the name free, or that of a lease that was refused, with its money back? 1: yes. */
+int book_name_free(struct db *d, const char *name, struct err *e) MUST_CHECK;
+/* Has this provider given us a lease before? 1: yes. */
+int book_knows(struct db *d, const struct pubkey *provider, struct err *e) MUST_CHECK;
 /* Take over what a reply says about the lease. */
 void book_learn(struct book_entry *b, const struct reply *r);
 
 /* `text` is the request's JSON, a secret. */
 int book_ask_add(struct tx *tx, const struct book_ask *a, struct str text,
 		 struct err *e) MUST_CHECK;
+/* The token is made: the request is complete now. */
+int book_ask_fill(struct tx *tx, const struct book_ask *a, struct str text,
+		  struct err *e) MUST_CHECK;
+/* No token was made: as if it had never been asked. */
+int book_ask_drop(struct tx *tx, const char *request_id, struct err *e) MUST_CHECK;
+bool book_ask_elsewhere(const struct book_ask *a); /* by another process that lives */
 int book_ask_close(struct tx *tx, const char *request_id, struct err *e) MUST_CHECK; /* blanks it */
 int book_ask_text(struct db *d, const char *request_id, struct buf *out, struct err *e) MUST_CHECK;
 int book_each_ask(struct db *d, int (*fn)(void *ctx, const struct book_ask *a), void *ctx,

@@ -8,9 +8,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
+#include "cli/names.h"
 
 #define LOCK_S	    (3 * 3600) /* longer than the request: the provider must be able to redeem */
 #define REDEEM_MS   60000
+#define TOKEN_MS    150000 /* twenty others may be before us */
+#define LOOK_MS	    50
+#define NAMES_MAX   20
+#define NO_TOKEN    "-"	   /* in a request that is stored before its token is made */
 #define START_GRACE 330000 /* an offer's start_timeout and the way back */
 
 void buy_clear(struct buy *b)
@@ -19,54 +24,106 @@ void buy_clear(struct buy *b)
 	b->reply = NULL;
 }
 
-static int make_token(struct buy *b, int64_t expires_at, struct buf *token, int64_t *token_out)
+/* EXIT_MONEY with b->missing: there is too little, nothing is printed. */
+static int make_token(struct buy *b, struct buf *token, int64_t *token_out)
 {
 	struct app_job job = {.app = b->app, .text = token};
 	struct wallet_send s = {.mint = b->entry->mint,
 				.net = b->amount,
-				.locktime = expires_at + LOCK_S,
-				.ref = b->req->request_id};
+				.later = b->later,
+				.locktime = clock_wall() + b->wait_s + LOCK_S,
+				.ref = b->req->request_id,
+				.lease = b->entry->request_id,
+				.limits = b->app->conf.limits};
 	struct err e;
 	int rc;
 
 	if (hex_decode(s.lock_key, sizeof(s.lock_key), str_of(b->entry->payment_key), &e) < 0)
 		return app_fail(EXIT_VERIFY, &e);
 	wallet_send_locked(b->app->wallet, &s, app_job_news, &job);
-	rc = app_job_wait(&job, REDEEM_MS);
+	b->missing = SAT(0);
+	if (app_job_poor(&job, TOKEN_MS)) {
+		b->missing = job.last.missing;
+		return EXIT_MONEY;
+	}
+	rc = app_job_wait(&job, 1);
 	*token_out = job.last.token_out;
 	return rc;
 }
 
-static int fill_refund_key(struct buy *b, int64_t token_out)
+static void set_token(struct request *req, const struct buf *token)
+{
+	free(req->token);
+	req->token = mem_strndup(token->p, token->n);
+}
+
+static int fill_refund_key(struct app *a, struct request *req, int64_t token_out)
 {
 	struct wallet_out_names names;
 	struct wallet_out out;
 	struct err e;
-	int rc = wallet_out_get(b->app->wallet, token_out, NULL, &out, &names, NULL, &e);
+	int rc = wallet_out_get(a->wallet, token_out, NULL, &out, &names, NULL, &e);
 
 	if (rc)
 		return rc < 0 ? app_fail(EXIT_STATE, &e)
 			      : app_failf(EXIT_STATE, "the token is lost");
-	hex_encode(b->req->refund_key, out.refund_key, sizeof(out.refund_key));
+	hex_encode(req->refund_key, out.refund_key, sizeof(out.refund_key));
 	return 0;
 }
 
-/* Book and request in one commit: from here on nothing is forgotten. */
-static int store(struct buy *b, const struct book_ask *ask, struct str text, struct err *e)
+/* A name of our own making that a twin took meanwhile is made again. */
+static int add_entry(struct buy *b, struct tx *tx, struct err *e)
+{
+	int rc = book_add(tx, b->entry, e);
+
+	for (unsigned i = 0; i < NAMES_MAX && rc == BOOK_TAKEN && !b->named; i++) {
+		names_make(b->entry->name, sizeof(b->entry->name));
+		rc = book_add(tx, b->entry, e);
+	}
+	return rc == BOOK_TAKEN
+		       ? err_set(e, ERRK_STATE, "there is a lease named %s already", b->entry->name)
+		       : rc;
+}
+
+/* Before money moves: what it is for. A token that is made for it and never sent can so be sent
+ * later, when the provider will refuse it and give it free, long before its lock ends. */
+static int store_intent(struct buy *b, struct book_ask *ask, struct err *e)
+{
+	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
+	auto_tx struct tx *tx = NULL;
+
+	free(b->req->token); /* of a try that found too little money */
+	b->req->token = mem_strdup(NO_TOKEN);
+	b->req->refund_key[0] = '\0';
+	b->req->expires_at = ask->expires_at;
+	if (request_encode(&text, b->req, e) < 0 || db_begin(&tx, b->app->db, e) < 0)
+		return -1;
+	if (b->req->type == REQUEST_SPAWN && add_entry(b, tx, e) < 0)
+		return -1;
+	memcpy(ask->name, b->entry->name, sizeof(ask->name));
+	if (book_ask_add(tx, ask, buf_view(&text), e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
+static int drop_intent(struct app *a, const char *request_id, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
 
-	if (db_begin(&tx, b->app->db, e) < 0)
+	if (db_begin(&tx, a->db, e) < 0 || book_ask_drop(tx, request_id, e) < 0)
 		return -1;
-	if (b->req->type == REQUEST_SPAWN) {
-		int rc = book_add(tx, b->entry, e);
+	return db_commit(&tx, e);
+}
 
-		if (rc)
-			return rc < 0 ? -1
-				      : err_set(e, ERRK_STATE, "there is a lease named %s already",
-						b->entry->name);
-	}
-	if (book_ask_add(tx, ask, text, e) < 0 || db_commit(&tx, e) < 0)
+/* The request with its token: from here on it may be sent. */
+static int store_request(struct app *a, struct request *req, const struct book_ask *ask,
+			 struct buf *text, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	req->expires_at = ask->expires_at;
+	if (request_encode(text, req, e) < 0 || db_begin(&tx, a->db, e) < 0 ||
+	    book_ask_fill(tx, ask, buf_view(text), e) < 0 || db_commit(&tx, e) < 0)
 		return -1;
 	step_at(STEP_ORDER_STORED);
 	return 0;
@@ -131,31 +188,30 @@ static bool redeem_release(struct app *a, const struct book_ask *ask, const stru
 	return true;
 }
 
-static int refused(struct app *a, const struct book_ask *ask, const struct reply *r)
+static int refused(struct app *a, const struct book_ask *ask, const struct reply *r, bool *back)
 {
-	bool back;
-
 	app_failf(0, "refused by the provider: %s (%s); token %s%s",
 		  r->message[0] ? r->message : reply_code_text(r->code), reply_code_name(r->code),
 		  r->token == REPLY_TOKEN_SPENT ? "spent" : "unspent",
 		  reply_code_retry(r->code) ? "; asking again may help" : "");
 	if (r->token == REPLY_TOKEN_SPENT)
 		return EXIT_UNCLEAR;
-	back = redeem_release(a, ask, r);
-	if (!back)
+	*back = redeem_release(a, ask, r);
+	if (!*back)
 		app_failf(0, "the token is not back yet: lease recover");
 	return EXIT_REFUSED;
 }
 
 static int answered(struct app *a, struct book_entry *entry, const struct book_ask *ask,
-		    const struct reply *r)
+		    const struct reply *r, bool *back)
 {
 	struct err e;
 
+	*back = false;
 	if (store_answer(a, entry, ask, r, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
 	if (r->stage == REPLY_STAGE_REFUSED)
-		return refused(a, ask, r);
+		return refused(a, ask, r, back);
 	if (r->stage != REPLY_STAGE_FAILED)
 		return 0;
 	return app_failf(EXIT_UNCLEAR, "%s; %llu sat are due back from the provider (%s)",
@@ -209,7 +265,16 @@ static int ask_and_wait(struct buy *b, const struct book_ask *ask, struct str te
 
 	if (how != SESSION_ANSWERED)
 		return no_answer(how, ask);
-	return answered(b->app, b->entry, ask, b->reply);
+	return answered(b->app, b->entry, ask, b->reply, &b->back);
+}
+
+/* Its swap is stored: it will be there, now or after lease recover. */
+static bool token_is_coming(struct app *a, const char *request_id)
+{
+	struct wallet_out_names names;
+	struct wallet_out out;
+
+	return wallet_out_get(a->wallet, 0, request_id, &out, &names, NULL, NULL) == 0;
 }
 
 int buy_run(struct buy *b)
@@ -219,19 +284,42 @@ int buy_run(struct buy *b)
 	struct err e;
 	int rc;
 
-	ask.expires_at = b->req->expires_at = ask.rumor_at + b->wait_s;
+	ask.expires_at = ask.rumor_at + b->wait_s;
 	memcpy(ask.request_id, b->req->request_id, sizeof(ask.request_id));
-	memcpy(ask.name, b->entry->name, sizeof(ask.name));
-	rc = make_token(b, ask.expires_at, &token, &ask.token_out);
+	if (store_intent(b, &ask, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	rc = make_token(b, &token, &ask.token_out);
+	if (rc && !token_is_coming(b->app, ask.request_id) &&
+	    drop_intent(b->app, ask.request_id, &e) < 0)
+		app_fail(0, &e);
+	if (!rc)
+		rc = fill_refund_key(b->app, b->req, ask.token_out);
 	if (rc)
 		return rc;
-	rc = fill_refund_key(b, ask.token_out);
-	if (rc)
-		return rc;
-	b->req->token = mem_strndup(token.p, token.n);
-	if (request_encode(&text, b->req, &e) < 0 || store(b, &ask, buf_view(&text), &e) < 0)
+	set_token(b->req, &token);
+	ask.rumor_at = clock_wall(); /* the token may have had to wait for change */
+	ask.expires_at = ask.rumor_at + b->wait_s;
+	if (store_request(b->app, b->req, &ask, &text, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
 	return ask_and_wait(b, &ask, buf_view(&text));
+}
+
+int buy_time_run(struct app *a, struct buy_time *t)
+{
+	auto_request struct request *req = request_new(REQUEST_TOPUP);
+	struct buy b = {.app = a,
+			.session = t->session,
+			.entry = t->entry,
+			.req = req,
+			.amount = t->amount,
+			.wait_s = 120};
+	int rc;
+
+	memcpy(req->lease, t->entry->lease, sizeof(req->lease));
+	rc = buy_run(&b);
+	t->missing = b.missing;
+	buy_clear(&b);
+	return rc;
 }
 
 /* --- recover --- */
@@ -289,7 +377,53 @@ static int reclaim(struct app *a, const struct book_ask *ask, struct book_entry 
 	return 0;
 }
 
-int buy_recover(struct app *a, const struct book_ask *ask)
+/* Its swap goes on since the wallet was opened. */
+static void wait_for_token(struct app *a, const char *request_id)
+{
+	int64_t end = clock_mono_ms() + REDEEM_MS;
+	struct wallet_out_names names;
+	struct wallet_out out;
+
+	while (wallet_out_get(a->wallet, 0, request_id, &out, &names, NULL, NULL) == 0 &&
+	       out.state == WALLET_OUT_MAKING && clock_mono_ms() < end)
+		if (app_wait(a, LOOK_MS) == APP_INTERRUPTED)
+			return;
+}
+
+/* The command died between the intent and the complete request. 0: complete now. RECOVER_NOTHING:
+ * no token was made, nothing is left of it. */
+enum { RECOVER_NOTHING = -1 };
+static int complete(struct app *a, struct book_ask *ask)
+{
+	auto_buf struct buf token = BUF(LEASE_TOKEN_MAX), text = BUF(LEASE_REQUEST_MAX),
+			    old = BUF(LEASE_REQUEST_MAX);
+	auto_request struct request *req = NULL;
+	struct wallet_out_names names;
+	struct wallet_out out;
+	struct err e;
+	int rc;
+
+	if (book_ask_elsewhere(ask))
+		return app_failf(EXIT_STATE, "%s: another command is at it", ask->name);
+	wait_for_token(a, ask->request_id);
+	rc = wallet_out_get(a->wallet, 0, ask->request_id, &out, &names, &token, &e);
+	if (rc == WALLET_NO_SUCH)
+		return drop_intent(a, ask->request_id, &e) < 0 ? app_fail(EXIT_STATE, &e)
+							       : RECOVER_NOTHING;
+	if (rc == 0 && out.state != WALLET_OUT_OPEN)
+		return app_failf(EXIT_MINT, "%s: its token is not made yet", ask->name);
+	if (rc < 0 || book_ask_text(a->db, ask->request_id, &old, &e) ||
+	    request_decode(&req, buf_view(&old), &e))
+		return app_fail(EXIT_STATE, &e);
+	ask->token_out = out.id;
+	set_token(req, &token);
+	hex_encode(req->refund_key, out.refund_key, sizeof(out.refund_key));
+	if (store_request(a, req, ask, &text, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	return 0;
+}
+
+static int recover_complete(struct app *a, const struct book_ask *ask)
 {
 	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
 	auto_session struct session *s = NULL;
@@ -314,7 +448,7 @@ int buy_recover(struct app *a, const struct book_ask *ask)
 					 .fn = take_reply,
 					 .ctx = &b};
 		if (session_ask(s, &q) == SESSION_ANSWERED) {
-			rc = answered(a, &entry, ask, b.reply);
+			rc = answered(a, &entry, ask, b.reply, &b.back);
 			buy_clear(&b);
 			return rc;
 		}
@@ -332,4 +466,14 @@ int buy_recover(struct app *a, const struct book_ask *ask)
 				 ask->name,
 				 (long long)(ask->expires_at + LOCK_S - clock_wall()) / 60 + 1);
 	return reclaim(a, ask, &entry);
+}
+
+int buy_recover(struct app *a, const struct book_ask *ask)
+{
+	struct book_ask whole = *ask;
+	int rc = ask->token_out ? 0 : complete(a, &whole);
+
+	if (rc == RECOVER_NOTHING)
+		return 0;
+	return rc ? rc : recover_complete(a, &whole);
 }

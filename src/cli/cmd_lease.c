@@ -1,4 +1,4 @@
-/* lease ls, show, status, topup, rm, recover, verify, identity: the book, and asking about it. */
+/* lease ls, show, status, rm, recover, verify, identity: the book, and asking about it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -170,53 +170,6 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 	out_left(left, sizeof(left), r->expires_at - clock_wall());
 	printf(", %s left\n", left);
 	return 0;
-}
-
-static int topup(struct app *a, struct book_entry *b, int64_t seconds)
-{
-	auto_request struct request *req = request_new(REQUEST_TOPUP);
-	auto_session struct session *s = NULL;
-	struct buy buy = {.app = a, .entry = b, .req = req, .wait_s = 120};
-	struct msat cost;
-	char left[32];
-	struct err e;
-	int rc;
-
-	memcpy(req->lease, b->lease, sizeof(req->lease));
-	if (!price_cost(&cost, b->price, (uint64_t)seconds))
-		return app_failf(EXIT_USAGE, "so much time cannot be paid for");
-	buy.amount = msat_ceil(cost);
-	if (sat_is_zero(buy.amount))
-		buy.amount = SAT(1);
-	if (session_open(&s, a, &b->provider, 0, &e) < 0)
-		return app_fail(EXIT_RELAYS, &e);
-	buy.session = s;
-	rc = buy_run(&buy);
-	if (!rc) {
-		out_left(left, sizeof(left), b->expires_at - clock_wall());
-		app_say(a, "%s: paid %" PRIu64 " sat, %s left", b->name, sat_raw(buy.amount), left);
-	}
-	buy_clear(&buy);
-	return rc;
-}
-
-int verb_topup(void *ctx, const void *options, int argc, char **argv)
-{
-	const struct topup_options *o = options;
-	struct app *a = ctx;
-	struct book_entry b;
-	int64_t seconds = 600;
-	struct err e;
-	int rc;
-
-	if (o->wait && str_duration(str_of(o->wait), 365 * 86400, &seconds, &e) < 0)
-		return app_failf(EXIT_USAGE, "--for: %s", e.msg);
-	rc = cli_find_lease(a, argc, argv, &b);
-	if (rc)
-		return rc;
-	if (b.state != BOOK_RUNNING || b.expires_at <= clock_wall())
-		return app_failf(EXIT_EXPIRED, "%s does not run", b.name);
-	return topup(a, &b, seconds);
 }
 
 static int remove_one(struct app *a, struct book_entry *b)

@@ -1,6 +1,7 @@
 /* lease wallet pending: what is open, and what will happen to it. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/jsonw.h"
@@ -144,7 +145,7 @@ static int find_ask(void *ctx, const struct book_ask *ask)
 {
 	struct book_ask *wanted = ctx;
 
-	if (ask->token_out != wanted->token_out)
+	if (strcmp(ask->request_id, wanted->request_id))
 		return 0;
 	*wanted = *ask;
 	return 1;
@@ -173,12 +174,13 @@ static int print_out(void *ctx, const struct wallet_out *o)
 	struct pending *p = ctx;
 	auto_buf struct buf text = BUF(16384);
 	struct jsonw w = JSONW(&text);
-	struct book_ask ask = {.token_out = o->id};
+	struct book_ask ask = {0};
 	char fate[200];
 	struct err e;
 
 	if (o->state != WALLET_OUT_OPEN && o->state != WALLET_OUT_RETURNING)
 		return 0;
+	memcpy(ask.request_id, o->ref, strnlen(o->ref, sizeof(ask.request_id) - 1));
 	if (book_each_ask(p->app->db, find_ask, &ask, &e) < 0)
 		app_fail(0, &e);
 	out_fate(fate, sizeof(fate), o, ask.name);

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/fs.h"
 #include "base/jsonw.h"
 #include "cli/fundmint.h"
+#include "cli/funds.h"
 #include "cli/invoice.h"
 #include "cli/verbs.h"
 
@@ -23,7 +23,7 @@ int verb_wallet_fund(void *ctx, const void *options, int argc, char **argv)
 		return app_failf(EXIT_USAGE, "want one amount in sat: lease wallet fund 1000");
 	if (app_wallet(a, &e) < 0 || fundmint_choose(a, o->mint, mint, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
-	return invoice_run(a, mint, amount);
+	return invoice_run(a, mint, amount, INVOICE_ASKED);
 }
 
 /* --- balance --- */
@@ -152,19 +152,6 @@ int verb_wallet_mints(void *ctx, const void *options, int argc, char **argv)
 
 /* --- receive --- */
 
-static int read_token(const char *path, struct buf *out, struct err *e)
-{
-	char chunk[4096];
-	size_t n;
-
-	if (path && strcmp(path, "-"))
-		return fs_read(out, path, e) ? err_set(e, ERRK_INPUT, "no such file: %s", path) : 0;
-	while ((n = fread(chunk, 1, sizeof(chunk), stdin)))
-		buf_add(out, chunk, n);
-	wipe(chunk, sizeof(chunk));
-	return buf_check(out, "token", e);
-}
-
 /* The token comes by a file or standard input: arguments can be read by everybody on the machine.
  */
 int verb_wallet_receive(void *ctx, const void *options, int argc, char **argv)
@@ -179,9 +166,9 @@ int verb_wallet_receive(void *ctx, const void *options, int argc, char **argv)
 		return app_failf(EXIT_USAGE, "want one file with a token, or standard input");
 	if (app_wallet(a, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
-	if (read_token(argc ? argv[0] : NULL, &token, &e) < 0)
+	if (funds_read_token(&token, argc ? argv[0] : "-", &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
-	wallet_receive(a->wallet, str_trim(buf_view(&token)), app_job_news, &job);
+	wallet_receive(a->wallet, buf_view(&token), app_job_news, &job);
 	rc = app_job_wait(&job, SWAP_MS);
 	if (!rc)
 		app_say(a, "received: %" PRIu64 " sat", sat_raw(job.last.amount));

@@ -20,6 +20,7 @@
 struct invoice {
 	struct app_job job; /* first: what ends it is told to app_job_news */
 	const char *mint;
+	enum invoice_to to;
 	int64_t expiry; /* 0: not known */
 	bool shown;
 	struct loop_timer *tick;
@@ -91,7 +92,7 @@ static void show(struct invoice *v, const struct wallet_news *n)
 
 	v->expiry = n->expiry;
 	v->shown = true;
-	if (v->job.app->g.json) {
+	if (v->job.app->g.json && v->to == INVOICE_ASKED) {
 		print_json(v, n);
 	} else {
 		app_say(v->job.app,
@@ -100,7 +101,7 @@ static void show(struct invoice *v, const struct wallet_news *n)
 		if (!v->job.app->g.quiet)
 			qr_show(n->text);
 		str_printable(text, sizeof(text), n->text);
-		printf("%s\n", text);
+		fprintf(v->to == INVOICE_ASKED ? stdout : stderr, "%s\n", text);
 	}
 	fflush(stdout);
 	progress_start(v);
@@ -123,7 +124,7 @@ static void print_funded(const struct invoice *v)
 	uint64_t amount = sat_raw(v->job.last.amount);
 
 	app_say(v->job.app, "funded: %" PRIu64 " sat at %s", amount, v->mint);
-	if (!v->job.app->g.json)
+	if (!v->job.app->g.json || v->to != INVOICE_ASKED)
 		return;
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "state", "funded");
@@ -146,9 +147,9 @@ static int left_open(const struct invoice *v, int how)
 			 why);
 }
 
-int invoice_run(struct app *a, const char *mint, struct sat amount)
+int invoice_run(struct app *a, const char *mint, struct sat amount, enum invoice_to to)
 {
-	struct invoice v = {.job = {.app = a}, .mint = mint};
+	struct invoice v = {.job = {.app = a}, .mint = mint, .to = to};
 	int64_t end = clock_mono_ms() + WAIT_MS;
 	int how = APP_DONE, rc;
 

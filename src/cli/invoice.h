@@ -4,10 +4,13 @@
 
 #include "cli/app.h"
 
-/* The invoice alone goes to standard output (with --json as an object), everything else to standard
- * error. 0: the money is in the wallet. Otherwise the exit status, and how it goes on is printed.
- */
-int invoice_run(struct app *a, const char *mint, struct sat amount);
+/* Where the invoice itself goes; everything else goes to standard error. */
+enum invoice_to {
+	INVOICE_ASKED, /* standard output, with --json as an object */
+	INVOICE_ASIDE, /* standard error: the output is somebody else's */
+};
+/* 0: the money is in the wallet. Otherwise the exit status, and how it goes on is printed. */
+int invoice_run(struct app *a, const char *mint, struct sat amount, enum invoice_to to);
 
 /* Ask the mints about invoices of earlier processes, and take what was paid; waits for one answer
  * each. How many sat came is printed. */

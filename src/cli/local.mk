@@ -15,7 +15,9 @@ lease_SOURCES = \
 	src/cli/qr.c src/cli/qr.h \
 	src/cli/invoice.c src/cli/invoice.h \
 	src/cli/fundmint.c src/cli/fundmint.h \
-	src/cli/cmd_wallet.c src/cli/cmd_wallet_backup.c src/cli/cmd_pending.c src/cli/cmd_offers.c src/cli/cmd_lease.c \
+	src/cli/funds.c src/cli/funds.h \
+	src/cli/order.c src/cli/order.h \
+	src/cli/cmd_wallet.c src/cli/cmd_wallet_backup.c src/cli/cmd_pending.c src/cli/cmd_topup.c src/cli/cmd_offers.c src/cli/cmd_lease.c \
 	src/cli/cmd_run.c src/cli/cmd_exec.c src/cli/cmd_halt.c
 lease_LDADD = src/proto/libleased-proto.a src/nostr/libleased-nostr.a \
 	src/spec/libleased-spec.a $(L_wallet) $(QR_LIBS)
@@ -25,7 +27,8 @@ check_PROGRAMS += tests/unit/cli
 TESTS += tests/unit/cli
 tests_unit_cli_SOURCES = tests/unit/cli.c tests/unit/unit.h \
 	src/cli/app.c src/cli/book.c src/cli/market.c src/cli/out.c \
-	src/cli/fundmint.c src/cli/qr.c
+	src/cli/fundmint.c src/cli/qr.c src/cli/order.c src/cli/funds.c src/cli/invoice.c \
+	src/cli/buy.c src/cli/session.c src/cli/names.c
 tests_unit_cli_LDADD = $(lease_LDADD) $(CMOCKA_LIBS)
 endif
 TESTS += tests/unit/lease.sh

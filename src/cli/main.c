@@ -28,7 +28,12 @@ static const struct opt run_opts[] = {
 	{0, "provider", OPT_STRING, O(run_options, provider), "KEY", "buy from this one"},
 	{0, "offer", OPT_STRING, O(run_options, offer), "NAME", "buy this offer"},
 	{0, "mint", OPT_STRING, O(run_options, mint), "URL", "pay with this mint's ecash"},
+	{0, "token-file", OPT_STRING, O(run_options, token_file), "FILE",
+	 "pay with the token in it; - is standard input"},
 	{0, "budget", OPT_STRING, O(run_options, budget), "SAT", "pay at most so much"},
+	{0, "max-risk", OPT_STRING, O(run_options, max_risk), "TIME",
+	 "first payment to a provider that is new (10m)"},
+	{0, "any", OPT_FLAG, O(run_options, any), NULL, "if a provider refuses, ask the next one"},
 	{'i', "interactive", OPT_FLAG, O(run_options, interactive), NULL,
 	 "not carried by relays: see exec -i"},
 	{'t', "tty", OPT_FLAG, O(run_options, tty), NULL, "not carried by relays"},
@@ -53,6 +58,8 @@ static const struct opt logs_opts[] = {
 
 static const struct opt topup_opts[] = {
 	{0, "for", OPT_STRING, O(topup_options, wait), "TIME", "time to add (10m)"},
+	{0, "token-file", OPT_STRING, O(topup_options, token_file), "FILE",
+	 "pay with the token in it; - is standard input"},
 };
 
 static const struct opt stop_opts[] = {

@@ -237,6 +237,8 @@ const struct listing *market_choose(const struct market *m, const struct market_
 	enum misfit nearest = MISFIT_PROVIDER, how;
 
 	for (size_t i = 0; i < m->n; i++) {
+		if (m->v[i].use != LISTING_FRESH)
+			continue;
 		how = misfit(&m->v[i], w);
 		if (how == FITS && (!best || cheaper(&m->v[i].offer, &best->offer)))
 			best = &m->v[i];

@@ -5,10 +5,13 @@
 #include "cli/app.h"
 #include "proto/offer.h"
 
+enum listing_use { LISTING_FRESH, LISTING_SEEN, LISTING_TRIED }; /* only fresh ones are chosen */
+
 struct listing {
 	struct offer offer;
 	struct heartbeat beat; /* created_at 0: none was seen */
-	bool live;	       /* a beat in the last three minutes, not draining, accepting */
+	enum listing_use use;
+	bool live; /* a beat in the last three minutes, not draining, accepting */
 };
 
 struct market {

@@ -9,12 +9,12 @@
 #include "spec/spec.h"
 
 struct run_options {
-	bool detach, keep, rm;
+	bool detach, keep, rm, any;
 	bool interactive, tty;		 /* Docker's; refused with a word why */
 	struct opt_list publish, volume; /* these, too */
 	const char *wait;		 /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
-	const char *cpus, *memory, *budget, *spec;
+	const char *cpus, *memory, *budget, *max_risk, *token_file, *spec;
 	struct opt_list env;
 };
 
@@ -31,6 +31,7 @@ struct logs_options {
 
 struct topup_options {
 	const char *wait; /* --for */
+	const char *token_file;
 };
 
 struct stop_options {

@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "crypto/cipher.h"
 
-enum { BUSY_MS = 5000, SECRET_MAX = 1 << 20 };
+enum { BUSY_MS = 30000, SECRET_MAX = 1 << 20 };
 
 struct stmt {
 	struct stmt *next;

@@ -16,15 +16,30 @@ static const char *const type_names[] = {
 	[REQUEST_REFUND] = "refund",
 };
 
+static void drop_token(struct request *r)
+{
+	if (r->token)
+		wipe(r->token, strlen(r->token));
+	free(r->token);
+	r->token = NULL;
+}
+
+void request_renew(struct request *r)
+{
+	uint8_t id[LEASE_REQUEST_ID_HEX / 2];
+
+	drop_token(r);
+	rand_bytes(id, sizeof(id));
+	hex_encode(r->request_id, id, sizeof(id));
+}
+
 struct request *request_new(enum request_type t)
 {
 	struct request *r = mem_zero(sizeof(*r));
-	uint8_t id[LEASE_REQUEST_ID_HEX / 2];
 
 	r->type = t;
 	r->price.per = 1;
-	rand_bytes(id, sizeof(id));
-	hex_encode(r->request_id, id, sizeof(id));
+	request_renew(r);
 	return r;
 }
 
@@ -32,9 +47,7 @@ void request_free(struct request *r)
 {
 	if (!r)
 		return;
-	if (r->token)
-		wipe(r->token, strlen(r->token));
-	free(r->token);
+	drop_token(r);
 	spec_clear(&r->spec);
 	if (r->input)
 		wipe(r->input, r->ninput);

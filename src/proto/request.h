@@ -58,7 +58,9 @@ struct request {
 };
 
 struct request *request_new(enum request_type t); /* with a fresh random request_id */
-void request_free(struct request *r);		  /* wipes */
+/* The same request to somebody else: another random request_id, no token. */
+void request_renew(struct request *r);
+void request_free(struct request *r); /* wipes */
 DEFINE_AUTO(struct request, request_free)
 #define auto_request AUTO(request_free)
 

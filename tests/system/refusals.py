@@ -118,7 +118,8 @@ def buyers(w, net, provider, buyer):
     poor = Buyer(w, [net.relay], [net.mint], name="poor")
     poor.fund(5)
     done = poor("run", "--for", "30s", "busybox", "--", "true")
-    check(done.returncode == 10 and "30 sat" in done.stderr, "a wallet with too little: exit status 10", done.stderr)
+    check(done.returncode == 10 and "costs 30 sat" in done.stderr and "lease wallet fund 25 --mint" in done.stderr,
+          "a wallet with too little: exit status 10, and what to do", done.stderr)
     done = buyer("run", "--for", "30s", "unheard-of", "--", "true")
     check(done.returncode == 11, "an image that nobody offers: exit status 11", f"{done.returncode} {done.stderr}")
     done = buyer("run", "--budget", "5", "--for", "30s", "busybox", "--", "true")

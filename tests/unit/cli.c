@@ -7,6 +7,7 @@
 #include "cli/book.h"
 #include "cli/fundmint.h"
 #include "cli/market.h"
+#include "cli/order.h"
 #include "cli/out.h"
 #include "cli/qr.h"
 
@@ -87,6 +88,62 @@ static void misfit_of_the_best_candidate_is_said(void **state)
 	add(&m, "other", 1, true); /* looked at later, but further away */
 	m.v[1].offer.nimages = 0;
 	assert_why(&m, &(struct market_want){.image = "oci:a"}, "does not answer");
+}
+
+static void listing_that_was_tried_is_not_chosen_again(void **state)
+{
+	auto_market struct market m = {0};
+	const struct market_want w = {0};
+	struct err e;
+
+	add(&m, "cheap", 100, true);
+	add(&m, "dear", 500, true);
+	m.v[0].use = LISTING_TRIED;
+	assert_string_equal(market_choose(&m, &w, &e)->offer.name, "dear");
+	m.v[1].use = LISTING_SEEN;
+	assert_null(market_choose(&m, &w, &e));
+}
+
+/* --- the price, in one payment or two --- */
+
+static void assert_split(const struct offer *o, int64_t seconds, int64_t max_first,
+			 struct order_price want)
+{
+	struct order_price p;
+	struct err e;
+
+	assert_int_equal(order_split(&p, o, seconds, max_first, &e), 0);
+	assert_int_equal(sat_raw(p.amount), sat_raw(want.amount));
+	assert_int_equal(sat_raw(p.first), sat_raw(want.first));
+	assert_int_equal(sat_raw(p.later), sat_raw(want.later));
+}
+
+#define PRICE(a, b, c) ((struct order_price){SAT(a), SAT(b), SAT(c)})
+
+static void first_payment_to_an_unknown_provider_is_capped(void **state)
+{
+	struct offer o = {.price = {1000, 1}, .min_payment = SAT(10)};
+
+	assert_split(&o, 7200, 600, PRICE(7200, 600, 6600));
+	assert_split(&o, 7200, 0, PRICE(7200, 7200, 0)); /* known */
+	assert_split(&o, 600, 600, PRICE(600, 600, 0));
+	assert_split(&o, 601, 600, PRICE(601, 600, 1));
+	assert_split(&o, 5, 600, PRICE(10, 10, 0)); /* the offer's smallest */
+	o.price = (struct price){10000, 3600};	    /* 10 sat/h: ten minutes are two */
+	assert_split(&o, 7200, 600, PRICE(20, 10, 10));
+	assert_split(&o, 3600, 600, PRICE(10, 10, 0));
+	o.min_payment = SAT(50);
+	assert_split(&o, 7200, 600, PRICE(50, 50, 0));
+}
+
+static void time_that_cannot_be_paid_has_no_price(void **state)
+{
+	const struct offer o = {.price = {AMOUNT_MSAT_MAX, 1}};
+	struct order_price p;
+	struct err e;
+
+	assert_int_equal(order_split(&p, &o, 600, 10, &e), -1);
+	assert_int_equal(order_split(&p, &o, 1, 0, &e), 0);
 }
 
 /* --- which mint to fund --- */
@@ -232,6 +289,78 @@ static int count_ask(void *ctx, const struct book_ask *a)
 	return 0;
 }
 
+/* A name may be used again when its lease was refused and nothing of it is open. */
+static void name_of_a_refused_lease_is_free(void **state)
+{
+	const struct book_ask a = {.request_id = "0123456789abcdef0123456789abcdef", .name = "one"};
+	struct db *d = *state;
+	struct book_entry b;
+	auto_tx struct tx *tx = NULL;
+
+	assert_int_equal(book_name_free(d, "one", NULL), 1);
+	assert_int_equal(put(d, "one", ""), 0);
+	assert_int_equal(book_name_free(d, "one", NULL), 0);
+	assert_int_equal(book_get(d, "one", &b, NULL), 0);
+	b.state = BOOK_REFUSED;
+	assert_int_equal(db_begin(&tx, d, NULL), 0);
+	assert_int_equal(book_save(tx, &b, NULL), 0);
+	assert_int_equal(book_ask_add(tx, &a, STR("secret"), NULL), 0);
+	assert_int_equal(db_commit(&tx, NULL), 0);
+	assert_int_equal(book_name_free(d, "one", NULL), 0); /* its token is not back */
+	assert_int_equal(put(d, "one", ""), BOOK_TAKEN);
+	assert_int_equal(db_begin(&tx, d, NULL), 0);
+	assert_int_equal(book_ask_close(tx, a.request_id, NULL), 0);
+	assert_int_equal(db_commit(&tx, NULL), 0);
+	assert_int_equal(book_name_free(d, "one", NULL), 1);
+	assert_int_equal(put(d, "one", "aaaabbbbccccdddd"), 0);
+}
+
+static void provider_is_known_once_it_gave_a_lease(void **state)
+{
+	struct db *d = *state;
+	struct book_entry b;
+	auto_tx struct tx *tx = NULL;
+
+	assert_int_equal(put(d, "one", ""), 0);
+	assert_int_equal(book_get(d, "one", &b, NULL), 0);
+	assert_int_equal(book_knows(d, &b.provider, NULL), 0);
+	b.started_at = 5;
+	assert_int_equal(db_begin(&tx, d, NULL), 0);
+	assert_int_equal(book_save(tx, &b, NULL), 0);
+	assert_int_equal(db_commit(&tx, NULL), 0);
+	assert_int_equal(book_knows(d, &b.provider, NULL), 1);
+	b.provider.b[0] ^= 1;
+	assert_int_equal(book_knows(d, &b.provider, NULL), 0);
+}
+
+/* Stored before its token is made: completed by it, or gone without a trace. */
+static void intent_is_completed_or_dropped(void **state)
+{
+	struct book_ask a = {.request_id = "0123456789abcdef0123456789abcdef", .name = "one"};
+	struct db *d = *state;
+	auto_buf struct buf text = BUF(64);
+	auto_tx struct tx *tx = NULL;
+	int n = 0;
+
+	assert_int_equal(db_begin(&tx, d, NULL), 0);
+	assert_int_equal(book_ask_add(tx, &a, STR("intent"), NULL), 0);
+	a.token_out = 7;
+	assert_int_equal(book_ask_fill(tx, &a, STR("whole"), NULL), 0);
+	assert_int_equal(book_ask_text(d, a.request_id, &text, NULL), 0);
+	assert_view(text, "whole");
+	assert_int_equal(book_ask_drop(tx, a.request_id, NULL), 0); /* it has a token: it stays */
+	assert_int_equal(book_each_ask(d, count_ask, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(book_ask_close(tx, a.request_id, NULL), 0);
+	assert_int_equal(book_ask_fill(tx, &a, STR("late"), NULL), -1);
+	a = (struct book_ask){.request_id = "1123456789abcdef0123456789abcdef", .name = "two"};
+	assert_int_equal(book_ask_add(tx, &a, STR("intent"), NULL), 0);
+	assert_int_equal(book_ask_drop(tx, a.request_id, NULL), 0);
+	assert_int_equal(book_each_ask(d, count_ask, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(db_commit(&tx, NULL), 0);
+}
+
 static void closed_request_is_blanked(void **state)
 {
 	const struct book_ask a = {.request_id = "0123456789abcdef0123456789abcdef", .name = "one"};
@@ -298,12 +427,18 @@ int main(void)
 		cmocka_unit_test(cheapest_live_offer_is_chosen),
 		cmocka_unit_test(offer_without_a_payable_price_is_never_chosen),
 		cmocka_unit_test(misfit_of_the_best_candidate_is_said),
+		cmocka_unit_test(listing_that_was_tried_is_not_chosen_again),
+		cmocka_unit_test(first_payment_to_an_unknown_provider_is_capped),
+		cmocka_unit_test(time_that_cannot_be_paid_has_no_price),
 		cmocka_unit_test(mint_that_most_providers_take_comes_first),
 		cmocka_unit_test(provider_has_one_voice_and_a_dead_one_none),
 		cmocka_unit_test(mint_of_the_configuration_comes_before_strangers),
 		cmocka_unit_test(qr_code_has_its_finder_and_a_quiet_zone),
 		book_test(book_finds_by_name_and_by_what_is_unique_of_an_id),
 		book_test(closed_request_is_blanked),
+		book_test(name_of_a_refused_lease_is_free),
+		book_test(provider_is_known_once_it_gave_a_lease),
+		book_test(intent_is_completed_or_dropped),
 		cmocka_unit_test(book_learns_from_replies),
 		cmocka_unit_test(prices_sizes_and_times_are_for_people),
 	};

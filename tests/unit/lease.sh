@@ -52,6 +52,21 @@ echo '{"image":"oci:a"}' >"$LEASE_HOME/spec"
 "$lease" run --cpus x --spec "$LEASE_HOME/spec" >/dev/null 2>"$LEASE_HOME/said"
 grep -q 'cpus' "$LEASE_HOME/said"
 result $? 0 "the spec's image is enough"
+"$lease" run --max-risk 0 oci:a >/dev/null 2>&1
+result $? 2 "run wants a risk that is some time"
+"$lease" run --token-file "$LEASE_HOME/none" oci:a >"$LEASE_HOME/said" 2>&1
+result $? 2 "run refuses a token file that is not there"
+echo junk >"$LEASE_HOME/junk"
+"$lease" run --token-file "$LEASE_HOME/junk" oci:a >"$LEASE_HOME/said" 2>&1
+result $? 2 "run refuses a file that holds no token"
+grep -q -- --token-file "$LEASE_HOME/said"
+result $? 0 "and says which option it was"
+"$lease" run --token-file - oci:a </dev/null >/dev/null 2>&1
+result $? 2 "and an empty standard input"
+"$lease" run --token-file "$LEASE_HOME/junk" --mint https://mint.example oci:a >/dev/null 2>&1
+result $? 2 "run refuses a mint beside a token"
+"$lease" topup --token-file "$LEASE_HOME/none" a >/dev/null 2>&1
+result $? 2 "topup refuses a token file that is not there"
 "$lease" wallet fund -- -5 >/dev/null 2>&1
 result $? 2 "wallet fund refuses what is no amount"
 "$lease" ls >/dev/null 2>&1
@@ -64,6 +79,12 @@ result $? 0 "and says how to name one"
 result $? 0 "wallet mints of an empty wallet"
 "$lease" -q wallet pending >"$LEASE_HOME/said" 2>&1
 result "$?$(cat "$LEASE_HOME/said")" 0 "wallet pending of an empty wallet says nothing"
+mkdir "$LEASE_HOME/strict"
+printf '[limits]\nper_day = many\n' >"$LEASE_HOME/strict/lease.conf"
+"$lease" --home "$LEASE_HOME/strict" ls >"$LEASE_HOME/said" 2>&1
+result $? 14 "a limit that is no amount is refused"
+grep -q 'lease.conf:2' "$LEASE_HOME/said"
+result $? 0 "with file and line"
 mode=$(stat -c %a "$LEASE_HOME/seed.sealed")
 result "$mode" 600 "the seed is readable by its owner only"
 "$lease" wallet backup "$LEASE_HOME/copy" 2>/dev/null
