@@ -162,7 +162,7 @@ static void add(struct matrix *m, const struct crash_point *p)
 	m->v[m->n++] = *p;
 }
 
-static uint32_t upto(const struct matrix *m, uint64_t passed)
+static uint32_t at_most(const struct matrix *m, uint64_t passed)
 {
 	uint32_t most = m->opt.depth == FULL ? 3 : 1;
 
@@ -173,7 +173,7 @@ static void add_kills(struct matrix *m, const struct scenario *c, const struct r
 {
 	for (int a = 0; a < ACTORS; a++)
 		for (unsigned s = 0; s < STEP_COUNT; s++)
-			for (uint32_t i = 1; i <= upto(m, r->passed[a][s]); i++)
+			for (uint32_t i = 1; i <= at_most(m, r->passed[a][s]); i++)
 				add(m, &(struct crash_point){.scenario = c,
 							     .kind = POINT_KILL,
 							     .actor = (enum actor)a,
@@ -190,7 +190,7 @@ static void add_mint(struct matrix *m, const struct scenario *c, const struct re
 			    strcmp(mint_faults[f].only, r->asked[k].path) != 0)
 				continue;
 			memcpy(p.path, r->asked[k].path, sizeof(p.path));
-			for (; p.skip < upto(m, r->asked[k].n); p.skip++)
+			for (; p.skip < at_most(m, r->asked[k].n); p.skip++)
 				add(m, &p);
 		}
 }
