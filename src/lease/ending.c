@@ -24,7 +24,8 @@ static int reply_ending(struct engine *g, struct tx *tx, const struct lease *l,
 	r->token = REPLY_TOKEN_SPENT;
 	r->refund_due = b->refund;
 	r->kept = b->kept;
-	reply_say(r, "the container could not be started; the refund is on its way");
+	reply_say(r, "the container could not be started%s%s; the refund is on its way",
+		  *l->said ? ": " : "", l->said);
 	return outbox_add(g, tx, &l->author, r, e);
 }
 

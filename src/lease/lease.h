@@ -65,6 +65,7 @@ struct lease {
 	struct sat fee;	     /* what the mint kept */
 	int64_t asked_at, not_after, paid_at, started_at, expires_at, ended_at; /* 0: not yet */
 	int64_t exit_status; /* of its command; -1: runs, or not known */
+	char said[160];	     /* why a start failed, for its owner; not stored */
 	enum lease_halt halt;
 	int64_t halt_grace;			     /* seconds to KILL; 0: as the spec says */
 	uint32_t generation;			     /* of its last start, from 1 */

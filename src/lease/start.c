@@ -87,6 +87,14 @@ static void failed(struct engine *g, struct lease *l, const char *why)
 		log_broken("lease %s: %s", l->id, e.msg);
 }
 
+/* The owner hears what the runtime says of the command; the rest is the host's own business. */
+static void start_failed(struct engine *g, struct lease *l, const struct priv_start_reply *r)
+{
+	if (r->stage >= PRIV_STAGE_CREATE)
+		str_printable(l->said, sizeof(l->said), str_of(r->message));
+	failed(g, l, r->message);
+}
+
 static void start_again(void *ctx)
 {
 	struct work *w = ctx;
@@ -118,7 +126,7 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 		return;
 	step_at(STEP_LEASE_STARTED);
 	if (r->outcome != PRIV_START_RUNNING) {
-		failed(g, &l, r->message);
+		start_failed(g, &l, r);
 		return;
 	}
 	if (store_running(g, &l, r->started_ms / 1000, &e) < 0) {

@@ -175,6 +175,7 @@ static void failed_start_is_erased_and_owed(void **state)
 	got = world_must(w, r, REPLY_STAGE_FAILED);
 	assert_int_equal(got->code, REPLY_START_FAILED);
 	assert_int_equal(got->token, REPLY_TOKEN_SPENT);
+	assert_non_null(strstr(got->message, "no such command"));
 	assert_int_equal(msat_raw(got->refund_due), 100000);
 	ended = world_must(w, r, REPLY_STAGE_ENDED);
 	assert_string_equal(ended->why, "start_failed");
