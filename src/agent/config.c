@@ -53,6 +53,10 @@ static const struct conf_key keys[] = {
 	  "Most that should lie at one mint, with a warning at 80 %; 0 for no cap." },
 	{ "wallet", "at_cap", CONF_STRING, AT(at_cap_name), "warn", 0, 0,
 	  "What a mint at its cap means: warn, or refuse its tokens until some are withdrawn." },
+	{ "wallet", "sweep_to", CONF_STRING, AT(sweep_to), "off", 0, 0,
+	  "Lightning address that free money goes to by itself, or off." },
+	{ "wallet", "sweep_above", CONF_SAT, AT(sweep_above), "10000sat", 100, 0,
+	  "So much must be free at a mint before it goes." },
 
 	{ "limits", "max_leases", CONF_UINT, AT(max_leases), "32", 1, 10000,
 	  "Most leases at a time." },
@@ -201,6 +205,20 @@ static int check_url(struct str v, const char *plain, const char *tls, struct er
 	return 0;
 }
 
+/* "off", or USER@HOST; who it is only the host knows. */
+static int check_address(struct str v, struct err *e)
+{
+	struct str host = v, user = {0};
+
+	if (str_is(v, "off"))
+		return 0;
+	str_cut(&host, '@', &user);
+	if (!user.n || !host.n || memchr(host.p, '@', host.n))
+		return err_set(e, ERRK_INPUT, "\"%.*s\" is neither off nor USER@HOST", (int)v.n,
+			       v.p);
+	return 0;
+}
+
 static bool is_offer_key(const struct conf_key *k, size_t offset)
 {
 	return !k->section && k->offset == offset;
@@ -232,6 +250,8 @@ static int check_value(const struct conf_key *k, struct str v, struct err *e)
 		return 0;
 	if (k->offset == AT(relays) || k->offset == AT(dm_relays))
 		return check_url(v, "ws://", "wss://", e);
+	if (k->offset == AT(sweep_to))
+		return check_address(v, e);
 	if (k->offset == AT(mints))
 		return check_url(v, "http://", "https://", e);
 	for (i = 0; i < ARRAY_SIZE(word_keys); i++)

@@ -66,6 +66,8 @@ struct config {
 	struct sat exposure_cap; /* per mint; 0: none */
 	char *at_cap_name;
 	bool refuse_at_cap;
+	char *sweep_to; /* USER@HOST or "off" */
+	struct sat sweep_above;
 	/* [limits]; budgets of 0: what the machine has */
 	uint64_t max_leases;
 	int64_t max_lease;    /* seconds */

@@ -1,5 +1,6 @@
 /* The treasury's verbs of the control socket, done by the engine and its wallet. */
 #include "agent/control.h"
+#include "agent/control_pay.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/jsonw.h"
@@ -308,6 +309,8 @@ static int do_restore(void *ctx, const struct json *request, struct control_call
 }
 
 const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS] = {
-	{"wallet_balance", do_balance}, {"wallet_history", do_history}, {"wallet_mints", do_mints},
-	{"wallet_audit", do_audit},	{"wallet_restore", do_restore}, {"earnings", do_earnings},
+	{"wallet_balance", do_balance}, {"wallet_withdraw", control_withdraw},
+	{"wallet_send", control_send},	{"wallet_history", do_history},
+	{"wallet_mints", do_mints},	{"wallet_audit", do_audit},
+	{"wallet_restore", do_restore}, {"earnings", do_earnings},
 };

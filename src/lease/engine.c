@@ -67,7 +67,6 @@ int engine_new(struct engine **out, const struct engine_setup *s, struct err *e)
 	g->db = s->db;
 	g->host = s->host;
 	copy_offers(g, s);
-	g->caps = mem_array(s->nmints + 1, sizeof(*g->caps));
 	if (!pubkey_of(&g->pubkey, s->key))
 		return err_set(e, ERRK_INPUT, "the Nostr key is not a valid secret key");
 	if (nostr_unwrap_key(&g->me, s->key, e) < 0 || store_migrate(g->db, e) < 0 ||
@@ -141,13 +140,13 @@ static void listed(void *ctx, const struct priv_list_reply *r, const struct err 
 
 int engine_start(struct engine *g, struct err *e)
 {
-	treasury_start(g);
 	/* Paid time that passed while no agent ran is over: expiry first, then the rest. */
 	expiry_arm(g);
 	if (lease_each(g->db, LEASE_LIVE, 0, resume_one, g, e) < 0 ||
 	    wallet_resume(g->wallet, e) < 0 || intake_start(g, e) < 0 || offers_start(g, e) < 0)
 		return -1;
 	twin_watch(g);
+	treasury_start(g);
 	priv_client_list(g->host, &(struct priv_list){.after = (char *)"", .max = PRIV_LIST_MAX},
 			 listed, g);
 	outbox_kick(g);

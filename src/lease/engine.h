@@ -36,6 +36,8 @@ struct engine_limits {
 struct engine_treasury {
 	struct sat exposure_cap; /* at one mint; 0: none */
 	bool refuse_at_cap;	 /* else it only warns */
+	const char *sweep_to;	 /* Lightning address; NULL: money stays */
+	struct sat sweep_above;	 /* what is free at a mint leaves once it is so much */
 };
 
 struct engine_setup {

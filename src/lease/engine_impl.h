@@ -52,7 +52,7 @@ struct engine {
 	int64_t started_at;
 	struct offer_now *offers;
 	size_t noffers;
-	enum engine_cap *caps; /* beside set.mints: as said last */
+	struct treasury *treasury;
 	struct bucket buckets[BUCKETS];
 	struct cpu_budget budget;
 	uint32_t public_relays, dm_relays; /* bits of the pool's: for offers, for requests */

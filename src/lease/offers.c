@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lease/engine_impl.h"
+#include "lease/treasury.h"
 
 #define OFFER_TTL    3600
 #define REPUBLISH_MS (OFFER_TTL * 1000 / 3)
@@ -103,11 +104,6 @@ static int store_offer(struct engine *g, struct offer_now *o, const struct nostr
 	return tx_run(s, NULL, e) ? -1 : db_commit(&tx, e);
 }
 
-static bool mint_is_full(const struct engine *g, size_t i)
-{
-	return g->set.treasury.refuse_at_cap && g->caps[i] == ENGINE_CAP_OVER;
-}
-
 /* Mints at their cap are left out; where all are, the offer shows them and takes no leases. */
 enum mint_choice { MINTS_TAKEN, MINTS_ALL };
 
@@ -119,7 +115,7 @@ static void fill_mints(struct engine *g, struct offer *o, enum mint_choice which
 	for (size_t i = 0; i < g->set.nmints && o->nmints < OFFER_MINTS_MAX; i++) {
 		struct offer_mint *m = &o->mints[o->nmints];
 
-		if (which == MINTS_TAKEN && mint_is_full(g, i))
+		if (which == MINTS_TAKEN && treasury_full(g, i))
 			continue;
 		if (wallet_url(m->url, str_of(g->set.mints[i].url), &e) < 0 ||
 		    wallet_payment_key(g->wallet, m->url, key, &e) < 0) {

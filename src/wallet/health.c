@@ -76,6 +76,24 @@ int wallet_funds(struct wallet *w, const char *mint, struct wallet_funds *out, s
 	return m ? funds_read(out, w, m, e) : 0;
 }
 
+int wallet_richest(struct wallet *w, char url[static WALLET_URL_MAX + 1],
+		   struct wallet_funds *funds, struct err *e)
+{
+	*funds = (struct wallet_funds){0};
+	url[0] = '\0';
+	for (const struct wmint *m = w->mints; m; m = m->next) {
+		struct wallet_funds f;
+
+		if (funds_read(&f, w, m, e) < 0)
+			return -1;
+		if (!m->allowed || sat_cmp(f.spare, funds->spare) <= 0)
+			continue;
+		*funds = f;
+		memcpy(url, m->url, sizeof(m->url));
+	}
+	return 0;
+}
+
 /* --- keysets --- */
 
 static int keyset_held(struct sat *out, struct wallet *w, const struct keyset *k, struct err *e)

@@ -14,6 +14,10 @@ struct wallet_funds {		/* what lies at a mint, and whose it is */
 int wallet_funds(struct wallet *w, const char *mint, struct wallet_funds *out,
 		 struct err *e) MUST_CHECK;
 
+/* The mint with the most to spare, with `url` filled; "" where none has any. */
+int wallet_richest(struct wallet *w, char url[static WALLET_URL_MAX + 1],
+		   struct wallet_funds *funds, struct err *e) MUST_CHECK;
+
 struct wallet_keyset_health {
 	char id[67]; /* hex */
 	bool active;

@@ -88,6 +88,11 @@ int select_proofs_gross(struct chosen *out, struct tx *tx, const struct wmint *m
  * SELECT_POOR: no such set is at hand. */
 int select_exact(struct chosen *out, struct tx *tx, const struct wmint *m, struct sat need,
 		 struct err *e) MUST_CHECK;
+/* Free proofs whose keyset is not active any more or ends before `until`, as many as one swap
+ * takes. SELECT_POOR: there are none. */
+int select_ending(struct chosen *out, struct tx *tx, const struct wmint *m, int64_t until,
+		  struct err *e) MUST_CHECK;
+bool keyset_ends(const struct keyset *k, int64_t until);
 /* Can tokens of `need`, and then of `later` where it is not 0, be made by two swaps, if `extra`
  * comes in first? 1: yes. */
 struct select_ask {

@@ -15,7 +15,7 @@ src_wallet_libleased_wallet_a_SOURCES = \
 src_wallet_libleased_wallet_a_SOURCES += src/wallet/lnurl.c src/wallet/move.c
 src_wallet_libleased_wallet_a_SOURCES += \
 	src/wallet/health.c src/wallet/health.h src/wallet/history.c src/wallet/history.h \
-	src/wallet/restore.c src/wallet/restore.h
+	src/wallet/renew.c src/wallet/renew.h src/wallet/restore.c src/wallet/restore.h
 
 check_PROGRAMS += tests/link/wallet
 tests_link_wallet_SOURCES = tests/link/main.c
@@ -24,7 +24,8 @@ tests_link_wallet_LDADD = @WHOLE@ src/wallet/libleased-wallet.a @NOWHOLE@ $(L_wa
 if CMOCKA
 WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_pay \
 	tests/unit/wallet_crash \
-	tests/unit/wallet_audit tests/unit/wallet_restore tests/unit/wallet_refund \
+	tests/unit/wallet_audit tests/unit/wallet_restore tests/unit/wallet_renew \
+	tests/unit/wallet_refund \
 	tests/unit/wallet_checks tests/unit/wallet_hostile tests/unit/wallet_restored
 check_PROGRAMS += $(WALLET_TESTS)
 TESTS += $(WALLET_TESTS)
@@ -38,6 +39,8 @@ tests_unit_wallet_pay_SOURCES = tests/unit/wallet_pay.c $(WALLET_BENCH)
 tests_unit_wallet_pay_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_crash_SOURCES = tests/unit/wallet_crash.c $(WALLET_BENCH)
 tests_unit_wallet_crash_LDADD = $(L_wallet) $(CMOCKA_LIBS)
+tests_unit_wallet_renew_SOURCES = tests/unit/wallet_renew.c $(WALLET_BENCH)
+tests_unit_wallet_renew_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_restore_SOURCES = tests/unit/wallet_restore.c $(WALLET_BENCH)
 tests_unit_wallet_restore_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_audit_SOURCES = tests/unit/wallet_audit.c $(WALLET_BENCH)

@@ -8,6 +8,8 @@
 #include "wallet/plan.h"
 #include "wallet/till.h"
 
+#define TURN_MS 1500 /* between the kinds of plans, after a silence */
+
 static void run_free(struct run *r)
 {
 	mint_cancel(r->call);
@@ -65,9 +67,25 @@ static void run_wake(void *ctx)
 	r->later(r);
 }
 
+/* When a mint may be asked again its allowance is small: locked tokens, which nobody else can spend
+ * but which run out, go first, then whoever waits for an answer, then what nobody waits for. */
+static int64_t run_turn(const struct run *r)
+{
+	const struct plan *p = r->p;
+
+	if (p->pub.kind == WALLET_PLAN_CLAIM && p->has_lock_key)
+		return 0;
+	if (p->pub.kind == WALLET_PLAN_RENEW)
+		return 3 * (int64_t)TURN_MS;
+	return p->pub.kind == WALLET_PLAN_CLAIM ? TURN_MS : 2 * (int64_t)TURN_MS;
+}
+
 void run_later(struct run *r, int64_t ms, void (*fn)(struct run *r))
 {
 	int64_t quiet = mint_quiet_ms(r->w, r->p->mint);
+
+	if (quiet > 0)
+		quiet += run_turn(r);
 
 	r->later = fn;
 	loop_timer_del(r->timer);

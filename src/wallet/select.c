@@ -11,6 +11,7 @@
 struct candidate {
 	struct y_bytes y;
 	struct sat amount;
+	const struct keyset *keyset;
 	uint32_t ppk;
 	bool taken;
 };
@@ -50,6 +51,7 @@ static int candidates_load(struct candidates *list, struct db *d, const struct w
 		c = &list->v[list->n++];
 		memset(c, 0, sizeof(*c));
 		memcpy(c->y.b, y.p, y.n);
+		c->keyset = k;
 		c->ppk = k->fee_ppk;
 		if (!sat_make(&c->amount, (uint64_t)db_i64(s, 1)))
 			return err_set(e, ERRK_STATE, "amount of a proof");
@@ -181,6 +183,27 @@ int select_proofs_gross(struct chosen *out, struct tx *tx, const struct wmint *m
 			struct err *e)
 {
 	return select_worth(out, tx, m, need, WORTH_GROSS, e);
+}
+
+int select_ending(struct chosen *out, struct tx *tx, const struct wmint *m, int64_t until,
+		  struct err *e)
+{
+	struct candidates list = {0};
+	int rc = candidates_load(&list, tx_db(tx), m, e);
+	size_t n = 0;
+
+	for (size_t i = 0; i < list.n; i++)
+		if (n < SELECT_MAX && keyset_ends(list.v[i].keyset, until))
+			list.v[i].taken = ++n > 0;
+	if (rc == 0 && n == 0)
+		rc = SELECT_POOR;
+	if (rc == 0)
+		(void)candidates_worth(&out->gross, &out->fee, &list, SAT(1));
+	for (size_t i = 0; rc == 0 && i < list.n; i++)
+		if (list.v[i].taken)
+			rc = chosen_load(out, tx_db(tx), &list.v[i], e);
+	free(list.v);
+	return rc;
 }
 
 /* Powers of two: the largest that still fits, again and again, finds a sum if there is one. */

@@ -81,7 +81,12 @@ int proof_store(struct tx *tx, const struct plan *p, const struct proof *proof, 
 static bool spends_ours(const struct plan *p)
 {
 	return p->pub.kind == WALLET_PLAN_SPLIT || p->pub.kind == WALLET_PLAN_REFUND ||
-	       p->pub.kind == WALLET_PLAN_MELT;
+	       p->pub.kind == WALLET_PLAN_MELT || p->pub.kind == WALLET_PLAN_RENEW;
+}
+
+static bool makes_token(const struct plan *p)
+{
+	return p->pub.kind == WALLET_PLAN_SPLIT || p->pub.kind == WALLET_PLAN_REFUND;
 }
 
 static int settle_token(struct run *r, struct tx *tx, struct proofs *made, struct err *e)
@@ -107,7 +112,7 @@ static int settle_proofs(struct run *r, struct tx *tx, struct proofs *made, stru
 	for (size_t i = 0; i < made->n; i++)
 		if (!p->planned.out[i] && proof_store(tx, p, &made->v[i], e) < 0)
 			return -1;
-	return spends_ours(p) && p->pub.kind != WALLET_PLAN_MELT ? settle_token(r, tx, made, e) : 0;
+	return makes_token(p) ? settle_token(r, tx, made, e) : 0;
 }
 
 /* --- postings --- */
@@ -180,6 +185,8 @@ static int settle_book(struct tx *tx, const struct plan *p, struct err *e)
 		return settle_post_melt(tx, p, e);
 	if (p->pub.kind == WALLET_PLAN_REFUND)
 		return 0; /* refund_settled books it */
+	if (p->pub.kind == WALLET_PLAN_RENEW)
+		return post(tx, p, LEDGER_OWN, LEDGER_FEES, p->pub.fee, e);
 	return settle_post(tx, p, e);
 }
 

@@ -82,7 +82,7 @@ static void cap_that_is_reached_shows_in_the_offer(void **state)
 	memcpy(before, w->engine->offers[0].id, sizeof(before));
 	run(w, 101, id);
 	world_turn(w, 50);
-	assert_int_equal(w->engine->caps[0], ENGINE_CAP_OVER);
+	assert_int_equal(engine_cap_of(w->engine, w->mint->url), ENGINE_CAP_OVER);
 	assert_memory_not_equal(before, w->engine->offers[0].id, sizeof(before));
 }
 

@@ -1,0 +1,128 @@
+/* Balances leave keysets that end. */
+#include "unit.h"
+
+#include "base/clock.h"
+#include "wallet/health.h"
+#include "wallet/renew.h"
+#include "wallet_bench.h"
+
+static int setup(void **state)
+{
+	struct bench *b = bench_new(BENCH_SELLER, 100);
+	struct lock l;
+	char *token;
+	struct err e;
+
+	bench_ready(b);
+	l = bench_lock(b);
+	token = sim_token(b->sim, 100, &l);
+	assert_int_equal(wallet_plan_run(b->w, bench_claim(b, token, 0), &e), 0);
+	bench_run(b, 5000);
+	assert_int_equal(bench_available(b), 99);
+	free(token);
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	bench_audit(*state);
+	bench_free(*state);
+	return 0;
+}
+
+static uint64_t renew(struct bench *b, int64_t until)
+{
+	wallet_renew(b->w, b->sim->url, until, bench_job, b);
+	for (int i = 0; i < 20 && !b->told.done; i++)
+		bench_run(b, 1000);
+	assert_true(b->told.done);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	b->told.done = false;
+	return sat_raw(b->told.amount);
+}
+
+static int count_old(void *ctx, const struct wallet_health *h)
+{
+	uint64_t *old = ctx;
+
+	for (size_t i = 0; i < h->nkeysets; i++)
+		if (!h->keysets[i].active)
+			*old += sat_raw(h->keysets[i].held);
+	return 0;
+}
+
+static uint64_t on_old_keysets(struct bench *b)
+{
+	uint64_t old = 0;
+	struct err e;
+
+	assert_int_equal(wallet_each_health(b->w, count_old, &old, &e), 0);
+	return old;
+}
+
+static void nothing_moves_without_need(void **state)
+{
+	struct bench *b = *state;
+	unsigned swaps = b->sim->swaps;
+
+	assert_int_equal(renew(b, clock_wall()), 0);
+	assert_int_equal(b->sim->swaps, swaps);
+}
+
+static void rotation_moves_the_balance(void **state)
+{
+	struct bench *b = *state;
+
+	sim_rotate(b->sim, 100);
+	bench_restart(b); /* so that keysets are read again at once */
+	assert_int_equal(renew(b, clock_wall()), 98);
+	assert_int_equal(bench_available(b), 98);
+	assert_int_equal(on_old_keysets(b), 0);
+	assert_int_equal(bench_ledger(b, LEDGER_OPEN), 99000);
+	assert_int_equal(bench_ledger(b, LEDGER_OWN), -1000); /* the fee is ours to bear */
+	assert_int_equal(renew(b, clock_wall()), 0);
+}
+
+static void lost_answer_moves_it_once(void **state)
+{
+	struct bench *b = *state;
+
+	sim_rotate(b->sim, 100);
+	bench_restart(b);
+	bench_ready(b);
+	b->sim->fault = SIM_FORGET;
+	assert_int_equal(renew(b, clock_wall()), 98);
+	assert_int_equal(bench_available(b), 98);
+}
+
+static void dust_stays(void **state)
+{
+	struct bench *b = *state;
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	assert_int_equal(db_begin(&tx, b->db, &e), 0);
+	assert_int_equal(
+		tx_run(tx_write(tx, "UPDATE proof SET state = 2 WHERE amount > 1"), NULL, &e), 0);
+	assert_int_equal(db_commit(&tx, &e), 0);
+	sim_rotate(b->sim, 100);
+	bench_restart(b);
+	assert_int_equal(renew(b, clock_wall()), 0);
+	assert_int_equal(db_begin(&tx, b->db, &e), 0);
+	assert_int_equal(
+		tx_run(tx_write(tx, "UPDATE proof SET state = 1 WHERE state = 2"), NULL, &e), 0);
+	assert_int_equal(db_commit(&tx, &e), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nothing_moves_without_need, setup, teardown),
+		cmocka_unit_test_setup_teardown(rotation_moves_the_balance, setup, teardown),
+		cmocka_unit_test_setup_teardown(lost_answer_moves_it_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(dust_stays, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
