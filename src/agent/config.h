@@ -35,8 +35,11 @@ struct config_image {
 struct config_offer {
 	char *name;
 	char *description;
-	uint64_t cpu;		     /* thousandths of a core */
-	uint64_t memory, disk, pids; /* bytes; processes and threads */
+	uint64_t cpu;			  /* thousandths of a core */
+	uint64_t memory, disk, pids;	  /* bytes; processes and threads */
+	uint64_t swap;			  /* bytes beyond memory */
+	uint64_t disk_read, disk_write;	  /* bytes a second; 0: as fast as it is */
+	uint64_t disk_reads, disk_writes; /* operations a second */
 	struct price price;
 	struct sat min_payment, refund_min;
 	int64_t start_timeout, max_lease; /* seconds */

@@ -125,7 +125,12 @@ static void fill_offer(struct engine_offer *o, const struct config_offer *c)
 	copy(o->name, sizeof(o->name), c->name);
 	copy(o->description, sizeof(o->description), c->description);
 	o->limits = (struct spec_limits){
-		.cpu = c->cpu, .memory = c->memory, .pids = c->pids, .disk = c->disk};
+		.cpu = c->cpu,
+		.memory = c->memory,
+		.pids = c->pids,
+		.disk = c->disk,
+		.swap = c->swap,
+		.io = {c->disk_read, c->disk_write, c->disk_reads, c->disk_writes}};
 	o->price = c->price;
 	o->min_payment = c->min_payment;
 	o->refund_min = c->refund_min;

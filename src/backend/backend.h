@@ -28,9 +28,10 @@ struct box {
 
 	const struct spec *spec;
 	const struct image_config *image;
-	const char *root;	    /* mounted root file system */
-	struct image_user user;	    /* who the main process is */
-	uint32_t id_base, id_count; /* host ids of its user namespace; count 0: none */
+	const char *root;		 /* mounted root file system */
+	struct image_user user;		 /* who the main process is */
+	uint32_t id_base, id_count;	 /* host ids of its user namespace; count 0: none */
+	uint32_t disk_major, disk_minor; /* block device of its volume; 0: none, no io limits */
 };
 
 enum backend_status { BACKEND_RUNNING, BACKEND_STOPPED, BACKEND_GONE, BACKEND_UNKNOWN };

@@ -133,6 +133,16 @@ static int oci_probe(const struct box *box, struct buf *version, struct err *e)
 	return ret;
 }
 
+/* Processors whose heat the kernel shows, and with it what others do; virtual ones have none. */
+static unsigned throttling_cpus(void)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+	if (cpus < 1 || !fs_exists("/sys/devices/system/cpu/cpu0/thermal_throttle"))
+		return 0;
+	return (unsigned)cpus;
+}
+
 static int oci_prepare(const struct box *box, struct err *e)
 {
 	auto_buf struct buf config = BUF(OCI_CONFIG_MAX);
@@ -143,7 +153,11 @@ static int oci_prepare(const struct box *box, struct err *e)
 				  .hostname = box->id,
 				  .id_base = box->id_base,
 				  .id_count = box->id_count,
-				  .user = box->user};
+				  .user = box->user,
+				  .disk_major = box->disk_major,
+				  .disk_minor = box->disk_minor,
+				  .cgroup_version = (unsigned)cgroup_version(),
+				  .throttling_cpus = throttling_cpus()};
 
 	if (oci_config(&config, box->spec, box->image, &p, e) < 0 ||
 	    buf_check(&config, "config.json", e) < 0)

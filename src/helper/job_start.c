@@ -3,7 +3,9 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -127,11 +129,22 @@ static int mount_root(struct start *s, struct err *e)
 	return r;
 }
 
+static int find_disk(struct start *s, struct err *e)
+{
+	struct stat st;
+
+	if (stat(s->mount, &st) < 0)
+		return err_sys(e, "look at %s", s->mount);
+	s->box.disk_major = major(st.st_dev);
+	s->box.disk_minor = minor(st.st_dev);
+	return 0;
+}
+
 static int stage_bundle(struct start *s, struct err *e)
 {
 	s->box.spec = &s->spec;
 	s->box.image = &s->img->config;
-	if (mount_root(s, e) < 0 ||
+	if (find_disk(s, e) < 0 || mount_root(s, e) < 0 ||
 	    image_find_user(&s->box.user, s->box.root, oci_user(&s->spec, &s->img->config), e) < 0)
 		return -1;
 	return s->j->backend->prepare(&s->box, e);

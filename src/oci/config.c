@@ -1,8 +1,7 @@
-/* config.json: mounts, namespaces, limits and masks around the process. */
+/* config.json: namespaces, settings, masks and everything around the process. */
 #include <assert.h>
 #include <string.h>
 
-#include "base/auto.h"
 #include "base/mem.h"
 #include "oci/parts.h"
 
@@ -26,70 +25,14 @@ static const char *const READ_ONLY[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 };
 
-struct mount {
-	const char *target, *type, *source;
-	const char *options; /* separated by commas */
-};
-
-/* Order matters: a mount below another comes after it. */
-static const struct mount MOUNTS[] = {
-	{"/proc", "proc", "proc", "nosuid,noexec,nodev"},
-	{"/dev", "tmpfs", "tmpfs", "nosuid,strictatime,mode=755,size=65536k"},
-	{"/dev/pts", "devpts", "devpts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620,gid=5"},
-	{"/dev/mqueue", "mqueue", "mqueue", "nosuid,noexec,nodev"},
-	{"/sys", "sysfs", "sysfs", "nosuid,noexec,nodev,ro"},
-	{"/sys/fs/cgroup", "cgroup", "cgroup", "nosuid,noexec,nodev,relatime,ro"},
-};
-
-/* Character devices that every container may use; nothing may be made with mknod. */
-static const struct {
-	int major, minor; /* -1: all */
-} DEVICES[] = {
-	{1, 3}, {1, 5}, {1, 7}, {1, 8},	   {1, 9}, /* null zero full random urandom */
-	{5, 0}, {5, 1}, {5, 2}, {136, -1},	   /* tty console ptmx pts */
-};
-
-static void write_options(struct jsonw *w, const char *options)
+bool part_is_privileged(const struct oci_placement *p)
 {
-	struct str piece, rest = str_of(options);
-
-	jsonw_array(w, "options");
-	while (str_cut(&rest, ',', &piece))
-		jsonw_str(w, NULL, piece);
-	jsonw_end_array(w);
+	return p->grant && p->grant->privileged;
 }
 
-static void write_mount(struct jsonw *w, const struct mount *m)
+bool part_has_host_network(const struct oci_placement *p)
 {
-	jsonw_object(w, NULL);
-	jsonw_text(w, "destination", m->target);
-	jsonw_text(w, "type", m->type);
-	jsonw_text(w, "source", m->source);
-	write_options(w, m->options);
-	jsonw_end_object(w);
-}
-
-/* Half of the memory limit, as the kernel's own default is half of the machine's. */
-static void write_shm(struct jsonw *w, uint64_t memory)
-{
-	auto_free char *options = mem_printf("nosuid,noexec,nodev,mode=1777,size=%lluk",
-					     (unsigned long long)(memory / 2048));
-
-	write_mount(w, &(struct mount){"/dev/shm", "tmpfs", "shm", options});
-}
-
-static void write_mounts(struct jsonw *w, const struct spec *s, const struct oci_placement *p)
-{
-	jsonw_array(w, "mounts");
-	for (size_t i = 0; i < ARRAY_SIZE(MOUNTS); i++)
-		write_mount(w, &MOUNTS[i]);
-	write_shm(w, s->limits.memory);
-	for (size_t i = 0; i < p->nbinds; i++)
-		write_mount(w, &(struct mount){p->binds[i].target, "bind", p->binds[i].source,
-					       p->binds[i].access == OCI_READ_ONLY
-						       ? "rbind,rprivate,nosuid,nodev,ro"
-						       : "rbind,rprivate,nosuid,nodev,rw"});
-	jsonw_end_array(w);
+	return p->grant && p->grant->host_network;
 }
 
 static void write_namespaces(struct jsonw *w, const struct oci_placement *p)
@@ -102,10 +45,12 @@ static void write_namespaces(struct jsonw *w, const struct oci_placement *p)
 		jsonw_text(w, "type", ALWAYS[i]);
 		jsonw_end_object(w);
 	}
-	jsonw_object(w, NULL);
-	jsonw_text(w, "type", "network");
-	jsonw_text(w, "path", p->netns);
-	jsonw_end_object(w);
+	if (!part_has_host_network(p)) {
+		jsonw_object(w, NULL);
+		jsonw_text(w, "type", "network");
+		jsonw_text(w, "path", p->netns);
+		jsonw_end_object(w);
+	}
 	if (p->id_count) {
 		jsonw_object(w, NULL);
 		jsonw_text(w, "type", "user");
@@ -125,74 +70,58 @@ static void write_id_mapping(struct jsonw *w, const char *key, const struct oci_
 	jsonw_end_array(w);
 }
 
-static void write_devices(struct jsonw *w)
+/* A network that we made has its settings already. Ranges of groups are those inside. */
+static void write_sysctls(struct jsonw *w, const struct spec *s, const struct oci_placement *p)
 {
-	jsonw_array(w, "devices");
-	jsonw_object(w, NULL);
-	jsonw_bool(w, "allow", false);
-	jsonw_text(w, "access", "rwm");
-	jsonw_end_object(w);
-	for (size_t i = 0; i < ARRAY_SIZE(DEVICES); i++) {
-		jsonw_object(w, NULL);
-		jsonw_bool(w, "allow", true);
-		jsonw_text(w, "type", "c");
-		jsonw_i64(w, "major", DEVICES[i].major);
-		if (DEVICES[i].minor >= 0)
-			jsonw_i64(w, "minor", DEVICES[i].minor);
-		jsonw_text(w, "access", "rw");
-		jsonw_end_object(w);
+	auto_spec struct spec all = {0};
+
+	if (!p->netns && !part_has_host_network(p)) {
+		auto_free char *groups =
+			mem_printf("0 %u", p->id_count ? p->id_count - 1 : (uint32_t)INT32_MAX);
+
+		spec_map_set(&all.sysctls, STR("net.ipv4.ip_unprivileged_port_start"), STR("0"));
+		spec_map_set(&all.sysctls, STR("net.ipv4.ping_group_range"), str_of(groups));
+	}
+	for (size_t i = 0; i < s->sysctls.n; i++)
+		spec_map_set(&all.sysctls, str_of(s->sysctls.v[i].name),
+			     str_of(s->sysctls.v[i].value));
+	spec_map_write(w, "sysctl", &all.sysctls);
+}
+
+static void write_masks(struct jsonw *w, const struct oci_placement *p)
+{
+	if (part_is_privileged(p))
+		return;
+	jsonw_array(w, "maskedPaths");
+	for (size_t i = 0; i < ARRAY_SIZE(MASKED); i++)
+		jsonw_text(w, NULL, MASKED[i]);
+	for (unsigned i = 0; i < p->throttling_cpus; i++) {
+		auto_free char *path =
+			mem_printf("/sys/devices/system/cpu/cpu%u/thermal_throttle", i);
+
+		jsonw_text(w, NULL, path);
 	}
 	jsonw_end_array(w);
+	part_strings(w, "readonlyPaths", READ_ONLY, ARRAY_SIZE(READ_ONLY));
 }
 
-/* The kernel wants a quota of at least 1 ms; below a tenth of a core the period grows so that a
- * turn is not shorter than 10 ms. */
-static void write_cpu(struct jsonw *w, uint64_t millicores)
-{
-	uint64_t period = millicores < 100 ? 1000000 : 100000; /* microseconds */
-	uint64_t shares = millicores * 1024 / 1000;
-
-	jsonw_object(w, "cpu");
-	jsonw_u64(w, "shares", shares < 2 ? 2 : shares > 262144 ? 262144 : shares);
-	jsonw_u64(w, "quota", millicores * (period / 1000));
-	jsonw_u64(w, "period", period);
-	jsonw_end_object(w);
-}
-
-static void write_resources(struct jsonw *w, const struct spec_limits *l)
-{
-	jsonw_object(w, "resources");
-	write_devices(w);
-	jsonw_object(w, "memory");
-	jsonw_u64(w, "limit", l->memory);
-	jsonw_u64(w, "swap", l->memory); /* of memory and swap together: no swap */
-	jsonw_end_object(w);
-	write_cpu(w, l->cpu);
-	jsonw_object(w, "pids");
-	jsonw_u64(w, "limit", l->pids);
-	jsonw_end_object(w);
-	jsonw_end_object(w);
-}
-
-static void write_linux(struct jsonw *w, const struct spec *s, const struct oci_placement *p)
+static void write_linux(struct jsonw *w, const struct spec *s, const struct oci_placement *p,
+			uint64_t caps)
 {
 	jsonw_object(w, "linux");
 	if (p->id_count) {
 		write_id_mapping(w, "uidMappings", p);
 		write_id_mapping(w, "gidMappings", p);
 	}
-	if (!p->netns) { /* one that we made has its settings already */
-		jsonw_object(w, "sysctl");
-		jsonw_text(w, "net.ipv4.ip_unprivileged_port_start", "0");
-		jsonw_end_object(w);
-	}
-	write_resources(w, &s->limits);
+	write_sysctls(w, s, p);
+	part_devices(w, p);
+	part_resources(w, &s->limits, p);
 	jsonw_text(w, "cgroupsPath", p->cgroup);
 	write_namespaces(w, p);
-	part_seccomp(w);
+	if (!part_is_privileged(p))
+		part_seccomp(w, caps);
 	jsonw_text(w, "rootfsPropagation", "private");
-	part_strings(w, "maskedPaths", MASKED, ARRAY_SIZE(MASKED));
-	part_strings(w, "readonlyPaths", READ_ONLY, ARRAY_SIZE(READ_ONLY));
+	write_masks(w, p);
 	jsonw_end_object(w);
 }
 
@@ -217,20 +146,41 @@ static size_t build_argv(const char **argv, const struct spec *s, const struct i
 	return n;
 }
 
-static void write_all(struct jsonw *w, const struct spec *s, const struct oci_placement *p,
-		      const struct process *process)
+static int write_all(struct jsonw *w, const struct spec *s, const struct oci_placement *p,
+		     const struct process *process, struct err *e)
 {
 	jsonw_object(w, NULL);
 	jsonw_text(w, "ociVersion", "1.0.2");
 	part_process(w, "process", process);
 	jsonw_object(w, "root");
 	jsonw_text(w, "path", p->rootfs);
-	jsonw_bool(w, "readonly", false);
+	jsonw_bool(w, "readonly", s->read_only);
 	jsonw_end_object(w);
 	jsonw_text(w, "hostname", s->hostname[0] ? s->hostname : p->hostname);
-	write_mounts(w, s, p);
-	write_linux(w, s, p);
+	if (part_mounts(w, s, p, e))
+		return -1;
+	write_linux(w, s, p, process->caps);
 	jsonw_end_object(w);
+	return 0;
+}
+
+/* What the spec wants of the host and the placement has not. */
+static int check_prepared(const struct spec *s, const struct oci_placement *p, struct err *e)
+{
+	if (s->tty)
+		return err_set(e, ERRK_INPUT, "tty: only commands in a container have a terminal");
+	if (s->gpu.count != p->gpus.n)
+		return err_set(e, ERRK_INPUT, "gpu: %u are wanted, %zu prepared", s->gpu.count,
+			       p->gpus.n);
+	for (size_t i = 0; i < p->ndevices; i++)
+		if (!p->devices[i].type)
+			return err_set(e, ERRK_INPUT, "device %s: not looked up",
+				       p->devices[i].path);
+	for (size_t i = 0; p->grant && i < p->grant->ndevices; i++)
+		if (!p->grant->devices[i].type)
+			return err_set(e, ERRK_INPUT, "device %s: not looked up",
+				       p->grant->devices[i].path);
+	return 0;
 }
 
 int oci_config(struct buf *out, const struct spec *s, const struct image_config *img,
@@ -238,19 +188,28 @@ int oci_config(struct buf *out, const struct spec *s, const struct image_config 
 {
 	auto_free const char **argv =
 		mem_array(IMAGE_STRINGS_MAX + 2 * SPEC_ARGS_MAX, sizeof(*argv));
-	auto_free struct env *env = mem_zero(sizeof(*env));
-	struct process process = {.argv = argv, .user = &p->user, .env = env, .nofile = p->nofile};
+	auto_env struct env *env = mem_zero(sizeof(*env));
+	struct process process = {.argv = argv,
+				  .user = &p->user,
+				  .env = env,
+				  .nofile = p->nofile,
+				  .rlimits = s->powers.rlimits,
+				  .apparmor = part_is_privileged(p) ? NULL : p->apparmor,
+				  .new_privileges = p->grant && p->grant->new_privileges};
 	struct jsonw w = JSONW(out);
 
 	assert(p->rootfs[0] == '/' && p->cgroup[0] == '/');
-	if (spec_check_limits(&s->limits, e) || image_config_check(img, e))
+	if (spec_check_limits(&s->limits, e) || image_config_check(img, e) ||
+	    check_prepared(s, p, e) || part_caps(&process.caps, s, p->caps, p->grant, e))
 		return -1;
 	process.argc = build_argv(argv, s, img);
 	if (process.argc == 0 || argv[0][0] == '\0')
 		return err_set(e, ERRK_INPUT, "the image has no command; name one");
-	if (part_workdir(&process.cwd, s, img, e))
+	if (part_workdir(&process.cwd, s, img, e) || env_build(env, s, img, &p->user, e))
 		return -1;
-	env_build(env, s, img, &p->user);
-	write_all(&w, s, p, &process);
+	env_add_gpus(env, s->gpu.vendor, &p->gpus);
+	env_add_group(env, p->group);
+	if (write_all(&w, s, p, &process, e))
+		return -1;
 	return buf_check(out, "config.json", e);
 }

@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "spec/grant.h"
 #include "spec/image_config.h"
 #include "spec/spec.h"
 
@@ -18,6 +19,20 @@
 struct oci_bind {
 	const char *source, *target; /* absolute */
 	enum oci_access { OCI_READ_ONLY, OCI_READ_WRITE } access;
+};
+
+/* Graphics cards that were set aside for this lease, by their numbers on the host. Their nodes are
+ * among the devices. */
+struct oci_gpus {
+	const uint32_t *index;
+	size_t n;
+};
+
+/* This container as one of several that work together. */
+struct oci_group {
+	uint32_t rank, size;
+	const char *address; /* of rank 0 */
+	uint16_t port;
 };
 
 /* Where and as whom; everything borrowed. */
@@ -32,9 +47,26 @@ struct oci_placement {
 	struct image_user user;
 	const struct oci_bind *binds; /* further mounts (ours), after the standard ones */
 	size_t nbinds;
+	/* Where each of the spec's storage entries lies on the host, in its order; NULL for a
+	 * tmpfs. */
+	const char *const *volumes;
+	size_t nvolumes;
+	const struct spec_device *devices; /* looked up */
+	size_t ndevices;
+	struct oci_gpus gpus;
+	const struct oci_group *group;	 /* NULL: alone */
+	uint64_t caps;			 /* beyond the usual, that the policy lets buyers have */
+	const struct spec_grant *grant;	 /* the operator's template; NULL: none */
+	const char *apparmor;		 /* name of a loaded profile; NULL: no such LSM */
+	uint32_t disk_major, disk_minor; /* device of the lease's volume, for io limits; 0: none */
+	unsigned cgroup_version;	 /* 2: settings that only it has */
+	unsigned throttling_cpus;	 /* processors with a thermal_throttle folder in /sys */
 };
 
-/* Append config.json (ociVersion 1.0.2). -1 with ERRK_INPUT where the image has no command. */
+/* Append config.json (ociVersion 1.0.2). -1 with ERRK_INPUT where the image has no command, a
+ * secret is missing or something that the spec wants was not prepared; ERRK_DENIED for powers that
+ * neither policy nor template give. A value of the environment that begins with "$S:NAME" is that
+ * secret's, with "$S:NAME/FIELD" a text of its JSON; "$$S:" stands for "$S:". */
 int oci_config(struct buf *out, const struct spec *s, const struct image_config *img,
 	       const struct oci_placement *p, struct err *e) MUST_CHECK;
 
@@ -45,7 +77,10 @@ struct oci_exec {
 	const struct spec_env *env; /* over the main process's environment */
 	size_t nenv;
 	struct image_user user; /* resolved already */
-	uint64_t nofile;	/* as in the placement */
+	uint64_t nofile;	/* these as in the placement */
+	uint64_t caps;
+	const struct spec_grant *grant;
+	const char *apparmor;
 };
 
 /* Append a process object for `runtime exec --process FILE`: same limits, capabilities and flags as

@@ -5,13 +5,6 @@
 #include "base/mem.h"
 #include "oci/parts.h"
 
-/* Podman's eleven: Docker's fourteen without MKNOD, NET_RAW and AUDIT_WRITE. */
-static const char *const CAPABILITIES[] = {
-	"CAP_CHOWN",   "CAP_DAC_OVERRIDE",     "CAP_FOWNER",	 "CAP_FSETID",
-	"CAP_KILL",    "CAP_NET_BIND_SERVICE", "CAP_SETFCAP",	 "CAP_SETGID",
-	"CAP_SETPCAP", "CAP_SETUID",	       "CAP_SYS_CHROOT",
-};
-
 void part_strings(struct jsonw *w, const char *key, const char *const *v, size_t n)
 {
 	jsonw_array(w, key);
@@ -34,36 +27,70 @@ static void write_user(struct jsonw *w, const struct image_user *u)
 	jsonw_end_object(w);
 }
 
+int part_caps(uint64_t *out, const struct spec *s, uint64_t offered, const struct spec_grant *g,
+	      struct err *e)
+{
+	uint64_t beyond = s->powers.add & ~(spec_caps_usual() | offered);
+
+	if (beyond)
+		return err_set(e, ERRK_DENIED, "capabilities.add: %s is not given to buyers",
+			       spec_cap_name((size_t)__builtin_ctzll(beyond)));
+	*out = (spec_caps_usual() | s->powers.add) & ~s->powers.drop;
+	if (g)
+		*out |= g->privileged ? spec_caps_all() : g->caps;
+	return 0;
+}
+
+static void write_cap_set(struct jsonw *w, const char *key, uint64_t set)
+{
+	jsonw_array(w, key);
+	for (size_t i = 0; i < SPEC_CAPS; i++)
+		if (set >> i & 1)
+			jsonw_text(w, NULL, spec_cap_name(i));
+	jsonw_end_array(w);
+}
+
 /* Never inheritable or ambient (CVE-2022-29162). Only root has them from the start: the runtime
  * would give them to any other user as well. */
-static void write_capabilities(struct jsonw *w, uint32_t uid)
+static void write_capabilities(struct jsonw *w, uint64_t set, uint32_t uid)
 {
-	size_t n = uid == 0 ? ARRAY_SIZE(CAPABILITIES) : 0;
+	uint64_t now = uid == 0 ? set : 0;
 
 	jsonw_object(w, "capabilities");
-	part_strings(w, "bounding", CAPABILITIES, ARRAY_SIZE(CAPABILITIES));
-	part_strings(w, "effective", CAPABILITIES, n);
-	part_strings(w, "permitted", CAPABILITIES, n);
+	write_cap_set(w, "bounding", set);
+	write_cap_set(w, "effective", now);
+	write_cap_set(w, "permitted", now);
 	jsonw_end_object(w);
 }
 
-static void write_rlimit(struct jsonw *w, const char *type, uint64_t soft, uint64_t hard)
+static void write_rlimit(struct jsonw *w, const char *type, struct spec_rlimit l)
 {
 	jsonw_object(w, NULL);
 	jsonw_text(w, "type", type);
-	jsonw_u64(w, "hard", hard);
-	jsonw_u64(w, "soft", soft);
+	jsonw_u64(w, "hard", l.hard);
+	jsonw_u64(w, "soft", l.soft);
 	jsonw_end_object(w);
 }
 
-static void write_rlimits(struct jsonw *w, uint64_t nofile)
+static void write_rlimits(struct jsonw *w, const struct process *p)
 {
+	static const char *const TYPES[SPEC_RLIMITS] = {
+		[SPEC_RLIMIT_AS] = "RLIMIT_AS",		  [SPEC_RLIMIT_CPU] = "RLIMIT_CPU",
+		[SPEC_RLIMIT_DATA] = "RLIMIT_DATA",	  [SPEC_RLIMIT_FSIZE] = "RLIMIT_FSIZE",
+		[SPEC_RLIMIT_MEMLOCK] = "RLIMIT_MEMLOCK", [SPEC_RLIMIT_NOFILE] = "RLIMIT_NOFILE",
+		[SPEC_RLIMIT_NPROC] = "RLIMIT_NPROC",	  [SPEC_RLIMIT_STACK] = "RLIMIT_STACK",
+	};
 	const uint64_t usual = 65536;
 
 	jsonw_array(w, "rlimits");
-	write_rlimit(w, "RLIMIT_CORE", 0, 0);
-	if (nofile)
-		write_rlimit(w, "RLIMIT_NOFILE", nofile < usual ? nofile : usual, nofile);
+	write_rlimit(w, "RLIMIT_CORE", (struct spec_rlimit){0, 0});
+	for (size_t i = 0; i < SPEC_RLIMITS; i++)
+		if (p->rlimits[i].hard)
+			write_rlimit(w, TYPES[i], p->rlimits[i]);
+	if (p->nofile && !p->rlimits[SPEC_RLIMIT_NOFILE].hard)
+		write_rlimit(
+			w, "RLIMIT_NOFILE",
+			(struct spec_rlimit){p->nofile < usual ? p->nofile : usual, p->nofile});
 	jsonw_end_array(w);
 }
 
@@ -78,9 +105,10 @@ void part_process(struct jsonw *w, const char *key, const struct process *p)
 	jsonw_end_array(w);
 	env_write(w, p->env);
 	jsonw_text(w, "cwd", p->cwd);
-	write_capabilities(w, p->user->uid);
-	write_rlimits(w, p->nofile);
-	jsonw_bool(w, "noNewPrivileges", true);
+	write_capabilities(w, p->caps, p->user->uid);
+	write_rlimits(w, p);
+	jsonw_text(w, "apparmorProfile", p->apparmor);
+	jsonw_bool(w, "noNewPrivileges", !p->new_privileges);
 	jsonw_end_object(w);
 }
 
@@ -93,11 +121,28 @@ int part_workdir(const char **cwd, const struct spec *s, const struct image_conf
 	return spec_set_workdir(&checked, str_of(*cwd), e);
 }
 
+static int build_exec_env(struct env *env, const struct spec *s, const struct image_config *img,
+			  const struct oci_exec *x, struct err *e)
+{
+	if (env_build(env, s, img, &x->user, e))
+		return -1;
+	for (size_t i = 0; i < x->nenv && i < SPEC_ENV_MAX; i++)
+		if (env_add(env, s, &x->env[i], e))
+			return -1;
+	return 0;
+}
+
 int oci_exec(struct buf *out, const struct spec *s, const struct image_config *img,
 	     const struct oci_exec *x, struct err *e)
 {
-	auto_free struct env *env = mem_zero(sizeof(*env));
-	struct process p = {.argv = x->argv, .user = &x->user, .env = env, .nofile = x->nofile};
+	auto_env struct env *env = mem_zero(sizeof(*env));
+	struct process p = {.argv = x->argv,
+			    .user = &x->user,
+			    .env = env,
+			    .nofile = x->nofile,
+			    .rlimits = s->powers.rlimits,
+			    .apparmor = x->apparmor,
+			    .new_privileges = x->grant && x->grant->new_privileges};
 	auto_spec struct spec checked = {0};
 	struct jsonw w = JSONW(out);
 
@@ -105,15 +150,14 @@ int oci_exec(struct buf *out, const struct spec *s, const struct image_config *i
 		p.argc++;
 	if (p.argc == 0)
 		return err_set(e, ERRK_INPUT, "no command");
-	if (part_workdir(&p.cwd, s, img, e))
+	if (part_caps(&p.caps, s, x->caps, x->grant, e) || part_workdir(&p.cwd, s, img, e))
 		return -1;
 	if (x->workdir && spec_set_workdir(&checked, str_of(x->workdir), e))
 		return -1;
 	if (x->workdir)
 		p.cwd = x->workdir;
-	env_build(env, s, img, &x->user);
-	for (size_t i = 0; i < x->nenv && i < SPEC_ENV_MAX; i++)
-		env_add(env, str_of(x->env[i].name), str_of(x->env[i].value));
+	if (build_exec_env(env, s, img, x, e))
+		return -1;
 	part_process(&w, NULL, &p);
 	return buf_check(out, "process object", e);
 }

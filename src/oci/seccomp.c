@@ -375,7 +375,7 @@ struct condition {
 static const struct condition CONDITIONS[] = {
 	{"clone", 0, NEW_NAMESPACES, 0, "SCMP_CMP_MASKED_EQ"},
 	{"unshare", 0, NEW_NAMESPACES | NEW_TIME, 0, "SCMP_CMP_MASKED_EQ"},
-	/* AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: no AF_ALG, AF_VSOCK, AF_PACKET */
+	/* AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: no AF_ALG or AF_VSOCK, AF_PACKET with NET_RAW */
 	{"socket", 0, 1, 0, "SCMP_CMP_EQ"},
 	{"socket", 0, 2, 0, "SCMP_CMP_EQ"},
 	{"socket", 0, 10, 0, "SCMP_CMP_EQ"},
@@ -404,8 +404,10 @@ static void write_condition(struct jsonw *w, const struct condition *c)
 	jsonw_end_object(w);
 }
 
-void part_seccomp(struct jsonw *w)
+void part_seccomp(struct jsonw *w, uint64_t caps)
 {
+	static const struct condition packet = {"socket", 0, 17, 0, "SCMP_CMP_EQ"};
+
 	jsonw_object(w, "seccomp");
 	jsonw_text(w, "defaultAction", "SCMP_ACT_ERRNO");
 	jsonw_u64(w, "defaultErrnoRet", ENOSYS);
@@ -421,6 +423,8 @@ void part_seccomp(struct jsonw *w)
 	jsonw_end_object(w);
 	for (size_t i = 0; i < ARRAY_SIZE(CONDITIONS); i++)
 		write_condition(w, &CONDITIONS[i]);
+	if (caps & spec_cap(STR("CAP_NET_RAW")))
+		write_condition(w, &packet);
 	jsonw_end_array(w);
 	jsonw_end_object(w);
 }

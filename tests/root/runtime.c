@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "backend/cgroup.h"
@@ -150,32 +151,58 @@ static void close_root(const struct volume *v)
 	must(volume_erase(v, &r, &e), &e);
 }
 
-static void write_config(const char *command, uint32_t id_base)
+/* What the spec adds to a plain one, as JSON members with a comma behind; see write_config. */
+struct box_case {
+	const char *command, *members;
+	uint32_t id_base;
+	const struct spec_grant *grant;
+	uint64_t caps;
+	dev_t disk;
+};
+
+static void read_case(struct spec *s, const struct box_case *b)
+{
+	auto_free char *text = mem_printf(
+		"{%s\"limits\":{\"cpu\":500,\"memory\":\"64Mi\",\"pids\":64,\"disk\":\"64Mi\"%s}}",
+		b->members ? b->members : "",
+		b->disk ? ",\"io\":{\"read\":\"1Mi\",\"write\":\"1Mi\"}" : "");
+	struct err e;
+
+	must(spec_decode(s, str_of(text), &e), &e);
+	must(spec_add_arg(s, str_of(b->command), &e), &e);
+	must(spec_set_env(s, STR("WHO"), STR("spec"), &e), &e);
+}
+
+static void write_config(const struct box_case *b)
 {
 	auto_free char *root = overlay_root(place.lease);
 	auto_free char *path = mem_printf("%s/config.json", place.lease);
 	auto_free char *box = mem_printf("%s/box", place.cgroup);
 	auto_buf struct buf text = BUF(OCI_CONFIG_MAX);
-	auto_spec struct spec s = {.limits = {500, 64 << 20, 64, 64 << 20, 0}};
+	auto_spec struct spec s = {0};
 	struct oci_placement p = {.rootfs = root,
 				  .cgroup = box,
 				  .hostname = "box",
-				  .id_base = id_base,
-				  .id_count = id_base ? ID_COUNT : 0};
+				  .id_base = b->id_base,
+				  .id_count = b->id_base ? ID_COUNT : 0,
+				  .grant = b->grant,
+				  .caps = b->caps,
+				  .disk_major = major(b->disk),
+				  .disk_minor = minor(b->disk),
+				  .cgroup_version = (unsigned)cgroup_version()};
 	struct rlimit files;
 	struct err e;
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
 	p.nofile = files.rlim_max;
-	must(spec_add_arg(&s, str_of(command), &e), &e);
-	must(spec_set_env(&s, STR("WHO"), STR("spec"), &e), &e);
+	read_case(&s, b);
 	must(image_find_user(&p.user, root, oci_user(&s, &place.image->config), &e), &e);
 	must(oci_config(&text, &s, &place.image->config, &p, &e), &e);
 	must(fs_write(path, text.p, text.n, 0600, &e), &e);
 }
 
 /* Run it to its end; its standard output goes to `out`. */
-static void run_box(struct buf *out, const char *command, uint32_t id_base)
+static void run_box(struct buf *out, const struct box_case *b)
 {
 	auto_free char *root = mem_printf("%s/runc", place.run);
 	const char *argv[] = {"runc",	   "--root",	      root, "run", "-b",
@@ -184,7 +211,7 @@ static void run_box(struct buf *out, const char *command, uint32_t id_base)
 	struct proc_result r = {.out = BUF(65536), .err = BUF(4096)};
 	struct err e;
 
-	write_config(command, id_base);
+	write_config(b);
 	must(proc_run(&spec, NULL, 0, 60000, &r, &e), &e);
 	if (r.status)
 		fail_msg("status %d: %s %s", r.status, r.out.p ? r.out.p : "",
@@ -202,12 +229,16 @@ static void check_box(uint32_t id_base)
 
 	open_root(&v, id_base);
 	run_box(&out,
-		"b=/bin/busybox; $b cat /home/file; echo more >> /home/file; $b cat /home/file; "
-		"$b id -u; $b hostname; echo $WHO $HOME; $b grep NoNewPrivs /proc/self/status; "
-		"$b grep CapEff /proc/self/status; $b cat /etc/resolv.conf; "
-		"$b stat -c %u:%a /home/file; $b ls /dev | $b grep -c shm; "
-		"$b mount -t tmpfs x /home 2>&1; $b cat /proc/self/cgroup | $b head -1; exit 0",
-		id_base);
+		&(struct box_case){
+			.command = "b=/bin/busybox; $b cat /home/file; echo more >> /home/file; $b "
+				   "cat /home/file; "
+				   "$b id -u; $b hostname; echo $WHO $HOME; $b grep NoNewPrivs "
+				   "/proc/self/status; "
+				   "$b grep CapEff /proc/self/status; $b cat /etc/resolv.conf; "
+				   "$b stat -c %u:%a /home/file; $b ls /dev | $b grep -c shm; "
+				   "$b mount -t tmpfs x /home 2>&1; $b cat /proc/self/cgroup | $b "
+				   "head -1; exit 0",
+			.id_base = id_base});
 	assert_non_null(strstr(out.p, "below\nbelow\nmore\n0\nbox\nspec "));
 	assert_non_null(strstr(out.p, "NoNewPrivs:\t1"));
 	assert_non_null(strstr(out.p, "CapEff:\t00000000800405fb"));
@@ -220,6 +251,122 @@ static void check_box(uint32_t id_base)
 	close_root(&v);
 	/* the link that the image has for /dev was never followed */
 	assert_false(fs_exists("/var/tmp/shm"));
+}
+
+#define B "b=/bin/busybox; "
+
+static struct box_case box_with(const char *members, const char *command)
+{
+	struct err e;
+	uint32_t base = overlay_probe_idmap("/var/tmp", &e) ? 0 : ID_BASE;
+
+	return (struct box_case){.command = command, .members = members, .id_base = base};
+}
+
+/* Run one box on a fresh volume. */
+static void run_case(struct buf *out, struct box_case *b)
+{
+	struct volume v = the_volume(VOLUME_PLAIN);
+	auto_free char *mnt = volume_path(&v);
+	struct stat st;
+
+	open_root(&v, b->id_base);
+	if (b->disk) {
+		assert_int_equal(stat(mnt, &st), 0);
+		b->disk = st.st_dev;
+	}
+	run_box(out, b);
+	close_root(&v);
+}
+
+static void test_read_only_root(void **state)
+{
+	struct box_case b = box_with(
+		"\"read_only\":true,\"storage\":[{\"type\":\"tmpfs\",\"path\":\"/scratch/a\","
+		"\"size\":\"1Mi\",\"mode\":\"0711\"}],",
+		B "echo x 2>/dev/null > /home/new || echo refused; echo x > /run/a && echo x > "
+		  "/tmp/a && echo scratch; "
+		  "$b stat -c %a /scratch/a /tmp /run; "
+		  "$b dd if=/dev/zero of=/scratch/a/big bs=64k count=64 2>/dev/null || echo full; "
+		  "$b stat -c %s /scratch/a/big; $b grep scratch/a /proc/mounts");
+	auto_buf struct buf out = BUF(65536);
+
+	run_case(&out, &b);
+	assert_non_null(strstr(out.p, "refused\nscratch\n711\n1777\n755\nfull\n1048576\n"));
+	assert_non_null(strstr(out.p, "nosuid,nodev"));
+}
+
+static void test_powers(void **state)
+{
+	struct box_case b = box_with(
+		"\"capabilities\":{\"drop\":[\"CHOWN\",\"SETUID\"]},"
+		"\"rlimits\":{\"nofile\":{\"soft\":32,\"hard\":64},\"fsize\":{\"hard\":8192}},"
+		"\"sysctls\":{\"net.ipv4.ip_local_port_range\":\"20000 20100\","
+		"\"kernel.shmmni\":\"77\",\"fs.mqueue.msg_max\":\"7\"},",
+		B "$b grep CapBnd /proc/self/status; ulimit -Sn; ulimit -Hn; "
+		  "$b dd if=/dev/zero of=/home/big bs=4096 count=4 2>/dev/null; "
+		  "$b stat -c %s /home/big; cd /proc/sys; $b cat net/ipv4/ip_local_port_range "
+		  "net/ipv4/ping_group_range kernel/shmmni fs/mqueue/msg_max; "
+		  "echo 1 2>/dev/null > kernel/shmmni || echo read-only");
+	auto_buf struct buf out = BUF(65536);
+
+	run_case(&out, &b);
+	assert_non_null(strstr(out.p, "CapBnd:\t000000008004057a\n32\n64\n8192\n20000\t20100\n"));
+	assert_non_null(strstr(out.p, b.id_base ? "0\t65535\n77\n7\n" : "0\t2147483647\n77\n7\n"));
+	assert_non_null(strstr(out.p, "read-only"));
+}
+
+static void test_secrets(void **state)
+{
+	struct box_case b = box_with("\"env\":{\"KEY\":\"$S:db/key\"},"
+				     "\"secrets\":{\"db\":\"{\\\"key\\\":\\\"k 1\\\"}\"},",
+				     "echo \"$KEY\"");
+	auto_buf struct buf out = BUF(65536);
+
+	run_case(&out, &b);
+	assert_string_equal(out.p, "k 1\n");
+}
+
+/* Direct writes of 2 MiB at 1 MiB a second; without the limit they take no time. */
+static void test_io(void **state)
+{
+	struct box_case b = box_with(
+		NULL, B "$b dd if=/dev/zero of=/home/big bs=64k count=32 oflag=direct 2>/dev/null");
+	auto_buf struct buf out = BUF(65536);
+	int64_t from = clock_mono_ms(), free_ms, limited_ms;
+
+	run_case(&out, &b);
+	free_ms = clock_mono_ms() - from;
+	b.disk = 1;
+	from = clock_mono_ms();
+	run_case(&out, &b);
+	limited_ms = clock_mono_ms() - from;
+	if (limited_ms < free_ms + 1200)
+		fail_msg("%d ms with the limit, %d without", (int)limited_ms, (int)free_ms);
+}
+
+/* An operator's folder and device reach the container, and only what was granted. */
+static void test_template(void **state)
+{
+	static struct spec_bind bind = {NULL, (char *)"/given", true};
+	static struct spec_device device = {
+		(char *)"/dev/full", (char *)"/dev/given", true, false, 0, 0, 0};
+	struct spec_grant g = {.binds = &bind, .nbinds = 1, .devices = &device, .ndevices = 1};
+	struct box_case b =
+		box_with(NULL, B "$b ls /given; echo x 2>/dev/null > /given/new || echo cannot; "
+				 "$b head -c 4 /dev/given | $b od -An -tx1; "
+				 "echo x 2>/dev/null > /dev/given || echo refused");
+	auto_buf struct buf out = BUF(65536);
+	struct err e;
+
+	bind.source = place.layout;
+	must(spec_grant_look_up(&g, &e), &e);
+	b.grant = &g;
+	b.id_base = 0; /* nodes are made by the runtime: nobody can inside a user namespace */
+	run_case(&out, &b);
+	assert_non_null(strstr(out.p, "index.json"));
+	assert_non_null(strstr(out.p, "cannot\n"));
+	assert_non_null(strstr(out.p, " 00 00 00 00\nrefused\n"));
 }
 
 static void test_plain(void **state)
@@ -236,6 +383,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_read_only_root),
+		cmocka_unit_test(test_powers),
+		cmocka_unit_test(test_secrets),
+		cmocka_unit_test(test_io),
+		cmocka_unit_test(test_template),
 		cmocka_unit_test(test_user_namespace), /* last: only where mounts can be mapped */
 	};
 	size_t n = ARRAY_SIZE(tests);

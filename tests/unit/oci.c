@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "base/json.h"
 #include "oci/oci.h"
 
 struct golden {
@@ -18,6 +19,35 @@ struct golden {
 };
 
 #define LIMITS "\"limits\":{\"cpu\":1500,\"memory\":536870912,\"pids\":128,\"disk\":1073741824}"
+
+static const char *const VOLUMES[] = {
+	"/run/leased/volumes/l-7f3a/mnt/named/data", "/run/leased/volumes/l-7f3a/mnt/anonymous/0",
+	"/run/leased/volumes/l-7f3a/mnt/anonymous/1", "/usr/lib/leased/toolbox",
+	"/run/leased/volumes/l-0000/mnt/named/data"};
+
+/* Numbers beyond eight bits, as drivers with dynamic ones have them. */
+static const struct spec_device CARDS[] = {
+	{(char *)"/dev/nvidia3", (char *)"/dev/nvidia3", true, true, 'c', 195, 3},
+	{(char *)"/dev/nvidia-uvm", (char *)"/dev/nvidia-uvm", true, true, 'c', 511, 1048575},
+};
+static const uint32_t CARD_NUMBERS[] = {3, 5};
+static const struct oci_group GROUP = {.rank = 2, .size = 4, .address = "l-7f38", .port = 29500};
+
+static struct spec_bind TEMPLATE_BINDS[] = {
+	{(char *)"/srv/models", (char *)"/models", true},
+	{(char *)"/srv/scratch", (char *)"/models/scratch", false},
+};
+static struct spec_device TEMPLATE_DEVICES[] = {
+	{(char *)"/dev/fuse", (char *)"/dev/fuse", true, true, 'c', 10, 229},
+	{(char *)"/dev/sr0", (char *)"/dev/cdrom", true, false, 'b', 11, 0},
+};
+static const struct spec_grant TEMPLATE = {.binds = TEMPLATE_BINDS,
+					   .nbinds = ARRAY_SIZE(TEMPLATE_BINDS),
+					   .devices = TEMPLATE_DEVICES,
+					   .ndevices = ARRAY_SIZE(TEMPLATE_DEVICES),
+					   .caps = UINT64_C(1) << 33 /* SYS_NICE */,
+					   .new_privileges = true};
+static const struct spec_grant PRIVILEGED = {.host_network = true, .privileged = true};
 
 static const struct golden GOLDENS[] = {
 	{"image-only", "{\"image\":\"oci:x\"," LIMITS "}", "/bin/server", "--help", "PATH=/opt/bin",
@@ -34,6 +64,58 @@ static const struct golden GOLDENS[] = {
 		   .id_count = 65536,
 		   .nofile = 20000,
 		   .user = {.uid = 33, .gid = 44, .ngroups = 2, .groups = {50, 51}}}},
+	{"read-only-root",
+	 "{\"read_only\":true,\"storage\":[{\"type\":\"tmpfs\",\"path\":\"/"
+	 "tmp\",\"size\":\"256Mi\","
+	 "\"mode\":\"0700\"},{\"type\":\"tmpfs\",\"path\":\"/var/"
+	 "cache\",\"read_only\":true}]," LIMITS "}",
+	 NULL, "/bin/a", NULL, .place = {.hostname = "l-7f3a"}},
+	{"volumes",
+	 "{\"storage\":[{\"type\":\"volume\",\"name\":\"data\",\"path\":\"/srv/data\"},"
+	 "{\"type\":\"anonymous\",\"path\":\"/a/b\"},{\"type\":\"anonymous\",\"path\":\"/a_b\"},"
+	 "{\"type\":\"assets\",\"name\":\"toolbox\",\"path\":\"/srv\"},"
+	 "{\"type\":\"lease\",\"lease\":\"0123456789abcdef\",\"name\":\"data\",\"path\":\"/"
+	 "theirs\","
+	 "\"read_only\":true}]," LIMITS "}",
+	 NULL, "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a", .volumes = VOLUMES, .nvolumes = ARRAY_SIZE(VOLUMES)}},
+	{"gpu",
+	 "{\"gpu\":{\"vendor\":\"nvidia\",\"count\":2},\"env\":{\"NVIDIA_VISIBLE_DEVICES\":\"all\","
+	 "\"Z\":\"1\"}," LIMITS "}",
+	 NULL, "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a",
+		   .devices = CARDS,
+		   .ndevices = ARRAY_SIZE(CARDS),
+		   .gpus = {CARD_NUMBERS, ARRAY_SIZE(CARD_NUMBERS)}}},
+	{"group", "{\"env\":{\"RANK\":\"99\"}," LIMITS "}", NULL, "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a", .group = &GROUP}},
+	{"secrets",
+	 "{\"env\":{\"PASSWORD\":\"$S:db/password\",\"WHOLE\":\"$S:token\",\"TEXT\":\"$$S:token\","
+	 "\"HOST\":\"$E:HOME\",\"PRICE\":\"$5\"},\"secrets\":{\"token\":\"t0ken\","
+	 "\"db\":\"{\\\"password\\\":\\\"p w\\\"}\"}," LIMITS "}",
+	 NULL, "/bin/a", NULL, .place = {.hostname = "l-7f3a"}},
+	{"powers",
+	 "{\"capabilities\":{\"add\":[\"NET_RAW\"],\"drop\":[\"CAP_SETFCAP\",\"KILL\"]},"
+	 "\"rlimits\":{\"nofile\":{\"soft\":64,\"hard\":128},\"nproc\":{\"hard\":32}},"
+	 "\"sysctls\":{\"net.core.somaxconn\":\"1024\","
+	 "\"net.ipv4.ip_unprivileged_port_start\":\"1024\"}," LIMITS "}",
+	 NULL, "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a", .nofile = 20000, .caps = UINT64_MAX}},
+	{"limits",
+	 "{\"limits\":{\"cpu\":\"0.25\",\"memory\":\"512Mi\",\"swap\":\"128Mi\",\"pids\":64,"
+	 "\"disk\":\"1Gi\",\"io\":{\"read\":\"10M\",\"write\":\"5M\",\"reads\":1000,\"writes\":500}"
+	 "}}",
+	 NULL, "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a",
+		   .apparmor = "leased-default",
+		   .disk_major = 259,
+		   .disk_minor = 70000,
+		   .cgroup_version = 2,
+		   .throttling_cpus = 2}},
+	{"template", "{" LIMITS "}", NULL, "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a", .grant = &TEMPLATE}},
+	{"privileged", "{" LIMITS "}", NULL, "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a", .apparmor = "leased-default", .grant = &PRIVILEGED}},
 	{"small-cpu", "{\"limits\":{\"cpu\":10,\"memory\":4194304,\"pids\":8,\"disk\":16777216}}",
 	 NULL, "/bin/a", NULL, .workdir = "/image",
 	 .place = {.hostname = "l-7f3a", .netns = "/run/netns/l-7f3a"}},
@@ -160,6 +242,79 @@ static void test_limits_needed(void **state)
 	assert_int_equal(oci_config(&out, &s, img, &p, &e), -1);
 }
 
+static int config_of(const char *spec, const struct oci_placement *p, struct err *e)
+{
+	auto_free struct image_config *img = make_image(&GOLDENS[0]);
+	auto_buf struct buf out = BUF(OCI_CONFIG_MAX);
+	auto_spec struct spec s = {0};
+
+	if (spec_decode(&s, str_of(spec), e))
+		fail_msg("%s", e->msg);
+	return oci_config(&out, &s, img, p, e);
+}
+
+/* What the placement has not got is an error, never left out. */
+static void test_not_prepared(void **state)
+{
+	static const char *const WANTED[][2] = {
+		{"{\"storage\":[{\"type\":\"volume\",\"name\":\"a\",\"path\":\"/a\"}]," LIMITS "}",
+		 "storage[0]: the volume was not prepared"},
+		{"{\"gpu\":{\"vendor\":\"amd\"}," LIMITS "}", "gpu: 1 are wanted, 0 prepared"},
+		{"{\"tty\":true," LIMITS "}", "tty: only commands in a container have a terminal"},
+		{"{\"env\":{\"A\":\"$S:none\"}," LIMITS "}", "env.A: the lease has no such secret"},
+		{"{\"env\":{\"A\":\"$S:x/y\"},\"secrets\":{\"x\":\"plain\"}," LIMITS "}",
+		 "env.A: its secret has no text of that name"},
+		{"{\"env\":{\"A\":\"$S:x/y\"},\"secrets\":{\"x\":\"{\\\"y\\\":5}\"}," LIMITS "}",
+		 "env.A: its secret has no text of that name"},
+		{"{\"capabilities\":{\"add\":[\"NET_ADMIN\"]}," LIMITS "}",
+		 "capabilities.add: CAP_NET_ADMIN is not given to buyers"},
+	};
+	struct oci_placement p = anywhere();
+	struct err e = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(WANTED); i++) {
+		assert_int_equal(config_of(WANTED[i][0], &p, &e), -1);
+		assert_string_equal(e.msg, WANTED[i][1]);
+	}
+}
+
+/* Rule of the seccomp filter and of the device list: a template's device was looked up. */
+static void test_device_unknown(void **state)
+{
+	struct spec_device d = {(char *)"/dev/x", (char *)"/dev/x", true, true, 0, 0, 0};
+	struct spec_grant g = {.devices = &d, .ndevices = 1};
+	struct oci_placement p = anywhere();
+	struct err e = {0};
+
+	p.grant = &g;
+	assert_int_equal(config_of("{" LIMITS "}", &p, &e), -1);
+	assert_string_equal(e.msg, "device /dev/x: not looked up");
+}
+
+/* Whatever a buyer writes, a path or a number of the host comes from the placement only. */
+static void test_no_way_from_spec_to_host(void **state)
+{
+	static const char SPEC[] = "{\"image\":\"oci:/HOST/a\",\"workdir\":\"/"
+				   "HOST\",\"labels\":{\"run.oci.HOST\":\"HOST\"},"
+				   "\"secrets\":{\"HOST\":\"HOST\"},\"storage\":[{\"type\":"
+				   "\"tmpfs\",\"path\":\"/HOST\"}]," LIMITS "}";
+	auto_free struct image_config *img = make_image(&GOLDENS[0]);
+	auto_buf struct buf out = BUF(OCI_CONFIG_MAX);
+	struct oci_placement p = anywhere();
+	auto_json struct json *root = NULL;
+	auto_spec struct spec s = {0};
+	struct err e = {0};
+
+	if (spec_decode(&s, STR(SPEC), &e) || oci_config(&out, &s, img, &p, &e) ||
+	    json_parse(&root, buf_view(&out), NULL, &e))
+		fail_msg("%s", e.msg);
+	assert_null(json_get(root, "annotations"));
+	assert_null(json_get(root, "hooks"));
+	assert_null(strstr(out.p, "\"source\":\"/HOST"));
+	assert_null(strstr(out.p, "run.oci"));
+	assert_null(strstr(out.p, "oci:/"));
+}
+
 static void test_defaults(void **state)
 {
 	auto_free struct image_config *img = make_image(&GOLDENS[0]);
@@ -177,9 +332,15 @@ static void test_defaults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_goldens),	      cmocka_unit_test(test_exec),
-		cmocka_unit_test(test_no_command),    cmocka_unit_test(test_workdir_in_proc),
-		cmocka_unit_test(test_limits_needed), cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_goldens),
+		cmocka_unit_test(test_exec),
+		cmocka_unit_test(test_no_command),
+		cmocka_unit_test(test_workdir_in_proc),
+		cmocka_unit_test(test_limits_needed),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_not_prepared),
+		cmocka_unit_test(test_device_unknown),
+		cmocka_unit_test(test_no_way_from_spec_to_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
