@@ -227,7 +227,7 @@ static int record_take(struct payment_request *r, uint8_t type, struct str value
 	}
 }
 
-int request_decode_tlv(struct payment_request *r, struct str text, struct err *e)
+int cashu_request_decode_tlv(struct payment_request *r, struct str text, struct err *e)
 {
 	auto_buf struct buf raw = BUF(BECH32_MAX);
 	struct str rest, value;

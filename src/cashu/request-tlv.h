@@ -16,6 +16,6 @@ int request_add_tag(struct request_tags *t, struct request_tag **out, struct err
 int request_add_value(struct request_tag *t, struct str s, struct err *e) MUST_CHECK;
 
 /* `creqb1…` in either case. */
-int request_decode_tlv(struct payment_request *r, struct str text, struct err *e) MUST_CHECK;
+int cashu_request_decode_tlv(struct payment_request *r, struct str text, struct err *e) MUST_CHECK;
 
 #endif

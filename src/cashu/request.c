@@ -11,7 +11,7 @@
 
 #define TEXT_MAX 2048 /* one string in a request */
 
-struct payment_request *request_new(void)
+struct payment_request *cashu_request_new(void)
 {
 	return mem_zero(sizeof(struct payment_request));
 }
@@ -27,7 +27,7 @@ static void tags_clear(struct request_tags *t)
 	*t = (struct request_tags){0};
 }
 
-void request_free(struct payment_request *r)
+void cashu_request_free(struct payment_request *r)
 {
 	if (!r)
 		return;
@@ -253,9 +253,9 @@ static int request_check(const struct payment_request *r, struct err *e)
 	return 0;
 }
 
-int request_decode(struct payment_request **out, struct str text, struct err *e)
+int cashu_request_decode(struct payment_request **out, struct str text, struct err *e)
 {
-	AUTO(request_free) struct payment_request *r = request_new();
+	AUTO(cashu_request_free) struct payment_request *r = cashu_request_new();
 	struct str rest = str_trim(text);
 	int rc;
 
@@ -266,7 +266,7 @@ int request_decode(struct payment_request **out, struct str text, struct err *e)
 	if (str_starts(rest, "creqA"))
 		rc = decode_a(r, (struct str){rest.p + 5, rest.n - 5}, e);
 	else
-		rc = request_decode_tlv(r, rest, e);
+		rc = cashu_request_decode_tlv(r, rest, e);
 	if (rc || request_check(r, e))
 		return err_wrap(e, "payment request");
 	*out = steal(&r);
@@ -331,7 +331,7 @@ static void put_lock(struct buf *b, const struct payment_request *r)
 	put_tags(b, "t", &r->lock_tags);
 }
 
-int request_encode(struct buf *out, const struct payment_request *r, struct err *e)
+int cashu_request_encode(struct buf *out, const struct payment_request *r, struct err *e)
 {
 	auto_buf struct buf raw = BUF(REQUEST_TEXT_MAX / 4 * 3 - 5);
 

@@ -45,12 +45,12 @@ struct payment_request {
 	struct request_tags lock_tags;
 };
 
-struct payment_request *request_new(void);
-void request_free(struct payment_request *r);
-DEFINE_AUTO(struct payment_request, request_free)
+struct payment_request *cashu_request_new(void);
+void cashu_request_free(struct payment_request *r);
+DEFINE_AUTO(struct payment_request, cashu_request_free)
 /* Unknown members are skipped. */
-int request_decode(struct payment_request **out, struct str text, struct err *e) MUST_CHECK;
-int request_encode(struct buf *out, const struct payment_request *r,
-		   struct err *e) MUST_CHECK; /* creqA */
+int cashu_request_decode(struct payment_request **out, struct str text, struct err *e) MUST_CHECK;
+int cashu_request_encode(struct buf *out, const struct payment_request *r,
+			 struct err *e) MUST_CHECK; /* creqA */
 
 #endif

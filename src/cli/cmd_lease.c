@@ -9,6 +9,7 @@
 #include "cli/buy.h"
 #include "cli/ending.h"
 #include "cli/invoice.h"
+#include "cli/leave.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "nostr/nip19.h"
@@ -271,6 +272,8 @@ static int collect_stray(void *ctx, const struct wallet_out *o)
 
 	if (o->state != WALLET_OUT_OPEN || o->locktime > clock_wall())
 		return 0;
+	if (o->kind != WALLET_OUT_ORDER && !o->locktime)
+		return 0; /* given away by its owner, who alone may take it back */
 	for (size_t i = 0; i < s->asks->n; i++)
 		if (s->asks->v[i].token_out == o->id)
 			return 0;
@@ -317,6 +320,8 @@ int verb_recover(void *ctx, const void *options, int argc, char **argv)
 		rc = one ? one : rc;
 	}
 	one = settle_swaps(a);
+	rc = one ? one : rc;
+	one = leave_look(a);
 	rc = one ? one : rc;
 	one = reclaim_strays(a, &s);
 	rc = one ? one : rc;

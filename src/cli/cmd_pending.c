@@ -159,6 +159,11 @@ static void out_fate(char *dst, size_t size, const struct wallet_out *o, const c
 	when(back, sizeof(back), o->locktime);
 	if (o->state == WALLET_OUT_RETURNING)
 		snprintf(dst, size, "comes back by: lease recover");
+	else if (o->kind != WALLET_OUT_ORDER && !o->locktime)
+		snprintf(dst, size, "number %" PRId64 ", given away%s", o->id,
+			 o->kind == WALLET_OUT_PLAIN
+				 ? ": lease wallet reclaim takes it back if nobody did"
+				 : " and locked to its owner");
 	else if (o->locktime <= clock_wall())
 		snprintf(dst, size, "its lock has ended: lease recover takes it back");
 	else if (lease[0])

@@ -15,9 +15,10 @@ lease_SOURCES = \
 	src/cli/qr.c src/cli/qr.h \
 	src/cli/invoice.c src/cli/invoice.h \
 	src/cli/fundmint.c src/cli/fundmint.h \
-	src/cli/funds.c src/cli/funds.h \
+	src/cli/funds.c src/cli/funds.h src/cli/leave.h src/cli/payrequest.c \
 	src/cli/order.c src/cli/order.h \
-	src/cli/cmd_wallet.c src/cli/cmd_wallet_backup.c src/cli/cmd_pending.c src/cli/cmd_topup.c src/cli/cmd_offers.c src/cli/cmd_lease.c \
+	src/cli/cmd_wallet.c src/cli/cmd_wallet_backup.c src/cli/cmd_wallet_pay.c src/cli/cmd_wallet_send.c \
+	src/cli/cmd_pending.c src/cli/cmd_topup.c src/cli/cmd_offers.c src/cli/cmd_lease.c \
 	src/cli/cmd_run.c src/cli/cmd_exec.c src/cli/cmd_halt.c
 lease_LDADD = src/proto/libleased-proto.a src/nostr/libleased-nostr.a \
 	src/spec/libleased-spec.a $(L_wallet) $(QR_LIBS)

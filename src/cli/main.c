@@ -75,6 +75,29 @@ static const struct opt ls_opts[] = {
 	{'a', "all", OPT_FLAG, O(ls_options, all), NULL, "also those that have ended"},
 };
 
+static const struct opt pay_opts[] = {
+	{0, "mint", OPT_STRING, O(pay_options, mint), "URL", "pay from this mint"},
+	{0, "amount", OPT_STRING, O(pay_options, amount), "SAT", "where the payee leaves it open"},
+	{0, "max-fee", OPT_STRING, O(pay_options, max_fee), "SAT", "at most so much for fees"},
+};
+
+static const struct opt send_opts[] = {
+	{0, "mint", OPT_STRING, O(send_options, mint), "URL", "which mint"},
+	{0, "lock", OPT_STRING, O(send_options, lock), "KEY", "only this key can spend it"},
+	{0, "until", OPT_STRING, O(send_options, until), "TIME", "end of the lock: ours again"},
+};
+
+static const struct opt request_opts[] = {
+	{0, "mint", OPT_STRING, O(request_options, mint), "URL", "only money of this mint"},
+	{0, "memo", OPT_STRING, O(request_options, memo), "TEXT", "what it is for"},
+};
+
+static const struct opt move_opts[] = {
+	{0, "to", OPT_STRING, O(move_options, to), "URL", "mint that gets it"},
+	{0, "from", OPT_STRING, O(move_options, from), "URL", "mint that pays (the richest)"},
+	{0, "max-fee", OPT_STRING, O(move_options, max_fee), "SAT", "at most so much for fees"},
+};
+
 static const struct opt mint_opts[] = {
 	{0, "mint", OPT_STRING, O(mint_options, mint), "URL", "which mint"},
 };
@@ -174,6 +197,30 @@ static const struct verb verbs[] = {
 	 .args = "[FILE]",
 	 .help = "take a token from a file or standard input",
 	 .run = verb_wallet_receive},
+	{.name = "wallet pay",
+	 .args = "[OPTION…] INVOICE|ADDRESS|REQUEST",
+	 .help = "pay by Lightning, or answer a payment request",
+	 OPTS(pay_opts, pay_options),
+	 .run = verb_wallet_pay},
+	{.name = "wallet send",
+	 .args = "[OPTION…] SAT",
+	 .help = "print a token for somebody",
+	 OPTS(send_opts, send_options),
+	 .run = verb_wallet_send},
+	{.name = "wallet reclaim",
+	 .args = "NUMBER",
+	 .help = "take back a token that nobody took",
+	 .run = verb_wallet_reclaim},
+	{.name = "wallet request",
+	 .args = "[OPTION…] SAT",
+	 .help = "print a payment request",
+	 OPTS(request_opts, request_options),
+	 .run = verb_wallet_request},
+	{.name = "wallet move",
+	 .args = "[OPTION…] --to URL SAT",
+	 .help = "move money to another mint",
+	 OPTS(move_opts, move_options),
+	 .run = verb_wallet_move},
 	{.name = "wallet history",
 	 .args = "[--since TIME] [-n LINES]",
 	 .help = "what came, was sent, came back and was taken",

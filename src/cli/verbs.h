@@ -62,6 +62,22 @@ struct mint_options {
 	const char *mint;
 };
 
+struct pay_options {
+	const char *mint, *amount, *max_fee;
+};
+
+struct send_options {
+	const char *mint, *lock, *until;
+};
+
+struct request_options {
+	const char *mint, *memo;
+};
+
+struct move_options {
+	const char *from, *to, *max_fee;
+};
+
 struct mints_options {
 	bool offers;
 };
@@ -97,6 +113,11 @@ int verb_wallet_fund(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_balance(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_mints(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_receive(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_pay(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_send(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_reclaim(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_request(void *ctx, const void *options, int argc, char **argv);
+int verb_wallet_move(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_backup(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_restore(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_history(void *ctx, const void *options, int argc, char **argv);

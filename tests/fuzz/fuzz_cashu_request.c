@@ -7,13 +7,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	AUTO(request_free) struct payment_request *r = NULL;
-	AUTO(request_free) struct payment_request *again = NULL;
+	AUTO(cashu_request_free) struct payment_request *r = NULL;
+	AUTO(cashu_request_free) struct payment_request *again = NULL;
 	auto_buf struct buf text = BUF(REQUEST_TEXT_MAX);
 
-	if (request_decode(&r, (struct str){(const char *)data, size}, NULL))
+	if (cashu_request_decode(&r, (struct str){(const char *)data, size}, NULL))
 		return 0;
-	if (request_encode(&text, r, NULL) == 0 && request_decode(&again, buf_view(&text), NULL))
+	if (cashu_request_encode(&text, r, NULL) == 0 &&
+	    cashu_request_decode(&again, buf_view(&text), NULL))
 		abort();
 	return 0;
 }

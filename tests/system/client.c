@@ -358,7 +358,7 @@ static int do_take(char **argv)
 
 static int do_creq(char **argv)
 {
-	AUTO(request_free) struct payment_request *r = request_new();
+	AUTO(cashu_request_free) struct payment_request *r = cashu_request_new();
 	auto_buf struct buf text = BUF(REQUEST_TEXT_MAX);
 	struct err e;
 
@@ -373,7 +373,8 @@ static int do_creq(char **argv)
 		r->lock_kind = mem_strdup("P2PK");
 		r->lock_data = mem_strdup(argv[2]);
 	}
-	if (sat_parse(&r->amount, str_of(argv[1]), &e) < 0 || request_encode(&text, r, &e) < 0)
+	if (sat_parse(&r->amount, str_of(argv[1]), &e) < 0 ||
+	    cashu_request_encode(&text, r, &e) < 0)
 		return fail(&e);
 	printf("%.*s\n", (int)text.n, text.p);
 	return 0;
@@ -387,12 +388,12 @@ static void put_text(struct jsonw *w, const char *name, const char *text)
 
 static int do_read_creq(char **argv)
 {
-	AUTO(request_free) struct payment_request *r = NULL;
+	AUTO(cashu_request_free) struct payment_request *r = NULL;
 	auto_buf struct buf text = BUF(INPUT_MAX);
 	struct jsonw w = JSONW(&text);
 	struct err e;
 
-	if (request_decode(&r, str_of(argv[0]), &e) < 0)
+	if (cashu_request_decode(&r, str_of(argv[0]), &e) < 0)
 		return fail(&e);
 	jsonw_object(&w, NULL);
 	put_text(&w, "id", r->id);

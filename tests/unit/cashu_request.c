@@ -69,16 +69,16 @@ static void request_is(const struct payment_request *r, const struct json *due)
 
 static void one_vector(const struct json *v, const char *member)
 {
-	AUTO(request_free) struct payment_request *r = NULL;
-	AUTO(request_free) struct payment_request *same = NULL;
+	AUTO(cashu_request_free) struct payment_request *r = NULL;
+	AUTO(cashu_request_free) struct payment_request *same = NULL;
 	auto_buf struct buf text = BUF(REQUEST_TEXT_MAX);
 	struct err e;
 
-	if (request_decode(&r, vector_text(v, "encoded"), &e))
+	if (cashu_request_decode(&r, vector_text(v, "encoded"), &e))
 		fail_msg("%s: %s", vector_text(v, "name").p, e.msg);
 	request_is(r, vector_at(v, member));
-	assert_int_equal(request_encode(&text, r, &e), 0);
-	if (request_decode(&same, buf_view(&text), &e))
+	assert_int_equal(cashu_request_encode(&text, r, &e), 0);
+	if (cashu_request_decode(&same, buf_view(&text), &e))
 		fail_msg("%s again: %s", vector_text(v, "name").p, e.msg);
 	request_is(same, vector_at(v, member));
 }
@@ -107,11 +107,11 @@ static void odd_requests_are_refused(void **state)
 	struct payment_request *r;
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		int rc = request_decode(&r, texts[i], NULL);
+		int rc = cashu_request_decode(&r, texts[i], NULL);
 
 		if (str_is(texts[i], "creqAoA")) { /* {}: everything is optional */
 			assert_int_equal(rc, 0);
-			request_free(r);
+			cashu_request_free(r);
 			continue;
 		}
 		assert_int_equal(rc, -1);

@@ -19,7 +19,8 @@ result() {
 
 for verb in offers run exec logs ls show status topup rm recover verify identity \
 	'wallet fund' 'wallet balance' 'wallet mints' 'wallet receive' 'wallet pending' 'wallet backup' \
-	'wallet restore' 'wallet history'; do
+	'wallet restore' 'wallet history' 'wallet pay' 'wallet send' 'wallet reclaim' 'wallet request' \
+	'wallet move'; do
 	# shellcheck disable=SC2086 # two words are two arguments
 	"$lease" $verb --help >"$LEASE_HOME/help" 2>&1
 	result $? 0 "$verb --help"
