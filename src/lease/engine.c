@@ -50,6 +50,7 @@ static int add_relays(struct engine *g, const char *const *urls, uint32_t *bits,
 static int open_pool(struct engine *g, struct err *e)
 {
 	g->pool = nostr_pool_new(g->loop, g->set.ws, &g->me.secret);
+	nostr_pool_ask_limits(g->pool, g->set.http);
 	if (!g->set.dm_relays || !g->set.dm_relays[0])
 		g->set.dm_relays = g->set.relays;
 	return add_relays(g, g->set.relays, &g->public_relays, e) < 0

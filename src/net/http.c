@@ -325,13 +325,17 @@ static int multi_make(struct http *h)
 
 static void set_headers(struct http_call *c, const struct http_ask *q)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Accept: application/json");
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	bool accepts = false;
 
 	if (c->request)
 		list = curl_slist_append(list, "Content-Type: application/json");
-	list = curl_slist_append(list, "Expect:");
-	for (const char *const *h = q->headers; h && *h; h++)
+	for (const char *const *h = q->headers; h && *h; h++) {
+		accepts |= str_starts(str_of(*h), "Accept:");
 		list = curl_slist_append(list, *h);
+	}
+	if (!accepts)
+		list = curl_slist_append(list, "Accept: application/json");
 	c->headers = list;
 	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, list);
 }

@@ -24,11 +24,12 @@ DEFINE_AUTO(struct http, http_free)
 struct http_ask {
 	const char *method; /* "GET", "POST" */
 	const char *url;
-	struct str body;	    /* copied; sent as application/json */
-	int64_t timeout_ms;	    /* whole transfer; 0: 30 s */
-	size_t max;		    /* body cap; 0: 1 MiB */
-	bool local;		    /* loopback and private addresses and plain http are allowed */
-	const char *const *headers; /* NULL-ended "Name: value", may be NULL */
+	struct str body;    /* copied; sent as application/json */
+	int64_t timeout_ms; /* whole transfer; 0: 30 s */
+	size_t max;	    /* body cap; 0: 1 MiB */
+	bool local;	    /* loopback and private addresses and plain http are allowed */
+	const char *const
+		*headers; /* NULL-ended "Name: value", may be NULL; without an Accept: JSON */
 };
 
 struct http_answer {

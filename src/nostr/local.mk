@@ -11,7 +11,7 @@ src_nostr_libleased_nostr_a_SOURCES = \
 	src/nostr/seen.c src/nostr/seen.h \
 	src/nostr/relay.c src/nostr/query.c src/nostr/send.c \
 	src/nostr/relay.h src/nostr/relay_own.h \
-	src/nostr/pool.c src/nostr/sub.c src/nostr/catchup.c src/nostr/pub.c src/nostr/mail.c src/nostr/mail.h \
+	src/nostr/pool.c src/nostr/sub.c src/nostr/catchup.c src/nostr/pub.c src/nostr/mail.c src/nostr/mail.h src/nostr/limits.c src/nostr/limits.h \
 	src/nostr/pool.h src/nostr/pool_own.h
 
 check_PROGRAMS += tests/link/nostr
@@ -46,7 +46,8 @@ nostr_fuzz = tests/fuzz/fuzz_nostr_frame \
 	tests/fuzz/fuzz_nostr_event \
 	tests/fuzz/fuzz_nip44 \
 	tests/fuzz/fuzz_nostr_wrap \
-	tests/fuzz/fuzz_nip19
+	tests/fuzz/fuzz_nip19 \
+	tests/fuzz/fuzz_nostr_limits
 check_PROGRAMS += $(nostr_fuzz)
 TESTS += $(nostr_fuzz)
 tests_fuzz_fuzz_nostr_frame_SOURCES = tests/fuzz/fuzz_nostr_frame.c $(FUZZ_MAIN)
@@ -64,5 +65,8 @@ tests_fuzz_fuzz_nostr_wrap_LDADD = $(L_nostr)
 tests_fuzz_fuzz_nip19_SOURCES = tests/fuzz/fuzz_nip19.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_nip19_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_nip19_LDADD = $(L_nostr)
+tests_fuzz_fuzz_nostr_limits_SOURCES = tests/fuzz/fuzz_nostr_limits.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_nostr_limits_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_nostr_limits_LDADD = $(L_nostr)
 EXTRA_DIST += tests/fuzz/corpus/nostr_frame tests/fuzz/corpus/nostr_event tests/fuzz/corpus/nip44 \
-	tests/fuzz/corpus/nostr_wrap tests/fuzz/corpus/nip19
+	tests/fuzz/corpus/nostr_wrap tests/fuzz/corpus/nip19 tests/fuzz/corpus/nostr_limits

@@ -12,6 +12,13 @@
 
 #define FRESH_S 10 /* a fresh wrap is still so far back, at random */
 
+enum { MAIL_BACKDATED, MAIL_FRESH, MAIL_LEGS };
+
+struct mail_leg { /* one wrap */
+	struct nostr_mail *mail;
+	struct nostr_pub *pub; /* NULL: not under way */
+};
+
 struct nostr_mail {
 	struct nostr_mail *next;
 	struct nostr_pool *pool;
@@ -21,10 +28,10 @@ struct nostr_mail {
 	struct nostr_wrap_how how;
 	nostr_pub_fn *fn;
 	void *ctx;
-	struct nostr_pub *pub;
+	struct mail_leg legs[MAIL_LEGS];
+	uint32_t fresh; /* relays that got the fresh wrap */
 	struct nostr_pub_result results[NOSTR_RELAYS_MAX];
 	size_t n;
-	bool again; /* the second wrap is under way */
 	bool accepted, ending;
 };
 
@@ -35,7 +42,8 @@ static void mail_free(struct nostr_mail *m)
 	while (*at != m)
 		at = &(*at)->next;
 	*at = m->next;
-	nostr_pub_cancel(m->pub);
+	for (size_t i = 0; i < MAIL_LEGS; i++)
+		nostr_pub_cancel(m->legs[i].pub);
 	nostr_event_free(m->rumor);
 	secret_wipe(&m->from);
 	free(m);
@@ -71,10 +79,10 @@ static uint32_t refused_as_old(const struct nostr_mail *m)
 		if (m->results[i].state == NOSTR_PUB_REFUSED &&
 		    nostr_prefix_of(m->results[i].why) == NOSTR_PREFIX_INVALID)
 			relays |= UINT32_C(1) << m->results[i].relay;
-	return relays;
+	return m->how.backdate > FRESH_S ? relays & ~m->fresh : 0;
 }
 
-static int publish(struct nostr_mail *m, uint32_t relays, struct err *e);
+static int publish(struct nostr_mail *m, unsigned which, uint32_t relays, struct err *e);
 
 /* True where a second wrap is on its way. */
 static bool wrap_again(struct nostr_mail *m)
@@ -82,12 +90,9 @@ static bool wrap_again(struct nostr_mail *m)
 	uint32_t relays = refused_as_old(m);
 	struct err e;
 
-	if (m->again || !relays || m->how.backdate <= FRESH_S)
+	if (!relays)
 		return false;
-	m->again = true;
-	m->how.now = clock_wall();
-	m->how.backdate = FRESH_S;
-	if (publish(m, relays, &e) == 0)
+	if (publish(m, MAIL_FRESH, relays, &e) == 0)
 		return true;
 	log_warn("wrap again: %s", e.msg);
 	return false;
@@ -96,7 +101,8 @@ static bool wrap_again(struct nostr_mail *m)
 static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_pub_result *r,
 		      size_t n)
 {
-	struct nostr_mail *m = ctx;
+	struct mail_leg *leg = ctx;
+	struct nostr_mail *m = leg->mail;
 	bool known = m->accepted;
 
 	for (size_t i = 0; i < n; i++)
@@ -107,8 +113,8 @@ static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_
 			m->fn(m->ctx, stage, m->results, m->n);
 		return; /* it may be gone */
 	}
-	m->pub = NULL;
-	if (wrap_again(m))
+	leg->pub = NULL;
+	if (m->legs[MAIL_BACKDATED].pub || m->legs[MAIL_FRESH].pub || wrap_again(m))
 		return;
 	m->ending = true;
 	if (m->fn)
@@ -116,18 +122,50 @@ static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_
 	mail_free(m);
 }
 
-static int publish(struct nostr_mail *m, uint32_t relays, struct err *e)
+static int publish(struct nostr_mail *m, unsigned which, uint32_t relays, struct err *e)
 {
 	auto_event struct nostr_event *wrap = NULL;
+	struct nostr_wrap_how how = m->how;
 
-	if (nostr_wrap(&wrap, m->rumor, &m->from, &m->to, &m->how, e) < 0)
+	if (which == MAIL_FRESH) {
+		how.now = clock_wall();
+		how.backdate = FRESH_S;
+		m->fresh |= relays;
+	}
+	if (nostr_wrap(&wrap, m->rumor, &m->from, &m->to, &how, e) < 0)
 		return -1;
-	m->pub = nostr_pool_publish(m->pool, &(struct nostr_pub_ask){.event = wrap,
-								     .relays = relays,
-								     .urgency = NOSTR_PUB_URGENT,
-								     .fn = published,
-								     .ctx = m});
+	m->legs[which] = (struct mail_leg){.mail = m};
+	m->legs[which].pub =
+		nostr_pool_publish(m->pool, &(struct nostr_pub_ask){.event = wrap,
+								    .relays = relays,
+								    .urgency = NOSTR_PUB_URGENT,
+								    .fn = published,
+								    .ctx = &m->legs[which]});
 	return 0;
+}
+
+/* Relays of `relays` that say that the back-dated wrap would be too old for them. */
+static uint32_t want_fresh(const struct nostr_mail *m, uint32_t relays)
+{
+	uint32_t fresh = 0;
+
+	for (unsigned i = 0; i < m->pool->nrelays; i++)
+		if (!nostr_relay_takes_old(m->pool->relays[i], m->how.backdate))
+			fresh |= UINT32_C(1) << i;
+	return m->how.backdate > FRESH_S ? relays & fresh : 0;
+}
+
+static int start(struct nostr_mail *m, uint32_t relays, struct err *e)
+{
+	uint32_t all = UINT32_MAX >> (NOSTR_RELAYS_MAX - m->pool->nrelays), fresh;
+
+	if (m->pool->nrelays == 0)
+		return publish(m, MAIL_BACKDATED, 0, e);
+	relays = relays ? relays & all : all;
+	fresh = want_fresh(m, relays);
+	if (fresh && publish(m, MAIL_FRESH, fresh, e) < 0)
+		return -1;
+	return relays & ~fresh ? publish(m, MAIL_BACKDATED, relays & ~fresh, e) : 0;
 }
 
 int nostr_mail_send(struct nostr_mail **out, struct nostr_pool *p, const struct nostr_mail_ask *a,
@@ -144,7 +182,7 @@ int nostr_mail_send(struct nostr_mail **out, struct nostr_pool *p, const struct 
 				 .fn = a->fn,
 				 .ctx = a->ctx};
 	p->mails = m;
-	if (publish(m, a->relays, e) < 0) {
+	if (start(m, a->relays, e) < 0) {
 		mail_free(m);
 		return -1;
 	}

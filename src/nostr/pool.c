@@ -42,6 +42,11 @@ void nostr_pool_budget(struct nostr_pool *p, unsigned per_second, unsigned burst
 	p->burst = burst;
 }
 
+void nostr_pool_ask_limits(struct nostr_pool *p, struct http *h)
+{
+	p->http = h;
+}
+
 int nostr_pool_add(struct nostr_pool *p, const char *url, unsigned *index, struct err *e)
 {
 	struct nostr_relay_ask a = {
@@ -49,6 +54,7 @@ int nostr_pool_add(struct nostr_pool *p, const char *url, unsigned *index, struc
 		.ws = p->ws,
 		.url = url,
 		.key = p->has_key ? &p->key : NULL,
+		.http = p->http,
 		.per_second = p->per_second,
 		.burst = p->burst,
 	};

@@ -7,6 +7,7 @@
 #ifndef NOSTR_POOL_H
 #define NOSTR_POOL_H
 
+#include "net/http.h"
 #include "net/loop.h"
 #include "net/ws.h"
 #include "nostr/filter.h"
@@ -19,6 +20,11 @@ struct nostr_pool;
 struct nostr_pool *nostr_pool_new(struct loop *l, struct ws_context *ws, const struct secret *key);
 void nostr_pool_free(struct nostr_pool *p);
 DEFINE_AUTO(struct nostr_pool, nostr_pool_free)
+
+/* Ask relays that are added from now on for their limits (NIP-11), and respect them. `h` is
+ * borrowed.
+ */
+void nostr_pool_ask_limits(struct nostr_pool *p, struct http *h);
 
 /* ws:// or wss://. Gives the index of the relay (the old one where it is known already); `index`
  * may be NULL. Live subscriptions extend to a relay that is added later. */

@@ -11,6 +11,7 @@ struct nostr_pool {
 	struct ws_context *ws;
 	struct secret key;
 	bool has_key;
+	struct http *http;
 	unsigned per_second, burst;
 	struct nostr_relay *relays[NOSTR_RELAYS_MAX];
 	unsigned nrelays;

@@ -314,6 +314,7 @@ static void opened(struct nostr_relay *r)
 	r->probe = loop_timer_add(r->loop, PROBE_EVERY, probe_send, r);
 	send_connected(r);
 	query_connected(r);
+	limits_ask(r);
 }
 
 static void on_ws(void *ctx, enum ws_event ev, struct str text)
@@ -358,6 +359,7 @@ int nostr_relay_new(struct nostr_relay **out, const struct nostr_relay_ask *a, s
 	r->loop = a->loop;
 	r->ws = a->ws;
 	r->key = a->key;
+	r->http = a->http;
 	r->url = mem_strdup(a->url);
 	r->backoff = BACKOFF(BACKOFF_FIRST, BACKOFF_MAX);
 	r->hold = BACKOFF(HOLD_FIRST, HOLD_MAX);
@@ -377,6 +379,7 @@ void nostr_relay_free(struct nostr_relay *r)
 		return;
 	query_free_all(r);
 	send_free_all(r);
+	limits_stop(r);
 	timer_stop(&r->retry);
 	timer_stop(&r->healthy);
 	timer_stop(&r->drop);
@@ -389,6 +392,11 @@ void nostr_relay_free(struct nostr_relay *r)
 const char *nostr_relay_url(const struct nostr_relay *r)
 {
 	return r->url;
+}
+
+bool nostr_relay_takes_old(const struct nostr_relay *r, int64_t seconds)
+{
+	return r->limits.oldest == 0 || (uint64_t)seconds <= r->limits.oldest;
 }
 
 void nostr_relay_status(const struct nostr_relay *r, struct nostr_relay_status *out)

@@ -15,6 +15,7 @@ struct nostr_relay_ask {
 	struct ws_context *ws;
 	const char *url;
 	const struct secret *key; /* borrowed; NULL: never authenticate */
+	struct http *http;	  /* borrowed; NULL: its limits are not asked for */
 	unsigned per_second, burst;
 };
 
@@ -25,6 +26,9 @@ void nostr_relay_free(struct nostr_relay *r); /* no callback afterwards */
 DEFINE_AUTO(struct nostr_relay, nostr_relay_free)
 const char *nostr_relay_url(const struct nostr_relay *r);
 void nostr_relay_status(const struct nostr_relay *r, struct nostr_relay_status *out);
+
+/* It takes events that are so many seconds old; true where it says nothing. */
+bool nostr_relay_takes_old(const struct nostr_relay *r, int64_t seconds);
 
 /* Inbound budget. take: false where it is used up (counted as dropped). */
 bool nostr_relay_take(struct nostr_relay *r);

@@ -3,6 +3,8 @@
 #define NOSTR_RELAY_OWN_H
 
 #include "net/backoff.h"
+#include "net/http.h"
+#include "nostr/limits.h"
 #include "nostr/relay.h"
 
 enum relay_auth { RELAY_AUTH_NONE, RELAY_AUTH_SENT, RELAY_AUTH_DONE, RELAY_AUTH_FAILED };
@@ -37,6 +39,11 @@ struct nostr_relay {
 	struct backoff hold; /* after "rate-limited:" */
 	int64_t held_until;  /* monotonic ms */
 
+	struct http *http; /* to ask for its limits; NULL: they are not asked for */
+	struct http_call *limits_call;
+	int64_t limits_next; /* monotonic ms */
+	struct nostr_limits limits;
+
 	unsigned per_second, burst;
 	int64_t tokens, filled_at; /* thousandths of an event; monotonic ms */
 	unsigned faults_now;	   /* since the last probe */
@@ -50,6 +57,10 @@ void relay_drop(struct nostr_relay *r, const char *why, int64_t pause_ms);
 /* Something was refused for want of authentication. False where that cannot be helped; otherwise
  * query_authenticated and send_authenticated tell how it went. */
 bool relay_authenticate(struct nostr_relay *r, enum nostr_prefix why);
+
+/* limits.c */
+void limits_ask(struct nostr_relay *r);
+void limits_stop(struct nostr_relay *r);
 
 /* query.c */
 void query_free_all(struct nostr_relay *r);

@@ -23,6 +23,7 @@ struct nostr_send {
 	bool left;	/* was sent at least once */
 	uint64_t order; /* … as the so many-th */
 	uint8_t id[32];
+	size_t content; /* bytes of the event's content */
 	struct buf frame;
 	struct loop_timer *timeout, *again;
 	nostr_send_fn *fn;
@@ -95,6 +96,22 @@ static void held_back(void *ctx)
 	finish(s, NOSTR_PUB_OFFLINE, "held back: rate-limited");
 }
 
+static void too_large(void *ctx)
+{
+	struct nostr_send *s = ctx;
+
+	s->again = NULL;
+	finish(s, NOSTR_PUB_REFUSED, "larger than the relay says that it takes");
+}
+
+static bool is_too_large(const struct nostr_send *s)
+{
+	const struct nostr_limits *l = &s->relay->limits;
+
+	return (l->message_max && s->frame.n > l->message_max) ||
+	       (l->content_max && s->content > l->content_max);
+}
+
 /* While the relay limits us only what is urgent goes out. */
 static void transmit(struct nostr_send *s)
 {
@@ -107,6 +124,10 @@ static void transmit(struct nostr_send *s)
 		s->again = s->urgency == NOSTR_PUB_DROPPABLE
 				   ? loop_timer_add(r->loop, 0, held_back, s)
 				   : loop_timer_add(r->loop, wait, transmit_again, s);
+		return;
+	}
+	if (is_too_large(s)) {
+		s->again = loop_timer_add(r->loop, 0, too_large, s);
 		return;
 	}
 	s->state = SEND_SENT;
@@ -127,6 +148,7 @@ struct nostr_send *nostr_relay_send(struct nostr_relay *r, const struct nostr_pu
 	s->ctx = ctx;
 	s->frame = BUF(NOSTR_FRAME_MAX);
 	memcpy(s->id, a->event->id, sizeof(s->id));
+	s->content = a->event->content.n;
 	nostr_frame_event(&s->frame, NULL, a->event);
 	s->timeout = loop_timer_add(r->loop, timeout, timed_out, s);
 	for (at = &r->sends;

@@ -190,8 +190,20 @@ static void on_message(void *ctx, struct ws_peer *p, struct str text)
 	}
 }
 
+static void on_request(void *ctx, struct http_req *r)
+{
+	struct fake *f = ctx;
+
+	f->asked_about++;
+	assert_true(str_is(http_req_header(r, "accept"), "application/nostr+json"));
+	if (f->about)
+		http_reply(r, 200, "application/nostr+json", str_of(f->about));
+	else
+		http_reply(r, 404, "text/plain", STR("no"));
+}
+
 static const struct ws_server_ops ops = {
-	.open = on_open, .message = on_message, .closed = on_closed};
+	.request = on_request, .open = on_open, .message = on_message, .closed = on_closed};
 
 void fake_start(struct fake *f, struct ws_context *ws)
 {

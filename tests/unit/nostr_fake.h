@@ -20,13 +20,14 @@ struct fake {
 	bool late_challenge;  /* challenge after the refusal, not at connect */
 	const char *ok_text;  /* NULL: accept; "": stay silent; otherwise OK false with it */
 	bool fresh_only;      /* refuses what is older than a minute */
+	const char *about;    /* NIP-11 document; NULL: none */
 	bool nameless;	      /* … and without the event's id */
 	size_t clamp;	      /* at most so many events a filter; 0: as asked */
 	bool ignores_filters; /* send everything to everybody */
 	bool mute;	      /* never answers a REQ */
 
 	/* what happened */
-	unsigned opens, reqs, published, auths, closes;
+	unsigned asked_about, opens, reqs, published, auths, closes;
 	struct ws_peer *peer; /* the latest */
 	size_t npages;
 	int64_t until[64]; /* of the REQs with a limit above 0 */

@@ -12,6 +12,7 @@
 struct world {
 	struct loop *loop;
 	struct ws_context *ws;
+	struct http *http;
 	struct fake a, b;
 	struct nostr_pool *pool;
 
@@ -75,6 +76,7 @@ static int setup(void **state)
 
 	assert_int_equal(loop_new(&w->loop, &e), 0);
 	assert_int_equal(ws_context_new(&w->ws, w->loop, &e), 0);
+	assert_int_equal(http_new(&w->http, w->loop, &e), 0);
 	fake_start(&w->a, w->ws);
 	fake_start(&w->b, w->ws);
 	w->pool = nostr_pool_new(w->loop, w->ws, &key);
@@ -87,6 +89,7 @@ static int teardown(void **state)
 	struct world *w = *state;
 
 	nostr_pool_free(w->pool);
+	http_free(w->http);
 	run_for(w, 20);
 	fake_stop(&w->a);
 	fake_stop(&w->b);
@@ -488,6 +491,52 @@ static void test_mail_is_wrapped_afresh_once(void **state)
 	assert_false(w->finished);
 }
 
+static bool told_about(const struct world *w)
+{
+	return w->a.asked_about == 1 && w->b.asked_about == 1;
+}
+
+/* Two relays with limits, at each of which an event was taken once: their limits are known then. */
+static void open_limited(struct world *w)
+{
+	nostr_pool_ask_limits(w->pool, w->http);
+	add(w, w->a.url);
+	add(w, w->b.url);
+	run_until(w, told_about);
+	run_for(w, 100);
+}
+
+static void test_limits_of_size(void **state)
+{
+	struct world *w = *state;
+
+	w->a.about = "{\"limitation\":{\"max_message_length\":100,\"max_content_length\":\"x\"}}";
+	w->b.about = "{\"limitation\":{\"max_content_length\":4}}";
+	open_limited(w);
+	publish(w, NOSTR_PUB_NORMAL);
+	run_until(w, published);
+	assert_int_equal(w->results[0].state, NOSTR_PUB_REFUSED);
+	assert_int_equal(w->results[1].state, NOSTR_PUB_REFUSED);
+	assert_non_null(strstr(w->results[1].why, "larger"));
+	assert_int_equal(w->a.published + w->b.published, 0);
+}
+
+static void test_limits_of_age(void **state)
+{
+	struct world *w = *state;
+
+	w->a.about = "{\"limitation\":{\"created_at_lower_limit\":900}}";
+	w->a.fresh_only = true;
+	open_limited(w);
+	mail(w);
+	run_until(w, published);
+	assert_int_equal(w->nresults, 2);
+	assert_int_equal(w->results[0].state, NOSTR_PUB_ACCEPTED);
+	assert_int_equal(w->results[1].state, NOSTR_PUB_ACCEPTED);
+	assert_int_equal(w->a.published, 1); /* a fresh one, without being told */
+	assert_int_equal(w->b.published, 1);
+}
+
 static void test_publish_duplicate_and_silence(void **state)
 {
 	struct world *w = *state;
@@ -701,6 +750,8 @@ int main(void)
 		pool_test(test_publish_refused_without_an_id),
 		pool_test(test_mail_is_wrapped_afresh_for_a_relay_that_wants_it),
 		pool_test(test_mail_is_wrapped_afresh_once),
+		pool_test(test_limits_of_size),
+		pool_test(test_limits_of_age),
 		pool_test(test_publish_duplicate_and_silence),
 		pool_test(test_publish_under_a_rate_limit),
 		pool_test(test_publish_cancelled_in_its_callback),
