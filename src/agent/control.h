@@ -45,7 +45,7 @@ void control_keep(struct control_call *call, void *own, void (*own_free)(void *o
 void control_answer(struct control_call *call, struct str result, const struct err *error);
 
 /* The treasury's verbs, also with an engine as their context. */
-#define CONTROL_WALLET_VERBS 8
+#define CONTROL_WALLET_VERBS 9
 extern const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS];
 
 struct control;

@@ -308,9 +308,16 @@ static int do_restore(void *ctx, const struct json *request, struct control_call
 	return CONTROL_LATER;
 }
 
+static int do_backup(void *ctx, const struct json *request, struct control_call *call,
+		     struct buf *out, struct err *e)
+{
+	return engine_backup(ctx, e);
+}
+
 const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS] = {
 	{"wallet_balance", do_balance}, {"wallet_withdraw", control_withdraw},
 	{"wallet_send", control_send},	{"wallet_history", do_history},
 	{"wallet_mints", do_mints},	{"wallet_audit", do_audit},
 	{"wallet_restore", do_restore}, {"earnings", do_earnings},
+	{"backup", do_backup},
 };

@@ -124,5 +124,5 @@ int keys_create(const struct keys_plan *p, struct err *e)
 		return -1;
 	if (create_key(p, "nostr.key", p->key, e) || create_seed(p, e))
 		return -1;
-	return create_key(p, "column.key", (struct str){NULL, 0}, e);
+	return create_key(p, "column.key", p->column, e);
 }

@@ -33,8 +33,9 @@ struct keys_plan {
 	const char *state_dir, *seed_key;
 	uid_t uid;
 	gid_t gid;
-	struct str key;	  /* 64 hex characters */
-	struct str words; /* seed words */
+	struct str key;	   /* 64 hex characters */
+	struct str words;  /* seed words */
+	struct str column; /* 64 hex characters */
 };
 int keys_create(const struct keys_plan *p, struct err *e) MUST_CHECK;
 

@@ -30,6 +30,7 @@ struct tx {
 
 struct db {
 	sqlite3 *q;
+	char *path;
 	struct stmt *cache;
 	struct tx *open;
 	struct secret key;
@@ -89,6 +90,7 @@ int db_open(struct db **out, const char *path, struct err *e)
 		return err_set(e, ERRK_SYS, "open %s: %s", path, sqlite3_errmsg(d->q));
 	if (set_up(d, e))
 		return err_wrap(e, "%s", path);
+	d->path = mem_strdup(path);
 	*out = steal(&d);
 	return 0;
 }
@@ -107,6 +109,7 @@ void db_close(struct db *d)
 	}
 	sqlite3_close(d->q);
 	secret_wipe(&d->key);
+	free(d->path);
 	free(d);
 }
 
@@ -114,6 +117,11 @@ void db_set_key(struct db *d, const struct secret *key)
 {
 	d->key = *key;
 	d->has_key = true;
+}
+
+const char *db_path(const struct db *d)
+{
+	return d->path;
 }
 
 static int copy_all(struct db *d, sqlite3 *to, struct err *e)

@@ -39,6 +39,7 @@ int db_migrate(struct db *d, const struct db_schema *schema, struct err *e) MUST
 /* Key for secret columns (db_bind_secret); copied into the connection. */
 void db_set_key(struct db *d, const struct secret *key);
 int db_backup(struct db *d, const char *path, struct err *e) MUST_CHECK;
+const char *db_path(const struct db *d); /* as it was opened */
 
 /* Immediate transaction; no nesting. A tx that is not committed is rolled back by tx_end. */
 int db_begin(struct tx **out, struct db *d, struct err *e) MUST_CHECK;

@@ -180,6 +180,13 @@ void engine_free(struct engine *g)
 
 /* --- the operator's verbs --- */
 
+int engine_backup(struct engine *g, struct err *e)
+{
+	auto_free char *path = mem_printf("%s.backup", db_path(g->db));
+
+	return db_backup(g->db, path, e);
+}
+
 struct wallet *engine_wallet(struct engine *g)
 {
 	return g->wallet;

@@ -85,6 +85,8 @@ int engine_report_earnings(struct engine *g, enum engine_earnings by, int64_t si
 /* Adds what the leases' own rows say to the wallet's audit. */
 struct wallet_audit;
 int engine_audit(struct engine *g, struct wallet_audit *a, struct err *e) MUST_CHECK;
+/* A consistent copy of the database beside it, named as it with ".backup"; readable by us only. */
+int engine_backup(struct engine *g, struct err *e) MUST_CHECK;
 struct wallet *engine_wallet(struct engine *g); /* for the treasury's verbs */
 enum engine_cap { ENGINE_CAP_NONE, ENGINE_CAP_UNDER, ENGINE_CAP_NEAR, ENGINE_CAP_OVER };
 const char *engine_cap_name(enum engine_cap c); /* "near"; "" for none */

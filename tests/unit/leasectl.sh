@@ -23,7 +23,6 @@ init() {
 		--no-check "$@" >"$dir/out" 2>"$dir/err"
 }
 
-echo 1..13
 "$ctl" >/dev/null 2>&1
 result $? 2 "no verb is bad usage"
 "$ctl" --help >/dev/null
@@ -46,5 +45,58 @@ result $? 0 "and keeps the key"
 result "$(grep -c '^cpu = 2$' "$conf")" 1 "--set reaches the offer"
 "$ctl" status --config "$conf" >/dev/null 2>&1
 result $? 1 "status without an agent fails"
+for verb in balance history mints audit restore "withdraw a@b.example" "send 1"; do
+	# shellcheck disable=SC2086 # a verb and its argument
+	"$ctl" wallet $verb --config "$conf" >/dev/null 2>&1
+	result $? 1 "wallet $verb without an agent fails"
+done
+"$ctl" earnings --by week --config "$conf" >/dev/null 2>&1
+result $? 2 "earnings by nothing else than day, offer or mint"
+"$ctl" wallet withdraw --config "$conf" >/dev/null 2>&1
+result $? 2 "withdraw wants a target"
+
+# A backup without an agent, and where it may go.
+phrase=$dir/phrase
+core=$dir/state/core
+echo "four words and a number 7" >"$phrase"
+"$ctl" backup --config "$conf" --passphrase-file "$phrase" "$dir/backup" 2>"$dir/err"
+result $? 1 "a passphrase that others can read is refused"
+chmod 600 "$phrase"
+"$ctl" backup --config "$conf" --passphrase-file "$phrase" "$dir/backup" 2>"$dir/err"
+result $? 1 "no backup without a database"
+echo "the database" >"$core/agent.db"
+"$ctl" backup --config "$conf" --passphrase-file "$phrase" "$dir/backup" >/dev/null 2>"$dir/err"
+result $? 0 "backup"
+result "$(stat -c %a "$dir/backup")" 600 "that is private"
+grep -q "the database" "$dir/backup"
+result $? 1 "and sealed"
+"$ctl" backup --config "$conf" --passphrase-file "$phrase" "$dir/backup" 2>/dev/null
+result $? 1 "and is not replaced"
+"$ctl" restore --config "$conf" --passphrase-file "$phrase" "$dir/backup" 2>/dev/null
+result $? 1 "restore refuses a folder with an agent in it"
+mkdir "$dir/new"
+sed "s|^state_dir = .*|state_dir = $dir/new/state|;/^seed_key_file/d" "$conf" >"$dir/new/leased.conf"
+echo "another passphrase" >"$dir/wrong" && chmod 600 "$dir/wrong"
+"$ctl" restore --config "$dir/new/leased.conf" --passphrase-file "$dir/wrong" "$dir/backup" 2>/dev/null
+result $? 1 "restore refuses the wrong passphrase"
+test -e "$dir/new/state"
+result $? 1 "and leaves nothing then"
+head -c 200 "$dir/backup" >"$dir/cut"
+"$ctl" restore --config "$dir/new/leased.conf" --passphrase-file "$phrase" "$dir/cut" 2>/dev/null
+result $? 1 "restore refuses half a file"
+"$ctl" restore --config "$dir/new/leased.conf" --passphrase-file "$phrase" "$dir/backup" >/dev/null
+result $? 0 "restore"
+for file in agent.db nostr.key column.key; do
+	cmp -s "$core/$file" "$dir/new/state/core/$file"
+	result $? 0 "brings $file back"
+done
+"$ctl" backup --config "$dir/new/leased.conf" --passphrase-file "$phrase" "$dir/again" >/dev/null
+result $? 0 "and the seed opens with a key of its own"
+cmp -s "$dir/seed.key" "$dir/new/seed.key"
+result $? 1 "which is another one"
+test -e "$dir/new/state/core/instance"
+result $? 1 "an agent's id is not restored"
+
 echo "[nostr]" >"$conf" && echo "relay = gopher://x" >>"$conf"
 result "$("$ctl" check-config "$conf" 2>&1 | grep -c "leased.conf:2: relay")" 1 "errors have a line"
+echo "1..$count"
