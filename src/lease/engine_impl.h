@@ -63,7 +63,7 @@ struct engine {
 	size_t visible;		     /* relays that showed all offers at the last look */
 	struct priv_node_reply node; /* last measurement; texts are not kept */
 	const char *volume, *header, *cgroup, *isolation; /* words for offers */
-	bool node_known, draining, stopping;
+	bool node_known, draining, stopping, hour_under_way;
 
 	struct sending *sending; /* outbox rows on their way */
 	struct work *working;	 /* leases with a helper request under way */
@@ -145,6 +145,10 @@ struct offer_now *offer_named(struct engine *g, const char *name);
 enum { OFFER_STALE = 2 };
 int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
 		 struct price *price, struct err *e) MUST_CHECK;
+
+/* --- hour.c --- */
+
+void hour_beat(struct engine *g); /* with each heartbeat */
 
 /* --- money.c: the wallet's side of spawn and top-up --- */
 

@@ -388,6 +388,7 @@ static void beat(struct engine *g)
 		return;
 	}
 	publish_event(g, ev, NOSTR_PUB_DROPPABLE);
+	hour_beat(g);
 }
 
 static void measure(void *ctx);

@@ -45,6 +45,8 @@ static const struct db_migration steps[] = {
 	    "ALTER TABLE lease ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;"
 	    "ALTER TABLE lease ADD COLUMN halt_grace INTEGER NOT NULL DEFAULT 0;"
 	    "ALTER TABLE lease ADD COLUMN halt_request TEXT NOT NULL DEFAULT '';"},
+	{3, "CREATE TABLE hour(hour INTEGER PRIMARY KEY, minutes INTEGER NOT NULL, id BLOB,"
+	    " event TEXT);"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};

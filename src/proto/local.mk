@@ -1,6 +1,6 @@
 noinst_LIBRARIES += src/proto/libleased-proto.a
 src_proto_libleased_proto_a_SOURCES = \
-	src/proto/offer.c src/proto/offer.h \
+	src/proto/offer.c src/proto/offer.h src/proto/hour.c src/proto/hour.h \
 	src/proto/request.c src/proto/request.h \
 	src/proto/reply.c src/proto/reply.h
 noinst_HEADERS = include/lease/protocol.h

@@ -5,6 +5,7 @@
 #include "world.h"
 
 #include "base/clock.h"
+#include "proto/hour.h"
 
 static int setup(void **state)
 {
@@ -731,6 +732,48 @@ static void late_plain_payment_is_kept_and_said(void **state)
 	world_check_books(w, got->lease);
 }
 
+/* --- the hourly record --- */
+
+static void read_hours(struct world *w, struct hour *v, size_t n)
+{
+	auto_stmt struct stmt *s = db_query(w->relay_db, "SELECT json FROM event");
+	size_t found = 0;
+	struct err e;
+
+	while (db_step(s, &e) == DB_ROW) {
+		auto_event struct nostr_event *ev = NULL;
+
+		assert_int_equal(nostr_event_parse(&ev, db_text(s, 0), &e), 0);
+		if (ev->kind == LEASE_KIND_HOUR && found < n)
+			assert_int_equal(hour_from_event(&v[found++], ev, &e), 0);
+	}
+	assert_int_equal(found, n);
+}
+
+static void each_hour_is_signed_once_and_names_the_one_before(void **state)
+{
+	struct world *w = *state;
+	struct hour v[2];
+	struct hours_sum sum;
+
+	for (int i = 0; i < 2; i++) {
+		world_pass(w, 3600 - clock_wall() % 3600 + 600); /* into the next hour */
+		world_turn(w, 100);
+		world_close(w);
+		world_open(w);
+		world_turn(w, 100);
+	}
+	world_pass(w, 60);
+	world_turn(w, 100);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM hour WHERE event IS NOT NULL"), 0);
+	read_hours(w, v, 2);
+	hours_sum(&sum, v, 2, clock_wall() / 3600 - 2, clock_wall() / 3600);
+	assert_int_equal(v[1].hour, v[0].hour + 1);
+	assert_false(v[0].has_previous);
+	assert_int_equal(sum.broken, 0);
+	assert_in_range(sum.up, 2, 6);
+}
+
 /* --- dying --- */
 
 static const enum step start_steps[] = {STEP_LEASE_ASKED,   STEP_LEASE_PAYING, STEP_PLAN_SENT,
@@ -856,6 +899,7 @@ int main(void)
 		world_test(restart_during_the_erasure_erases_again),
 		world_test(payment_that_settles_after_the_request_is_owed),
 		world_test(late_plain_payment_is_kept_and_said),
+		world_test(each_hour_is_signed_once_and_names_the_one_before),
 		cmocka_unit_test(death_at_every_step_of_a_start_loses_nothing),
 		cmocka_unit_test(death_at_every_step_of_an_end_loses_nothing),
 		cmocka_unit_test(death_after_a_refusal_keeps_it),

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "proto/hour.h"
 #include "proto/offer.h"
 #include "proto/reply.h"
 #include "proto/request.h"
@@ -432,6 +433,75 @@ static void reply_with_a_release_too_many_is_refused(void **state)
 	assert_int_equal(reply_decode(&back, buf_view(&text), NULL), -1);
 }
 
+/* --- hours --- */
+
+static struct hour made_hour(int64_t number, uint64_t minutes, const struct hour *before)
+{
+	const struct secret key = small_secret(3);
+	auto_event struct nostr_event *ev = NULL;
+	struct hour h = {.hour = number, .agent = "a1", .minutes = minutes}, back;
+	struct err e = {0};
+
+	h.has_previous = before != NULL;
+	if (before)
+		memcpy(h.previous, before->id, sizeof(h.previous));
+	if (hour_to_event(&ev, &h, 1700000000, &key, &e) < 0 || nostr_event_verify(ev, &e) < 0 ||
+	    hour_from_event(&back, ev, &e) < 0)
+		fail_msg("%s", e.msg);
+	assert_int_equal(back.hour, number);
+	assert_int_equal(back.minutes, minutes);
+	assert_int_equal(back.has_previous, h.has_previous);
+	assert_memory_equal(back.previous, h.previous, sizeof(h.previous));
+	assert_string_equal(back.agent, "a1");
+	return back;
+}
+
+/* In any order, with one of them twice and one of an earlier time: the same sum. */
+static void two_observers_compute_the_same_uptime(void **state)
+{
+	struct hour a = made_hour(100, HOUR_MINUTES, NULL), b = made_hour(101, 0x7, &a);
+	struct hour d = made_hour(103, 0x1, &b), changed = made_hour(101, HOUR_MINUTES, &a);
+	struct hour one[] = {a, b, d}, two[] = {d, a, b, a}, three[] = {a, changed, d};
+	struct hours_sum x, y;
+
+	hours_sum(&x, one, 3, 100, 104);
+	hours_sum(&y, two, 4, 100, 104);
+	assert_memory_equal(&x, &y, sizeof(x));
+	assert_int_equal(x.up, 60 + 3 + 1);
+	assert_int_equal(x.of, 4 * 60);
+	assert_int_equal(x.broken, 0);
+	hours_sum(&x, three, 3, 100, 104);
+	assert_int_equal(x.broken, 1);
+	hours_sum(&x, one, 3, 101, 102);
+	assert_int_equal(x.up, 3);
+}
+
+static void broken_hours_are_refused(void **state)
+{
+	static const char *const bad[] = {
+		"",
+		"{}",
+		"{\"v\":2,\"minutes\":\"0000000000000001\"}",
+		"{\"v\":1}",
+		"{\"v\":1,\"minutes\":7}",
+		"{\"v\":1,\"minutes\":\"01\"}",
+		"{\"v\":1,\"minutes\":\"1000000000000000\"}",
+		"{\"v\":1,\"minutes\":\"0000000000000001\",\"previous\":\"00\"}",
+	};
+	struct hour h;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		auto_event struct nostr_event *ev =
+			nostr_event_new(LEASE_KIND_HOUR, 1, str_of(bad[i]));
+
+		nostr_event_tag(ev, "d", "100");
+		assert_int_equal(hour_from_event(&h, ev, NULL), -1);
+	}
+	auto_event struct nostr_event *unnamed = nostr_event_new(
+		LEASE_KIND_HOUR, 1, STR("{\"v\":1,\"minutes\":\"0000000000000001\"}"));
+	assert_int_equal(hour_from_event(&h, unnamed, NULL), -1);
+}
+
 /* --- offers --- */
 
 static void fill_offer(struct offer *o)
@@ -637,6 +707,8 @@ int main(void)
 		cmocka_unit_test(reply_of_a_newer_provider_is_understood),
 		cmocka_unit_test(broken_reply_is_refused),
 		cmocka_unit_test(reply_with_a_release_too_many_is_refused),
+		cmocka_unit_test(two_observers_compute_the_same_uptime),
+		cmocka_unit_test(broken_hours_are_refused),
 		cmocka_unit_test(full_offer_round_trips),
 		cmocka_unit_test(offer_says_whether_it_accepts),
 		cmocka_unit_test(smallest_offer_is_read_with_what_it_does_not_know),
