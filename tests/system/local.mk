@@ -4,7 +4,7 @@ SYSTEM_TESTS += $(MAIN_LINE_TESTS) tests/system/cashu_ts.py tests/system/nostr_t
 	tests/system/foreign_peers.py tests/system/relays.py tests/system/mints.py \
 	tests/system/refusals.py tests/system/owner.py tests/system/dm_relay.py tests/system/survive.py tests/system/secrecy.py \
 	tests/system/kills.py tests/system/interop.py
-SYSTEM_TESTS += tests/system/any.py tests/system/twenty.py
+SYSTEM_TESTS += tests/system/any.py tests/system/twenty.py tests/system/purse.py
 SYSTEM_TESTS += tests/system/network.py
 EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py \
 	tests/system/foreign/report.mjs \
