@@ -407,7 +407,7 @@ static int complete(struct app *a, struct book_ask *ask)
 		return app_failf(EXIT_STATE, "%s: another command is at it", ask->name);
 	wait_for_token(a, ask->request_id);
 	rc = wallet_out_get(a->wallet, 0, ask->request_id, &out, &names, &token, &e);
-	if (rc == WALLET_NO_SUCH)
+	if (rc == WALLET_NO_SUCH || (rc == 0 && out.state == WALLET_OUT_RETURNED))
 		return drop_intent(a, ask->request_id, &e) < 0 ? app_fail(EXIT_STATE, &e)
 							       : RECOVER_NOTHING;
 	if (rc == 0 && out.state != WALLET_OUT_OPEN)

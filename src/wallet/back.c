@@ -67,7 +67,7 @@ static int back_store(struct job *j, const struct proofs *inputs, int64_t *plan,
 	if (db_begin(&tx, j->w->db, e) < 0 || outputs_make(&p->planned, tx, j->w, &wish, e) < 0 ||
 	    plan_store(tx, j->w, p, inputs, e) < 0)
 		return -1;
-	if (j->token_out && out_state(tx, j->token_out, WALLET_OUT_RETURNING, e) < 0)
+	if (j->token_out && out_returning(tx, j->token_out, e) < 0)
 		return -1;
 	*plan = p->pub.id;
 	return db_commit(&tx, e);

@@ -18,6 +18,33 @@ int out_state(struct tx *tx, int64_t token_out, int state, struct err *e)
 	return tx_run(s, NULL, e);
 }
 
+int out_returning(struct tx *tx, int64_t token_out, struct err *e)
+{
+	struct stmt *s = tx_write(tx, "UPDATE token_out SET state = ? WHERE id = ? AND state = ?");
+	int changed = 0;
+
+	db_bind_i64(s, 1, WALLET_OUT_RETURNING);
+	db_bind_i64(s, 2, token_out);
+	db_bind_i64(s, 3, WALLET_OUT_OPEN);
+	if (tx_run(s, &changed, e) < 0)
+		return -1;
+	return changed == 1 ? 0 : err_set(e, ERRK_STATE, "this token is not open any more");
+}
+
+int out_booked(enum ledger_account *at, struct tx *tx, int64_t token_out, struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(tx_db(tx), "SELECT state, kind FROM token_out WHERE id = ?");
+
+	db_bind_i64(s, 1, token_out);
+	if (db_step(s, e) != DB_ROW)
+		return err_wrap(e, "outgoing token %lld", (long long)token_out);
+	*at = LEDGER_OUT;
+	if (db_i64(s, 0) == WALLET_OUT_TAKEN)
+		*at = db_i64(s, 1) == WALLET_OUT_ORDER ? LEDGER_SPENT : LEDGER_OUTSIDE;
+	return 0;
+}
+
 int out_token(struct tx *tx, int64_t token_out, struct str token, struct err *e)
 {
 	struct stmt *s = tx_write(tx, "UPDATE token_out SET state = ?, token = ? WHERE id = ?");

@@ -172,6 +172,11 @@ int out_lock(struct lock *lock, struct sat *amount, struct wallet *w, int64_t to
 /* A fresh key for a lock of ours; its secret follows from the seed. */
 int refund_key_new(struct lock_key *out, struct tx *tx, struct wallet *w, struct err *e) MUST_CHECK;
 int out_state(struct tx *tx, int64_t token_out, int state, struct err *e) MUST_CHECK;
+/* An open one is being taken back, by one plan only. */
+int out_returning(struct tx *tx, int64_t token_out, struct err *e) MUST_CHECK;
+/* Where its money is in the books: OUT, or where it was taken to (on the word of a receiver that
+ * did not have it after all). */
+int out_booked(enum ledger_account *at, struct tx *tx, int64_t token_out, struct err *e) MUST_CHECK;
 int out_token(struct tx *tx, int64_t token_out, struct str token, struct err *e) MUST_CHECK;
 
 /* --- refund_run.c: refunds of a seller being made --- */

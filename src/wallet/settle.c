@@ -158,9 +158,11 @@ static int settle_post(struct tx *tx, const struct plan *p, struct err *e)
 		[WALLET_PLAN_RETURN] = {LEDGER_OUT, LEDGER_OWN},
 		[WALLET_PLAN_MINT] = {LEDGER_OUTSIDE, LEDGER_OWN},
 	};
-	enum ledger_account to = book[p->pub.kind].to;
+	enum ledger_account from = book[p->pub.kind].from, to = book[p->pub.kind].to;
 
-	if (post(tx, p, book[p->pub.kind].from, to, p->pub.gross, e) < 0)
+	if (p->pub.kind == WALLET_PLAN_RETURN && out_booked(&from, tx, p->pub.token_out, e) < 0)
+		return -1;
+	if (post(tx, p, from, to, p->pub.gross, e) < 0)
 		return -1;
 	return post(tx, p, to, LEDGER_FEES, p->pub.fee, e);
 }

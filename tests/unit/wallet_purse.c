@@ -303,6 +303,109 @@ static void test_taken(void **state)
 	assert_balanced(b);
 }
 
+static enum wallet_out_state out_state_of(struct bench *b, const char *ref)
+{
+	struct wallet_out_names names;
+	struct wallet_out o;
+	struct err e;
+
+	return wallet_out_get(b->w, 0, ref, &o, &names, NULL, &e) == 0 ? o.state
+								       : WALLET_OUT_FAILED;
+}
+
+/* The mint's answer is lost, and the process dies: the token comes back once. */
+static void test_release_answer_lost(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_release r;
+
+	fund(b, 1000);
+	send_order(b, 100, "order1");
+	sign_all(&r, b->told.text);
+	b->sim->fault = SIM_FORGET;
+	b->heard.waiting = 0;
+	wallet_release_redeem(b->w, b->told.token_out, &r, bench_job, b);
+	while (b->heard.waiting == 0)
+		bench_run(b, 20);
+	assert_int_equal(out_state_of(b, "order1"), WALLET_OUT_RETURNING);
+	wallet_reclaim(b->w, b->told.token_out, bench_job, b); /* not twice at once */
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	b->heard.closed = 0;
+	bench_restart(b);
+	while (b->heard.closed == 0)
+		bench_run(b, 3000);
+	assert_int_equal(out_state_of(b, "order1"), WALLET_OUT_RETURNED);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
+	assert_int_equal(bench_available(b), 1000 - bench_ledger(b, LEDGER_FEES) / 1000);
+	assert_balanced(b);
+}
+
+/* The provider was faster than the signatures that it gave back. */
+static void test_release_taken(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_release r;
+
+	fund(b, 1000);
+	send_order(b, 100, "order1");
+	sign_all(&r, b->told.text);
+	sim_spend(b->sim, b->told.text, &seller);
+	wallet_release_redeem(b->w, b->told.token_out, &r, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_non_null(strstr(b->told.error, "spent"));
+	assert_int_equal(out_state_of(b, "order1"), WALLET_OUT_TAKEN);
+	assert_int_equal(bench_ledger(b, LEDGER_SPENT), 101000);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
+	assert_balanced(b);
+}
+
+/* A provider says that it has the token, and has not: what comes back is booked where it went. */
+static void test_return_after_a_lie(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_release r;
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	fund(b, 1000);
+	send_order(b, 100, "order1");
+	sign_all(&r, b->told.text);
+	b->sim->fault = SIM_FORGET;
+	b->heard.waiting = 0;
+	wallet_release_redeem(b->w, b->told.token_out, &r, bench_job, b);
+	while (b->heard.waiting == 0)
+		bench_run(b, 20);
+	assert_int_equal(db_begin(&tx, b->db, &e), 0);
+	assert_int_equal(wallet_out_taken(tx, b->told.token_out, &e), 0);
+	assert_int_equal(db_commit(&tx, &e), 0);
+	assert_int_equal(bench_ledger(b, LEDGER_SPENT), 101000);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_ledger(b, LEDGER_SPENT), 0);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
+	assert_balanced(b);
+}
+
+/* The mint refuses to make it: the money is free again, and the order may try once more. */
+static void test_send_refused(void **state)
+{
+	struct bench *b = *state;
+
+	fund(b, 1000);
+	b->sim->stubborn = true;
+	send_order(b, 100, "order1");
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_int_equal(out_state_of(b, "order1"), WALLET_OUT_FAILED);
+	assert_int_equal(bench_available(b), 1000);
+	assert_balanced(b);
+	b->sim->stubborn = false;
+	send_order(b, 100, "order1");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_balanced(b);
+}
+
 static void test_receive(void **state)
 {
 	struct bench *b = *state;
@@ -595,6 +698,10 @@ int main(void)
 		T(test_release_redeem),
 		T(test_reclaim),
 		T(test_taken),
+		T(test_release_answer_lost),
+		T(test_release_taken),
+		T(test_return_after_a_lie),
+		T(test_send_refused),
 		T(test_receive),
 		T(test_receive_old),
 		T(test_limit_lease),
