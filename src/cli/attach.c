@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/ending.h"
 #include "cli/pieces.h"
 
 #define LOOK_FIRST_MS 150
@@ -37,7 +38,10 @@ static bool command_ended(void *ctx, const struct reply *r)
 {
 	struct attach *t = ctx;
 
-	book_learn(t->entry, r);
+	if (r->stage == REPLY_STAGE_ENDED || r->stage == REPLY_STAGE_REFUND)
+		(void)ending_learn(t->app, t->entry, r); /* it says what goes wrong */
+	else
+		book_learn(t->entry, r);
 	return r->exit_status >= 0 || r->stage == REPLY_STAGE_ENDED || t->entry->halted;
 }
 

@@ -20,6 +20,9 @@ static const struct db_migration steps[] = {
 	 " token_out INTEGER NOT NULL, rumor_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,"
 	 " text BLOB, open INTEGER NOT NULL DEFAULT 1,"
 	 " owner_pid INTEGER NOT NULL, owner_start INTEGER NOT NULL);"
+	 "CREATE TABLE book_refund(name TEXT NOT NULL, number INTEGER NOT NULL,"
+	 " state INTEGER NOT NULL, sat INTEGER NOT NULL, token BLOB, at INTEGER NOT NULL,"
+	 " PRIMARY KEY (name, number)) WITHOUT ROWID;"
 	 "CREATE INDEX ask_open ON ask(open) WHERE open = 1;"},
 	{2, "ALTER TABLE book ADD COLUMN halted INTEGER NOT NULL DEFAULT 0;"},
 };
@@ -235,6 +238,7 @@ static enum book_state learn_state(const struct book_entry *b, const struct repl
 	case REPLY_STAGE_ENDED:
 		return BOOK_ENDED;
 	case REPLY_STAGE_STATUS:
+	case REPLY_STAGE_REFUND:
 		if (!strcmp(r->state, "ended"))
 			return BOOK_ENDED;
 		return !strcmp(r->state, "refused") ? BOOK_REFUSED : b->state;
@@ -244,7 +248,6 @@ static enum book_state learn_state(const struct book_entry *b, const struct repl
 	case REPLY_STAGE_EXEC:
 	case REPLY_STAGE_LOGS:
 	case REPLY_STAGE_WARNING:
-	case REPLY_STAGE_REFUND:
 		return b->state;
 	}
 	return b->state;
@@ -266,8 +269,8 @@ void book_learn(struct book_entry *b, const struct reply *r)
 		memcpy(b->lease, r->lease, sizeof(b->lease));
 	if (msat_raw(r->paid))
 		b->paid = r->paid;
-	if (msat_raw(r->refund_due))
-		b->refund_due = r->refund_due;
+	if (msat_raw(r->refund_due) && r->refund_number <= 1)
+		b->refund_due = r->refund_due; /* others are of top-ups */
 	if (r->started_at)
 		b->started_at = r->started_at;
 	if (r->expires_at)

@@ -83,4 +83,28 @@ int book_ask_text(struct db *d, const char *request_id, struct buf *out, struct 
 int book_each_ask(struct db *d, int (*fn)(void *ctx, const struct book_ask *a), void *ctx,
 		  struct err *e) MUST_CHECK; /* open ones */
 
+/* --- book_refund.c: money on its way back --- */
+
+enum book_refund_state {
+	BOOK_REFUND_DUE = 1,   /* the provider owes it */
+	BOOK_REFUND_HERE,      /* its token is stored, and not in the wallet yet */
+	BOOK_REFUND_TAKEN,     /* in the wallet; or too small for the mint's fee */
+	BOOK_REFUND_ELSEWHERE, /* it was spent, and not by this wallet */
+};
+struct book_refund {
+	uint32_t number; /* counts from 1 within the lease; others than 1 are of late top-ups */
+	enum book_refund_state state;
+	struct sat amount; /* due; the token's face value; what came into the wallet */
+};
+/* What a reply says of a refund; a token in it is stored, once. */
+int book_refund_learn(struct tx *tx, const char *name, const struct reply *r,
+		      struct err *e) MUST_CHECK;
+int book_refund_close(struct tx *tx, const char *name, const struct book_refund *r,
+		      struct err *e) MUST_CHECK; /* forgets its token */
+int book_each_refund(struct db *d, const char *name,
+		     int (*fn)(void *ctx, const struct book_refund *r), void *ctx,
+		     struct err *e) MUST_CHECK;
+int book_refund_token(struct db *d, const char *name, uint32_t number, struct buf *out,
+		      struct err *e) MUST_CHECK; /* BOOK_NONE */
+
 #endif

@@ -8,10 +8,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
+#include "cli/ending.h"
 #include "cli/names.h"
+#include "cli/refunds.h"
 
 #define LOCK_S	    (3 * 3600) /* longer than the request: the provider must be able to redeem */
 #define REDEEM_MS   60000
+#define REFUND_MS   20000
 #define TOKEN_MS    150000 /* twenty others may be before us */
 #define LOOK_MS	    50
 #define NAMES_MAX   20
@@ -157,6 +160,8 @@ static int store_answer(struct app *a, struct book_entry *entry, const struct bo
 	if (r->token == REPLY_TOKEN_SPENT && r->stage != REPLY_STAGE_REFUSED &&
 	    wallet_out_taken(tx, ask->token_out, e) < 0)
 		return -1;
+	if (book_refund_learn(tx, entry->name, r, e) < 0)
+		return -1;
 	if (!to_redeem(r) && book_ask_close(tx, ask->request_id, e) < 0)
 		return -1;
 	if (db_commit(&tx, e) < 0)
@@ -202,27 +207,36 @@ static int refused(struct app *a, const struct book_ask *ask, const struct reply
 	return EXIT_REFUSED;
 }
 
-static int answered(struct app *a, struct book_entry *entry, const struct book_ask *ask,
-		    const struct reply *r, bool *back)
+/* Paid, and nothing came of it: wait for the money, for a while. */
+static int failed(struct buy *b, const struct book_ask *ask, const struct reply *r)
+{
+	struct refunds sum;
+	struct err e;
+	int rc;
+
+	refunds_wait(b->app, b->session, b->entry, ask->request_id, REFUND_MS);
+	rc = refunds_receive(b->app, b->entry);
+	if (refunds_sum(b->app, b->entry->name, &sum, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	if (rc || !sat_is_zero(sum.due))
+		return app_failf(EXIT_UNCLEAR, "%s (%s); %llu sat refund due: lease recover",
+				 r->message, reply_code_name(r->code),
+				 (unsigned long long)sat_raw(sum.due));
+	return app_failf(EXIT_FAILED_BACK, "%s (%s); %llu sat are back in the wallet", r->message,
+			 reply_code_name(r->code), (unsigned long long)sat_raw(sum.back));
+}
+
+static int answered(struct buy *b, const struct book_ask *ask, const struct reply *r)
 {
 	struct err e;
 
-	*back = false;
-	if (store_answer(a, entry, ask, r, &e) < 0)
+	b->back = false;
+	if (store_answer(b->app, b->entry, ask, r, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
 	if (r->stage == REPLY_STAGE_REFUSED)
-		return refused(a, ask, r, back);
-	if (r->stage != REPLY_STAGE_FAILED)
-		return 0;
-	return app_failf(EXIT_UNCLEAR, "%s; %llu sat are due back from the provider (%s)",
-			 r->message, (unsigned long long)sat_raw(msat_floor(r->refund_due)),
-			 reply_code_name(r->code));
+		return refused(b->app, ask, r, &b->back);
+	return r->stage == REPLY_STAGE_FAILED ? failed(b, ask, r) : 0;
 }
-
-struct waiting {
-	struct buy *b;
-	const struct book_ask *ask;
-};
 
 static bool take_reply(void *ctx, const struct reply *r)
 {
@@ -235,8 +249,10 @@ static bool take_reply(void *ctx, const struct reply *r)
 			app_say(b->app, "lease: %s", r->message);
 		return false;
 	}
-	if (r->stage == REPLY_STAGE_REFUND)
-		return false; /* what it belongs to comes as well */
+	if (r->stage == REPLY_STAGE_REFUND) {
+		(void)ending_learn(b->app, b->entry, r); /* it says what goes wrong */
+		return false;				 /* what it belongs to comes as well */
+	}
 	return !reply_encode(&text, r, &e) && !reply_decode(&b->reply, buf_view(&text), &e);
 }
 
@@ -265,7 +281,7 @@ static int ask_and_wait(struct buy *b, const struct book_ask *ask, struct str te
 
 	if (how != SESSION_ANSWERED)
 		return no_answer(how, ask);
-	return answered(b->app, b->entry, ask, b->reply, &b->back);
+	return answered(b, ask, b->reply);
 }
 
 /* Its swap is stored: it will be there, now or after lease recover. */
@@ -448,7 +464,7 @@ static int recover_complete(struct app *a, const struct book_ask *ask)
 					 .fn = take_reply,
 					 .ctx = &b};
 		if (session_ask(s, &q) == SESSION_ANSWERED) {
-			rc = answered(a, &entry, ask, b.reply, &b.back);
+			rc = answered(&b, ask, b.reply);
 			buy_clear(&b);
 			return rc;
 		}

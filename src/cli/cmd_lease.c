@@ -11,6 +11,7 @@
 #include "cli/invoice.h"
 #include "cli/leave.h"
 #include "cli/out.h"
+#include "cli/refunds.h"
 #include "cli/verbs.h"
 #include "nostr/nip19.h"
 
@@ -57,7 +58,7 @@ static int list_entry(void *ctx, const struct book_entry *b)
 		print_entry(b);
 		return 0;
 	}
-	out_entry_json(&text, b);
+	out_entry_json(&text, c->app->db, b);
 	printf("%s\n", text.p);
 	return 0;
 }
@@ -106,7 +107,7 @@ int verb_show(void *ctx, const void *options, int argc, char **argv)
 
 	if (rc)
 		return rc;
-	out_entry_json(&text, &b);
+	out_entry_json(&text, a->db, &b);
 	rc = book_receipt(a->db, b.name, &receipt, &e);
 	if (rc < 0)
 		return app_fail(EXIT_STATE, &e);
@@ -156,7 +157,7 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 	if (rc)
 		return rc;
 	if (a->g.json) {
-		out_entry_json(&text, &b);
+		out_entry_json(&text, a->db, &b);
 		printf("%s\n", text.p);
 		return 0;
 	}
@@ -307,6 +308,7 @@ int verb_recover(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
 	struct asks s = {0};
+	size_t said = 0;
 	struct err e;
 	int rc = 0, one;
 
@@ -325,7 +327,9 @@ int verb_recover(void *ctx, const void *options, int argc, char **argv)
 	rc = one ? one : rc;
 	one = reclaim_strays(a, &s);
 	rc = one ? one : rc;
-	if (!s.n && !rc)
+	one = refunds_recover(a, &said);
+	rc = one ? one : rc;
+	if (!s.n && !said && !rc)
 		app_say(a, "nothing is unclear");
 	free(s.v);
 	return rc;

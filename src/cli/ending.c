@@ -2,15 +2,19 @@
 #include "cli/ending.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/step.h"
+#include "cli/refunds.h"
 #include "nostr/event.h"
 
 #define ANSWER_MS 30000
 #define ERASE_MS  60000
+#define REFUND_MS 20000 /* after the erasure */
 
 static int check_receipt(const struct book_entry *b, const char *receipt, struct err *e)
 {
@@ -33,8 +37,10 @@ int ending_learn(struct app *a, struct book_entry *b, const struct reply *r)
 		return app_fail(EXIT_VERIFY, &e);
 	if (db_begin(&tx, a->db, &e) < 0 || book_save(tx, b, &e) < 0 ||
 	    (r->receipt && book_save_receipt(tx, b->name, r->receipt, &e) < 0) ||
-	    db_commit(&tx, &e) < 0)
+	    book_refund_learn(tx, b->name, r, &e) < 0 || db_commit(&tx, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
+	if (r->refund)
+		step_at(STEP_ORDER_REFUND_STORED);
 	return 0;
 }
 
@@ -56,15 +62,32 @@ static bool take_news(void *ctx, const struct reply *r)
 	return n->done || n->status;
 }
 
-static void print_bill(const struct app *a, const struct book_entry *b)
+static void print_bill(const struct app *a, const struct book_entry *b, const struct refunds *sum)
 {
-	uint64_t back = sat_raw(msat_floor(b->refund_due)), paid = sat_raw(msat_ceil(b->paid));
 	int64_t ran = b->started_at ? b->ended_at - b->started_at : 0;
+	char due[64] = "";
 
+	if (!sat_is_zero(sum->due))
+		snprintf(due, sizeof(due), "; %" PRIu64 " sat refund due: lease recover",
+			 sat_raw(sum->due));
 	app_say(a,
 		"ran %" PRId64 " s, paid %" PRIu64 " sat, %" PRIu64
-		" sat due back, erased, receipt %.4s",
-		ran > 0 ? ran : 0, paid, back, b->lease);
+		" sat back, erased, receipt %.4s%s",
+		ran > 0 ? ran : 0, sat_raw(msat_ceil(b->paid)), sat_raw(sum->back), b->lease, due);
+}
+
+static int settle(struct app *a, struct session *s, struct book_entry *b)
+{
+	struct refunds sum;
+	struct err e;
+	int rc;
+
+	refunds_wait(a, s, b, b->request_id, REFUND_MS);
+	rc = refunds_receive(a, b);
+	if (refunds_sum(a, b->name, &sum, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	print_bill(a, b, &sum);
+	return rc;
 }
 
 static int ask_end(struct session *s, struct ending *n)
@@ -108,6 +131,5 @@ int ending_run(struct app *a, struct session *s, struct book_entry *b)
 				 "%s ends; the provider has not said yet that it is "
 				 "erased: lease status %s",
 				 b->name, b->name);
-	print_bill(a, b);
-	return 0;
+	return settle(a, s, b);
 }

@@ -3,7 +3,8 @@ bin_PROGRAMS += lease
 lease_SOURCES = \
 	src/cli/main.c src/cli/verbs.h \
 	src/cli/app.c src/cli/app.h \
-	src/cli/book.c src/cli/book.h \
+	src/cli/book.c src/cli/book.h src/cli/book_refund.c \
+	src/cli/refunds.c src/cli/refunds.h \
 	src/cli/session.c src/cli/session.h \
 	src/cli/market.c src/cli/market.h \
 	src/cli/buy.c src/cli/buy.h \
@@ -27,9 +28,9 @@ if CMOCKA
 check_PROGRAMS += tests/unit/cli
 TESTS += tests/unit/cli
 tests_unit_cli_SOURCES = tests/unit/cli.c tests/unit/unit.h \
-	src/cli/app.c src/cli/book.c src/cli/market.c src/cli/out.c \
+	src/cli/app.c src/cli/book.c src/cli/book_refund.c src/cli/market.c src/cli/out.c \
 	src/cli/fundmint.c src/cli/qr.c src/cli/order.c src/cli/funds.c src/cli/invoice.c \
-	src/cli/buy.c src/cli/session.c src/cli/names.c
+	src/cli/buy.c src/cli/session.c src/cli/names.c src/cli/refunds.c src/cli/ending.c
 tests_unit_cli_LDADD = $(lease_LDADD) $(CMOCKA_LIBS)
 endif
 TESTS += tests/unit/lease.sh

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/hex.h"
 #include "base/jsonw.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 void out_price(char *dst, size_t size, struct price p)
@@ -63,8 +64,28 @@ void out_text(struct str s)
 	fputs(shown, stdout);
 }
 
-void out_entry_json(struct buf *out, const struct book_entry *b)
+static int out_refund(void *ctx, const struct book_refund *r)
 {
+	static const char *const words[] = {
+		[BOOK_REFUND_DUE] = "due",
+		[BOOK_REFUND_HERE] = "made",
+		[BOOK_REFUND_TAKEN] = "taken",
+		[BOOK_REFUND_ELSEWHERE] = "elsewhere",
+	};
+	struct jsonw *w = ctx;
+
+	jsonw_object(w, NULL);
+	jsonw_u64(w, "number", r->number);
+	jsonw_text(w, "state", words[r->state]);
+	jsonw_u64(w, "sat", sat_raw(r->amount));
+	jsonw_end_object(w);
+	return 0;
+}
+
+void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b)
+{
+	struct err e;
+
 	struct jsonw w = JSONW(out);
 
 	jsonw_object(&w, NULL);
@@ -85,6 +106,10 @@ void out_entry_json(struct buf *out, const struct book_entry *b)
 	if (b->exit_status >= 0)
 		jsonw_i64(&w, "exit_status", b->exit_status);
 	jsonw_text(&w, "why", b->why);
+	jsonw_array(&w, "refunds");
+	if (book_each_refund(d, b->name, out_refund, &w, &e) < 0)
+		log_warn("refunds of %s: %s", b->name, e.msg);
+	jsonw_end_array(&w);
 	jsonw_end_object(&w);
 }
 

@@ -99,6 +99,7 @@ static int too_late(struct engine *g, struct tx *tx, const struct payment *p, co
 	reply_fill(r, l);
 	r->final = true;
 	r->token = REPLY_TOKEN_SPENT;
+	r->refund_number = refund_number(p->request_id);
 	r->refund_due = bill.refund;
 	r->kept = bill.kept;
 	reply_say(r, "the lease had ended when the mint answered; %s",

@@ -7,6 +7,8 @@
 #include "cashu/dhke.h"
 #include "wallet/job.h"
 
+#define AGAIN_MS 100
+
 static void back_closed(struct job *j, const struct plan *p)
 {
 	if (p->state == PLAN_SETTLED)
@@ -47,6 +49,52 @@ static int64_t refund_of(struct wallet *w, const struct proofs *inputs)
 	return db_step(s, NULL) == DB_ROW ? db_i64(s, 0) : 0;
 }
 
+/* The last plan that was to receive what has this name; PLAN_NONE: there is none. */
+static int received_plan(struct wallet *w, const char *ref, struct plan *p, struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(w->db, "SELECT id, state, reason, net FROM plan WHERE ref = ?"
+				" AND kind = ? ORDER BY state = ? DESC, id DESC LIMIT 1");
+	int rc;
+
+	db_bind_text(s, 1, str_of(ref));
+	db_bind_i64(s, 2, WALLET_PLAN_RECEIVE);
+	db_bind_i64(s, 3, PLAN_SETTLED);
+	rc = db_step(s, e);
+	if (rc <= 0)
+		return rc < 0 ? -1 : PLAN_NONE;
+	p->pub.id = db_i64(s, 0);
+	p->state = (enum plan_state)db_i64(s, 1);
+	p->pub.reason = (enum wallet_reject)db_i64(s, 2);
+	return sat_make(&p->pub.net, (uint64_t)db_i64(s, 3))
+		       ? 0
+		       : err_set(e, ERRK_STATE, "plan %lld: amount", (long long)p->pub.id);
+}
+
+int wallet_received(struct wallet *w, const char *ref, enum wallet_received *out, struct sat *net,
+		    struct err *e)
+{
+	struct plan p = {0};
+	int rc = received_plan(w, ref, &p, e);
+
+	*out = WALLET_RECEIVED_NOT;
+	*net = SAT(0);
+	if (rc != 0)
+		return rc < 0 ? -1 : 0;
+	if (p.state == PLAN_OPEN)
+		*out = WALLET_RECEIVED_OPEN;
+	else if (p.state == PLAN_SETTLED)
+		*out = WALLET_RECEIVED_HERE;
+	else if (p.pub.reason == WALLET_REJECT_SPENT || p.pub.reason == WALLET_REJECT_BLOCKED ||
+		 p.pub.reason == WALLET_REJECT_REFUNDED)
+		*out = WALLET_RECEIVED_ELSEWHERE;
+	if (p.state == PLAN_SETTLED)
+		*net = p.pub.net;
+	return 0;
+}
+
+enum { BACK_KNOWN = 1 };
+
 static int back_store(struct job *j, const struct proofs *inputs, int64_t *plan, struct err *e)
 {
 	AUTO(plan_free) struct plan *p = mem_zero(sizeof(*p));
@@ -64,7 +112,18 @@ static int back_store(struct job *j, const struct proofs *inputs, int64_t *plan,
 	if (!sat_sub(&wish.ours, p->pub.gross, p->pub.fee) || sat_is_zero(wish.ours))
 		return err_set(e, ERRK_LIMIT, "the mint's fee eats this token up");
 	p->pub.net = wish.ours;
-	if (db_begin(&tx, j->w->db, e) < 0 || outputs_make(&p->planned, tx, j->w, &wish, e) < 0 ||
+	if (db_begin(&tx, j->w->db, e) < 0)
+		return -1;
+	if (!j->token_out && j->ref[0]) {
+		struct plan before = {0};
+		int rc = received_plan(j->w, j->ref, &before, e);
+
+		if (rc < 0)
+			return -1;
+		if (rc == 0 && before.state != PLAN_REJECTED)
+			return BACK_KNOWN;
+	}
+	if (outputs_make(&p->planned, tx, j->w, &wish, e) < 0 ||
 	    plan_store(tx, j->w, p, inputs, e) < 0)
 		return -1;
 	if (j->token_out && out_returning(tx, j->token_out, e) < 0)
@@ -73,15 +132,23 @@ static int back_store(struct job *j, const struct proofs *inputs, int64_t *plan,
 	return db_commit(&tx, e);
 }
 
+static void receive_step(struct job *j);
+
 static void back_go(struct job *j, const struct proofs *inputs)
 {
 	int64_t plan = 0;
 	struct err e;
 
-	if (back_store(j, inputs, &plan, &e) < 0)
-		job_fail(j, &e);
-	else
+	switch (back_store(j, inputs, &plan, &e)) {
+	case 0:
 		job_run(j, plan, back_closed);
+		return;
+	case BACK_KNOWN: /* another process was faster */
+		job_later(j, AGAIN_MS, receive_step);
+		return;
+	default:
+		job_fail(j, &e);
+	}
 }
 
 /* --- outgoing tokens --- */
@@ -287,10 +354,36 @@ static bool receive_short(struct job *j)
 	return can <= 0;
 }
 
+/* True: what has this name came before, and the job goes on with that. */
+static bool receive_again(struct job *j)
+{
+	struct plan p = {0};
+	struct err e;
+	int rc = j->ref[0] ? received_plan(j->w, j->ref, &p, &e) : PLAN_NONE;
+
+	if (rc == PLAN_NONE || (rc == 0 && p.state == PLAN_REJECTED))
+		return false;
+	if (rc == 0 && p.state == PLAN_SETTLED) {
+		job_done(j, str_of(""), p.pub.net);
+		return true;
+	}
+	if (rc == 0)
+		rc = plan_adopt(j->w, p.pub.id, &e);
+	if (rc == 0)
+		job_run(j, p.pub.id, back_closed);
+	else if (rc == PLAN_NONE)
+		job_later(j, AGAIN_MS, receive_step); /* another process is at it */
+	else
+		job_fail(j, &e);
+	return true;
+}
+
 static void receive_step(struct job *j)
 {
 	struct err e;
 
+	if (receive_again(j))
+		return;
 	if (!j->token) {
 		job_fail_msg(j, ERRK_INPUT, "this is not a Cashu token");
 		return;
@@ -322,6 +415,8 @@ void wallet_receive_for(struct wallet *w, const struct wallet_receive_for *r, wa
 	j->kind = WALLET_OUT_ORDER;
 	j->net = r->net;
 	j->later = r->later;
+	if (r->ref && strlen(r->ref) < sizeof(j->ref))
+		memcpy(j->ref, r->ref, strlen(r->ref));
 	if (token_decode(&j->token, r->token, TOKEN_LIMITS_WALLET, NULL) < 0)
 		j->token = NULL;
 }

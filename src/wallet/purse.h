@@ -78,9 +78,21 @@ void wallet_receive(struct wallet *w, struct str token, wallet_job_fn *fn, void 
 struct wallet_receive_for {
 	struct str token;
 	struct sat net, later;
+	const char *ref; /* a name, "" or NULL: what came under it before is not received again */
 };
 void wallet_receive_for(struct wallet *w, const struct wallet_receive_for *r, wallet_job_fn *fn,
 			void *ctx);
+
+/* What became of a token that was received under this name: REFUSED is for the mint or its fee to
+ * answer for, and may be tried again. `net` is what it brought. */
+enum wallet_received {
+	WALLET_RECEIVED_NOT,
+	WALLET_RECEIVED_OPEN,
+	WALLET_RECEIVED_HERE,
+	WALLET_RECEIVED_ELSEWHERE, /* it was spent by somebody else, or by a copy of this wallet */
+};
+int wallet_received(struct wallet *w, const char *ref, enum wallet_received *out, struct sat *net,
+		    struct err *e) MUST_CHECK;
 
 enum wallet_out_state {
 	WALLET_OUT_MAKING = 1, /* its swap is not settled yet */
