@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The main line: a paid, running, erased container, and what of it survives a kill; on lease-devnet."""
 
+import json
 import pathlib
+import re
 import signal
 import sys
 import time
@@ -34,6 +36,10 @@ def test(w: World):
     check("to out" in done.stdout, "and shows its output", done.stdout + done.stderr)
     check("to err" in done.stderr, "and its errors as errors", done.stderr)
     check("erased" in done.stderr and "receipt" in done.stderr, "and says that it was erased", done.stderr)
+    bill = re.search(r"ran (\d+) s, paid (\d+) sat, (\d+) sat back, erased, receipt [0-9a-f]{4}$", done.stderr.strip())
+    check(bill and int(bill[3]) > 20 and "due" not in done.stderr, "and what was not used is back", done.stderr)
+    check(adds_up(lease, provider, net.mint, 1000), "buyer, provider and the mint's fees have what was minted",
+          f"{lease.balance()} {provider.sat(net.mint)}")
 
     done = lease("run", "-d", "--name", "long", "--for", "60s", "-e", "WORD=purple", "busybox", "--",
                  "sh", "-c", "echo $WORD; while :; do sleep 0.1; echo tick; done")
@@ -61,8 +67,14 @@ def test(w: World):
     check(done.returncode == 0, "a lease of ten seconds", done.stderr)
     check(wait_for(lambda: "ended" in lease.state("brief"), 25, 0.5), "ends by itself", lease.state("brief"))
 
+    before = lease.balance()
     done = lease("rm", "long")
     check(done.returncode == 0, "lease rm ends a lease", done.stdout + done.stderr)
+    check(lease.balance() > before + 20 and " sat back" in done.stderr, "and gives the rest back", done.stderr)
+    refunds = json.loads(lease("show", "long").stdout.splitlines()[0])["refunds"]
+    check([r["state"] for r in refunds] == ["taken"], "lease show says that it was taken", refunds)
+    done = lease("recover")
+    check(done.returncode == 0 and "nothing is unclear" in done.stderr, "lease recover finds nothing open", done.stderr)
     ids = {line.split()[0] for line in provider.ctl("leases", "--all").stdout.splitlines()[1:] if line.strip()}
     check(len(ids) == 3, "leasectl lists three leases", ids)
     for one in sorted(ids):
@@ -70,6 +82,12 @@ def test(w: World):
     done = lease("run", "busybox-that-is-not-there", "--", "true")
     check(done.returncode in (4, 11), "an unknown image is refused", f"{done.returncode} {done.stderr}")
     provider.stop()
+
+
+def adds_up(lease, provider, mint, minted):
+    """Each has what it shows, and the mint kept a few sat for swapping."""
+    sum_ = lease.balance() + provider.sat(mint)
+    return minted - 12 <= sum_ < minted
 
 
 def core_of(provider):
