@@ -1,5 +1,8 @@
 /* The buyer's choice of an offer, its book, and what it prints. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "unit.h"
 
@@ -419,6 +422,42 @@ static void prices_sizes_and_times_are_for_people(void **state)
 	assert_string_equal(s, "-");
 }
 
+/* What out_text prints where standard output is `to`; `from` is the other end. */
+static void print_to(int to, int from, struct str text, char *got, size_t size)
+{
+	int keep = dup(STDOUT_FILENO);
+	ssize_t n;
+
+	fflush(stdout);
+	assert_true(keep >= 0 && dup2(to, STDOUT_FILENO) >= 0);
+	out_text(text);
+	fflush(stdout);
+	assert_true(dup2(keep, STDOUT_FILENO) >= 0);
+	close(keep);
+	n = read(from, got, size - 1);
+	assert_true(n >= 0);
+	got[n] = '\0';
+}
+
+static void stranger_does_not_write_to_the_terminal(void **state)
+{
+	const struct str text = STR("a\033[2Jb\nc");
+	auto_close int master = posix_openpt(O_RDWR | O_NOCTTY), slave = -1;
+	int ends[2];
+	char got[64];
+
+	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	assert_true(slave >= 0);
+	print_to(slave, master, text, got, sizeof(got));
+	assert_string_equal(got, "a?[2Jb?c");
+	assert_int_equal(pipe(ends), 0);
+	print_to(ends[1], ends[0], text, got, sizeof(got));
+	assert_string_equal(got, "a\033[2Jb\nc"); /* a program reads what was said */
+	close(ends[0]);
+	close(ends[1]);
+}
+
 #define book_test(f) cmocka_unit_test_setup_teardown(f, open_book, close_book)
 
 int main(void)
@@ -440,6 +479,7 @@ int main(void)
 		book_test(provider_is_known_once_it_gave_a_lease),
 		book_test(intent_is_completed_or_dropped),
 		cmocka_unit_test(book_learns_from_replies),
+		cmocka_unit_test(stranger_does_not_write_to_the_terminal),
 		cmocka_unit_test(prices_sizes_and_times_are_for_people),
 	};
 
