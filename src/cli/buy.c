@@ -466,7 +466,7 @@ static int recover_complete(struct app *a, const struct book_ask *ask)
 		if (session_ask(s, &q) == SESSION_ANSWERED) {
 			rc = answered(&b, ask, b.reply);
 			buy_clear(&b);
-			return rc;
+			return rc == EXIT_REFUSED && b.back ? 0 : rc;
 		}
 	}
 	rc = token_spent(a, ask->token_out, &spent);

@@ -263,7 +263,7 @@ static void prolong(struct order *o)
 		return;
 	if (!sat_is_zero(t.missing))
 		app_failf(0, "%" PRIu64 " sat are missing for the rest", sat_raw(t.missing));
-	app_failf(0, "%s runs, but only its first part is paid: lease topup %s", o->entry.name,
+	app_failf(0, "only the first part of %s is paid; lease topup %s buys more", o->entry.name,
 		  o->entry.name);
 }
 

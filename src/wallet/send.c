@@ -91,6 +91,7 @@ static int send_allowed(struct job *j, struct tx *tx, struct sat amount, struct 
 
 struct send_try {
 	struct select_ask ask;
+	struct sat all; /* with what is to follow */
 	struct limit_hit hit;
 	int64_t plan;
 	bool may_wait;
@@ -133,9 +134,13 @@ static int send_store(struct job *j, struct send_try *t, struct err *e)
 	struct output_wish wish = {0};
 	int rc;
 
-	if (send_ask(&t->ask, j, e) < 0 || db_begin(&tx, j->w->db, e) < 0)
+	if (send_ask(&t->ask, j, e) < 0)
 		return -1;
-	rc = limits_check(&t->hit, j->w->db, j, t->ask.need, e);
+	if (!sat_add(&t->all, t->ask.need, t->ask.later))
+		return err_set(e, ERRK_LIMIT, "amount");
+	if (db_begin(&tx, j->w->db, e) < 0)
+		return -1;
+	rc = limits_check(&t->hit, j->w->db, j, t->all, e);
 	if (rc != 0)
 		return rc < 0 ? -1 : SEND_OVER_LIMIT;
 	rc = send_choose(j, tx, t, &from, e);
@@ -275,7 +280,7 @@ static void send_new(struct job *j)
 		send_poor(j, &t);
 		return;
 	case SEND_OVER_LIMIT:
-		job_over_limit(j, &t.hit, t.ask.need);
+		job_over_limit(j, &t.hit, t.all);
 		return;
 	default:
 		job_fail(j, &e);

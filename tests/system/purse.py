@@ -60,7 +60,7 @@ def invoices(w, net):
 
 
 def plain(s, mint, amounts):
-    names = iter(f"plain {time.monotonic_ns()} {i}" for i in range(99))
+    names = iter(f"plain{time.monotonic_ns()}of{i}" for i in range(99))
     return s.token(mint, amounts=amounts, secret=lambda: next(names))
 
 

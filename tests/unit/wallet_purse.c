@@ -462,6 +462,7 @@ static void test_limit_lease(void **state)
 {
 	const struct wallet_limits l = {.per_lease = SAT(100)};
 	struct bench *b = *state;
+	struct wallet_send s;
 
 	fund(b, 1000);
 	send_limited(b, 50, "order1", "one", l); /* face value 51 */
@@ -476,6 +477,14 @@ static void test_limit_lease(void **state)
 	assert_int_equal(b->told.stage, WALLET_DONE);
 	send_limited(b, 99, "order2", "two", l);
 	assert_int_equal(b->told.stage, WALLET_DONE);
+	s = order(b, 49, "order3"); /* and as much again, later */
+	s.later = SAT(49);
+	s.lease = "three";
+	s.limits = (struct wallet_limits){.per_lease = SAT(99)};
+	wallet_send_locked(b->w, &s, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_OVER_LIMIT);
+	assert_int_equal(sat_raw(b->told.amount), 100);
 	send_order(b, 200, "gift"); /* for no lease */
 	assert_int_equal(b->told.stage, WALLET_DONE);
 	assert_balanced(b);
