@@ -139,17 +139,22 @@ static void ask_destroy(void *ctx)
 	priv_client_destroy(w->g->host, &m, destroyed, w);
 }
 
+/* The host does the steps of one lease in order; one that it never answers does not hold this up.
+ */
 void erase_lease(struct engine *g, const char *id)
 {
-	struct work *w = work_begin(g, id);
+	struct work *w;
 
-	if (w) {
-		ask_destroy(w);
-		return;
+	for (w = g->working; w; w = w->next) {
+		if (w->passed || strcmp(w->id, id))
+			continue;
+		if (w->erasing)
+			return;
+		w->passed = true;
 	}
-	for (w = g->working; w; w = w->next)
-		if (!strcmp(w->id, id))
-			w->erase_next = true;
+	w = work_begin(g, id);
+	w->erasing = true;
+	ask_destroy(w);
 }
 
 /* --- expiry --- */

@@ -164,10 +164,8 @@ void engine_free(struct engine *g)
 	loop_timer_del(g->expiry_timer);
 	while (g->asks)
 		ask_free(g->asks);
-	while (g->working) {
-		g->working->erase_next = false;
+	while (g->working)
 		work_end(g->working);
-	}
 	nostr_sub_end(g->twin_sub);
 	nostr_sub_end(g->inbox);
 	budget_close(g);

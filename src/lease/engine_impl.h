@@ -78,7 +78,8 @@ struct work {
 	char id[LEASE_ID_HEX + 1];
 	struct loop_timer *timer;
 	unsigned tries;
-	bool erase_next; /* it was to be erased while this step was under way */
+	bool erasing;
+	bool passed; /* the lease is being erased meanwhile: its answer changes nothing */
 };
 /* NULL when the lease has one already. */
 struct work *work_begin(struct engine *g, const char *id);

@@ -18,7 +18,7 @@ struct work *work_begin(struct engine *g, const char *id)
 	struct work *w;
 
 	for (w = g->working; w; w = w->next)
-		if (!strcmp(w->id, id))
+		if (!w->passed && !strcmp(w->id, id))
 			return NULL;
 	w = mem_zero(sizeof(*w));
 	w->g = g;
@@ -36,8 +36,6 @@ void work_end(struct work *w)
 		p = &(*p)->next;
 	*p = w->next;
 	loop_timer_del(w->timer);
-	if (w->erase_next)
-		erase_lease(w->g, w->id);
 	free(w);
 }
 
@@ -113,6 +111,7 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 	struct engine *g = w->g;
 	struct lease l;
 	struct err e;
+	bool late;
 	int rc = lease_load(g->db, w->id, &l, &e);
 
 	if (!rc && l.state == LEASE_PAID && error) { /* nobody knows: safe to repeat */
@@ -121,7 +120,10 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 		w->timer = loop_timer_add(g->loop, RETRY_MS, start_again, w);
 		return;
 	}
+	late = !rc && l.state == LEASE_ENDED;
 	work_end(w);
+	if (late)
+		erase_lease(g, l.id); /* it may have come up behind the erasure */
 	if (rc || l.state != LEASE_PAID)
 		return;
 	step_at(STEP_LEASE_STARTED);

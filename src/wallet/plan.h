@@ -68,6 +68,7 @@ struct run {
 	void (*later)(struct run *r);
 	struct backoff backoff;
 	int64_t posted_ms; /* when the last POST ended without an answer; 0: never */
+	bool unsure;	   /* it may have been sent without an answer that anybody read */
 	unsigned refusals; /* by the mint, of these very outputs */
 	unsigned replacements;
 	unsigned empty;		/* restores without an output of ours, inputs spent */

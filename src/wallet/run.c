@@ -173,6 +173,7 @@ static void run_failed(struct run *r, const struct mint_fault *f)
 	case MINT_LIMITED:
 	case MINT_UNKNOWN:
 		r->posted_ms = clock_mono_ms();
+		r->unsure = true;
 		run_fault(r, f, "swap", run_ask);
 		return;
 	}
@@ -304,7 +305,7 @@ int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
 	r->next = w->runs;
 	w->runs = r;
 	/* on the next turn: the caller may be inside its own bookkeeping */
-	r->looked = how == RUN_ASK; /* an earlier process may have sent it */
+	r->looked = r->unsure = how == RUN_ASK; /* an earlier process may have sent it */
 	r->later = how == RUN_POST ? run_post : run_ask;
 	r->timer = loop_timer_add(w->loop, 0, run_wake, r);
 	return 0;

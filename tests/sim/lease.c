@@ -199,6 +199,8 @@ static void silent_start_ends_at_the_start_timeout(void **state)
 	world_pass(w, w->offer.start_timeout + 1);
 	got = world_must(w, r, REPLY_STAGE_FAILED);
 	assert_int_equal(msat_raw(got->refund_due), 100000);
+	assert_true(
+		world_until_state(w, got->lease, LEASE_ENDED)); /* though no answer ever comes */
 	world_check_books(w, got->lease);
 }
 
@@ -473,10 +475,12 @@ static void token_that_is_spent_is_refused_without_a_start(void **state)
 	struct world *w = *state;
 	auto_request struct request *r = world_spawn(w, 101);
 	auto_reply struct reply *no = NULL;
+	int64_t began = clock_mono_ms();
 
 	sim_spend(w->mint, r->token, NULL);
 	world_send(w, r);
 	no = world_must(w, r, REPLY_STAGE_REFUSED);
+	assert_true(clock_mono_ms() - began < 1500); /* at once: the mint's refusal is sure */
 	assert_int_equal(no->token, REPLY_TOKEN_SPENT);
 	assert_int_equal(no->nrelease, 0);
 	assert_int_equal(w->host.starts, 0);
