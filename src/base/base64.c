@@ -1,27 +1,20 @@
 /* Base64 of RFC 4648, both alphabets; non-canonical trailing bits are refused. */
-#include "base/hex.h"
-#include "base/secret.h"
+#include <string.h>
 
-/* Value + 1 of each character of both alphabets. */
-static const uint8_t values[256] = {
+#include "base/hex.h"
+
+/* Value + 1 of each character. */
+static const uint8_t values[][256] = {
 #define RUN4(c, v)  [c] = (v), [(c) + 1] = (v) + 1, [(c) + 2] = (v) + 2, [(c) + 3] = (v) + 3
 #define RUN10(c, v) RUN4(c, v), RUN4((c) + 4, (v) + 4), [(c) + 8] = (v) + 8, [(c) + 9] = (v) + 9
 #define RUN26(c, v)                                                                                \
 	RUN10(c, v), RUN10((c) + 10, (v) + 10), RUN4((c) + 20, (v) + 20),                          \
 		[(c) + 24] = (v) + 24, [(c) + 25] = (v) + 25
-	RUN26('A', 1), RUN26('a', 27), RUN10('0', 53), ['+'] = 63,
-	['-'] = 63,    ['/'] = 64,     ['_'] = 64,
+#define COMMON RUN26('A', 1), RUN26('a', 27), RUN10('0', 53)
+	[BASE64_STD] = {COMMON, ['+'] = 63, ['/'] = 64},
+	[BASE64_URL] = {COMMON, ['-'] = 63, ['_'] = 64},
+	[BASE64_ANY] = {COMMON, ['+'] = 63, ['/'] = 64, ['-'] = 63, ['_'] = 64},
 };
-
-static int value_of(char c, enum base64_alphabet a)
-{
-	int v = values[(uint8_t)c] - 1;
-
-	if (v >= 62 && ((a == BASE64_STD && (c == '-' || c == '_')) ||
-			(a == BASE64_URL && (c == '+' || c == '/'))))
-		return -1;
-	return v;
-}
 
 static struct str cut_padding(struct str s)
 {
@@ -30,53 +23,68 @@ static struct str cut_padding(struct str s)
 	return s;
 }
 
-/* Bytes are gathered here first: the buffer's own checks cost more than the decoding. */
-struct gather {
-	struct buf *out;
-	uint8_t b[384];
-	size_t n;
-};
-
-static void gather_flush(struct gather *g)
+/* Four characters to three bytes. False: one of them is none of the alphabet. */
+static bool decode_quad(uint8_t to[static 3], const char *p, const uint8_t *value)
 {
-	buf_add(g->out, g->b, g->n);
-	g->n = 0;
+	uint32_t a = value[(uint8_t)p[0]], b = value[(uint8_t)p[1]], c = value[(uint8_t)p[2]],
+		 d = value[(uint8_t)p[3]];
+	uint32_t acc = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+
+	to[0] = (uint8_t)(acc >> 16);
+	to[1] = (uint8_t)(acc >> 8);
+	to[2] = (uint8_t)acc;
+	return a && b && c && d;
 }
 
-static void gather_byte(struct gather *g, uint8_t v)
+enum tail { TAIL_GOOD, TAIL_CHARACTER, TAIL_BITS };
+
+/* The last two or three characters to one or two bytes; what they say beyond that must be 0. */
+static enum tail decode_tail(uint8_t *to, struct str rest, const uint8_t *value)
 {
-	if (g->n == sizeof(g->b))
-		gather_flush(g);
-	g->b[g->n++] = v;
+	char quad[4] = {'A', 'A', 'A', 'A'};
+	uint8_t bytes[3];
+
+	if (rest.n == 0)
+		return TAIL_GOOD;
+	memcpy(quad, rest.p, rest.n);
+	if (!decode_quad(bytes, quad, value))
+		return TAIL_CHARACTER;
+	memcpy(to, bytes, rest.n - 1);
+	return bytes[rest.n - 1] ? TAIL_BITS : TAIL_GOOD;
+}
+
+static enum tail decode(uint8_t *to, struct str body, const uint8_t *value)
+{
+	size_t i = 0;
+
+	for (; i + 4 <= body.n; i += 4, to += 3)
+		if (!decode_quad(to, body.p + i, value))
+			return TAIL_CHARACTER;
+	return decode_tail(to, (struct str){body.p + i, body.n - i}, value);
 }
 
 int base64_decode(struct buf *out, struct str s, enum base64_alphabet a, struct err *e)
 {
 	struct str body = cut_padding(s);
-	struct gather g = {.out = out};
-	unsigned bits = 0;
-	uint32_t acc = 0;
-	size_t i;
-	int v;
+	size_t before = out->n;
+	uint8_t *to;
 
 	if (body.n % 4 == 1 || (a == BASE64_STD && s.n % 4))
 		return err_set(e, ERRK_INPUT, "base64: wrong length");
-	for (i = 0; i < body.n; i++) {
-		v = value_of(body.p[i], a);
-		if (v < 0)
-			return err_set(e, ERRK_INPUT, "base64: bad character at %zu", i);
-		acc = (acc << 6 | (uint32_t)v) & 0xffffff;
-		bits += 6;
-		if (bits >= 8) {
-			bits -= 8;
-			gather_byte(&g, (uint8_t)(acc >> bits));
-		}
+	to = buf_extend(out, body.n / 4 * 3 + (body.n % 4 ? body.n % 4 - 1 : 0));
+	if (!to)
+		return buf_check(out, "base64", e);
+	switch (decode(to, body, values[a])) {
+	case TAIL_GOOD:
+		return 0;
+	case TAIL_CHARACTER:
+		buf_truncate(out, before);
+		return err_set(e, ERRK_INPUT, "base64: a bad character");
+	case TAIL_BITS:
+		break;
 	}
-	gather_flush(&g);
-	wipe(g.b, sizeof(g.b));
-	if (acc & ((1u << bits) - 1))
-		return err_set(e, ERRK_INPUT, "base64: stray bits at the end");
-	return buf_check(out, "base64", e);
+	buf_truncate(out, before);
+	return err_set(e, ERRK_INPUT, "base64: stray bits at the end");
 }
 
 void base64_encode(struct buf *out, const void *p, size_t n, enum base64_alphabet a)

@@ -161,8 +161,8 @@ void buf_json(struct buf *b, struct str s)
 
 	buf_byte(b, '"');
 	while (i < s.n) {
-		for (from = i; i < s.n && is_plain(s.p[i]);)
-			i++;
+		for (from = i; i < s.n && is_plain(s.p[i]); i++)
+			i += str_plain((struct str){s.p + i + 1, s.n - i - 1});
 		buf_add(b, s.p + from, i - from);
 		if (i == s.n)
 			break;

@@ -103,9 +103,13 @@ static bool scan_string(struct scan *s)
 {
 	if (!take(s, '"'))
 		return fail(s, "a string was expected");
-	while (s->p < s->end) {
-		uint8_t c = (uint8_t)*s->p++;
+	for (;;) {
+		uint8_t c;
 
+		s->p += str_plain((struct str){s->p, (size_t)(s->end - s->p)});
+		if (s->p == s->end)
+			break;
+		c = (uint8_t)*s->p++;
 		if (c == '"')
 			return true;
 		if (c < 0x20)

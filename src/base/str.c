@@ -265,12 +265,43 @@ static size_t utf8_decode(struct str s, uint32_t *cp)
 	return n;
 }
 
+#define EACH(byte) (0x0101010101010101u * (byte)) /* the byte eight times */
+#define ZERO(v)	   (((v)-EACH(1)) & ~(v))	  /* high bits: of zero bytes, at least the first */
+
+/* A byte below the space, above ASCII, a quote or a backslash among these eight? */
+static bool has_special(uint64_t v)
+{
+	uint64_t control = (v - EACH(' ')) & ~v;
+
+	return (v | control | ZERO(v ^ EACH('"')) | ZERO(v ^ EACH('\\'))) & EACH(0x80);
+}
+
+size_t str_plain(struct str s)
+{
+	uint64_t v;
+	size_t i;
+
+	for (i = 0; i + sizeof(v) <= s.n; i += sizeof(v)) {
+		memcpy(&v, s.p + i, sizeof(v));
+		if (has_special(v))
+			break;
+	}
+	while (i < s.n && (int8_t)s.p[i] >= ' ' && s.p[i] != '"' && s.p[i] != '\\')
+		i++;
+	return i;
+}
+
 bool utf8_valid(struct str s)
 {
 	uint32_t cp;
 	size_t n;
 
 	while (s.n) {
+		n = str_plain(s);
+		s.p += n;
+		s.n -= n;
+		if (s.n == 0)
+			break;
 		if ((int8_t)*s.p > 0) { /* plain ASCII, nearly all that we get */
 			s.p++;
 			s.n--;

@@ -33,6 +33,9 @@ int str_bytes(struct str s, uint64_t max, uint64_t *bytes, struct err *e) MUST_C
 /* "0.5", "2", "500m" to thousandths of a core. */
 int str_millicores(struct str s, uint64_t max, uint64_t *millicores, struct err *e) MUST_CHECK;
 
+/* How many bytes at the beginning stand in JSON and everywhere for themselves: ASCII from the space
+ * on, but neither quote nor backslash. Eight at a time. */
+size_t str_plain(struct str s);
 bool utf8_valid(struct str s); /* well-formed, no surrogates, no NUL */
 /* Names that reach a path: 1..max of [a-z0-9-], first a letter or digit. */
 bool str_is_name(struct str s, size_t max);

@@ -102,14 +102,6 @@ void nostr_event_tag_time(struct nostr_event *ev, const char *name, int64_t seco
 	nostr_event_tag(ev, name, text);
 }
 
-void nostr_event_hash(uint8_t id[static 32], const struct nostr_event *ev)
-{
-	auto_buf struct buf text = BUF(SIZE_MAX / 4);
-
-	nostr_event_canonical(&text, ev);
-	sha256(id, text.p, text.n);
-}
-
 int nostr_event_sign(struct nostr_event *ev, const struct secret *key, struct err *e)
 {
 	if (!pubkey_of(&ev->pubkey, key))

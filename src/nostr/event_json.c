@@ -3,6 +3,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "crypto/hash.h"
 #include "nostr/event.h"
 
 /* Events are flat: object, tags, tag. What is deeper is not one. */
@@ -108,15 +109,35 @@ static void write_tags(struct buf *out, const struct nostr_event *ev)
 	buf_byte(out, ']');
 }
 
-void nostr_event_canonical(struct buf *out, const struct nostr_event *ev)
+/* The canonical form up to the content. */
+static void write_head(struct buf *out, const struct nostr_event *ev)
 {
 	buf_puts(out, "[0,\"");
 	buf_hex(out, ev->pubkey.b, sizeof(ev->pubkey.b));
 	buf_printf(out, "\",%" PRId64 ",%" PRIu32 ",", ev->created_at, ev->kind);
 	write_tags(out, ev);
 	buf_byte(out, ',');
+}
+
+void nostr_event_canonical(struct buf *out, const struct nostr_event *ev)
+{
+	write_head(out, ev);
 	buf_json(out, ev->content);
 	buf_byte(out, ']');
+}
+
+/* Content without escapes, such as a cipher text, is hashed where it lies. */
+void nostr_event_hash(uint8_t id[static 32], const struct nostr_event *ev)
+{
+	auto_buf struct buf text = BUF(SIZE_MAX / 4);
+
+	if (str_plain(ev->content) < ev->content.n) {
+		nostr_event_canonical(&text, ev);
+		sha256(id, text.p, text.n);
+		return;
+	}
+	write_head(&text, ev);
+	sha256_parts(id, (struct str[]){buf_view(&text), STR("\""), ev->content, STR("\"]")}, 4);
 }
 
 static bool is_signed(const struct nostr_event *ev)

@@ -150,9 +150,31 @@ static void printable_keeps_terminals_safe(void **state)
 	assert_string_equal(dst, "?x");
 }
 
+/* Every byte at every place of a text that is looked at in eights. */
+static void test_plain(void **state)
+{
+	char text[21];
+
+	(void)state;
+	assert_int_equal(str_plain(STR("")), 0);
+	for (size_t at = 0; at < sizeof(text); at++) {
+		for (int c = 0; c < 256; c++) {
+			bool plain = c >= ' ' && c < 0x80 && c != '"' && c != '\\';
+
+			memset(text, 'x', sizeof(text));
+			text[at] = (char)c;
+			assert_int_equal(str_plain((struct str){text, sizeof(text)}),
+					 plain ? sizeof(text) : at);
+		}
+	}
+	memset(text, 0x7f, sizeof(text));
+	assert_int_equal(str_plain((struct str){text, sizeof(text)}), sizeof(text));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_plain),
 		cmocka_unit_test(cut_gives_every_piece_once),
 		cmocka_unit_test(trim_cuts_both_ends),
 		cmocka_unit_test(u64_takes_only_plain_numbers),
