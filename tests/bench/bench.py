@@ -232,15 +232,24 @@ def command(agent, buyer, floor, runs):
     return row("command-to-running", "ms", ours, (Floor.NAME, theirs), goal("ratio", "<=", 1.9))
 
 
-def verify(w, rounds):
-    """tests/bench/verify: ten locked proofs checked offline, and the curve operations of that alone."""
-    program = harness.BUILD / "tests" / "bench" / "verify"
-    done = w.run(program, rounds, timeout=300)
+def beside_curve(w, program, *argv):
+    """Microseconds of a program of tests/bench, and of the curve operations that it needs, alone."""
+    done = w.run(harness.BUILD / "tests" / "bench" / program, *argv, timeout=300)
     if done.returncode:
-        raise Failed(f"{program.name}: {done.stdout}{done.stderr}")
-    bare, whole = zip(*[map(float, line.split()) for line in done.stdout.splitlines()])
+        raise Failed(f"{program}: {done.stdout}{done.stderr}")
+    return zip(*[map(float, line.split()) for line in done.stdout.splitlines()])
+
+
+def verify(w, rounds):
+    bare, whole = beside_curve(w, "verify", rounds)
     return row("verify-locked-token-10", "us", whole, ("hash to curve and DLEQ check of each proof, alone", bare),
                goal("ratio", "<=", 1.25))
+
+
+def junk(w, rounds):
+    """A wrap of 2.2 kB."""
+    bare, whole = beside_curve(w, "wraps", 200, rounds)
+    return row("refuse-junk-wrap", "us", whole, ("two signatures and two shared keys, alone", bare), goal("ratio", "<=", 1.25))
 
 
 def pss(pids):
@@ -306,7 +315,7 @@ def bench(w, o):
     made = w.run(SOURCE / "contrib" / "make-image", w.dir / "busybox")
     if made.returncode:
         raise Failed(f"make-image: {made.stderr}")
-    rows = [verify(w, o.rounds)]
+    rows = [verify(w, o.rounds), junk(w, o.rounds)]
     if o.paid:
         agent = Agent(w, "leased", 1)
         buyer = Buyer(w)
@@ -336,7 +345,7 @@ def options():
     p.add_argument("--idle", type=int, default=600, metavar="SECONDS", help="how long an idle agent is watched")
     p.add_argument("--calm", type=int, default=30, metavar="SECONDS", help="before that")
     p.add_argument("--no-paid", dest="paid", action="store_false", help="only the idle agent")
-    p.add_argument("--rounds", type=int, default=100, help="of twenty tokens, checked offline")
+    p.add_argument("--rounds", type=int, default=100, help="of twenty tokens or wraps, checked offline")
     p.add_argument("--quick", action="store_true", help="few runs, for a look")
     p.add_argument("-o", "--output", default="bench.json")
     o = p.parse_args()

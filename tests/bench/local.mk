@@ -7,3 +7,6 @@ EXTRA_DIST += tests/bench/bench.py tests/bench/peer.py
 check_PROGRAMS += tests/bench/verify
 tests_bench_verify_SOURCES = tests/bench/verify.c
 tests_bench_verify_LDADD = $(L_wallet)
+check_PROGRAMS += tests/bench/wraps
+tests_bench_wraps_SOURCES = tests/bench/wraps.c
+tests_bench_wraps_LDADD = $(L_proto)
