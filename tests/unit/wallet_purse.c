@@ -428,6 +428,34 @@ static void test_receive(void **state)
 	assert_balanced(b);
 }
 
+/* Somebody's lock that names a key of ours for the refund: ours after its date, not before. */
+static void test_receive_refund(void **state)
+{
+	struct bench *b = *state;
+	struct lock l = {.has_refund = true, .locktime = clock_wall() + 100};
+	auto_free char *early = NULL, *late = NULL;
+	struct wallet_out_names names;
+	struct wallet_out o;
+	struct err e;
+
+	fund(b, 200);
+	send(b, 20, "order");
+	assert_int_equal(wallet_out_get(b->w, b->told.token_out, NULL, &o, &names, NULL, &e), 0);
+	memcpy(l.refund.b, o.refund_key, sizeof(l.refund.b));
+	assert_true(lock_key_of(&l.key, &seller));
+	early = sim_token(b->sim, 100, &l);
+	wallet_receive(b->w, str_of(early), bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	l.locktime = clock_wall() - 10;
+	late = sim_token(b->sim, 100, &l);
+	wallet_receive(b->w, str_of(late), bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(sat_raw(b->told.amount), 99);
+	assert_balanced(b);
+}
+
 /* Keys of an old keyset are fetched when a token needs them, not before. */
 static void test_receive_old(void **state)
 {
@@ -712,6 +740,7 @@ int main(void)
 		T(test_return_after_a_lie),
 		T(test_send_refused),
 		T(test_receive),
+		T(test_receive_refund),
 		T(test_receive_old),
 		T(test_limit_lease),
 		T(test_limit_day),
