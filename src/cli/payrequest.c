@@ -110,14 +110,15 @@ static const char *post_target(const struct payment_request *r)
 	return NULL;
 }
 
-static int payload(struct buf *out, const struct payment_request *r, struct str token,
-		   struct err *e)
+static int payload(struct buf *out, struct wallet *wallet, const struct payment_request *r,
+		   struct str token, struct err *e)
 {
 	AUTO(token_free) struct cashu_token *t = NULL;
 	auto_buf struct buf proofs = BUF(TOKEN_MAX * 2);
 	struct jsonw w = JSONW(out);
 
-	if (token_decode(&t, token, TOKEN_LIMITS_WALLET, e) < 0)
+	if (token_decode(&t, token, TOKEN_LIMITS_WALLET, e) < 0 ||
+	    wallet_whole_ids(wallet, t, e) < 0)
 		return -1;
 	proofs_to_json(&proofs, &t->proofs, PROOF_FOR_TOKEN);
 	jsonw_object(&w, NULL);
@@ -161,7 +162,7 @@ static int post(struct app *a, const struct payment_request *r, const struct app
 	struct err e;
 	int how = APP_DONE;
 
-	if (payload(&body, r, buf_view(job->text), &e) < 0)
+	if (payload(&body, a->wallet, r, buf_view(job->text), &e) < 0)
 		return app_fail(EXIT_OTHER, &e);
 	full.body = buf_view(&body);
 	http_send(a->http, &full, posted, &p);
