@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Tokens, locks and payment requests both ways with cashu-ts and with nutshell's wallet; v2 and v1 keysets, fees on."""
 
+import http.server
 import json
 import os
 import pathlib
 import re
 import sys
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
@@ -41,9 +43,12 @@ class Ours:
 
     def plain(self, amount):
         """A token that anybody can spend."""
-        parts = [1 << i for i in range(20) if amount >> i & 1]
-        lines = "".join(f"{part} {os.urandom(32).hex()}\n" for part in parts)
-        return self.client("token", self.mint, input=lines).stdout.strip()
+        return self.out("send", "--mint", self.mint, amount)
+
+    def out(self, *argv):
+        """What `lease wallet …` prints for others, or why it does not."""
+        done = self.lease("wallet", *argv)
+        return done.stdout.strip() or done.stderr
 
     def receive(self, token):
         """What `lease wallet receive` adds to the wallet."""
@@ -109,6 +114,12 @@ class Nutshell:
         token = re.search(r"cashu[AB]\S+", done.stdout)
         return token.group() if token else ""
 
+    def pays(self, text):
+        """The token that it makes for a request."""
+        done = self.run("pay", text)
+        token = re.search(r"cashuB\S+", done.stdout)
+        return token.group() if token else done.stdout + done.stderr
+
     def lock(self, amount, key, refund, seconds):
         return self.w.cashu_lock(self.mint, amount, key, refund, seconds, wallet=self.wallet)
 
@@ -133,7 +144,7 @@ class Nutshell:
 
 def tokens(ours, theirs, name):
     got = theirs.receive(ours.plain(60))
-    check(got == 60 - FEE, f"{name}: our plain V4 token", got)
+    check(got == 60 - FEE, f"{name}: a token of lease wallet send", got)
     token = theirs.plain(21)
     check(token.startswith("cashuB"), f"{name}: makes a V4 token", token)
     got, said = ours.receive(token)
@@ -153,6 +164,9 @@ def locks(ours, theirs, name):
     token = ours.lock([4, 16], stranger, me, now - 5)
     check(theirs.receive(token, theirs.key) == 20 - FEE, f"{name}: our lock by the refund key after it", token)
 
+    token = ours.out("send", "--mint", ours.mint, "--lock", me, 20)
+    check(theirs.receive(token, theirs.key) == 20 - FEE, f"{name}: a lock of lease wallet send by its key", token)
+
     token = theirs.lock(20, ours.point, stranger, 3600)
     made = ours.take(token, ours.key)
     check(made.startswith("cashuB") and ours.receive(made)[0] > 0, f"{name}: its lock by our key", made)
@@ -165,29 +179,71 @@ def locks(ours, theirs, name):
 
 
 def requests(ours, theirs, name):
-    for lock in ("-", ours.point):
-        text = ours.client("creq", ours.mint, 21, lock).stdout.strip()
-        read = theirs.read_request(text)
-        want = {"amount": 21, "unit": "sat", "mints": [ours.mint], "single_use": True, "lock": None if lock == "-" else lock}
-        check(read == want, f"{name}: reads our payment request{'' if lock == '-' else ' with a lock'}", f"{text}\n{read}\n{want}")
+    want = {"amount": 21, "unit": "sat", "mints": [ours.mint], "single_use": True, "lock": None}
+    text = ours.out("request", "--mint", ours.mint, 21)
+    read = theirs.read_request(text)
+    check(read == want, f"{name}: reads the request of lease wallet request", f"{text}\n{read}\n{want}")
+    text = ours.client("creq", ours.mint, 21, ours.point).stdout.strip()
+    read = theirs.read_request(text)
+    check(read == {**want, "lock": ours.point}, f"{name}: reads our request with a lock", f"{text}\n{read}")
 
 
 def pay_ours(ours, theirs, name):
-    """nutshell's wallet pays what we ask for, locked to us."""
-    text = ours.client("creq", ours.mint, 21, ours.point).stdout.strip()
-    done = theirs.run("pay", text)
-    token = re.search(r"cashuB\S+", done.stdout)
-    if check(token, f"{name}: pays our payment request", done.stdout + done.stderr):
-        made = ours.take(token.group(), ours.key)
-        check(made.startswith("cashuB") and ours.receive(made)[0] >= 19, f"{name}: and it is locked to us", made)
+    """nutshell's wallet pays what we ask for, plain and locked to us."""
+    token = theirs.pays(ours.out("request", "--mint", ours.mint, 21))
+    got, said = ours.receive(token)
+    check(got >= 20, f"{name}: pays the request of lease wallet request", f"{token}\n{said}")
+    token = theirs.pays(ours.client("creq", ours.mint, 21, ours.point).stdout.strip())
+    made = ours.take(token, ours.key)
+    check(made.startswith("cashuB"), f"{name}: pays our request with a lock", f"{token}\n{made}")
+    check(not ours.take(token, "-").startswith("cashuB"), f"{name}: and only our key could take it")
 
 
-def read_theirs(ours, theirs, name):
-    for key in ("", ours.point):
-        text = theirs.run("creq", 34, *([key] if key else [])).get("request", "")
-        read = json.loads(ours.client("read-creq", text).stdout or "{}")
-        check((read.get("amount"), read.get("mints"), read.get("lock_data", "")) == (34, [ours.mint], key),
-              f"{name}: its payment request{' with a lock' if key else ''} is read", f"{text}\n{read}")
+def pay_theirs(ours, theirs, name):
+    """lease wallet pay answers what cashu-ts asks for, plain, locked to it, and by HTTP."""
+    me = theirs.own_lock(ours)
+    for key in ("", me):
+        text = theirs.run("creq", 34, key).get("request", "")
+        token = ours.out("pay", text)
+        got = theirs.receive(token, theirs.key if key else None)
+        check(got == 34 - FEE, f"{name}: its request{' with a lock' if key else ''} is paid by lease wallet pay", token)
+    with Inbox() as inbox:
+        text = theirs.run("creq", 34, "", inbox.url).get("request", "")
+        said = ours.out("pay", text)
+        if check(inbox.got and inbox.got.get("id") == "9f86d081", f"{name}: its request is paid where it says", said):
+            ids = {p["id"] for p in inbox.got["proofs"]}
+            check(all(len(i) == (66 if i.startswith("01") else 16) for i in ids), f"{name}: with whole keyset ids", ids)
+            check(theirs.run("receive-payload", json.dumps(inbox.got)).get("amount") == 34 - FEE, f"{name}: and it can be taken")
+
+
+class Inbox:
+    """An HTTP server for one payment."""
+
+    def __init__(self):
+        self.got = None
+        inbox = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                inbox.got = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.send_header("Content-Length", "2")
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/pay"
+
+    def __enter__(self):
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 def test(w: World):
@@ -204,7 +260,7 @@ def test(w: World):
             locks(ours, theirs, name)
             requests(ours, theirs, name)
             if isinstance(theirs, CashuTs):
-                read_theirs(ours, theirs, name)
+                pay_theirs(ours, theirs, name)
             else:
                 got, said = ours.receive(theirs.plain(21, "--legacy"))
                 check(got > 0, f"{name}: its V3 token by lease wallet receive", f"{got}\n{said}")

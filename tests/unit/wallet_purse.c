@@ -439,7 +439,7 @@ static void test_receive_refund(void **state)
 	struct err e;
 
 	fund(b, 200);
-	send(b, 20, "order");
+	send_order(b, 20, "order");
 	assert_int_equal(wallet_out_get(b->w, b->told.token_out, NULL, &o, &names, NULL, &e), 0);
 	memcpy(l.refund.b, o.refund_key, sizeof(l.refund.b));
 	assert_true(lock_key_of(&l.key, &seller));

@@ -4,7 +4,8 @@
 //   plain MINT AMOUNT                       a token that anybody can spend
 //   receive MINT TOKEN [PRIVKEY]            swap a token to itself
 //   read-creq - TEXT                        what a payment request says
-//   creq MINT AMOUNT PUBKEY                 a payment request; PUBKEY "": no lock
+//   creq MINT AMOUNT PUBKEY [URL]           a payment request; PUBKEY "": no lock; to be posted to URL
+//   receive-payload MINT JSON               take what was posted for it
 //   release MINT TOKEN SIGNATURES           swap an unspent locked token by its owner's signatures, a JSON array
 import { PaymentRequest, Wallet, decodePaymentRequest, getEncodedToken } from '@cashu/cashu-ts'
 import { randomBytes } from 'node:crypto'
@@ -91,15 +92,16 @@ function readRequest (text) {
   return { id: r.id, amount: Number(r.amount), unit: r.unit, mints: r.mints, description: r.description, singleUse: r.singleUse, kind: nut10.kind, data: nut10.data }
 }
 
-function makeRequest (amount, pubkey) {
+function makeRequest (amount, pubkey, url) {
   const nut10 = pubkey ? { kind: 'P2PK', data: pubkey, tags: [] } : undefined
-  return new PaymentRequest(undefined, '9f86d081', Number(amount), 'sat', [mint], 'of cashu-ts', true, nut10).toEncodedCreqA()
+  const transport = url ? [{ type: 'post', target: url }] : undefined
+  return new PaymentRequest(transport, '9f86d081', Number(amount), 'sat', [mint], 'of cashu-ts', true, nut10).toEncodedCreqA()
 }
 
 async function main () {
   if (verb === 'flow') return flow()
   if (verb === 'read-creq') return give(readRequest(args[0]))
-  if (verb === 'creq') return give({ request: makeRequest(args[0], args[1]) })
+  if (verb === 'creq') return give({ request: makeRequest(...args) })
   const wallet = await open()
   if (verb === 'lock') {
     const [amount, pubkey, refund, locktime] = args
@@ -114,6 +116,10 @@ async function main () {
   if (verb === 'receive') {
     const proofs = await wallet.receive(args[0], args[1] ? { privkey: args[1] } : {})
     return give({ amount: sum(proofs) })
+  }
+  if (verb === 'receive-payload') {
+    const { proofs } = JSON.parse(args[0])
+    return give({ amount: sum(await wallet.receive(encode(proofs))) })
   }
   if (verb === 'release') {
     const { proofs } = wallet.decodeToken(args[0])
