@@ -93,6 +93,7 @@ enum wallet_received {
 };
 int wallet_received(struct wallet *w, const char *ref, enum wallet_received *out, struct sat *net,
 		    struct err *e) MUST_CHECK;
+
 /* Short keyset ids, as tokens have them, made whole, as everything else wants them. */
 struct cashu_token;
 int wallet_whole_ids(struct wallet *w, struct cashu_token *t, struct err *e) MUST_CHECK;
