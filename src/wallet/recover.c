@@ -106,7 +106,8 @@ static void recover_not_ours(struct run *r, const char *why)
 {
 	enum wallet_reject reason;
 
-	/* A swap that the mint refused did not happen: only one without an answer may show later. */
+	/* A swap that the mint refused did not happen: only one without an answer may show later.
+	 */
 	if (++r->empty < EMPTY_MAX && r->unsure) {
 		run_later(r, LOOK_AGAIN_MS, run_ask);
 		return;
