@@ -41,6 +41,7 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(MELT_SETTLED, COMMIT, "what was paid and what came back are stored")                     \
 	X(TOKEN_STORED, COMMIT, "proofs of ours became an outgoing token without a swap")          \
 	/* buyer */                                                                                \
+	X(ORDER_MEANT, COMMIT, "what a token will be for is stored before it is made")             \
 	X(ORDER_STORED, COMMIT, "request and token are stored before they are sent")               \
 	X(ORDER_SENT, WIRE, "a relay accepted the request")                                        \
 	X(ORDER_ANSWERED, COMMIT, "the provider's answer is stored")                               \

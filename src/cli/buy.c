@@ -104,9 +104,10 @@ static int store_intent(struct buy *b, struct book_ask *ask, struct err *e)
 	if (b->req->type == REQUEST_SPAWN && add_entry(b, tx, e) < 0)
 		return -1;
 	memcpy(ask->name, b->entry->name, sizeof(ask->name));
-	if (book_ask_add(tx, ask, buf_view(&text), e) < 0)
+	if (book_ask_add(tx, ask, buf_view(&text), e) < 0 || db_commit(&tx, e) < 0)
 		return -1;
-	return db_commit(&tx, e);
+	step_at(STEP_ORDER_MEANT);
+	return 0;
 }
 
 static int drop_intent(struct app *a, const char *request_id, struct err *e)
