@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "cashu/token.h"
+#include "wallet/leave.h"
 #include "wallet_bench.h"
 
 static const struct secret seller = {{7}};
@@ -70,6 +71,46 @@ static void do_claim(struct bench *b)
 		abort();
 	while (b->heard.closed == 0)
 		bench_run(b, 5000);
+}
+
+static void do_pay(struct bench *b)
+{
+	const struct wallet_pay p = {.mint = b->sim->url, .invoice = b->told.text, .ref = "w1"};
+
+	b->told.done = false;
+	wallet_pay(b->w, &p, bench_job, b);
+	wait_told(b);
+}
+
+/* Of the amount that stands in told.amount: 72 sat lie there exactly, 5 sat want a swap. */
+static void do_plain(struct bench *b)
+{
+	const struct wallet_plain p = {
+		.mint = b->sim->url, .amount = b->told.amount, .ref = "gift"};
+
+	b->told.done = false;
+	wallet_send_plain(b->w, &p, bench_job, b);
+	wait_told(b);
+}
+
+static void allow_peer(struct bench *b)
+{
+	struct err e;
+
+	if (wallet_allow(b->w, &(struct wallet_mint){b->sim->peer->url, true}, &e) < 0 ||
+	    wallet_resume(b->w, &e) < 0)
+		abort();
+}
+
+static void do_move(struct bench *b)
+{
+	const struct wallet_move m = {
+		.from = b->sim->url, .to = b->sim->peer->url, .amount = SAT(100)};
+
+	allow_peer(b);
+	b->told.done = false;
+	wallet_move(b->w, &m, bench_job, b);
+	wait_told(b);
 }
 
 /* --- dying --- */
@@ -227,13 +268,100 @@ static void test_claim(void **state)
 	}
 }
 
+static const enum step melt_steps[] = {STEP_MELT_PLANNED, STEP_MELT_SENT, STEP_MELT_ANSWERED,
+				       STEP_MELT_SETTLED};
+
+static void test_pay(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(melt_steps); i++) {
+		struct bench *b = bench_new(BENCH_BUYER, 100);
+		auto_free char *invoice = sim_invoice(100000, clock_wall() + 3600);
+
+		do_fund(b);
+		snprintf(b->told.text, sizeof(b->told.text), "%s", invoice);
+		assert_true(die_at(b, do_pay, melt_steps[i]));
+		points++;
+		snprintf(b->told.text, sizeof(b->told.text), "%s", invoice);
+		do_pay(b);
+		assert_int_equal(b->told.stage, WALLET_DONE);
+		assert_int_equal(sat_raw(b->told.amount), 104);
+		assert_false(has_open(b));
+		assert_int_equal(b->sim->paid, 1);
+		assert_int_equal(bench_available(b), 1000 - 104);
+		assert_sound(b);
+		bench_free(b);
+	}
+}
+
+static void test_plain(void **state)
+{
+	(void)state;
+	for (size_t i = 1; i < ARRAY_SIZE(steps); i++) {
+		struct bench *b = bench_new(BENCH_BUYER, 100);
+		uint64_t amount = i == 1 ? 72 : 5, cost = i == 1 ? 72 : 6;
+
+		do_fund(b);
+		b->told.amount = SAT(amount);
+		assert_true(die_at(b, do_plain, i == 1 ? STEP_TOKEN_STORED : steps[i]));
+		points++;
+		b->told.amount = SAT(amount);
+		do_plain(b);
+		assert_int_equal(b->told.stage, WALLET_DONE);
+		assert_int_equal(bench_ledger(b, LEDGER_OUT), (int64_t)amount * 1000);
+		assert_int_equal(bench_available(b), 1000 - cost);
+		assert_sound(b);
+		bench_free(b);
+	}
+}
+
+/* Until the payment is stored nothing moves, from then on everything. */
+static void move_dies(enum step at, uint64_t left, uint64_t arrived)
+{
+	struct bench *b = bench_new(BENCH_BUYER, 100);
+	struct sim *to = sim_new(b->ws, 0);
+	struct wallet_balance there;
+	struct err e;
+
+	to->unpaid = true;
+	b->sim->peer = to;
+	do_fund(b);
+	assert_true(die_at(b, do_move, at));
+	points++;
+	allow_peer(b);
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(wallet_balance(b->w, to->url, &there, &e), 0);
+		if (i > 10 && sat_raw(there.available) == arrived && bench_available(b) == left)
+			break;
+		bench_run(b, 50);
+	}
+	assert_int_equal(sat_raw(there.available), arrived);
+	assert_int_equal(bench_available(b), left);
+	assert_int_equal(b->sim->paid, arrived ? 1 : 0);
+	bench_close(b);
+	sim_free(to);
+	b->sim->peer = NULL;
+	bench_open(b);
+	bench_free(b);
+}
+
+static void test_move(void **state)
+{
+	(void)state;
+	move_dies(STEP_QUOTE_STORED, 1000, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(melt_steps); i++)
+		move_dies(melt_steps[i], 896, 100);
+	for (size_t i = 1; i < ARRAY_SIZE(steps); i++)
+		move_dies(steps[i], 896, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_fund),
-		cmocka_unit_test(test_send),
-		cmocka_unit_test(test_return),
-		cmocka_unit_test(test_claim),
+		cmocka_unit_test(test_fund),   cmocka_unit_test(test_send),
+		cmocka_unit_test(test_return), cmocka_unit_test(test_claim),
+		cmocka_unit_test(test_pay),    cmocka_unit_test(test_plain),
+		cmocka_unit_test(test_move),
 	};
 	int rc = cmocka_run_group_tests(tests, NULL, NULL);
 
