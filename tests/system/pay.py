@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Money that leaves the buyer's wallet: invoices, moves and tokens at mints not written by us, whose books agree."""
+
+import contextlib
+import json
+import pathlib
+import re
+import sqlite3
+import sys
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from harness import Skip, World, check, main, need, skip
+from provider import Buyer
+
+FUNDED = 500
+FEES = 12       # what swaps and payments of this test cost at most, at one mint
+BOOKS = {
+    "nutshell": ("SELECT sum(amount) FROM promises WHERE c_ IS NOT NULL", "SELECT sum(amount) FROM proofs_used"),
+    "cdk-mintd": ("SELECT sum(amount) FROM blind_signature WHERE c IS NOT NULL",
+                  "SELECT sum(amount) FROM proof WHERE state = 'SPENT'"),
+}
+
+
+def owes(name, path):
+    """What a mint signed and was not given back: sat."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        signed, spent = (db.execute(sql).fetchone()[0] or 0 for sql in BOOKS[name])
+    return signed - spent
+
+
+def invoice(mint, amount):
+    """A bill of somebody else's mint."""
+    body = json.dumps({"amount": amount, "unit": "sat"}).encode()
+    ask = urllib.request.Request(mint + "/v1/mint/quote/bolt11", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(ask, timeout=10) as answer:
+        return json.load(answer)["request"]
+
+
+def pay(lease, mint, name, shop):
+    bill = invoice(shop, 100)
+    before = lease.sat(mint)[0]
+    done = lease("--json", "wallet", "pay", "--mint", mint, bill)
+    need(done.returncode == 0, f"{name}: an invoice is paid", done.stdout + done.stderr)
+    cost = json.loads(done.stdout)["cost_sat"]
+    check(100 <= cost <= 100 + FEES, f"{name}: its cost is the amount and small fees", cost)
+    check(lease.sat(mint) == (before - cost, 0), f"{name}: which is what left the wallet; the rest came back",
+          f"{before} - {cost}: {lease.sat(mint)}")
+    again = lease("--json", "wallet", "pay", "--mint", mint, bill.upper())
+    check(again.returncode == 0 and again.stdout == done.stdout, f"{name}: paid again, it says the same",
+          again.stdout + again.stderr)
+    check(lease.sat(mint)[0] == before - cost, f"{name}: and nothing more left", lease.sat(mint))
+    dear = lease("wallet", "pay", "--mint", mint, invoice(shop, 100000))
+    check(dear.returncode == 10 and "missing" in dear.stderr, f"{name}: too little money is said before anything is sent",
+          f"{dear.returncode} {dear.stderr}")
+
+
+def killed(lease, mint, name, shop):
+    """The process dies at each step of a payment; asked again, it is paid, once."""
+    for step in ("MELT_PLANNED", "MELT_SENT", "MELT_ANSWERED", "MELT_SETTLED"):
+        bill, before = invoice(shop, 10), lease.sat(mint)[0]
+        env = lease.w.env(LEASE_HOME=lease.home, LEASED_TEST_STEP=step)
+        done = lease.w.run(lease.program, "wallet", "pay", "--mint", mint, bill, env=env, timeout=60)
+        need(done.returncode == -9, f"{name}: killed at {step}", done.returncode)
+        done = lease("--json", "wallet", "pay", "--mint", mint, bill)
+        need(done.returncode == 0, f"{name}: killed at {step}, paid by the next", done.stdout + done.stderr)
+        cost = json.loads(done.stdout)["cost_sat"]
+        check(lease.sat(mint) == (before - cost, 0) and cost <= 10 + FEES, f"{name}: killed at {step}, paid once",
+              f"{before} - {cost}: {lease.sat(mint)}")
+
+
+def move(lease, source, target, names):
+    before = lease.sat(source)[0], lease.sat(target)[0]
+    done = lease("--json", "wallet", "move", "--from", source, "--to", target, "60")
+    need(done.returncode == 0, f"{names}: money moves", done.stdout + done.stderr)
+    cost = json.loads(done.stdout)["cost_sat"]
+    check(60 <= cost <= 60 + FEES and lease.sat(source)[0] == before[0] - cost, f"{names}: for small fees",
+          f"{cost}: {before} {lease.sat(source)}")
+    check(lease.sat(target)[0] == before[1] + 60, f"{names}: all of it arrives", f"{before} {lease.sat(target)}")
+
+
+def hand_over(w, lease, other, mint, name):
+    token = lease("wallet", "send", "--mint", mint, "37").stdout.strip()
+    before = other.sat(mint)[0]
+    done = other("wallet", "receive", input=token)
+    check(done.returncode == 0 and other.sat(mint)[0] == before + 36, f"{name}: a plain token is taken by another wallet",
+          done.stdout + done.stderr)
+    sent = lease("--json", "wallet", "send", "--mint", mint, "20")
+    before = lease.sat(mint)[0]
+    done = lease("wallet", "reclaim", json.loads(sent.stdout)["id"])
+    check(done.returncode == 0 and lease.sat(mint)[0] == before + 19, f"{name}: one that nobody took comes back",
+          done.stdout + done.stderr)
+    wanted = other("wallet", "request", "--mint", mint, "15").stdout.strip()
+    token = lease("wallet", "pay", wanted).stdout.strip()
+    before = other.sat(mint)[0]
+    done = other("wallet", "receive", input=token)
+    check(done.returncode == 0 and other.sat(mint)[0] == before + 14, f"{name}: a payment request is answered",
+          done.stdout + done.stderr)
+    if name == "nutshell":
+        token = lease("wallet", "send", "--mint", mint, "10").stdout.strip()
+        done = w.cashu(mint, "receive", token)
+        check(re.search(r"Received\s+\d+ sat", done.stdout), f"{name}: its own wallet takes our token", done.stdout + done.stderr)
+    check(lease("recover").returncode == 0 and lease.sat(mint)[1] == 0, f"{name}: recover closes what was taken", lease.sat(mint))
+
+
+def test(w: World):
+    shop = w.devnet(port=7010).mint
+    found = [("nutshell", w.nutshell(), w.dir / "nutshell-3338/mint/mint.sqlite3")]
+    try:
+        found.append(("cdk-mintd", w.cdk(), w.dir / "cdk-3339/cdk-mintd.sqlite"))
+    except Skip as e:
+        skip("cdk-mintd", e)
+    mints = [row[1] for row in found]
+    lease, other = (Buyer(w, [], mints, name=name) for name in ("buyer", "other"))
+    for _, mint, _ in found:
+        lease("wallet", "fund", "--mint", mint, FUNDED)
+    for name, mint, path in found:
+        pay(lease, mint, name, shop)
+        killed(lease, mint, name, shop)
+        hand_over(w, lease, other, mint, name)
+    if len(found) == 2:
+        move(lease, mints[0], mints[1], "nutshell to cdk-mintd")
+        move(lease, mints[1], mints[0], "cdk-mintd to nutshell")
+    for name, mint, path in found:
+        ours = sum(lease.sat(mint)) + sum(other.sat(mint))
+        theirs = 9 if name == "nutshell" else 0     # in nutshell's own wallet
+        check(owes(name, path) == ours + theirs, f"{name}: what it owes is what the wallets have",
+              f"{owes(name, path)}, {ours} + {theirs}")
+
+
+main(test)
