@@ -146,37 +146,52 @@ static int load(struct order *o, struct err *e)
 	return market_load(o->app, &o->market, e);
 }
 
-/* The cheapest that can be paid with what is in the wallet; else the cheapest. */
+static struct listing *next_fit(struct order *o, struct err *e)
+{
+	const struct listing *l = market_choose(&o->market, &o->want, e);
+
+	if (!l)
+		return NULL;
+	o->market.v[l - o->market.v].use = LISTING_SEEN;
+	return &o->market.v[l - o->market.v];
+}
+
+static void forget_seen(struct market *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].use == LISTING_SEEN)
+			m->v[i].use = LISTING_FRESH;
+}
+
+/* As choose_mint; price and mint are in the order then. */
+static int consider(struct order *o, struct listing *l, struct err *e)
+{
+	o->chosen = l;
+	return price_it(o, &l->offer, e) < 0 ? -1 : choose_mint(o, &l->offer, e);
+}
+
+/* The cheapest that can be paid with what is in the wallet; else the cheapest. What is told of a
+ * failure is that of the first one looked at. */
 static int pick(struct order *o, struct err *e)
 {
-	struct listing *poor = NULL;
+	struct listing *l, *poor = NULL;
 	struct err why;
-	int rc = -1, seen = 0;
+	int status = EXIT_NO_OFFER, rc = -1;
 
-	while (rc != 0) {
-		const struct listing *l = market_choose(&o->market, &o->want, seen ? &why : e);
-
-		if (!l)
-			break;
-		o->chosen = &o->market.v[l - o->market.v];
-		o->chosen->use = LISTING_SEEN;
-		rc = price_it(o, &l->offer, seen ? &why : e);
-		if (rc == 0)
-			rc = choose_mint(o, &l->offer, seen ? &why : e);
+	while (rc != 0 && (l = next_fit(o, &why))) {
+		rc = consider(o, l, &why);
 		if (rc == MINT_POOR && !poor)
-			poor = o->chosen;
-		seen = 1;
+			poor = l;
+		if (rc < 0 && status == EXIT_NO_OFFER)
+			*e = why;
+		status = EXIT_MONEY;
 	}
-	for (size_t i = 0; i < o->market.n; i++)
-		if (o->market.v[i].use == LISTING_SEEN)
-			o->market.v[i].use = LISTING_FRESH;
+	forget_seen(&o->market);
+	if (status == EXIT_NO_OFFER)
+		*e = why;
 	if (rc == 0)
 		return 0;
-	o->chosen = poor;
-	if (!poor)
-		return seen ? EXIT_MONEY : EXIT_NO_OFFER;
-	return price_it(o, &poor->offer, e) < 0 || choose_mint(o, &poor->offer, e) < 0 ? EXIT_MONEY
-										       : 0;
+	return poor && consider(o, poor, e) >= 0 ? 0 : status;
 }
 
 /* --- pay --- */
