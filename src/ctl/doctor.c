@@ -77,8 +77,31 @@ static void check_keys(struct doctor *d)
 	check_secret(d, "seed_key_file", d->conf->seed_key_file, user.uid);
 }
 
+/* What the agent itself has seen of a mint, beside our own question. */
+static void check_treasury(struct doctor *d, const struct json *mint)
+{
+	char url[256], cap[16], fault[200];
+
+	ctl_text(url, sizeof(url), mint, "url");
+	ctl_text(cap, sizeof(cap), mint, "cap");
+	if (str_is(str_of(cap), "near") || str_is(str_of(cap), "over"))
+		doctor_say(d, DOCTOR_WARN, "exposure", "leasectl wallet withdraw",
+			   "%s is %s its exposure_cap", url, cap);
+	if (ctl_u64(mint, "quiet_ms"))
+		doctor_say(d, DOCTOR_WARN, "rate limit", "wait, or use more mints",
+			   "%s limits the agent's requests for %llu s", url,
+			   (unsigned long long)ctl_u64(mint, "quiet_ms") / 1000);
+	if (ctl_u64(mint, "failures"))
+		doctor_say(d, DOCTOR_WARN, "mint", "leasectl wallet mints",
+			   "%s failed %llu times in a row for the agent: %s", url,
+			   (unsigned long long)ctl_u64(mint, "failures"),
+			   ctl_text(fault, sizeof(fault), mint, "fault"));
+}
+
 static void check_agent(struct doctor *d)
 {
+	const struct json *m;
+
 	auto_ctl_reply struct ctl_reply r = {NULL};
 	struct err e = {0};
 	int outcome = ctl_ask(d->ctl, STR("{\"verb\":\"status\"}"), &r, &e);
@@ -89,6 +112,8 @@ static void check_agent(struct doctor *d)
 		doctor_say(d, DOCTOR_FAIL, "agent", "look at its log", "%s", e.msg);
 	else
 		doctor_say(d, DOCTOR_OK, "agent", NULL, "runs");
+	for (m = json_first(json_get(r.result, "mints")); m; m = json_next(m))
+		check_treasury(d, m);
 }
 
 static void check_all(struct doctor *d)

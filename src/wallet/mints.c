@@ -195,7 +195,7 @@ void mint_hush(struct wallet *w, const struct wmint *m, const struct mint_fault 
 		return;
 	}
 	s = tx_write(tx, "UPDATE mint SET quiet_until = max(quiet_until, ?) WHERE id = ?");
-	db_bind_i64(s, 1, clock_wall() + wait);
+	db_bind_i64(s, 1, clock_wall() + wait + 1); /* the clock's second has begun */
 	db_bind_i64(s, 2, m->id);
 	if (tx_run(s, NULL, &e) < 0 || db_commit(&tx, &e) < 0)
 		log_warn("%s asks for silence: %s", m->url, e.msg);

@@ -86,6 +86,67 @@ static void cap_that_is_reached_shows_in_the_offer(void **state)
 	assert_memory_not_equal(before, w->engine->offers[0].id, sizeof(before));
 }
 
+/* --- a mint that limits our requests --- */
+
+static enum lease_state state_of(struct world *w, const struct request *r)
+{
+	auto_stmt struct stmt *s = db_query(w->db, "SELECT state FROM lease WHERE request_id = ?");
+
+	db_bind_text(s, 1, str_of(r->request_id));
+	return db_step(s, NULL) == DB_ROW ? (enum lease_state)db_i64(s, 0) : (enum lease_state)0;
+}
+
+static bool until(struct world *w, const struct request *r, enum lease_state s)
+{
+	for (int i = 0; i < 300 && state_of(w, r) != s; i++)
+		world_turn(w, 10);
+	return state_of(w, r) == s;
+}
+
+/* Its place among all postings. */
+static int64_t paid_at(struct world *w, const struct request *r)
+{
+	auto_stmt struct stmt *s = db_query(w->db, "SELECT min(posting.id) FROM posting JOIN lease"
+						   " ON lease.id = ref WHERE request_id = ?");
+
+	db_bind_text(s, 1, str_of(r->request_id));
+	assert_int_equal(db_step(s, NULL), DB_ROW);
+	return db_i64(s, 0);
+}
+
+/* 65 s of silence after a 429, whoever asks; then the locked token before the plain one. */
+static void silence_is_kept_and_locked_tokens_go_first(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *plain = world_spawn(w, 101), *locked = world_spawn(w, 101);
+	unsigned swaps, states;
+
+	free(plain->token);
+	plain->token = sim_token(w->mint, 101, NULL);
+	w->mint->fault = SIM_LIMIT;
+	world_send(w, plain);
+	assert_true(until(w, plain, LEASE_PAYING));
+	world_turn(w, 100);
+	swaps = w->mint->swaps;
+	states = w->mint->states;
+	assert_int_equal(swaps, 1);
+	world_send(w, locked);
+	assert_true(until(w, locked, LEASE_PAYING));
+	world_pass(w, 60);
+	world_turn(w, 300);
+	assert_int_equal(w->mint->swaps, swaps);
+	assert_int_equal(w->mint->states, states);
+	for (int i = 0; i < 10 && state_of(w, locked) == LEASE_PAYING; i++) {
+		world_pass(w, 1);
+		world_turn(w, 200);
+	}
+	assert_true(until(w, locked, LEASE_RUNNING));
+	world_pass(w, 30);
+	assert_true(until(w, plain, LEASE_RUNNING));
+	assert_true(paid_at(w, locked) < paid_at(w, plain));
+	world_audit(w);
+}
+
 /* --- earnings --- */
 
 static uint64_t earned(struct world *w, enum engine_earnings by, const char *key)
@@ -165,6 +226,7 @@ int main(void)
 		world_test(cap_warns_and_goes_on),
 		world_test(cap_refuses_and_releases),
 		world_test(cap_that_is_reached_shows_in_the_offer),
+		world_test(silence_is_kept_and_locked_tokens_go_first),
 		world_test(earnings_are_what_was_used),
 		world_test(lease_whose_row_was_changed_is_named),
 	};
