@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/secret.h"
+#include "oci/runtime.h"
 
 #define RUNTIME_TIMEOUT_MS 60000
 #define KILL_TIMEOUT_MS	   10000
@@ -56,22 +57,11 @@ static int runtime_error(const char *log, const char *verb, int status, struct e
 		       msg);
 }
 
-/* runc's verbs live for milliseconds: collecting garbage and starting threads for it is a sixth of
- * what create and start take. Other runtimes hand their environment on to what stays. */
-static const char *const *runtime_env(const char *runtime)
-{
-	static const char *const runc[] = {"PATH=" PROC_PATH, "LANG=C", "GOGC=off", "GOMAXPROCS=1",
-					   NULL};
-	const char *slash = strrchr(runtime, '/');
-
-	return strcmp(slash ? slash + 1 : runtime, "runc") == 0 ? runc : NULL;
-}
-
 /* Run one verb to its end with the given output; the exit status, -1 with `e` filled. */
 static int run_verb(const char *const *argv, int out, int err, struct err *e)
 {
 	struct proc_spec spec = {
-		.argv = argv, .envp = runtime_env(argv[0]), .in = -1, .out = out, .err = err};
+		.argv = argv, .envp = oci_runtime(argv[0])->env, .in = -1, .out = out, .err = err};
 	struct pollfd p = {.events = POLLIN};
 	auto_close int pidfd = -1;
 	int status;
@@ -156,7 +146,9 @@ static int oci_prepare(const struct box *box, struct err *e)
 				  .user = box->user,
 				  .disk_major = box->disk_major,
 				  .disk_minor = box->disk_minor,
-				  .cgroup_version = (unsigned)cgroup_version(),
+				  .cgroup_version = oci_runtime(box->runtime)->unified
+							    ? (unsigned)cgroup_version()
+							    : 1,
 				  .throttling_cpus = throttling_cpus()};
 
 	if (oci_config(&config, box->spec, box->image, &p, e) < 0 ||

@@ -59,6 +59,6 @@ const char *ctl_date(char *to, size_t size, int64_t at);
 extern const struct verb verb_init, verb_doctor, verb_status, verb_leases, verb_drain, verb_undrain,
 	verb_stop, verb_check_config, verb_wallet_balance, verb_wallet_history, verb_wallet_mints,
 	verb_wallet_audit, verb_wallet_restore, verb_wallet_withdraw, verb_wallet_send,
-	verb_earnings, verb_backup, verb_restore;
+	verb_earnings, verb_backup, verb_restore, verb_bundle;
 
 #endif

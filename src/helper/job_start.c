@@ -57,6 +57,8 @@ static int stage_check(struct start *s, struct err *e)
 	struct spec_policy policy;
 
 	spec_policy_here(&policy);
+	if (s->j->c->net)
+		policy.features |= SPEC_OFFERS_INTERNET;
 	spec_copy(&s->spec, &s->m->spec);
 	s->volume = record_volume(&s->j->rec, s->j->c);
 	s->mount = volume_path(&s->volume);
@@ -209,7 +211,7 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .net_link = (char *)"",
 				 .net_slot = s->j->rec.slot};
 	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};
-	const struct tenant_net *net = s->j->c->net;
+	const struct tenant_net *net = s->spec.network == SPEC_NETWORK_NONE ? NULL : s->j->c->net;
 	auto_close int link = -1;
 	int64_t from = clock_mono_us();
 

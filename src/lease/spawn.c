@@ -39,13 +39,16 @@ static bool has_room(struct engine *g, const struct spec_limits *want)
 
 /* The offer's limits become the spec's: the buyer buys the offer, not a part of it. Only its volume
  * may be slowed down further. */
-static int complete_spec(struct spec *spec, const struct offer_now *o, struct err *e)
+static int complete_spec(const struct engine *g, struct spec *spec, const struct offer_now *o,
+			 struct err *e)
 {
 	const struct spec_limits *have = &o->terms.limits;
 	struct spec_policy policy;
 	struct spec_io io;
 
 	spec_policy_here(&policy);
+	if (str_is(str_of(g->set.network), "internet"))
+		policy.features |= SPEC_OFFERS_INTERNET;
 	if (spec_policy_check(&policy, spec, e) < 0)
 		return -1;
 	if (spec->limits.cpu > have->cpu || spec->limits.memory > have->memory ||
@@ -99,7 +102,7 @@ static int check_request(struct ask *a, struct offer_now **o, struct price *pric
 		ask_refuse(a, REPLY_IMAGE, NULL);
 		return -1;
 	}
-	if (complete_spec(&a->req->spec, *o, &e) < 0) {
+	if (complete_spec(a->g, &a->req->spec, *o, &e) < 0) {
 		ask_refuse(a, REPLY_SPEC, e.msg);
 		return -1;
 	}

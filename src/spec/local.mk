@@ -29,4 +29,4 @@ EXTRA_DIST += tests/fuzz/corpus/spec
 
 TESTS += tests/spec-schema.sh
 EXTRA_DIST += tests/spec-schema.sh tests/vectors/spec
-dist_doc_DATA = doc/spec.schema.json
+dist_doc_DATA = doc/spec.schema.json doc/bundle.md

@@ -316,6 +316,25 @@ static void test_powers(void **state)
 	assert_non_null(strstr(out.p, "read-only"));
 }
 
+/* What is denied says so, what is not on the list does not exist. */
+static void test_seccomp(void **state)
+{
+	struct box_case b =
+		box_with(NULL, B "$b grep Seccomp: /proc/self/status; $b swapoff /x 2>&1; "
+				 "$b unshare -U $b true 2>&1; $b unshare -n $b true 2>&1; "
+				 "$b nsenter -t 1 -u $b true 2>&1; $b dmesg 2>&1; "
+				 "echo end");
+	auto_buf struct buf out = BUF(65536);
+
+	run_case(&out, &b);
+	assert_non_null(strstr(out.p, "Seccomp:\t2\n"));
+	assert_non_null(strstr(out.p, "swapoff: /x: Operation not permitted"));
+	assert_non_null(strstr(out.p, "unshare(0x10000000): Function not implemented"));
+	assert_non_null(strstr(out.p, "unshare(0x40000000): Function not implemented"));
+	assert_non_null(strstr(out.p, "'uts': Operation not permitted"));
+	assert_non_null(strstr(out.p, "klogctl: Operation not permitted"));
+}
+
 static void test_secrets(void **state)
 {
 	struct box_case b = box_with("\"env\":{\"KEY\":\"$S:db/key\"},"
@@ -385,6 +404,7 @@ int main(void)
 		cmocka_unit_test(test_plain),
 		cmocka_unit_test(test_read_only_root),
 		cmocka_unit_test(test_powers),
+		cmocka_unit_test(test_seccomp),
 		cmocka_unit_test(test_secrets),
 		cmocka_unit_test(test_io),
 		cmocka_unit_test(test_template),

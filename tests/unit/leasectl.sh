@@ -99,4 +99,18 @@ result $? 1 "an agent's id is not restored"
 
 echo "[nostr]" >"$conf" && echo "relay = gopher://x" >>"$conf"
 result "$("$ctl" check-config "$conf" 2>&1 | grep -c "leased.conf:2: relay")" 1 "errors have a line"
+echo '{"args":["/bin/true"],"env":{"A":"b"}}' >"$dir/spec"
+"$ctl" bundle "$dir/spec" >"$dir/out" 2>&1
+result $? 1 "bundle wants a whole spec"
+result "$(grep -c 'image: missing' "$dir/out")" 1 "and names what is missing"
+echo '{"image":"x","args":["/bin/true"],"ports":[{"inside":80}],"limits":{"memory":"64Mi"}}' >"$dir/spec"
+"$ctl" bundle --id-base 500000 "$dir/spec" >"$dir/out" 2>"$dir/err"
+result $? 0 "bundle prints"
+result "$(grep -c '"memory":{"limit":67108864,' "$dir/out")" 1 "config.json with the spec's limits"
+result "$(grep -c 'refused: ports: this provider does not offer' "$dir/err")" 1 "and says what a buyer is refused"
+echo '{"devices":[{"path":"/dev/null","target":"/dev/mine","access":"r"}]}' >"$dir/template"
+"$ctl" bundle --template "$dir/template" "$dir/spec" "$dir/bundle" 2>/dev/null
+result $? 0 "bundle writes"
+result "$(stat -c %a "$dir/bundle/config.json")" 600 "a private config.json"
+result "$(grep -c '"path":"/dev/mine","major":1,"minor":3' "$dir/bundle/config.json")" 1 "with the template's device"
 echo "1..$count"

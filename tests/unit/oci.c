@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "oci/oci.h"
+#include "oci/runtime.h"
 
 struct golden {
 	const char *name;
@@ -315,6 +316,115 @@ static void test_no_way_from_spec_to_host(void **state)
 	assert_null(strstr(out.p, "oci:/"));
 }
 
+/* In every golden: nothing of the agent's inside, and no device may be made. */
+static void each_golden(void (*check)(const char *name, const struct json *root))
+{
+	for (size_t i = 0; i < ARRAY_SIZE(GOLDENS); i++) {
+		auto_free char *file = mem_printf("vectors/oci/%s.json", GOLDENS[i].name);
+		auto_buf struct buf text = BUF(OCI_CONFIG_MAX);
+		const struct json_limits limits = {.bytes = OCI_CONFIG_MAX, .depth = 12};
+		auto_json struct json *root = NULL;
+		struct err e;
+
+		unit_read(&text, file);
+		if (json_parse(&root, buf_view(&text), &limits, &e))
+			fail_msg("%s: %s", file, e.msg);
+		check(GOLDENS[i].name, root);
+	}
+}
+
+static void no_socket(const char *name, const struct json *root)
+{
+	const struct json *m = json_first(json_get(root, "mounts"));
+
+	assert_non_null(m);
+	for (; m; m = json_next(m)) {
+		struct str source;
+
+		assert_int_equal(json_str(m, "source", 4096, &source, NULL), 0);
+		for (size_t i = 0; i + 4 < source.n; i++)
+			if (memcmp(source.p + i, "sock", 4) == 0)
+				fail_msg("%s mounts %.*s", name, (int)source.n, source.p);
+	}
+}
+
+static void no_mknod(const char *name, const struct json *root)
+{
+	const struct json *resources = json_get(json_get(root, "linux"), "resources");
+	const struct json *d = json_first(json_get(resources, "devices"));
+	bool allow;
+
+	assert_true(json_as_bool(json_get(d, "allow"), &allow));
+	assert_int_equal(allow, strcmp(name, "privileged") == 0);
+	for (d = json_next(d); d; d = json_next(d)) {
+		struct str access;
+
+		assert_int_equal(json_str(d, "access", 3, &access, NULL), 0);
+		if (memchr(access.p, 'm', access.n))
+			fail_msg("%s allows mknod", name);
+	}
+}
+
+static void test_no_socket(void **state)
+{
+	each_golden(no_socket);
+}
+
+static void test_no_mknod(void **state)
+{
+	each_golden(no_mknod);
+}
+
+/* Every row is in doc/bundle.md, and every golden shows one. */
+static void test_rows(void **state)
+{
+	auto_buf struct buf text = BUF(1 << 20);
+
+	unit_read(&text, "../doc/bundle.md");
+	for (int i = 1; i <= 33; i++) {
+		auto_free char *row = mem_printf("\n| Z%d | ", i);
+
+		if (!strstr(text.p, row))
+			fail_msg("no row %d", i);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(GOLDENS); i++)
+		if (!strstr(text.p, GOLDENS[i].name))
+			fail_msg("no row is shown by %s", GOLDENS[i].name);
+}
+
+static void test_runtimes(void **state)
+{
+	static const struct {
+		const char *path, *version;
+		int outcome;
+	} ROWS[] = {
+		{"/usr/sbin/runc", "1.1.5+ds1", OCI_RUNTIME_OLD},
+		{"runc", "1.2.8", OCI_RUNTIME_OLD},
+		{"runc", "1.3.5", OCI_RUNTIME_OLD},
+		{"runc", "1.3.6", 0},
+		{"runc", "1.4.2", OCI_RUNTIME_OLD},
+		{"runc", "1.4.3-rc.1", 0},
+		{"runc", "1.5.0", 0},
+		{"runc", "2.0.0", 0},
+		{"crun", "1.8.1", OCI_RUNTIME_OLD},
+		{"crun", "1.28", 0},
+		{"crun", "1.29.1", 0},
+		{"crun", "version", OCI_RUNTIME_UNKNOWN},
+		{"crun", "99999999999999999999", OCI_RUNTIME_UNKNOWN},
+		{"runsc", "release-20240729.0", OCI_RUNTIME_UNKNOWN},
+		{"/opt/youki", "0.5.0", OCI_RUNTIME_UNKNOWN},
+	};
+	struct err why;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ROWS); i++)
+		if (oci_runtime_check(oci_runtime(ROWS[i].path), str_of(ROWS[i].version), &why) !=
+		    ROWS[i].outcome)
+			fail_msg("%s %s", ROWS[i].path, ROWS[i].version);
+	assert_string_equal(oci_runtime("/usr/bin/runsc")->isolation, "user-kernel");
+	assert_string_equal(oci_runtime("/usr/bin/other")->isolation, "shared-kernel");
+	assert_false(oci_runtime("runsc")->seccomp);
+}
+
 static void test_defaults(void **state)
 {
 	auto_free struct image_config *img = make_image(&GOLDENS[0]);
@@ -337,6 +447,10 @@ int main(void)
 		cmocka_unit_test(test_no_command),
 		cmocka_unit_test(test_workdir_in_proc),
 		cmocka_unit_test(test_limits_needed),
+		cmocka_unit_test(test_runtimes),
+		cmocka_unit_test(test_no_socket),
+		cmocka_unit_test(test_no_mknod),
+		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_not_prepared),
 		cmocka_unit_test(test_device_unknown),
