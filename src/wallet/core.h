@@ -38,6 +38,7 @@ struct wmint {
 	struct refresh *refresh; /* under way; NULL: none */
 	struct scan *scan;
 	bool informed;	      /* /v1/info was good, in this process */
+	bool gives_change;    /* of payments (NUT-08), when it was asked last */
 	int64_t refreshed_ms; /* monotonic; 0: not in this process */
 	char url[WALLET_URL_MAX + 1];
 };

@@ -303,6 +303,20 @@ static int info_check(const struct mint_info *i, const struct wmint *m, struct e
 	return 0;
 }
 
+static int info_store(struct wallet *w, struct wmint *m, const struct mint_info *i, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+	struct stmt *s;
+
+	m->gives_change = mint_info_has(i, 8);
+	if (db_begin(&tx, w->db, e) < 0)
+		return -1;
+	s = tx_write(tx, "UPDATE mint SET gives_change = ? WHERE id = ?");
+	db_bind_i64(s, 1, m->gives_change);
+	db_bind_i64(s, 2, m->id);
+	return tx_run(s, NULL, e) < 0 ? -1 : db_commit(&tx, e);
+}
+
 static void info_came(void *ctx, const struct mint_info *i, const struct mint_fault *f)
 {
 	struct refresh *r = ctx;
@@ -313,7 +327,7 @@ static void info_came(void *ctx, const struct mint_info *i, const struct mint_fa
 		refresh_fail(r, f, "info");
 		return;
 	}
-	if (info_check(i, r->m, &e) < 0) {
+	if (info_check(i, r->m, &e) < 0 || info_store(r->w, r->m, i, &e) < 0) {
 		refresh_end(r, &e);
 		return;
 	}

@@ -187,6 +187,12 @@ static void melt_restore(struct run *r)
 
 /* --- the answer --- */
 
+/* The answer of another quote says nothing about this one. */
+static bool melt_is(const struct run *r, const struct melt_quote *q)
+{
+	return strcmp(q->id, r->p->melt) == 0;
+}
+
 static void melt_note(struct run *r, const struct melt_quote *q)
 {
 	r->melt = q->state;
@@ -254,6 +260,11 @@ static void melt_answer(void *ctx, struct melt_quote *q, const struct mint_fault
 	step_at(STEP_MELT_ANSWERED);
 	if (f) {
 		melt_failed(r, f);
+		return;
+	}
+	if (!melt_is(r, q)) {
+		r->posted_ms = clock_mono_ms();
+		run_retry(r, "the mint answers about another quote", run_ask);
 		return;
 	}
 	melt_note(r, q);
@@ -344,6 +355,10 @@ static void melt_quoted(void *ctx, struct melt_quote *q, const struct mint_fault
 	r->call = NULL;
 	if (f && f->kind != MINT_REFUSED) {
 		run_fault(r, f, "quote", run_ask);
+		return;
+	}
+	if (!f && !melt_is(r, q)) {
+		run_retry(r, "the mint answers about another quote", run_ask);
 		return;
 	}
 	if (f)

@@ -68,7 +68,8 @@ static struct wmint *mint_add(struct wallet *w, int64_t id, const char *url)
 
 int mints_load(struct wallet *w, struct err *e)
 {
-	auto_stmt struct stmt *s = db_query(w->db, "SELECT id, url FROM mint ORDER BY id");
+	auto_stmt struct stmt *s =
+		db_query(w->db, "SELECT id, url, gives_change FROM mint ORDER BY id");
 	int rc;
 
 	while ((rc = db_step(s, e)) == DB_ROW) {
@@ -79,7 +80,7 @@ int mints_load(struct wallet *w, struct err *e)
 			return err_set(e, ERRK_STATE, "mint URL in the database is too long");
 		memcpy(url, text.p, text.n);
 		url[text.n] = '\0';
-		mint_add(w, db_i64(s, 0), url);
+		mint_add(w, db_i64(s, 0), url)->gives_change = db_i64(s, 2) != 0;
 	}
 	if (rc < 0)
 		return -1;

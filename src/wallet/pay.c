@@ -125,6 +125,11 @@ static int pay_plan(struct job *j, struct tx *tx, struct payout *o, const struct
 
 	if (!sat_sub(&over, from->gross, from->fee) || !sat_sub(&over, over, o->amount))
 		return err_set(e, ERRK_LIMIT, "amount");
+	if (!j->mint->gives_change && sat_cmp(over, o->reserve) > 0)
+		return err_set(e, ERRK_PEER,
+			       "%s gives no change for payments (NUT-08), and there are no proofs "
+			       "of just the amount: pay from another mint",
+			       j->mint->url);
 	wish.blanks = melt_blanks(over);
 	p->pub.kind = WALLET_PLAN_MELT;
 	p->pub.gross = from->gross;

@@ -7,8 +7,9 @@ static const char step1[] =
 	"CREATE TABLE mint ("
 	" id INTEGER PRIMARY KEY,"
 	" url TEXT NOT NULL UNIQUE,"
-	" keysets_at INTEGER NOT NULL DEFAULT 0," /* last answer of /v1/keysets */
-	" quiet_until INTEGER NOT NULL DEFAULT 0" /* after 429: nothing goes there before */
+	" keysets_at INTEGER NOT NULL DEFAULT 0,"   /* last answer of /v1/keysets */
+	" gives_change INTEGER NOT NULL DEFAULT 0," /* of payments: NUT-08 is announced */
+	" quiet_until INTEGER NOT NULL DEFAULT 0"   /* after 429: nothing goes there before */
 	") STRICT;"
 
 	/* Keys are pinned: a row is written once and only active, fee and expiry ever change. */

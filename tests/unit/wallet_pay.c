@@ -264,6 +264,24 @@ static void test_change_kept(void **state)
 	assert_sound(b);
 }
 
+/* A mint that says so beforehand is not overpaid. */
+static void test_no_change(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100), *exact = invoice(1000 - 10 - 1);
+
+	b->sim->without = 8;
+	fund(b, 1000);
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_non_null(strstr(b->told.error, "no change"));
+	assert_int_equal(b->sim->melts, 0);
+	assert_int_equal(bench_available(b), 1000);
+	pay(b, exact);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_sound(b);
+}
+
 static void run_until_waiting(struct bench *b)
 {
 	b->heard.waiting = 0;
@@ -704,6 +722,7 @@ int main(void)
 		TEST(test_failed),
 		TEST(test_change_lies),
 		TEST(test_change_kept),
+		TEST(test_no_change),
 		TEST(test_pending),
 		TEST(test_too_late),
 		TEST(test_rotated),
