@@ -26,16 +26,26 @@ struct world {
 	char copy[80]; /* of the database */
 };
 
-static int setup(void **state)
+static int setup_side(void **state, enum bench_side side)
 {
 	struct world *w = mem_zero(sizeof(*w));
 
-	w->b = bench_new(BENCH_SELLER, 100);
+	w->b = bench_new(side, 100);
 	bench_ready(w->b);
 	bench_listen(w->b);
 	snprintf(w->copy, sizeof(w->copy), "%s-copy", w->b->path);
 	*state = w;
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_side(state, BENCH_SELLER);
+}
+
+static int setup_buyer(void **state)
+{
+	return setup_side(state, BENCH_BUYER);
 }
 
 static int teardown(void **state)
@@ -295,6 +305,61 @@ static void test_refund_from_spent_proofs(void **state)
 				 bench_ledger(b, LEDGER_OWED) + bench_ledger(b, LEDGER_EARNED));
 }
 
+/* --- a buyer's copy --- */
+
+static void wait_told(struct bench *b)
+{
+	for (unsigned i = 0; i < 40 && !b->told.done; i++)
+		bench_run(b, 1000);
+	assert_true(b->told.done);
+	assert_string_equal(b->told.error, "");
+	b->told.done = false;
+}
+
+static void fund(struct bench *b)
+{
+	wallet_fund(b->w, b->sim->url, SAT(500), bench_job, b);
+	wait_told(b);
+}
+
+static void send_token(struct bench *b)
+{
+	struct wallet_send s = {
+		.mint = b->sim->url, .net = SAT(100), .locktime = clock_wall() + 1000};
+	struct secret provider;
+	struct lock_key key;
+
+	secret_new(&provider);
+	assert_true(lock_key_of(&key, &provider));
+	memcpy(s.lock_key, key.b, sizeof(s.lock_key));
+	wallet_send_locked(b->w, &s, bench_job, b);
+	wait_told(b);
+}
+
+/* Counters that were used and proofs that were spent since: money still comes, and still goes. */
+static void test_buyer(void **state)
+{
+	struct world *w = *state;
+	struct bench *b = w->b;
+	unsigned before;
+
+	fund(b);
+	back_up(w);
+	bench_ready(b);
+	send_token(b);
+	fund(b);
+	restore(w);
+	bench_ready(b);
+	assert_int_equal(bench_available(b), 500); /* so it believes */
+	before = b->sim->requests;
+	fund(b);
+	for (int i = 0; i < 4; i++)
+		send_token(b);
+	assert_true(b->sim->requests - before < 100);
+	assert_int_equal((int64_t)bench_available(b) * 1000, bench_ledger(b, LEDGER_OWN));
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 404000);
+}
+
 /* --- two agents on one seed --- */
 
 /* Another bench at the same mint, with the same seed. */
@@ -416,12 +481,21 @@ static void test_own_proofs(void **state)
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f)	   cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T_BUYER(f) cmocka_unit_test_setup_teardown(f, setup_buyer, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_old_counters), T(test_paid_token_again), T(test_released_token_again),
-		T(test_open_plan),    T(test_open_plan_spent),	T(test_refund_from_spent_proofs),
-		T(test_two_agents),   T(test_token_for_one),	T(test_plain_looks_paid),
-		T(test_plain_paid),   T(test_own_proofs),
+		T(test_old_counters),
+		T(test_paid_token_again),
+		T(test_released_token_again),
+		T(test_open_plan),
+		T(test_open_plan_spent),
+		T_BUYER(test_buyer),
+		T(test_refund_from_spent_proofs),
+		T(test_two_agents),
+		T(test_token_for_one),
+		T(test_plain_looks_paid),
+		T(test_plain_paid),
+		T(test_own_proofs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
