@@ -12,6 +12,7 @@
 #include "agent/control.h"
 #include "agent/keys.h"
 #include "agent/sandbox.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/hex.h"
 #include "base/log.h"
@@ -177,6 +178,7 @@ static int open_engine(struct core *c, struct err *e)
 		.offers = offers,
 		.noffers = conf->noffers,
 		.network = conf->network_name,
+		.booted_at = (clock_wall_ms() - clock_mono_ms()) / 1000,
 	};
 
 	for (size_t i = 0; i < conf->noffers; i++)

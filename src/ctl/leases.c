@@ -29,18 +29,36 @@ static void print_left(const struct json *lease)
 	int64_t left;
 
 	if (!json_as_u64(json_get(lease, "expires_at"), &at) || at == 0) {
-		puts("-");
+		printf("%-5s", "-");
 		return;
 	}
 	left = (int64_t)at - clock_wall();
 	if (left <= 0)
-		puts("over");
+		printf("%-5s", "over");
 	else if (left < 120)
-		printf("%llds\n", (long long)left);
+		printf("%4llds", (long long)left);
 	else if (left < 7200)
-		printf("%lldm\n", (long long)left / 60);
+		printf("%4lldm", (long long)left / 60);
 	else
-		printf("%lldh\n", (long long)left / 3600);
+		printf("%4lldh", (long long)left / 3600);
+}
+
+/* "30 due", "29 made", "29 taken" */
+static void print_refunds(const struct json *lease)
+{
+	const struct json *one;
+
+	for (one = json_first(json_get(lease, "refunds")); one; one = json_next(one)) {
+		struct str state = {NULL, 0};
+		uint64_t msat = 0, sat = 0;
+
+		json_as_str(json_get(one, "state"), &state);
+		json_as_u64(json_get(one, "msat"), &msat);
+		json_as_u64(json_get(one, "sat"), &sat);
+		printf("  %llu %.*s", (unsigned long long)(sat ? sat : msat / 1000), (int)state.n,
+		       state.p);
+	}
+	putchar('\n');
 }
 
 static void print_lease(const struct json *lease)
@@ -54,6 +72,7 @@ static void print_lease(const struct json *lease)
 	cell(lease, "image", 16);
 	printf("%8llu  ", (unsigned long long)paid / 1000);
 	print_left(lease);
+	print_refunds(lease);
 }
 
 static int run(void *ctx, const void *options, int argc, char **argv)
@@ -77,8 +96,8 @@ static int run(void *ctx, const void *options, int argc, char **argv)
 		puts(buf_view(&r.raw).p);
 		return CTL_OK;
 	}
-	printf("%-16s  %-8s  %-10s  %-16s  %8s  %s\n", "LEASE", "STATE", "OFFER", "IMAGE",
-	       "PAID SAT", "LEFT");
+	printf("%-16s  %-8s  %-10s  %-16s  %8s  %-5s  %s\n", "LEASE", "STATE", "OFFER", "IMAGE",
+	       "PAID SAT", "LEFT", "REFUND");
 	for (lease = json_first(json_get(r.result, "leases")); lease; lease = json_next(lease))
 		print_lease(lease);
 	return CTL_OK;

@@ -49,13 +49,23 @@ int bill_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t 
 	return refund_store(g, tx, l, number, b->refund, e) < 0 ? -1 : post_earnings(tx, l, b, e);
 }
 
+/* The machine's start, where it came in the lease's paid time: nothing ran from then on. 0: else.
+ */
+static int64_t lost_at(const struct engine *g, const struct lease *l)
+{
+	int64_t at = g->set.booted_at;
+
+	return l->started_at < at && at < l->expires_at ? at : 0;
+}
+
 int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err *e)
 {
+	int64_t lost = why == WHY_HOST_REBOOTED ? lost_at(g, l) : 0;
 	auto_tx struct tx *tx = NULL;
 	struct lease_bill bill;
 
-	lease_bill(&bill, l, clock_wall());
-	l->ended_at = clock_wall();
+	l->ended_at = lost ? lost : clock_wall();
+	lease_bill(&bill, l, l->ended_at);
 	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 ||
 	    lease_move(tx, l, LEASE_STOPPING, why, e) < 0 ||
 	    bill_store(g, tx, l, REFUND_OF_LEASE, &bill, e) < 0 ||
@@ -162,13 +172,17 @@ void erase_lease(struct engine *g, const char *id)
 static void expire_one(void *ctx, const char *id)
 {
 	struct engine *g = ctx;
+	enum lease_why why = WHY_EXPIRED;
 	struct lease l;
 	struct err e;
 
 	if (lease_load(g->db, id, &l, &e) || l.state != LEASE_RUNNING ||
 	    l.expires_at > clock_wall())
 		return;
-	if (end_lease(g, &l, WHY_EXPIRED, &e) < 0)
+	/* One that was over before this agent began may have been cut short by a reboot. */
+	if (l.expires_at <= g->begun && lost_at(g, &l))
+		why = WHY_HOST_REBOOTED;
+	if (end_lease(g, &l, why, &e) < 0)
 		log_broken("lease %s: %s", id, e.msg);
 }
 

@@ -141,6 +141,7 @@ static void listed(void *ctx, const struct priv_list_reply *r, const struct err 
 
 int engine_start(struct engine *g, struct err *e)
 {
+	g->begun = clock_wall();
 	/* Paid time that passed while no agent ran is over: expiry first, then the rest. */
 	expiry_arm(g);
 	if (lease_each(g->db, LEASE_LIVE, 0, resume_one, g, e) < 0 ||

@@ -60,6 +60,7 @@ struct engine_setup {
 	const struct engine_offer *offers; /* copied */
 	size_t noffers;
 	const char *network; /* word for the offer */
+	int64_t booted_at;   /* when the machine started; 0: not known */
 };
 
 int engine_new(struct engine **out, const struct engine_setup *s, struct err *e) MUST_CHECK;

@@ -63,6 +63,7 @@ struct engine {
 	size_t visible;		     /* relays that showed all offers at the last look */
 	struct priv_node_reply node; /* last measurement; texts are not kept */
 	const char *volume, *header, *cgroup, *isolation; /* words for offers */
+	int64_t begun;					  /* when engine_start ran */
 	bool node_known, draining, stopping, hour_under_way;
 
 	struct sending *sending; /* outbox rows on their way */

@@ -177,6 +177,26 @@ static void rebooted_host_gives_the_rest_back(void **state)
 	assert_settled(w, id, 1);
 }
 
+/* Down for an hour: what the box did not run is not used, also when its time is over. */
+static void host_that_was_down_counts_no_time(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, 101, id);
+	auto_reply struct reply *got = NULL;
+
+	w->host.inspect = PRIV_BOX_GONE;
+	world_close(w);
+	w->booted_at = clock_wall() + 40;
+	world_pass(w, 3600);
+	world_open(w);
+	got = world_must(w, r, REPLY_STAGE_REFUND);
+	assert_string_equal(got->why, "host_rebooted");
+	assert_in_range(msat_raw(got->refund_due), 58000, 60000);
+	assert_token(w, got);
+	assert_settled(w, id, 1);
+}
+
 static void rest_below_the_least_refund_is_kept(void **state)
 {
 	struct world *w = *state;
@@ -492,6 +512,7 @@ int main(void)
 		world_test(late_payment_goes_back),
 		world_test(late_topup_goes_back_to_its_own_request),
 		world_test(rebooted_host_gives_the_rest_back),
+		world_test(host_that_was_down_counts_no_time),
 		world_test(rest_below_the_least_refund_is_kept),
 		world_test(refund_is_given_again_and_to_nobody_else),
 		world_test(refund_waits_an_hour_for_its_mint),

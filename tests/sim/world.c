@@ -83,6 +83,7 @@ static void open_engine(struct world *w)
 				 .noffers = 1,
 				 .treasury = w->treasury,
 				 .request_cpu = w->request_cpu,
+				 .booted_at = w->booted_at,
 				 .network = "none"};
 	struct err e;
 

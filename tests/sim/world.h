@@ -25,6 +25,7 @@ struct world {
 	struct seed seed;
 	struct host host;
 	struct engine_offer offer;
+	int64_t booted_at;
 	unsigned request_cpu; /* thousandths of a core; 0: no limit */
 	struct engine_treasury treasury;
 	/* the engine's side */

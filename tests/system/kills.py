@@ -16,7 +16,8 @@ from stranger import buyer_sat, leases_of, left_of, processes, provider_sat
 FUNDS = 2000
 STARTING = ("LEASE_ASKED", "PLAN_SENT", "PLAN_ANSWERED", "PLAN_SETTLED", "LEASE_PAYING", "LEASE_PAID", "LEASE_STARTED",
             "LEASE_RUNNING", "LEASE_REPLIED")
-ENDING = ("LEASE_STOPPING", "LEASE_REFUND_DUE", "LEASE_ERASED", "LEASE_ENDED")
+ENDING = ("LEASE_STOPPING", "LEASE_REFUND_DUE", "REFUND_ASKED", "REFUND_PLANNED", "REFUND_MADE", "LEASE_ERASED", "LEASE_ENDED")
+REFUNDED = ("ORDER_REFUND_STORED", "PLAN_SENT", "PLAN_SETTLED", "ORDER_REFUNDED")
 BUYING = ("ORDER_MEANT", "PLAN_SENT", "PLAN_ANSWERED", "PLAN_SETTLED", "ORDER_STORED", "ORDER_SENT", "ORDER_ANSWERED")
 
 
@@ -108,7 +109,26 @@ def while_ending(provider, buyer, step):
     check(died, f"{name}: leased-core died there", said + provider.log())
     ended = wait_for(lambda: "ended" in buyer("status", name).stdout or entry(buyer, name).get("state") == "ended", 20, 0.5)
     check(ended, f"{name}: the lease is ended and erased afterwards", said + provider.log())
-    check(entry(buyer, name).get("refund_due_msat"), f"{name}: the unused time is due", entry(buyer, name))
+    refund_is_back(buyer, name)
+    adds_up(provider, buyer, name)
+
+
+def refund_is_back(buyer, name):
+    def states():
+        buyer("recover", timeout=90)
+        return [r["state"] for r in entry(buyer, name).get("refunds", [])]
+    check(wait_for(lambda: states() == ["taken"], 20, 0.5), f"{name}: one refund, and it is back", entry(buyer, name))
+
+
+def while_refunded(provider, buyer, step):
+    name = name_of("refund", step)
+    done = buyer("run", "-d", "--name", name, "--for", "40s", "busybox", "--", "sleep", "1000")
+    if not check(done.returncode == 0, f"{name}: runs", done.stderr):
+        return
+    done = subprocess.run([buyer.program, "rm", name], env=buyer.w.env(LEASE_HOME=buyer.home, LEASED_TEST_STEP=step),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    check(done.returncode == -signal.SIGKILL, f"{name}: lease died there", f"{done.returncode} {done.stderr}")
+    refund_is_back(buyer, name)
     adds_up(provider, buyer, name)
 
 
@@ -132,7 +152,8 @@ def test(w: World):
     buyer.fund(FUNDS)
     need(wait_for(lambda: "live" in buyer("offers").stdout, 10), "the offer is there")
     only = os.environ.get("KILLS_ONLY", "").split()
-    for steps, run in ((BUYING, while_buying), (STARTING, while_starting), (ENDING, while_ending)):
+    for steps, run in ((BUYING, while_buying), (STARTING, while_starting), (ENDING, while_ending),
+                       (REFUNDED, while_refunded)):
         for step in steps:
             if not only or step in only:
                 run(provider, buyer, step)
