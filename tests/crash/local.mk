@@ -16,7 +16,7 @@ tests_crash_matrix_SOURCES = tests/crash/matrix.c \
 	tests/crash/shared.c tests/crash/shared.h \
 	tests/sim/host.c tests/sim/host.h
 tests_crash_matrix_LDADD = tests/crash/liblease.a src/devnet/libleased-devnet.a \
-	$(L_lease) $(lease_LDADD)
+	$(L_agent) $(lease_LDADD)
 endif
 endif
 EXTRA_DIST += tests/crash/run

@@ -166,7 +166,7 @@ static int recover(struct stage *s)
 	int status = 0;
 
 	for (unsigned i = 0; i < RECOVERS; i++) {
-		status = stage_lease(s, RECOVER);
+		status = stage_command(s, RECOVER);
 		if (!status)
 			break;
 		stage_pass(s, SETTLING_S);
@@ -183,17 +183,18 @@ static bool settled(struct stage *s)
 }
 
 /* What buyer and provider do after a crash, until nothing is open. */
-static void settle(struct stage *s, struct result *r)
+static void settle(struct stage *s, const struct scenario *c, struct result *r)
 {
 	struct err e;
 	int status;
 
-	stage_pass(s, SETTLING_S);
 	faults_clear(mint_node_faults(s->mint));
 	faults_clear(relay_node_faults(s->relay));
 	if (mint_node_settle(s->mint, &e) < 0)
 		stage_die("%s", e.msg);
 	recover(s);
+	for (size_t i = 0; i < LINES_MAX && c->after[i]; i++)
+		scenario_play(s, c->after[i]);
 	stage_pass_off(s, LONG_S);
 	if (!stage_until(s, settled, RESTART_S))
 		books_say(r->why, "leases do not end");
@@ -264,9 +265,10 @@ void point_run(const struct crash_point *p, const struct result *want, struct re
 	wraps = count_wraps(&s);
 	arm(&s, p);
 	play_tested(&s, p, r);
+	stage_pass(&s, SETTLING_S); /* what the provider does after its answer */
 	if (p->kind == POINT_NONE)
 		keep_traffic(&s, asked, wraps, r);
-	settle(&s, r);
+	settle(&s, p->scenario, r);
 	if (p->kind == POINT_KILL) {
 		memcpy(r->passed, (const void *)s.shared->passed, sizeof(r->passed));
 		if (s.deaths[p->actor] < 1 + (p->second.passing > 0))

@@ -1,6 +1,7 @@
 /* The provider's process of a run: the engine as leased-core has it, with the host's socket. */
 #include <unistd.h>
 
+#include "agent/control.h"
 #include "base/mem.h"
 #include "lease/engine_impl.h"
 #include "stage.h"
@@ -15,6 +16,7 @@ struct provider {
 	struct db *db;
 	struct priv_client *host;
 	struct engine *engine;
+	struct control *control;
 };
 
 static const struct secret column_key = {{9}};
@@ -60,6 +62,20 @@ static void open_engine(struct provider *p)
 	must(engine_start(p->engine, &e), &e);
 }
 
+static void open_control(struct provider *p)
+{
+	auto_free char *path = mem_printf("%s/control.sock", p->stage->dir);
+	const struct control_setup s = {.loop = p->loop,
+					.path = path,
+					.ops = &control_engine_ops,
+					.verbs = control_wallet_verbs,
+					.nverbs = CONTROL_WALLET_VERBS,
+					.ctx = p->engine};
+	struct err e;
+
+	must(control_new(&p->control, &s, &e), &e);
+}
+
 static void look(void *ctx)
 {
 	struct provider *p = ctx;
@@ -85,6 +101,7 @@ void provider_run(const struct stage *s, int fd)
 	must(db_open(&p.db, s->provider_db, &e), &e);
 	db_set_key(p.db, &column_key);
 	open_engine(&p);
+	open_control(&p);
 	look(&p);
 	loop_run(p.loop);
 	_exit(0);

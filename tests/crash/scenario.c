@@ -14,13 +14,16 @@ const struct scenario scenarios[] = {
 	{.name = "fund", .tested = {FUND}},
 	{.name = "start", .before = {FUND}, .tested = {RUN}},
 	{.name = "release", .before = {FUND, "image gone"}, .tested = {RUN}, .status = {4}},
-	{.name = "failed start", .before = {FUND, "host fails"}, .tested = {RUN}, .status = {6}},
+	{.name = "failed start", .before = {FUND, "host fails"}, .tested = {RUN}, .status = {5}},
 	{.name = "top-up", .before = {FUND, RUN}, .tested = {"lease topup --for 30s one"}},
 	{.name = "refused top-up",
 	 .before = {FUND, RUN, "pass 52"},
 	 .tested = {"lease topup --for 30s one"},
 	 .status = {4}},
 	{.name = "end by the owner", .before = {FUND, RUN, "pass 10"}, .tested = {"lease rm one"}},
+	{.name = "refund is looked after",
+	 .before = {FUND, RUN, "pass 10", "lease rm one"},
+	 .tested = {"pass 3000"}},
 	{.name = "end by expiry", .before = {FUND, RUN}, .tested = {"pass 61", "until ended"}},
 	{.name = "stop", .before = {FUND, RUN}, .tested = {"lease stop one"}},
 	{.name = "start after a stop",
@@ -32,6 +35,30 @@ const struct scenario scenarios[] = {
 	{.name = "lost by the host",
 	 .before = {FUND, RUN, "pass 10", "host lost"},
 	 .tested = {"off 1", "until ended"}},
+	{.name = "stop", .before = {FUND, RUN}, .tested = {"lease stop one"}},
+	{.name = "start again",
+	 .before = {FUND, RUN, "lease stop one"},
+	 .tested = {"lease start one"}},
+	{.name = "withdraw",
+	 .before = {FUND, RUN, "off 700", "until ended", "pass 5"},
+	 .tested = {"leasectl wallet withdraw INVOICE"}},
+	{.name = "pay by Lightning", .before = {FUND}, .tested = {"lease wallet pay INVOICE"}},
+	{.name = "payment that fails",
+	 .before = {FUND, "mint fails"},
+	 .tested = {"lease wallet pay INVOICE"},
+	 .status = {8},
+	 .ends = ENDS_ANY_WAY},
+	{.name = "send and take back",
+	 .before = {FUND},
+	 .tested = {"lease wallet send 30 >token", "lease wallet reclaim 1"},
+	 .after = {"lease wallet reclaim 1"}},
+	{.name = "send without a swap",
+	 .before = {FUND},
+	 .tested = {"lease wallet send 32 >token", "lease wallet reclaim 1"},
+	 .after = {"lease wallet reclaim 1"}},
+	{.name = "receive",
+	 .before = {FUND, "lease wallet send 30 >token"},
+	 .tested = {"lease wallet receive @token"}},
 	{.name = "keyset rotated", .before = {FUND, "mint rotates"}, .tested = {RUN}},
 	{.name = "refused by the mint",
 	 .before = {FUND, "mint refuses"},
@@ -137,6 +164,8 @@ static int play_mint(struct stage *s, struct str what)
 		faults_clear(f);
 	else if (str_is(what, "rotates") && mint_node_rotate(s->mint, &e) < 0)
 		stage_die("%s", e.msg);
+	else if (str_is(what, "fails"))
+		stage_fault(f, "{\"fault\":\"fail\",\"path\":\"/v1/melt/bolt11\"}");
 	else if (str_is(what, "refuses"))
 		stage_fault(f,
 			    "{\"fault\":\"refuse\",\"path\":\"/v1/swap\",\"skip\":1,\"next\":4}");
@@ -175,8 +204,8 @@ int scenario_play(struct stage *s, const char *line)
 
 	if (!str_cut(&rest, ' ', &word))
 		stage_die("an empty line");
-	if (str_is(word, "lease"))
-		return stage_lease(s, line);
+	if (str_is(word, "lease") || str_is(word, "leasectl"))
+		return stage_command(s, line);
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (str_is(word, words[i].word))
 			return words[i].play(s, rest);

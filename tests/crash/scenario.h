@@ -9,6 +9,7 @@
 /*
  * A line is one of
  *   lease …              the buyer's command line
+ *   leasectl …           the operator's
  *   host runs|fails|lost what starting does; lost: the container is gone when it is looked for
  *   image there|gone
  *   pass N               so many seconds
@@ -17,6 +18,7 @@
  *   provider down|up
  *   mint rotates         its keyset
  *   mint refuses         from the second swap on four times
+ *   mint fails           to pay the next invoice
  *   mint leaves          it does nothing from the second swap on, until "up"
  *   mint forgets         it does that swap, but nobody hears of it, until "up"
  *   mint up
@@ -29,7 +31,8 @@ struct scenario {
 	const char *name;
 	const char *before[LINES_MAX]; /* undisturbed, must work */
 	const char *tested[LINES_MAX]; /* here the process is killed, the wire disturbed */
-	int status[LINES_MAX]; /* exit status of the tested ones when nothing is disturbed */
+	int status[LINES_MAX];	      /* exit status of the tested ones when nothing is disturbed */
+	const char *after[LINES_MAX]; /* what its user does besides "lease recover" */
 	enum ends ends;
 };
 

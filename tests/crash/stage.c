@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "buyer.h"
+#include "cashu/invoice.h"
+#include "crypto/secp.h"
 
 #define TURN_MS	  2
 #define JUMP_MS	  1000
@@ -205,35 +207,104 @@ static bool buyer_gone(struct stage *s)
 	return !s->pids[BUYER];
 }
 
-static _Noreturn void buyer_run(struct stage *s, const char *line)
-{
-	char *argv[WORDS_MAX + 1] = {NULL}, *rest = mem_strdup(line);
-	int argc = 0, status;
+/* --- command lines --- */
 
-	be_child(s, BUYER, -1);
-	printf("$ %s\n", line);
-	fflush(stdout);
+static char *fresh_invoice(void)
+{
+	struct invoice i = {.network = "bcrt", .has_amount = true, .created = clock_wall()};
+	auto_buf struct buf text = BUF(INVOICE_TEXT_MAX);
+	struct secret payee, payment;
+	struct err e;
+
+	secret_new(&payee);
+	secret_new(&payment);
+	rand_bytes(i.hash, sizeof(i.hash));
+	i.expires = i.created + 3600;
+	i.amount = MSAT(INVOICE_SAT * 1000);
+	must(invoice_write(&text, &i, payment.b, &payee, &e), &e);
+	return buf_steal(&text);
+}
+
+/* Words that stand for something are replaced; a redirection is done. */
+static char *expand(const struct stage *s, char *word)
+{
+	auto_free char *path = mem_printf("%s/%s", s->dir, word + 1);
+	int fd;
+
+	if (!strcmp(word, "INVOICE"))
+		return fresh_invoice();
+	if (word[0] == '@')
+		return steal(&path);
+	if (word[0] != '>')
+		return word;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		_exit(4);
+	return NULL;
+}
+
+static int split(const struct stage *s, char *argv[static WORDS_MAX + 1], const char *line)
+{
+	char *rest = mem_strdup(line);
+	int argc = 0;
+
 	while (rest && argc < WORDS_MAX) {
-		argv[argc++] = rest;
+		char *word = rest;
+
 		rest = strchr(rest, ' ');
 		if (rest)
 			*rest++ = 0;
+		argv[argc] = expand(s, word);
+		argc += argv[argc] != NULL;
 	}
+	argv[argc] = NULL;
+	return argc;
+}
+
+/* leasectl is no part of the matrix: it only asks. */
+static _Noreturn void ask_control(const struct stage *s, int argc, char **argv)
+{
+	char *line[WORDS_MAX + 4] = {argv[0], mem_strdup("--socket"),
+				     mem_printf("%s/control.sock", s->dir)};
+	char self[256];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	auto_free char *program = NULL;
+
+	self[n > 0 ? n : 0] = 0;
+	for (int i = 1; i <= argc; i++)
+		line[i + 2] = argv[i];
+	for (int up = 0; up < 3 && strrchr(self, '/'); up++)
+		*strrchr(self, '/') = 0;
+	program = mem_printf("%s/leasectl", self);
+	execv(program, line);
+	_exit(127);
+}
+
+static _Noreturn void command_run(struct stage *s, const char *line)
+{
+	char *argv[WORDS_MAX + 1] = {NULL};
+	int argc, status;
+
+	be_child(s, BUYER, -1);
+	dprintf(STDERR_FILENO, "$ %s\n", line);
+	argc = split(s, argv, line);
 	setenv("LEASE_HOME", s->home, 1);
+	if (!strcmp(argv[0], "leasectl"))
+		ask_control(s, argc, argv);
 	status = lease_main(argc, argv);
-	printf("= %d\n", status);
 	fflush(stdout);
+	dprintf(STDERR_FILENO, "= %d\n", status);
 	_exit(status);
 }
 
-int stage_lease(struct stage *s, const char *line)
+int stage_command(struct stage *s, const char *line)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
-		stage_die("no process for the buyer");
+		stage_die("no process for \"%s\"", line);
 	if (pid == 0)
-		buyer_run(s, line);
+		command_run(s, line);
 	watch(s, BUYER, pid);
 	if (stage_until(s, buyer_gone, COMMAND_S))
 		return s->status[BUYER];

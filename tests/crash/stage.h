@@ -39,8 +39,11 @@ void stage_close(struct stage *s);
 void stage_provider_start(struct stage *s);
 void stage_provider_stop(struct stage *s); /* kill -9 */
 
-/* "lease ARGUMENT…", words parted by one space; its exit status, 137 when it was killed. */
-int stage_lease(struct stage *s, const char *line);
+/* "lease ARGUMENT…" or "leasectl ARGUMENT…", words parted by one space; its exit status, 137 when
+ * it was killed. INVOICE is a fresh one over INVOICE_SAT of a node outside, @NAME a file of the
+ * run's folder, and a last word ">NAME" sends standard output there. */
+#define INVOICE_SAT 20
+int stage_command(struct stage *s, const char *line);
 /* So many seconds pass, in pieces between which everybody does what is due. */
 void stage_pass(struct stage *s, int64_t seconds);
 /* The provider is off meanwhile. */
