@@ -384,6 +384,29 @@ static void closed_request_is_blanked(void **state)
 	assert_int_equal(db_commit(&tx, NULL), 0);
 }
 
+/* A stopped lease is one that runs no more for now, and forgets its exit status when it does again.
+ */
+static void book_learns_of_stop_and_start(void **state)
+{
+	struct book_entry b = {.state = BOOK_RUNNING, .exit_status = 3};
+	struct reply r = {.stage = REPLY_STAGE_STATUS, .state = "halting", .exit_status = -1};
+
+	book_learn(&b, &r);
+	assert_true(b.halted);
+	memcpy(r.state, "stopped", sizeof("stopped"));
+	book_learn(&b, &r);
+	assert_true(b.halted);
+	assert_int_equal(b.state, BOOK_RUNNING);
+	memcpy(r.state, "running", sizeof("running"));
+	book_learn(&b, &r);
+	assert_false(b.halted);
+	assert_int_equal(b.exit_status, -1);
+	r.stage = REPLY_STAGE_EXEC;
+	memcpy(r.state, "stopped", sizeof("stopped"));
+	book_learn(&b, &r);
+	assert_false(b.halted);
+}
+
 static void book_learns_from_replies(void **state)
 {
 	struct book_entry b = {.state = BOOK_ASKED, .exit_status = -1};
@@ -478,6 +501,7 @@ int main(void)
 		book_test(name_of_a_refused_lease_is_free),
 		book_test(provider_is_known_once_it_gave_a_lease),
 		book_test(intent_is_completed_or_dropped),
+		cmocka_unit_test(book_learns_of_stop_and_start),
 		cmocka_unit_test(book_learns_from_replies),
 		cmocka_unit_test(stranger_does_not_write_to_the_terminal),
 		cmocka_unit_test(prices_sizes_and_times_are_for_people),
