@@ -5,17 +5,18 @@
 #include "wallet/core.h"
 
 #define EVENTS_MAX 1000
+#define LEDGER_ANY ((enum ledger_account)0)
 
 static const struct {
 	enum ledger_account from, to; /* LEDGER_ANY: any */
 	const char *what;
 } words[] = {
-#define LEDGER_ANY ((enum ledger_account)0)
-	{LEDGER_ANY, LEDGER_FEES, "fee"},	   {LEDGER_OUTSIDE, LEDGER_OPEN, "paid"},
-	{LEDGER_OPEN, LEDGER_EARNED, "earned"},	   {LEDGER_OPEN, LEDGER_OWED, "refund due"},
-	{LEDGER_OWED, LEDGER_OUTSIDE, "refunded"}, {LEDGER_OUTSIDE, LEDGER_OWN, "received"},
-	{LEDGER_OWN, LEDGER_OUTSIDE, "paid out"},  {LEDGER_OWN, LEDGER_OUT, "sent"},
-	{LEDGER_OUT, LEDGER_OWN, "came back"},	   {LEDGER_OUT, LEDGER_SPENT, "taken"},
+	{LEDGER_ANY, LEDGER_FEES, "fee"},	    {LEDGER_OUTSIDE, LEDGER_OPEN, "paid"},
+	{LEDGER_OPEN, LEDGER_EARNED, "earned"},	    {LEDGER_OPEN, LEDGER_OWED, "refund due"},
+	{LEDGER_EARNED, LEDGER_OWED, "refund due"}, {LEDGER_OWED, LEDGER_EARNED, "kept"},
+	{LEDGER_OWED, LEDGER_OUTSIDE, "refunded"},  {LEDGER_OUTSIDE, LEDGER_OWN, "received"},
+	{LEDGER_OWN, LEDGER_OUTSIDE, "paid out"},   {LEDGER_OWN, LEDGER_OUT, "sent"},
+	{LEDGER_OUT, LEDGER_OWN, "came back"},	    {LEDGER_OUT, LEDGER_SPENT, "taken"},
 	{LEDGER_ANY, LEDGER_ANY, "moved"},
 };
 

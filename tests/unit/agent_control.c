@@ -10,6 +10,8 @@ struct seen {
 	int drained, undrained;
 	char stopped[64], reason[64];
 	enum control_scope scope;
+	struct control_call *call; /* of the slow verb */
+	int freed;
 };
 
 static int status(void *ctx, struct buf *out, struct err *e)
@@ -53,6 +55,30 @@ static int stop(void *ctx, const char *id, const char *reason, struct err *e)
 
 static const struct control_ops ops = {status, leases, drain, stop};
 
+static void own_free(void *own)
+{
+	((struct seen *)own)->freed++;
+}
+
+static int slow(void *ctx, const struct json *request, struct control_call *call, struct buf *out,
+		struct err *e)
+{
+	struct seen *s = ctx;
+
+	s->call = call;
+	control_keep(call, s, own_free);
+	return CONTROL_LATER;
+}
+
+static int quick(void *ctx, const struct json *request, struct control_call *call, struct buf *out,
+		 struct err *e)
+{
+	buf_puts(out, "[1,2]");
+	return 0;
+}
+
+static const struct control_verb more[] = {{"slow", slow}, {"quick", quick}};
+
 struct fixture {
 	struct loop *loop;
 	struct control *control;
@@ -63,7 +89,7 @@ struct fixture {
 static void open_fixture(struct fixture *f, void **state)
 {
 	struct err e = {0};
-	struct control_setup setup = {.ops = &ops};
+	struct control_setup setup = {.ops = &ops, .verbs = more, .nverbs = ARRAY_SIZE(more)};
 
 	*f = (struct fixture){.path = mem_printf("%s/sock", (char *)*state)};
 	assert_int_equal(loop_new(&f->loop, &e), 0);
@@ -135,6 +161,60 @@ static void failures_have_words_and_a_code(void **state)
 	close_fixture(&f);
 }
 
+static int ask_slow(struct fixture *f)
+{
+	static const char request[] = "{\"verb\":\"slow\"}";
+	int fd = -1, i;
+	struct err e;
+
+	f->seen.call = NULL;
+	assert_int_equal(unix_connect(&fd, f->path, &e), 0);
+	assert_int_equal(stream_write_blocking(fd, request, strlen(request), NULL, &e), 0);
+	for (i = 0; i < 10 && !f->seen.call; i++)
+		loop_turn(f->loop, 5);
+	assert_non_null(f->seen.call);
+	return fd;
+}
+
+static void slow_verbs_answer_when_they_are_done(void **state)
+{
+	auto_buf struct buf reply = BUF(4096);
+	int fds[STREAM_MAX_FDS + 1], i;
+	auto_close int fd = -1;
+	struct fixture f;
+	struct err e;
+
+	open_fixture(&f, state);
+	ask(&f, "{\"verb\":\"quick\"}", "{\"ok\":true,\"result\":[1,2]}");
+	fd = ask_slow(&f);
+	ask(&f, "{\"verb\":\"status\"}", "{\"ok\":true,\"result\":{\"running\":3}}");
+	assert_int_equal(f.seen.freed, 0);
+	control_answer(f.seen.call, STR("7"), NULL);
+	assert_int_equal(f.seen.freed, 1);
+	for (i = 0; i < 10; i++)
+		loop_turn(f.loop, 5);
+	assert_int_equal(stream_read_blocking(fd, &reply, fds, 1000, &e), 0);
+	assert_view(reply, "{\"ok\":true,\"result\":7}");
+	close_fixture(&f);
+}
+
+static void nobody_may_wait_for_a_slow_verb(void **state)
+{
+	struct fixture f;
+	struct err e;
+
+	open_fixture(&f, state);
+	close(ask_slow(&f));
+	for (int i = 0; i < 10; i++)
+		loop_turn(f.loop, 5);
+	err_set(&e, ERRK_PEER, "too late");
+	control_answer(f.seen.call, (struct str){0}, &e);
+	assert_int_equal(f.seen.freed, 1);
+	close(ask_slow(&f));
+	close_fixture(&f); /* with the verb under way */
+	assert_int_equal(f.seen.freed, 2);
+}
+
 static void an_unknown_group_is_refused(void **state)
 {
 	auto_free char *path = mem_printf("%s/other", (char *)*state);
@@ -153,6 +233,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verbs_reach_their_operation),
 		cmocka_unit_test(failures_have_words_and_a_code),
+		cmocka_unit_test(slow_verbs_answer_when_they_are_done),
+		cmocka_unit_test(nobody_may_wait_for_a_slow_verb),
 		cmocka_unit_test(an_unknown_group_is_refused),
 	};
 
