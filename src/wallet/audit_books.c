@@ -210,6 +210,24 @@ static int mint_sums(int64_t *held, int64_t *out, struct db *d, int64_t mint, st
 	return number_read(out, s, e);
 }
 
+/* The running balances are only a cache of the postings. */
+static int balances_audit(struct wallet_audit *a, struct db *d, const char *mint,
+			  const struct flows *f, struct err *e)
+{
+	for (int account = 1; account < ACCOUNTS; account++) {
+		int64_t kept, posted = flows_balance(f, (enum ledger_account)account);
+
+		if (ledger_balance(d, (enum ledger_account)account, mint, &kept, e) < 0)
+			return -1;
+		if (kept != posted)
+			broken(a, AUDIT_MINT, mint,
+			       "account %d: the balance kept is %" PRId64
+			       " msat, its postings come to %" PRId64,
+			       account, kept, posted);
+	}
+	return 0;
+}
+
 static int mint_audit(struct wallet_audit *a, struct db *d, int64_t id, struct str url,
 		      struct err *e)
 {
@@ -220,7 +238,8 @@ static int mint_audit(struct wallet_audit *a, struct db *d, int64_t id, struct s
 	struct flows f;
 
 	db_bind_text(s, 1, url);
-	if (flows_read(&f, s, e) < 0 || mint_sums(&held, &out, d, id, e) < 0)
+	if (flows_read(&f, s, e) < 0 || mint_sums(&held, &out, d, id, e) < 0 ||
+	    balances_audit(a, d, name, &f, e) < 0)
 		return -1;
 	own = flows_balance(&f, LEDGER_OWN);
 	lent = flows_balance(&f, LEDGER_OPEN) + flows_balance(&f, LEDGER_EARNED) +

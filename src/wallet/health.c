@@ -28,16 +28,11 @@ static int proof_sum(struct sat *out, struct wallet *w, int64_t mint, enum held_
 static int account_sum(struct msat *out, struct wallet *w, enum ledger_account a, const char *mint,
 		       struct err *e)
 {
-	auto_stmt struct stmt *s =
-		db_query(w->db, "SELECT coalesce(sum(iif(target = ?1, msat, -msat)), 0)"
-				" FROM posting WHERE ?1 IN (source, target)"
-				" AND (?2 IS NULL OR mint = ?2)");
+	int64_t msat;
 
-	db_bind_i64(s, 1, a);
-	db_bind_text(s, 2, str_of(mint));
-	if (db_step(s, e) != DB_ROW)
+	if (ledger_balance(w->db, a, mint, &msat, e) < 0)
 		return -1;
-	if (db_i64(s, 0) < 0 || !msat_make(out, (uint64_t)db_i64(s, 0)))
+	if (msat < 0 || !msat_make(out, (uint64_t)msat))
 		return err_set(e, ERRK_STATE, "the books are broken: see the audit");
 	return 0;
 }
@@ -96,14 +91,17 @@ int wallet_richest(struct wallet *w, char url[static WALLET_URL_MAX + 1],
 
 /* --- keysets --- */
 
-static int keyset_held(struct sat *out, struct wallet *w, const struct keyset *k, struct err *e)
+static int keyset_held(struct sat *out, struct wallet *w, const struct wmint *m,
+		       const struct keyset *k, struct err *e)
 {
 	auto_stmt struct stmt *s = db_query(w->db, "SELECT coalesce(sum(amount), 0) FROM proof"
-						   " WHERE keyset = ? AND state IN (?, ?)");
+						   " WHERE state IN (?, ?) AND mint = ?"
+						   " AND keyset = ?");
 
-	db_bind_blob(s, 1, k->id.b, k->id.n);
-	db_bind_i64(s, 2, HELD_FREE);
-	db_bind_i64(s, 3, HELD_RESERVED);
+	db_bind_i64(s, 1, HELD_FREE);
+	db_bind_i64(s, 2, HELD_RESERVED);
+	db_bind_i64(s, 3, m->id);
+	db_bind_blob(s, 4, k->id.b, k->id.n);
 	if (db_step(s, e) != DB_ROW)
 		return -1;
 	return sat_make(out, (uint64_t)db_i64(s, 0)) ? 0 : err_set(e, ERRK_LIMIT, "balance");
@@ -123,7 +121,7 @@ static int keysets_read(struct wallet_keyset_health **out, size_t *n, struct wal
 		h->active = k->active;
 		h->fee_ppk = k->fee_ppk;
 		h->expiry = k->final_expiry;
-		if (keyset_held(&h->held, w, k, e) < 0)
+		if (keyset_held(&h->held, w, m, k, e) < 0)
 			return -1;
 		(*n)++;
 	}

@@ -172,30 +172,14 @@ int wallet_payout_find(struct wallet *w, const char *ref, wallet_payout_fn *fn, 
 
 /* --- what may leave --- */
 
-/* msat that an account has at a mint. */
-static int account_at(int64_t *out, struct db *d, enum ledger_account a, const char *mint,
-		      struct err *e)
-{
-	auto_stmt struct stmt *s =
-		db_query(d, "SELECT coalesce(sum(iif(target = ?1, msat, -msat)), 0) FROM posting"
-			    " WHERE mint = ?2 AND ?1 IN (source, target)");
-
-	db_bind_i64(s, 1, a);
-	db_bind_text(s, 2, str_of(mint));
-	if (db_step(s, e) != DB_ROW)
-		return err_wrap(e, "ledger");
-	*out = db_i64(s, 0);
-	return 0;
-}
-
 int leave_may(struct tx *tx, const struct wmint *m, struct sat most, struct err *e)
 {
 	auto_stmt struct stmt *s = db_query(tx_db(tx), "SELECT coalesce(sum(amount), 0) FROM proof"
 						       " WHERE mint = ? AND state = ?");
 	int64_t open, owed, held;
 
-	if (account_at(&open, tx_db(tx), LEDGER_OPEN, m->url, e) < 0 ||
-	    account_at(&owed, tx_db(tx), LEDGER_OWED, m->url, e) < 0)
+	if (ledger_balance(tx_db(tx), LEDGER_OPEN, m->url, &open, e) < 0 ||
+	    ledger_balance(tx_db(tx), LEDGER_OWED, m->url, &owed, e) < 0)
 		return -1;
 	db_bind_i64(s, 1, m->id);
 	db_bind_i64(s, 2, HELD_FREE);

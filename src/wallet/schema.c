@@ -158,6 +158,13 @@ static const char step1[] =
 	") STRICT;"
 	"CREATE INDEX posting_ref ON posting(ref);"
 
+	"CREATE TABLE balance (" /* what the postings come to: read often, proven by the audit */
+	" account INTEGER NOT NULL,"
+	" mint TEXT NOT NULL,"
+	" msat INTEGER NOT NULL,"
+	" PRIMARY KEY (account, mint)"
+	") STRICT, WITHOUT ROWID;"
+
 	"CREATE TABLE refund ("
 	" lease TEXT NOT NULL,"
 	" number INTEGER NOT NULL,"

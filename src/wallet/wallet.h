@@ -161,5 +161,8 @@ int ledger_post(struct tx *tx, const struct ledger_posting *p, struct err *e) MU
 /* What went to the account minus what left it, for one ref (NULL: all), in msat. */
 int ledger_sum(struct db *d, enum ledger_account a, const char *ref, int64_t *msat,
 	       struct err *e) MUST_CHECK;
+/* The same for one mint (NULL: all), whatever the number of postings. */
+int ledger_balance(struct db *d, enum ledger_account a, const char *mint, int64_t *msat,
+		   struct err *e) MUST_CHECK;
 
 #endif

@@ -161,6 +161,12 @@ static void test_posting_elsewhere(void **state)
 	assert_bad(*state, "lease", "lease1", "is not earned");
 }
 
+static void test_balance_changed(void **state)
+{
+	run(*state, "UPDATE balance SET msat = msat + 1 WHERE account = 7");
+	assert_bad(*state, "mint", NULL, "account 7: the balance kept is 20001 msat");
+}
+
 static void test_refund_gone(void **state)
 {
 	run(*state, "DELETE FROM refund");
@@ -269,6 +275,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_posting_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_posting_invented, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_posting_elsewhere, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_balance_changed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refund_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_proof_gone, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_proof_swapped, setup, teardown),
