@@ -96,6 +96,31 @@ static void lost_answer_moves_it_once(void **state)
 	assert_int_equal(bench_available(b), 98);
 }
 
+/* The process dies while its swap is on the way; the next one goes on without being asked. */
+static void death_moves_it_once(void **state)
+{
+	struct bench *b = *state;
+	struct err e;
+
+	sim_rotate(b->sim, 100);
+	bench_restart(b);
+	bench_ready(b);
+	b->sim->fault = SIM_FORGET;
+	wallet_renew(b->w, b->sim->url, clock_wall(), bench_job, b);
+	for (int i = 0; i < 100 && b->sim->swaps < 2; i++)
+		bench_run(b, 20);
+	assert_int_equal(b->sim->swaps, 2); /* the first was the buyer's token */
+	bench_close(b);
+	bench_open(b);
+	assert_int_equal(bench_available(b), 0);
+	bench_audit(b);
+	assert_int_equal(wallet_resume(b->w, &e), 0);
+	for (int i = 0; i < 20 && bench_available(b) == 0; i++)
+		bench_run(b, 500);
+	assert_int_equal(bench_available(b), 98);
+	assert_int_equal(on_old_keysets(b), 0);
+}
+
 static void dust_stays(void **state)
 {
 	struct bench *b = *state;
@@ -121,6 +146,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_moves_without_need, setup, teardown),
 		cmocka_unit_test_setup_teardown(rotation_moves_the_balance, setup, teardown),
 		cmocka_unit_test_setup_teardown(lost_answer_moves_it_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(death_moves_it_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(dust_stays, setup, teardown),
 	};
 

@@ -148,6 +148,33 @@ static void old_keysets_count_too(void **state)
 	assert_int_equal(bench_available(b), 1000);
 }
 
+/* An open plan waits for outputs that the mint has signed already: they are left to it. */
+static void open_plans_keep_their_outputs(void **state)
+{
+	struct bench *b = *state;
+	struct wallet_restored r;
+	struct err e;
+
+	fund(b, 100);
+	b->sim->fault = SIM_FORGET;
+	wallet_fund(b->w, b->sim->url, SAT(1000), bench_job, b);
+	for (int i = 0; i < 200 && b->sim->nsigned < 9; i++) /* 100: 3 outputs, 1000: 6 */
+		bench_run(b, 10);
+	assert_int_equal(b->sim->nsigned, 9);
+	bench_close(b);
+	bench_open(b);
+	b->told.done = false;
+	r = restore(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(r.found, 9);
+	assert_int_equal(r.taken, 0);
+	assert_int_equal(bench_available(b), 100);
+	assert_int_equal(wallet_resume(b->w, &e), 0);
+	for (int i = 0; i < 20 && bench_available(b) == 100; i++)
+		bench_run(b, 500);
+	assert_int_equal(bench_available(b), 1100);
+}
+
 static void mint_that_is_away_is_said(void **state)
 {
 	struct bench *b = *state;
@@ -169,6 +196,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(spent_ones_stay_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(holes_are_looked_across, setup, teardown),
 		cmocka_unit_test_setup_teardown(old_keysets_count_too, setup, teardown),
+		cmocka_unit_test_setup_teardown(open_plans_keep_their_outputs, setup, teardown),
 		cmocka_unit_test_setup_teardown(mint_that_is_away_is_said, setup, teardown),
 	};
 
