@@ -6,14 +6,18 @@
 
 #include "base/clock.h"
 #include "base/jsonw.h"
+#include "base/mem.h"
 #include "cashu/lock.h"
 #include "cashu/request.h"
 #include "cashu/token.h"
 #include "cli/leave.h"
+#include "nostr/nip19.h"
+#include "nostr/wrap.h"
 
-#define SWAP_MS	  150000
-#define POST_MS	  30000
-#define TOKEN_MAX (256 << 10)
+#define SWAP_MS	   150000
+#define SEND_MS	   30000
+#define RELAYS_MAX 8
+#define TOKEN_MAX  (256 << 10)
 
 /* --- what it asks for --- */
 
@@ -100,17 +104,9 @@ static int request_mint(char out[static WALLET_URL_MAX + 1], struct app *a,
 	return takes(r, out) ? 0 : err_set(e, ERRK_INPUT, "it does not take money of %s", out);
 }
 
-/* --- by POST --- */
+/* --- the payment as the receiver's program reads it --- */
 
-static const char *post_target(const struct payment_request *r)
-{
-	for (size_t i = 0; i < r->n_transports; i++)
-		if (!strcmp(r->transports[i].type, "post"))
-			return r->transports[i].target;
-	return NULL;
-}
-
-static int payload(struct buf *out, struct wallet *wallet, const struct payment_request *r,
+static int payload(struct buf *out, struct app *a, const struct payment_request *r,
 		   struct str token, struct err *e)
 {
 	AUTO(token_free) struct cashu_token *t = NULL;
@@ -118,7 +114,7 @@ static int payload(struct buf *out, struct wallet *wallet, const struct payment_
 	struct jsonw w = JSONW(out);
 
 	if (token_decode(&t, token, TOKEN_LIMITS_WALLET, e) < 0 ||
-	    wallet_whole_ids(wallet, t, e) < 0)
+	    wallet_full_ids(a->wallet, t, e) < 0)
 		return -1;
 	proofs_to_json(&proofs, &t->proofs, PROOF_FOR_TOKEN);
 	jsonw_object(&w, NULL);
@@ -131,61 +127,148 @@ static int payload(struct buf *out, struct wallet *wallet, const struct payment_
 	return buf_check(out, "payment", e);
 }
 
-struct posting {
+struct handing {
 	struct app *app;
-	int status;
-	bool ended;
+	bool ended, taken;
 	char why[200];
 };
 
-static void posted(void *ctx, const struct http_answer *a)
+static int handed(struct handing *h, int64_t timeout_ms, const struct app_job *job, const char *to)
 {
-	struct posting *p = ctx;
-
-	p->status = a->status;
-	p->ended = true;
-	str_printable(p->why, sizeof(p->why), a->status ? a->body : str_of(a->error));
-	app_done(p->app);
-}
-
-static int post(struct app *a, const struct payment_request *r, const struct app_job *job,
-		const char *url)
-{
-	auto_buf struct buf body = BUF(TOKEN_MAX * 2);
-	struct posting p = {.app = a};
-	const struct http_ask ask = {.method = "POST",
-				     .url = url,
-				     .timeout_ms = POST_MS,
-				     .max = 65536,
-				     .local = a->conf.allow_local};
-	struct http_ask full = ask;
-	struct err e;
 	int how = APP_DONE;
 
-	if (payload(&body, a->wallet, r, buf_view(job->text), &e) < 0)
-		return app_fail(EXIT_OTHER, &e);
-	full.body = buf_view(&body);
-	http_send(a->http, &full, posted, &p);
-	while (!p.ended && how == APP_DONE)
-		how = app_wait(a, POST_MS + 5000);
-	if (p.ended && p.status >= 200 && p.status < 300) {
-		app_say(a, "sent: %" PRIu64 " sat to %s", sat_raw(job->last.amount), url);
+	while (!h->ended && how == APP_DONE)
+		how = app_wait(h->app, timeout_ms);
+	if (h->taken) {
+		app_say(h->app, "sent: %" PRIu64 " sat to %s", sat_raw(job->last.amount), to);
 		return 0;
 	}
 	return app_failf(EXIT_UNCLEAR,
-			 "%s did not take it (%d): %s; lease wallet reclaim %" PRId64
+			 "%s did not take it: %s; lease wallet reclaim %" PRId64
 			 " takes the money back",
-			 url, p.status, p.why, job->last.token_out);
+			 to, h->why[0] ? h->why : "no answer", job->last.token_out);
+}
+
+/* --- by POST --- */
+
+static void posted(void *ctx, const struct http_answer *a)
+{
+	struct handing *h = ctx;
+
+	h->ended = true;
+	h->taken = a->status >= 200 && a->status < 300;
+	str_printable(h->why, sizeof(h->why), a->status ? a->body : str_of(a->error));
+	app_done(h->app);
+}
+
+static int send_post(struct app *a, struct str body, const struct app_job *job, const char *url)
+{
+	struct handing h = {.app = a};
+	const struct http_ask ask = {.method = "POST",
+				     .url = url,
+				     .body = body,
+				     .timeout_ms = SEND_MS,
+				     .max = 65536,
+				     .local = a->conf.allow_local};
+
+	http_send(a->http, &ask, posted, &h);
+	return handed(&h, SEND_MS + 5000, job, url);
+}
+
+/* --- by Nostr (NIP-17): from a key that nobody knows, to the receiver's relays --- */
+
+static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_pub_result *r,
+		      size_t n)
+{
+	struct handing *h = ctx;
+
+	for (size_t i = 0; i < n; i++) {
+		h->taken |= r[i].state == NOSTR_PUB_ACCEPTED;
+		if (r[i].state == NOSTR_PUB_REFUSED)
+			str_printable(h->why, sizeof(h->why), str_of(r[i].why));
+	}
+	h->ended = h->taken || stage == NOSTR_PUB_DONE;
+	if (h->ended)
+		app_done(h->app);
+}
+
+static int nostr_relays(struct nostr_pool *pool, struct app *a, const struct nip19 *to,
+			struct err *e)
+{
+	auto_buf struct buf lines = BUF(16384);
+	struct str rest, line;
+
+	for (size_t i = 0; i < to->nrelays && i < RELAYS_MAX; i++)
+		if (nostr_pool_add(pool, to->relays[i], NULL, e) < 0)
+			app_fail(0, e);
+	if (nostr_pool_count(pool))
+		return 0;
+	if (app_relays(a, &lines, e) < 0)
+		return -1;
+	rest = str_trim(buf_view(&lines));
+	while (str_cut(&rest, '\n', &line)) {
+		auto_free char *url = mem_strndup(line.p, line.n);
+
+		if (nostr_pool_add(pool, url, NULL, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int nostr_message(struct nostr_event **out, struct str body, const struct secret *from,
+			 const struct pubkey *to, struct err *e)
+{
+	const struct nostr_wrap_how how = {.now = clock_wall(), .backdate = NOSTR_BACKDATE};
+	auto_event struct nostr_event *rumor = nostr_event_new(NOSTR_DM_CHAT, how.now, body);
+
+	nostr_event_tag_key(rumor, "p", to);
+	return nostr_wrap(out, rumor, from, to, &how, e);
+}
+
+static int send_nostr(struct app *a, struct str body, const struct app_job *job, const char *target)
+{
+	AUTO(nostr_pool_free) struct nostr_pool *pool = NULL;
+	auto_event struct nostr_event *wrap = NULL;
+	auto_nip19 struct nip19 to = {0};
+	struct handing h = {.app = a};
+	auto_secret struct secret from;
+	struct pubkey key;
+	struct err e;
+
+	secret_new(&from);
+	pool = nostr_pool_new(a->loop, a->ws, &from);
+	if (nip19_decode(&to, str_of(target), &e) < 0 ||
+	    nip19_parse_key(&key, str_of(target), &e) < 0 || nostr_relays(pool, a, &to, &e) < 0 ||
+	    nostr_message(&wrap, body, &from, &key, &e) < 0)
+		return app_failf(EXIT_RELAYS,
+				 "%s; lease wallet reclaim %" PRId64 " takes the money back", e.msg,
+				 job->last.token_out);
+	nostr_pool_publish(pool, &(struct nostr_pub_ask){.event = wrap,
+							 .urgency = NOSTR_PUB_URGENT,
+							 .timeout_ms = SEND_MS,
+							 .fn = published,
+							 .ctx = &h});
+	return handed(&h, SEND_MS + 5000, job, target);
 }
 
 /* --- the whole --- */
 
+/* The first way of the request's that we know. */
 static int hand_over(struct app *a, const struct payment_request *r, const struct app_job *job)
 {
-	const char *url = post_target(r);
+	auto_buf struct buf body = BUF(TOKEN_MAX * 2);
+	struct err e;
 
-	if (url)
-		return post(a, r, job, url);
+	if (payload(&body, a, r, buf_view(job->text), &e) < 0)
+		return app_fail(EXIT_OTHER, &e);
+	for (size_t i = 0; i < r->n_transports; i++) {
+		const struct request_transport *t = &r->transports[i];
+
+		if (!strcmp(t->type, "post"))
+			return send_post(a, buf_view(&body), job, t->target);
+		if (!strcmp(t->type, "nostr"))
+			return send_nostr(a, buf_view(&body), job, t->target);
+	}
 	printf("%s\n", job->text->p);
 	app_say(a, "hand this token over yourself; lease wallet reclaim %" PRId64 " takes it back",
 		job->last.token_out);

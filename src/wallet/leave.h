@@ -84,5 +84,8 @@ struct wallet_plain {
  */
 void wallet_send_plain(struct wallet *w, const struct wallet_plain *p, wallet_job_fn *fn,
 		       void *ctx);
+struct cashu_token;
+/* Full keyset ids instead of the short ones that a token's text has (for NUT-18 payloads). */
+int wallet_full_ids(struct wallet *w, struct cashu_token *t, struct err *e) MUST_CHECK;
 
 #endif

@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Money that leaves the buyer's wallet: invoices, moves and tokens at mints not written by us, whose books agree."""
 
+import base64
 import contextlib
+import http.server
 import json
 import pathlib
 import re
 import sqlite3
 import sys
+import threading
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
@@ -79,6 +82,59 @@ def move(lease, source, target, names):
     check(lease.sat(target)[0] == before[1] + 60, f"{names}: all of it arrives", f"{before} {lease.sat(target)}")
 
 
+def cbor(value):
+    """As much of CBOR as a payment request needs."""
+    def head(kind, n):
+        return bytes([kind << 5 | n]) if n < 24 else bytes([kind << 5 | 24, n]) if n < 256 else bytes([kind << 5 | 25, n >> 8, n & 255])
+    if isinstance(value, int):
+        return head(0, value)
+    if isinstance(value, str):
+        return head(3, len(value.encode())) + value.encode()
+    if isinstance(value, list):
+        return head(4, len(value)) + b"".join(map(cbor, value))
+    return head(5, len(value)) + b"".join(cbor(k) + cbor(v) for k, v in value.items())
+
+
+@contextlib.contextmanager
+def till(status):
+    """A shop's till: takes payments by POST. Yields its address and what came."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            came.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+    came = []
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/pay", came
+    server.shutdown()
+
+
+def by_post(lease, other, mint, name):
+    for status in (200, 500):
+        with till(status) as (url, came):
+            wanted = {"i": "b7", "a": 30, "u": "sat", "m": [mint], "t": [{"t": "post", "a": url}]}
+            creq = "creqA" + base64.urlsafe_b64encode(cbor(wanted)).decode().rstrip("=")
+            done = lease("wallet", "pay", creq)
+        got = came[0] if len(came) == 1 else {}
+        check(got.get("id") == "b7" and sum(p["amount"] for p in got.get("proofs", [])) == 30 and all("dleq" in p for p in got["proofs"]),
+              f"{name}: a request with POST gets its payment once", f"{came} {done.stderr}")
+        before = lease.sat(mint)[0], other.sat(mint)[0]
+        if status == 200:
+            check(done.returncode == 0 and not done.stdout, f"{name}: and is done", done.stdout + done.stderr)
+            token = {"token": [{"mint": got["mint"], "proofs": got["proofs"]}], "unit": got["unit"]}
+            taken = other("wallet", "receive", input="cashuA" + base64.urlsafe_b64encode(json.dumps(token).encode()).decode())
+            check(other.sat(mint)[0] == before[1] + 29, f"{name}: the shop can spend it", taken.stdout + taken.stderr)
+            continue
+        number = re.search(r"reclaim (\d+)", done.stderr)
+        check(done.returncode == 6 and number, f"{name}: a till that fails is told", f"{done.returncode} {done.stderr}")
+        back = lease("wallet", "reclaim", number.group(1))
+        check(lease.sat(mint)[0] == before[0] + 29, f"{name}: and the money comes back", back.stdout + back.stderr)
+
+
 def hand_over(w, lease, other, mint, name):
     token = lease("wallet", "send", "--mint", mint, "37").stdout.strip()
     before = other.sat(mint)[0]
@@ -100,7 +156,6 @@ def hand_over(w, lease, other, mint, name):
         token = lease("wallet", "send", "--mint", mint, "10").stdout.strip()
         done = w.cashu(mint, "receive", token)
         check(re.search(r"Received\s+\d+ sat", done.stdout), f"{name}: its own wallet takes our token", done.stdout + done.stderr)
-    check(lease("recover").returncode == 0 and lease.sat(mint)[1] == 0, f"{name}: recover closes what was taken", lease.sat(mint))
 
 
 def test(w: World):
@@ -118,6 +173,8 @@ def test(w: World):
         pay(lease, mint, name, shop)
         killed(lease, mint, name, shop)
         hand_over(w, lease, other, mint, name)
+        by_post(lease, other, mint, name)
+        check(lease("recover").returncode == 0 and lease.sat(mint)[1] == 0, f"{name}: recover closes what was taken", lease.sat(mint))
     if len(found) == 2:
         move(lease, mints[0], mints[1], "nutshell to cdk-mintd")
         move(lease, mints[1], mints[0], "cdk-mintd to nutshell")
