@@ -345,6 +345,7 @@ int lease_sum(struct db *d, struct lease_use *out, struct err *e)
 {
 	auto_stmt struct stmt *s = db_query(d, LEASE_SQL_SUM);
 
+	db_bind_i64(s, 1, clock_wall());
 	if (db_step(s, e) < 0)
 		return err_wrap(e, "capacity");
 	out->leases = (uint64_t)db_i64(s, 0);

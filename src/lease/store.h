@@ -38,7 +38,9 @@ int lease_next_expiry(struct db *d, int64_t *out, struct err *e) MUST_CHECK;
 struct lease_use {
 	uint64_t leases, running, cpu, memory, disk;
 };
-int lease_sum(struct db *d, struct lease_use *out, struct err *e) MUST_CHECK; /* of LEASE_LIVE */
+/* Of LEASE_LIVE, without those that still wait for their mint when their request is over: they
+ * never start. */
+int lease_sum(struct db *d, struct lease_use *out, struct err *e) MUST_CHECK;
 
 /* What runs all the time; here so that a test sees them use the index of live leases. SQLite takes
  * a partial index only where the query repeats its condition word for word. */
@@ -47,7 +49,7 @@ int lease_sum(struct db *d, struct lease_use *out, struct err *e) MUST_CHECK; /*
 	"SELECT min(expires_at) FROM lease WHERE state = 5 AND " LEASE_SQL_LIVE_STATES
 #define LEASE_SQL_SUM                                                                              \
 	"SELECT count(*), sum(state = 5), sum(cpu), sum(memory), sum(disk)"                        \
-	" FROM lease WHERE " LEASE_SQL_LIVE_STATES
+	" FROM lease WHERE " LEASE_SQL_LIVE_STATES " AND (state <> 3 OR not_after >= ?)"
 #define LEASE_SQL_LIVE                                                                             \
 	"SELECT id FROM lease WHERE state = ? AND " LEASE_SQL_LIVE_STATES                          \
 	" AND expires_at <= ? ORDER BY asked_at, id"

@@ -191,6 +191,7 @@ static void run_answer(void *ctx, struct blind_sigs *sigs, const struct mint_fau
 		return;
 	}
 	if (settle_plan(r, sigs->v, &e) < 0) {
+		r->unsure = true;
 		log_broken("plan %lld is not settled: %s", (long long)r->p->pub.id, e.msg);
 		run_retry(r, e.msg, run_ask);
 		return;

@@ -213,6 +213,42 @@ static void rest_below_the_least_refund_is_kept(void **state)
 	assert_settled(w, id, 0);
 }
 
+/* The mint holds the inputs: the plan stays open, its lease never starts, and when the request is
+ * over it takes nobody's room. What is unspent then is released. */
+static void pending_payment_gives_its_room_back(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *held = NULL, *full = NULL;
+	auto_reply struct reply *no = NULL, *released = NULL;
+
+	world_close(w);
+	w->limits.leases = 1;
+	world_open(w);
+	held = world_spawn(w, 101);
+	w->mint->fault = SIM_PENDING;
+	world_send(w, held);
+	for (int i = 0; i < 300 && !w->mint->swaps; i++)
+		world_turn(w, 10);
+	full = world_spawn(w, 101);
+	world_send(w, full);
+	no = world_must(w, full, REPLY_STAGE_REFUSED);
+	assert_int_equal(no->code, REPLY_FULL);
+	world_close(w);
+	world_pass(w, 130);
+	world_open(w);
+	world_turn(w, 100);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM lease WHERE state = 3"), 1);
+	request_free(run(w, 101, id));
+	sim_pending_over(w->mint);
+	world_pass(w, 65);
+	released = world_must(w, held, REPLY_STAGE_REFUSED);
+	assert_int_equal(released->token, REPLY_TOKEN_UNSPENT);
+	assert_true(released->nrelease > 0);
+	assert_int_equal(w->host.starts, 1);
+	world_audit(w);
+}
+
 /* --- asked again --- */
 
 static struct reply *ask_refund(struct world *w, const char *id, const char *receipt)
@@ -514,6 +550,7 @@ int main(void)
 		world_test(rebooted_host_gives_the_rest_back),
 		world_test(host_that_was_down_counts_no_time),
 		world_test(rest_below_the_least_refund_is_kept),
+		world_test(pending_payment_gives_its_room_back),
 		world_test(refund_is_given_again_and_to_nobody_else),
 		world_test(refund_waits_an_hour_for_its_mint),
 		world_test(refund_survives_silence_that_the_mint_asks_for),

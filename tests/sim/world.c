@@ -84,6 +84,7 @@ static void open_engine(struct world *w)
 				 .treasury = w->treasury,
 				 .request_cpu = w->request_cpu,
 				 .booted_at = w->booted_at,
+				 .limits = w->limits,
 				 .network = "none"};
 	struct err e;
 

@@ -26,6 +26,7 @@ struct world {
 	struct host host;
 	struct engine_offer offer;
 	int64_t booted_at;
+	struct engine_limits limits;
 	unsigned request_cpu; /* thousandths of a core; 0: no limit */
 	struct engine_treasury treasury;
 	/* the engine's side */
