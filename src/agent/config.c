@@ -75,6 +75,8 @@ static const struct conf_key keys[] = {
 	  "How containers are run: oci, a runc-compatible runtime." },
 	{ "runtime", "path", CONF_STRING, AT(runtime), "runc", 0, 0,
 	  "The runtime: runc, crun or runsc, a name or an absolute path." },
+	{ "runtime", "refuse_old", CONF_BOOL, AT(refuse_old_runtime), "no", 0, 0,
+	  "Do not start with a runtime of which ways out are known; else offers say so." },
 	{ "runtime", "allow_cgroup_v1", CONF_BOOL, AT(allow_cgroup_v1), "no", 0, 0,
 	  "Run on a machine with cgroup version 1; offers then say so." },
 	{ "runtime", "cgroup_parent", CONF_STRING, AT(cgroup_parent), "leased", 0, 0,

@@ -79,7 +79,7 @@ struct config {
 	/* [runtime] */
 	char *backend; /* "oci" */
 	char *runtime; /* runc, crun, runsc: name or path */
-	bool allow_cgroup_v1;
+	bool allow_cgroup_v1, refuse_old_runtime;
 	char *cgroup_parent;
 	uint64_t log_max; /* bytes of output kept for a lease */
 	/* [volume] */

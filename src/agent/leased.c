@@ -172,6 +172,7 @@ static int fill_helper(struct leased *a, struct err *e)
 				       .runtime = c->runtime,
 				       .cgroup = a->cgroup,
 				       .allow_cgroup_v1 = c->allow_cgroup_v1,
+				       .refuse_old_runtime = c->refuse_old_runtime,
 				       .log_bytes = c->log_max};
 	fill_images(a);
 	fill_prepared(a);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "ctl/doctor.h"
+#include "oci/runtime.h"
 
 enum { RUN_MS = 10000, KERNEL_MAJOR = 5, KERNEL_MINOR = 12 };
 
@@ -108,6 +109,24 @@ static void check_program(struct doctor *d, const char *what, const char *progra
 		doctor_say(d, DOCTOR_FAIL, what, fix, "%s does not run", program);
 }
 
+static void check_runtime_age(struct doctor *d)
+{
+	struct str word, version;
+	struct err why;
+	char line[120];
+
+	if (!version_of(d->conf->runtime, line, sizeof(line)))
+		return;		/* said already */
+	version = str_of(line); /* "runc version 1.1.5+ds1" */
+	while (version.n > 0 && (version.p[0] < '0' || version.p[0] > '9'))
+		if (!str_cut(&version, ' ', &word))
+			break;
+	if (oci_runtime_check(oci_runtime(d->conf->runtime), version, &why) == OCI_RUNTIME_OLD)
+		doctor_say(d, d->conf->refuse_old_runtime ? DOCTOR_FAIL : DOCTOR_WARN,
+			   "runtime age", "a newer one; until then offers say that it is old", "%s",
+			   why.msg);
+}
+
 static void check_encryption(struct doctor *d)
 {
 	enum config_activation a = d->conf->activation;
@@ -197,6 +216,7 @@ void doctor_host(struct doctor *d)
 	check_encryption(d);
 	check_program(d, "runtime", d->conf->runtime,
 		      "install runc or crun, or set [runtime] path");
+	check_runtime_age(d);
 	check_run_dir(d);
 	check_space(d);
 	check_images(d);

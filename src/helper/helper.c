@@ -16,6 +16,7 @@
 #include "helper/pool.h"
 #include "helper/table.h"
 #include "helper/worker.h"
+#include "oci/runtime.h"
 #include "priv/server.h"
 
 #define WORKERS 16
@@ -25,6 +26,7 @@ struct helper {
 	const struct helper_config *c;
 	const struct backend *backend;
 	char *runtime; /* "runc 1.1.5" */
+	bool runtime_old;
 	struct priv_server *server;
 	unsigned connection; /* counts them: answers belong to one */
 	struct table leases;
@@ -324,6 +326,8 @@ static void on_node(struct helper *h, struct priv_call call)
 	node_measure(&r, &h->meter, h->c);
 	r.backend = mem_strdup(h->backend->name);
 	r.runtime = mem_strdup(h->runtime);
+	r.runtime_old = h->runtime_old;
+	r.isolation = mem_strdup(oci_runtime(h->c->runtime)->isolation);
 	r.leases = (uint32_t)h->leases.n;
 	for (size_t i = 0; i < h->leases.n; i++)
 		r.running +=
@@ -506,6 +510,23 @@ static bool volume_is_used(void *ctx, const char *volume)
 	return false;
 }
 
+/* "runc 1.1.5+ds1" against the table of what is known. */
+static int check_runtime(struct helper *h, struct err *e)
+{
+	struct str name, version = str_of(h->runtime);
+	struct err why;
+	int r;
+
+	str_cut(&version, ' ', &name);
+	r = oci_runtime_check(oci_runtime(h->c->runtime), version, &why);
+	h->runtime_old = r == OCI_RUNTIME_OLD;
+	if (h->runtime_old && h->c->refuse_old_runtime)
+		return err_set(e, ERRK_DENIED, "%s ([runtime] refuse_old)", why.msg);
+	if (h->runtime_old)
+		log_warn("%s", why.msg);
+	return 0;
+}
+
 static int probe(struct helper *h, struct err *e)
 {
 	auto_buf struct buf version = BUF(200);
@@ -519,7 +540,7 @@ static int probe(struct helper *h, struct err *e)
 	if (h->backend->probe(&box, &version, e) < 0)
 		return err_wrap(e, "runtime %s", h->c->runtime);
 	h->runtime = mem_strndup(version.p ? version.p : "", version.n);
-	return 0;
+	return check_runtime(h, e);
 }
 
 static int sweep_images(const struct helper_config *c, struct err *e)

@@ -35,6 +35,7 @@ struct helper_config {
 	const char *runtime;	 /* path or name: "runc" */
 	const char *cgroup;	 /* parent of the leases' cgroups: "/leased" */
 	bool allow_cgroup_v1;
+	bool refuse_old_runtime; /* instead of a warning, and a word in the offers */
 
 	enum volume_activation activation;
 	const char *activation_why; /* why not a better one; may be NULL */

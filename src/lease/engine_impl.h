@@ -64,6 +64,7 @@ struct engine {
 	struct priv_node_reply node; /* last measurement; texts are not kept */
 	const char *volume, *header, *cgroup, *isolation; /* words for offers */
 	int64_t begun;					  /* when engine_start ran */
+	char runtime[64];				  /* the same: "runc 1.1.5" */
 	bool node_known, draining, stopping, hour_under_way;
 
 	struct sending *sending; /* outbox rows on their way */

@@ -50,6 +50,8 @@ static const struct wire_field priv_node_reply_fields[] = {
 	TEXT(kernel, 256),
 	TEXT(arch, 64),
 	TEXT(lsm, 256),
+	TEXT(isolation, 31),
+	BOOL(runtime_old),
 };
 static const struct wire_table priv_node_reply_table = TABLE(priv_node_reply);
 #undef MSG

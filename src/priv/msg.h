@@ -74,6 +74,8 @@ struct priv_node_reply {
 	char *kernel;	      /* "6.1.0-18-amd64" */
 	char *arch;	      /* as OCI names it: "amd64" */
 	char *lsm;	      /* "apparmor", "none" */
+	char *isolation;      /* word of an offer: "shared-kernel" */
+	bool runtime_old;     /* below the floor of its line: known ways out are open */
 };
 
 /* IMAGE: what a configured name or an allowed `oci:` reference stands for, now. */

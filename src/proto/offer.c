@@ -68,6 +68,9 @@ static void write_offer(struct buf *out, const struct offer *o)
 	jsonw_text(&w, "description", o->description);
 	write_terms(&w, o);
 	jsonw_text(&w, "isolation", o->isolation);
+	jsonw_text(&w, "runtime", o->runtime);
+	if (o->runtime_old)
+		jsonw_bool(&w, "runtime_old", true);
 	jsonw_text(&w, "volume", o->volume);
 	jsonw_text(&w, "header", o->header);
 	jsonw_text(&w, "network", o->network);
@@ -212,6 +215,8 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 	if (json_opt_copy(o->agent, sizeof(o->agent), j, "agent", e) < 0 ||
 	    json_opt_copy(o->description, sizeof(o->description), j, "description", e) < 0 ||
 	    json_opt_copy(o->isolation, sizeof(o->isolation), j, "isolation", e) < 0 ||
+	    json_opt_copy(o->runtime, sizeof(o->runtime), j, "runtime", e) < 0 ||
+	    json_opt_bool(j, "runtime_old", &o->runtime_old, e) < 0 ||
 	    json_opt_copy(o->volume, sizeof(o->volume), j, "volume", e) < 0 ||
 	    json_opt_copy(o->header, sizeof(o->header), j, "header", e) < 0 ||
 	    json_opt_copy(o->network, sizeof(o->network), j, "network", e) < 0 ||

@@ -46,6 +46,8 @@ struct offer {
 	int64_t max_lease;     /* seconds */
 	int64_t start_timeout; /* seconds */
 	char isolation[32];    /* "shared-kernel" */
+	char runtime[64];      /* "runc 1.1.5" */
+	bool runtime_old;      /* older than the fixes of known ways out */
 	char volume[32];       /* "luks2", "luks1-fuse", "none" */
 	char header[16];       /* "memory", "disk"; where the volume's key material lies */
 	char network[32];      /* "none" */

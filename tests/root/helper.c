@@ -53,6 +53,8 @@ static void image_and_node(void **state)
 	do_node(w, &node, &a);
 	assert_true(a.r.node.cpus > 0 && a.r.node.memory_total > 0 && a.r.node.disk_free > 0);
 	assert_true(a.r.node.memory_available <= a.r.node.memory_total);
+	assert_string_equal(a.r.node.isolation, "shared-kernel");
+	assert_int_equal(strncmp(a.r.node.runtime, "runc 1.1.", 9) == 0, a.r.node.runtime_old);
 	print_message("# runtime %s, kernel %s, %s, load %u/1000\n", a.r.node.runtime,
 		      a.r.node.kernel, a.r.node.arch, (unsigned)a.r.node.load1_milli);
 	free_answer(&a, PRIV_NODE);
@@ -239,6 +241,14 @@ static void failures_say_where(void **state)
 	do_start(w, &m, &a);
 	assert_int_equal(a.r.start.outcome, PRIV_START_FAILED);
 	assert_int_equal(a.r.start.stage, PRIV_STAGE_CHECK);
+	free_answer(&a, PRIV_BOX_START);
+	spec_clear(&m.spec);
+	destroy_ok(w, id);
+	fill_start(&m, id, "true");
+	m.spec.restarts = 3; /* core should have refused it, and not be believed */
+	do_start(w, &m, &a);
+	assert_int_equal(a.r.start.stage, PRIV_STAGE_CHECK);
+	assert_string_equal(a.r.start.message, "restart: this provider does not offer restarts");
 	free_answer(&a, PRIV_BOX_START);
 	spec_clear(&m.spec);
 	destroy_ok(w, id);

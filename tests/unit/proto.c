@@ -521,6 +521,8 @@ static void fill_offer(struct offer *o)
 			    .max_lease = 86400,
 			    .start_timeout = 300,
 			    .isolation = "shared-kernel",
+			    .runtime = "runc 1.1.5",
+			    .runtime_old = true,
 			    .volume = "luks2",
 			    .header = "memory",
 			    .network = "none",
