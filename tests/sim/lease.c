@@ -330,6 +330,25 @@ static void spec_beyond_the_offer_is_released(void **state)
 	assert_int_equal(world_count(w, "SELECT count(*) FROM lease"), 0);
 }
 
+static void labels_are_shown_while_it_runs(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+	auto_buf struct buf text = BUF(65536), after = BUF(65536);
+	auto_reply struct reply *got = NULL, *ended = NULL;
+	struct err e;
+
+	assert_int_equal(spec_set_label(&r->spec, STR("role"), STR("web \"1\""), &e), 0);
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	assert_int_equal(engine_report_leases(w->engine, false, &text, &e), 0);
+	assert_non_null(strstr(text.p, "\"labels\":{\"role\":\"web \\\"1\\\"\"}"));
+	world_pass(w, 101);
+	ended = world_must(w, r, REPLY_STAGE_ENDED);
+	assert_int_equal(engine_report_leases(w->engine, true, &after, &e), 0);
+	assert_null(strstr(after.p, "labels"));
+}
+
 static void image_that_is_gone_is_released(void **state)
 {
 	struct world *w = *state;
@@ -881,6 +900,7 @@ int main(void)
 		world_test(request_from_the_far_future_is_released),
 		world_test(unknown_offer_image_and_price_are_released),
 		world_test(spec_beyond_the_offer_is_released),
+		world_test(labels_are_shown_while_it_runs),
 		world_test(image_that_is_gone_is_released),
 		world_test(draining_agent_takes_nothing_new),
 		world_test(another_agent_on_our_key_drains),
