@@ -164,6 +164,21 @@ static void exec_carries_output_and_status(void **state)
 
 /* --- starts that fail --- */
 
+static void exec_cannot_ask_for_more_than_a_command(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, 101, id);
+	auto_request struct request *x = world_ask(REQUEST_EXEC, id);
+	auto_reply struct reply *no = NULL;
+
+	assert_int_equal(spec_add_arg(&x->spec, STR("true"), NULL), 0);
+	x->spec.powers.add = spec_cap(STR("NET_RAW"));
+	world_send(w, x);
+	no = world_must(w, x, REPLY_STAGE_REFUSED);
+	assert_int_equal(no->code, REPLY_SPEC);
+}
+
 static void failed_start_is_erased_and_owed(void **state)
 {
 	struct world *w = *state;
@@ -891,6 +906,7 @@ int main(void)
 		world_test(owner_ends_early_and_the_rest_is_owed),
 		world_test(status_is_for_the_owner_alone),
 		world_test(exec_carries_output_and_status),
+		world_test(exec_cannot_ask_for_more_than_a_command),
 		world_test(failed_start_is_erased_and_owed),
 		world_test(silent_start_ends_at_the_start_timeout),
 		world_test(start_is_repeated_when_its_worker_dies),
