@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """The buyer's wallet as its owner meets it: invoices, given tokens, limits, the risk of a new provider, and what is open."""
 
+import contextlib
 import fcntl
 import os
 import pathlib
 import pty
 import re
 import select
+import sqlite3
 import struct
 import sys
 import termios
@@ -181,6 +183,15 @@ def pending(w, net):
     check(done.returncode == 0 and "running" in lease.state("lost"), "lease recover sends the request after all", done.stdout + done.stderr)
     check(lease("wallet", "pending").stdout == "", "and nothing is open")
     lease("rm", "lost")
+
+    before = buyer_sat(lease)[0]
+    w.run(lease.program, "run", "-d", "--name", "late", "--for", "30s", "busybox", "--", "true", env=env)
+    with contextlib.closing(sqlite3.connect(lease.home / "wallet.db")) as db, db:
+        db.execute("UPDATE ask SET expires_at = expires_at - 200 WHERE open = 1")  # as if it had waited
+    done = lease("recover")
+    check(done.returncode == 0 and "(request_expired)" in done.stderr, "too late for a lease, the provider gives the token free",
+          f"{done.returncode} {done.stdout}{done.stderr}")
+    check(buyer_sat(lease) == (before - 2, 0, 0), "and its money is back long before its lock ends", f"{before} {buyer_sat(lease)}")
 
 
 def test(w: World):
