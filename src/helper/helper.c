@@ -31,6 +31,7 @@ struct helper {
 	unsigned connection; /* counts them: answers belong to one */
 	struct table leases;
 	struct workers *workers;
+	unsigned execs; /* of them, commands of tenants: as long as these like */
 	struct pool *pool;
 	struct found *found;
 	struct node_meter meter;
@@ -129,6 +130,11 @@ static void task_free(struct task *t)
 	free(t);
 }
 
+static void task_drop(void *ctx)
+{
+	task_free(ctx);
+}
+
 static void task_done(void *ctx, struct str result)
 {
 	struct task *t = ctx;
@@ -136,6 +142,7 @@ static void task_done(void *ctx, struct str result)
 	struct priv_frame f;
 	struct err err;
 
+	h->execs -= t->call.kind == PRIV_BOX_EXEC;
 	if (result.n == 0 || priv_frame_parse(&f, (const uint8_t *)result.p, result.n, &err) < 0) {
 		err_set(&err, ERRK_SYS, "the worker for %s died", priv_kind_name(t->call.kind));
 		if (h->server && t->connection == h->connection)
@@ -167,7 +174,7 @@ static struct task *task_new(struct helper *h, struct priv_call call, void *msg,
 
 static void task_start(struct task *t)
 {
-	worker_start(t->h->workers, task_run, task_done, t);
+	worker_start(t->h->workers, task_run, task_done, task_drop, t);
 }
 
 static void set_lease(struct task *t, const struct lease *l)
@@ -434,6 +441,7 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		start_lease_task(h, call, msg, job_destroy);
 		return;
 	case PRIV_BOX_EXEC:
+		h->execs++;
 		start_lease_task(h, call, msg, job_exec);
 		return;
 	case PRIV_BOX_LOGS:
@@ -618,12 +626,13 @@ int helper_serve(struct helper *h, int fd, struct err *e)
 	return priv_server_new(&h->server, h->loop, fd, &hooks, e);
 }
 
+/* Not for commands of tenants: they end by themselves, and nobody is left to hear of it. */
 static void wait_for_jobs(void *ctx)
 {
 	struct helper *h = ctx;
 
 	h->closing = NULL;
-	if (workers_busy(h->workers) > 0)
+	if (workers_busy(h->workers) > h->execs)
 		h->closing = loop_timer_add(h->loop, 20, wait_for_jobs, h);
 	else
 		h->done(h->done_ctx);

@@ -65,7 +65,9 @@ DEFINE_AUTO(struct helper, helper_free)
 
 /* Serve leased-core on `fd` (taken). A second call replaces the first one's connection. */
 int helper_serve(struct helper *h, int fd, struct err *e) MUST_CHECK;
-/* Stop preparing, erase what is prepared, let jobs end; then `done`. Leases go on. */
+/* Stop preparing, erase what is prepared, let jobs end (tenants' commands aside); then `done`.
+ * Leases go on.
+ */
 typedef void helper_done_fn(void *ctx);
 void helper_shut_down(struct helper *h, helper_done_fn *done, void *ctx);
 size_t helper_leases(const struct helper *h);

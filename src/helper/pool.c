@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -132,7 +133,7 @@ static void make_one(struct pool *p, uint64_t bytes)
 	*t = (struct task){.p = p, .bytes = bytes};
 	memcpy(t->id, s->id, sizeof(t->id));
 	p->busy = true;
-	worker_start(p->workers, make_run, make_done, t);
+	worker_start(p->workers, make_run, make_done, free, t);
 }
 
 /* erasing */
@@ -164,7 +165,7 @@ static void erase_one(struct pool *p)
 	t->p = p;
 	memcpy(t->id, p->list->id, sizeof(t->id));
 	p->busy = true;
-	worker_start(p->workers, erase_run, erase_done, t);
+	worker_start(p->workers, erase_run, erase_done, free, t);
 }
 
 static void go_on(struct pool *p)
@@ -236,7 +237,7 @@ void pool_open(struct pool *p, pool_used_fn *used, void *ctx)
 	p->used = used;
 	p->used_ctx = ctx;
 	p->busy = true;
-	worker_start(p->workers, sweep_run, sweep_done, t);
+	worker_start(p->workers, sweep_run, sweep_done, free, t);
 }
 
 bool pool_take(struct pool *p, uint64_t bytes, char id[static VOLUME_ID_MAX + 1])

@@ -18,6 +18,7 @@ struct worker {
 	struct workers *all;
 	worker_run_fn *run;
 	worker_done_fn *done;
+	worker_drop_fn *drop;
 	void *ctx;
 	struct stream *stream; /* NULL: waits for its turn */
 	struct loop_timer *failed;
@@ -128,12 +129,13 @@ static void run_waiting(struct workers *all)
 	}
 }
 
-void worker_start(struct workers *all, worker_run_fn *run, worker_done_fn *done, void *ctx)
+void worker_start(struct workers *all, worker_run_fn *run, worker_done_fn *done,
+		  worker_drop_fn *drop, void *ctx)
 {
 	struct worker *w = mem_zero(sizeof(*w));
 	struct worker **at = &all->list;
 
-	*w = (struct worker){.all = all, .run = run, .done = done, .ctx = ctx};
+	*w = (struct worker){.all = all, .run = run, .done = done, .drop = drop, .ctx = ctx};
 	while (*at)
 		at = &(*at)->next;
 	*at = w;
@@ -159,7 +161,7 @@ void workers_free(struct workers *all)
 		all->list = w->next;
 		stream_free(w->stream);
 		loop_timer_del(w->failed);
-		free(w->ctx);
+		w->drop(w->ctx);
 		free(w);
 	}
 	free(all);

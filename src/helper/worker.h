@@ -19,8 +19,11 @@ struct workers *workers_new(struct loop *l, unsigned max);
 /* Children go on by themselves; their results are dropped without a call of done. */
 void workers_free(struct workers *w);
 DEFINE_AUTO(struct workers, workers_free)
+/* Instead of done, when workers_free comes first: frees ctx. */
+typedef void worker_drop_fn(void *ctx);
 /* At most `max` at once; others wait in order. */
-void worker_start(struct workers *w, worker_run_fn *run, worker_done_fn *done, void *ctx);
+void worker_start(struct workers *w, worker_run_fn *run, worker_done_fn *done, worker_drop_fn *drop,
+		  void *ctx);
 size_t workers_busy(const struct workers *w); /* running and waiting */
 
 #endif

@@ -5,9 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#ifdef __linux__
-#include <sys/sysmacros.h> /* elsewhere sys/types.h has major() */
-#endif
+#include <sys/sysmacros.h>
 
 #include "base/mem.h"
 #include "spec/powers.h"

@@ -9,6 +9,8 @@
 
 #include "wallet/purse.h"
 
+#define WALLET_INVOICE_MAX 4096
+
 /* --- Lightning --- */
 
 struct wallet_pay {

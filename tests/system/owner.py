@@ -106,6 +106,20 @@ def docker_words(lease):
         check(done.returncode == 2 and word in done.stderr, f"lease run {option} says what is not offered", done.stderr)
 
 
+def end_under_way(lease, provider):
+    """The agent ends while it works for somebody; a build with sanitizers would tell what it forgets to free."""
+    need(lease("run", "-d", "--name", "busy", "--for", "60s", "busybox", "--", "sleep", "1000").returncode == 0, "one more lease")
+    asking = subprocess.Popen([str(lease.program), "exec", "busy", "--", "sleep", "30"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=lease.w.env(LEASE_HOME=lease.home))
+    time.sleep(1.5)
+    status = provider.stop()
+    asking.kill()
+    asking.wait()
+    check(status == 0 and "Sanitizer" not in provider.log(), "the agent ends in the middle of an exec", f"{status}\n{provider.log()}")
+    provider.start()
+    check(lease("rm", "busy").returncode == 0, "and goes on", provider.log())
+
+
 def test(w: World):
     net = w.devnet()
     provider = Provider(w, [net.relay], [net.mint])
@@ -116,6 +130,7 @@ def test(w: World):
     interrupts(lease)
     stop_and_start(lease, provider)
     stopped_expires(w, lease, provider)
+    end_under_way(lease, provider)
     provider.stop()
 
 
