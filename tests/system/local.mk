@@ -5,11 +5,11 @@ SYSTEM_TESTS += $(MAIN_LINE_TESTS) tests/system/cashu_ts.py tests/system/nostr_t
 	tests/system/refusals.py tests/system/owner.py tests/system/dm_relay.py tests/system/survive.py tests/system/secrecy.py \
 	tests/system/kills.py tests/system/interop.py
 SYSTEM_TESTS += tests/system/any.py tests/system/twenty.py tests/system/purse.py
-SYSTEM_TESTS += tests/system/storm.py
+SYSTEM_TESTS += tests/system/storm.py tests/system/crash_mints.py
 SYSTEM_TESTS += tests/system/network.py
 SYSTEM_TESTS += tests/system/pay.py
 SYSTEM_TESTS += tests/system/treasury.py
-EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py \
+EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py tests/system/lib/proxy.py \
 	tests/system/foreign/report.mjs \
 	tests/system/foreign/cashu.mjs tests/system/foreign/nostr.mjs tests/system/foreign/rust-nostr.mjs \
 	tests/system/foreign/nostrmini.mjs
