@@ -158,7 +158,8 @@ static int store_answer(struct app *a, struct book_entry *entry, const struct bo
 		entry->state = BOOK_REFUSED;
 	if (db_begin(&tx, a->db, e) < 0 || book_save(tx, entry, e) < 0)
 		return -1;
-	if (r->token == REPLY_TOKEN_SPENT && r->stage != REPLY_STAGE_REFUSED &&
+	if (r->stage != REPLY_STAGE_REFUSED &&
+	    (r->token == REPLY_TOKEN_SPENT || r->stage == REPLY_STAGE_ENDED) &&
 	    wallet_out_taken(tx, ask->token_out, e) < 0)
 		return -1;
 	if (book_refund_learn(tx, entry->name, r, e) < 0)
@@ -211,6 +212,7 @@ static int refused(struct app *a, const struct book_ask *ask, const struct reply
 /* Paid, and nothing came of it: wait for the money, for a while. */
 static int failed(struct buy *b, const struct book_ask *ask, const struct reply *r)
 {
+	const char *why = r->message[0] ? r->message : "it was never started";
 	struct refunds sum;
 	struct err e;
 	int rc;
@@ -220,10 +222,12 @@ static int failed(struct buy *b, const struct book_ask *ask, const struct reply 
 	if (refunds_sum(b->app, b->entry->name, &sum, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
 	if (rc || !sat_is_zero(sum.due))
-		return app_failf(EXIT_UNCLEAR, "%s (%s); %llu sat refund due: lease recover",
-				 r->message, reply_code_name(r->code),
-				 (unsigned long long)sat_raw(sum.due));
-	return app_failf(EXIT_FAILED_BACK, "%s (%s); %llu sat are back in the wallet", r->message,
+		return app_failf(EXIT_UNCLEAR, "%s (%s); %llu sat refund due: lease recover", why,
+				 reply_code_name(r->code), (unsigned long long)sat_raw(sum.due));
+	if (sat_is_zero(sum.back))
+		return app_failf(EXIT_UNCLEAR, "%s (%s); nothing of it comes back", why,
+				 reply_code_name(r->code));
+	return app_failf(EXIT_FAILED_BACK, "%s (%s); %llu sat are back in the wallet", why,
 			 reply_code_name(r->code), (unsigned long long)sat_raw(sum.back));
 }
 
@@ -236,7 +240,10 @@ static int answered(struct buy *b, const struct book_ask *ask, const struct repl
 		return app_fail(EXIT_STATE, &e);
 	if (r->stage == REPLY_STAGE_REFUSED)
 		return refused(b->app, ask, r, &b->back);
-	return r->stage == REPLY_STAGE_FAILED ? failed(b, ask, r) : 0;
+	/* that it ended may overtake that it failed */
+	if (r->stage == REPLY_STAGE_FAILED || (r->stage == REPLY_STAGE_ENDED && !r->started_at))
+		return failed(b, ask, r);
+	return 0;
 }
 
 static bool take_reply(void *ctx, const struct reply *r)

@@ -304,6 +304,14 @@ static int reclaim_strays(struct app *a, const struct asks *asks)
 	return rc;
 }
 
+static bool is_open(struct app *a, const struct book_ask *ask_row)
+{
+	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
+	struct err e;
+
+	return book_ask_text(a->db, ask_row->request_id, &text, &e) != BOOK_NONE;
+}
+
 int verb_recover(void *ctx, const void *options, int argc, char **argv)
 {
 	struct app *a = ctx;
@@ -318,6 +326,8 @@ int verb_recover(void *ctx, const void *options, int argc, char **argv)
 		return app_fail(EXIT_STATE, &e);
 	for (size_t i = 0; i < s.n; i++) {
 		one = buy_recover(a, &s.v[i]);
+		if ((one == EXIT_REFUSED || one == EXIT_FAILED_BACK) && !is_open(a, &s.v[i]))
+			one = 0; /* no lease, but the money is back */
 		app_say(a, "%s: %s", s.v[i].name, one ? "not settled yet" : "settled");
 		rc = one ? one : rc;
 	}

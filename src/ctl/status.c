@@ -8,26 +8,9 @@
 static void print_text(const char *label, const struct json *obj, const char *key)
 {
 	char text[200];
-	struct str s;
 
-	if (!json_as_str(json_get(obj, key), &s))
-		return;
-	str_printable(text, sizeof(text), s);
-	printf("%-10s %s\n", label, text);
-}
-
-static uint64_t number(const struct json *obj, const char *key)
-{
-	uint64_t v = 0;
-
-	return json_as_u64(json_get(obj, key), &v) ? v : 0;
-}
-
-static bool flag(const struct json *obj, const char *key)
-{
-	bool v = false;
-
-	return json_as_bool(json_get(obj, key), &v) && v;
+	if (json_get(obj, key))
+		printf("%-10s %s\n", label, ctl_text(text, sizeof(text), obj, key));
 }
 
 static void print_provider(const struct json *r)
@@ -45,11 +28,8 @@ static void print_entry(const struct json *entry, const char *label, const char 
 			const char *words[2])
 {
 	char text[200];
-	struct str s = {NULL, 0};
 
-	json_as_str(json_get(entry, name), &s);
-	str_printable(text, sizeof(text), s);
-	printf("%-10s %s (%s)\n", label, text, words[good]);
+	printf("%-10s %s (%s)\n", label, ctl_text(text, sizeof(text), entry, name), words[good]);
 }
 
 static void print_trouble(const struct json *mint)
@@ -59,10 +39,10 @@ static void print_trouble(const struct json *mint)
 	ctl_text(text, sizeof(text), mint, "cap");
 	if (str_is(str_of(text), "near") || str_is(str_of(text), "over"))
 		printf(", %s its cap", text);
-	if (number(mint, "quiet_ms"))
+	if (ctl_u64(mint, "quiet_ms"))
 		printf(", limits our requests");
-	if (number(mint, "failures"))
-		printf(", %llu failures: %s", (unsigned long long)number(mint, "failures"),
+	if (ctl_u64(mint, "failures"))
+		printf(", %llu failures: %s", (unsigned long long)ctl_u64(mint, "failures"),
 		       ctl_text(text, sizeof(text), mint, "fault"));
 	putchar('\n');
 }
@@ -76,17 +56,17 @@ static void print_lists(const struct json *r)
 	struct str url;
 
 	for (i = json_first(json_get(r, "offers")); i; i = json_next(i))
-		print_entry(i, "offer", "name", flag(i, "published"), published);
+		print_entry(i, "offer", "name", ctl_bool(i, "published"), published);
 	for (i = json_first(json_get(r, "relays")); i; i = json_next(i))
-		print_entry(i, "relay", "url", flag(i, "open"), open);
+		print_entry(i, "relay", "url", ctl_bool(i, "open"), open);
 	for (i = json_first(json_get(r, "mints")); i; i = json_next(i)) {
 		if (!json_as_str(json_get(i, "url"), &url))
 			continue;
 		str_printable(text, sizeof(text), url);
 		printf("%-10s %s: %llu sat, %llu reserved, %llu in flight", "mint", text,
-		       (unsigned long long)number(i, "available_sat"),
-		       (unsigned long long)number(i, "reserved_sat"),
-		       (unsigned long long)number(i, "in_flight_sat"));
+		       (unsigned long long)ctl_u64(i, "available_sat"),
+		       (unsigned long long)ctl_u64(i, "reserved_sat"),
+		       (unsigned long long)ctl_u64(i, "in_flight_sat"));
 		print_trouble(i);
 	}
 }
@@ -108,10 +88,11 @@ static int run(void *ctx, const void *options, int argc, char **argv)
 		return CTL_OK;
 	}
 	print_provider(r.result);
-	printf("%-10s %s\n", "state", flag(r.result, "draining") ? "draining" : "taking leases");
+	printf("%-10s %s\n", "state",
+	       ctl_bool(r.result, "draining") ? "draining" : "taking leases");
 	printf("%-10s %llu open, %llu running\n", "leases",
-	       (unsigned long long)number(r.result, "leases"),
-	       (unsigned long long)number(r.result, "running"));
+	       (unsigned long long)ctl_u64(r.result, "leases"),
+	       (unsigned long long)ctl_u64(r.result, "running"));
 	print_text("volume", r.result, "volume");
 	print_text("header", r.result, "header");
 	print_lists(r.result);

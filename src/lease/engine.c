@@ -321,6 +321,17 @@ static int report_refund(void *ctx, const struct wallet_refund *r)
 	return 0;
 }
 
+/* What its owner calls it; gone when it has ended. */
+static void report_labels(struct engine *g, struct jsonw *w, const char *id)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+	auto_spec struct spec s = {0};
+	struct err e;
+
+	if (lease_load_spec(g->db, id, &text, &e) == 0 && spec_decode(&s, buf_view(&text), &e) == 0)
+		spec_map_write(w, "labels", &s.labels);
+}
+
 static void report_lease(void *ctx, const char *id)
 {
 	struct lease_report *r = ctx;
@@ -337,6 +348,7 @@ static void report_lease(void *ctx, const char *id)
 	jsonw_hex(w, "owner", l.author.b, sizeof(l.author.b));
 	jsonw_text(w, "offer", l.offer);
 	jsonw_text(w, "image", l.image);
+	report_labels(r->g, w, id);
 	jsonw_text(w, "mint", l.mint);
 	jsonw_u64(w, "paid_msat", msat_raw(l.paid));
 	jsonw_i64(w, "asked_at", l.asked_at);

@@ -219,6 +219,18 @@ static void fill_env(struct wire_strings *out, const struct spec *s)
 		out->v[out->n] = mem_printf("%s=%s", s->env.v[out->n].name, s->env.v[out->n].value);
 }
 
+/* A command inside has the lease's powers and limits: what else its spec says would be ignored. */
+static bool says_more(const struct spec *s)
+{
+	const struct spec only = {
+		.args = s->args, .env = s->env, .workdir = s->workdir, .user = s->user};
+	auto_buf struct buf all = BUF(2 * SPEC_JSON_MAX), some = BUF(2 * SPEC_JSON_MAX);
+
+	spec_write(&all, s);
+	spec_write(&some, &only);
+	return !str_eq(buf_view(&all), buf_view(&some));
+}
+
 static void exec(struct ask *ask, const struct lease *l)
 {
 	auto_ask struct ask *a = ask;
@@ -227,6 +239,10 @@ static void exec(struct ask *ask, const struct lease *l)
 
 	if (l->state != LEASE_RUNNING || l->halt != LEASE_RUNS || l->exit_status >= 0) {
 		deny(a, REPLY_NOT_RUNNING, NULL);
+		return;
+	}
+	if (says_more(&req->spec)) {
+		deny(a, REPLY_SPEC, "exec: a command has args, env, workdir and user only");
 		return;
 	}
 	memcpy(m.id, l->id, sizeof(m.id));

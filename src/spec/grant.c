@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#ifdef __linux__
+#include <sys/sysmacros.h> /* elsewhere sys/types.h has major() */
+#endif
 
 #include "base/mem.h"
 #include "spec/powers.h"

@@ -31,15 +31,6 @@ static int back_ids(struct proofs *list, const struct wmint *m, struct err *e)
 	return 0;
 }
 
-int wallet_whole_ids(struct wallet *w, struct cashu_token *t, struct err *e)
-{
-	const struct wmint *m = mint_allowed(w, str_of(t->mint));
-
-	if (!m)
-		return err_set(e, ERRK_DENIED, "mint %s is not allowed", t->mint);
-	return back_ids(&t->proofs, m, e);
-}
-
 int wallet_full_ids(struct wallet *w, struct cashu_token *t, struct err *e)
 {
 	const struct wmint *m = mint_allowed(w, str_of(t->mint));

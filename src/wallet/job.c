@@ -61,6 +61,14 @@ struct job *job_new(struct wallet *w, wallet_job_fn *fn, void *ctx, void (*step)
 	return j;
 }
 
+void job_name(struct job *j, const char *ref)
+{
+	size_t n = ref ? strnlen(ref, WALLET_REF_MAX) : 0;
+
+	memcpy(j->ref, ref ? ref : "", n);
+	j->ref[n] = '\0';
+}
+
 void job_say(struct job *j, enum wallet_stage stage, struct str text)
 {
 	const struct wallet_news n = {

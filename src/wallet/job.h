@@ -48,6 +48,7 @@ struct job {
 
 /* `step` runs on the next turn. */
 struct job *job_new(struct wallet *w, wallet_job_fn *fn, void *ctx, void (*step)(struct job *j));
+void job_name(struct job *j, const char *ref); /* the caller's name for it; NULL: none */
 void job_later(struct job *j, int64_t ms, void (*step)(struct job *j));
 void job_say(struct job *j, enum wallet_stage stage, struct str text);
 /* These three are the last that is heard of it. */

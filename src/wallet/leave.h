@@ -9,8 +9,6 @@
 
 #include "wallet/purse.h"
 
-#define WALLET_INVOICE_MAX 4096
-
 /* --- Lightning --- */
 
 struct wallet_pay {

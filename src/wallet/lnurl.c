@@ -234,8 +234,9 @@ static void address_step(struct job *j)
 void wallet_pay_address(struct wallet *w, const struct wallet_pay_address *p, wallet_job_fn *fn,
 			void *ctx)
 {
-	struct job *j = pay_job(w, p->mint, p->ref, fn, ctx, address_step);
+	struct job *j = pay_job(w, p->mint, fn, ctx, address_step);
 
+	job_name(j, p->ref);
 	pay_of(j)->address = mem_strndup(p->address, strnlen(p->address, ADDRESS_MAX + 1));
 	pay_of(j)->amount = p->amount;
 	pay_of(j)->max_total = p->max_total;

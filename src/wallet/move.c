@@ -141,7 +141,7 @@ static void move_step(struct job *j)
 
 void wallet_move(struct wallet *w, const struct wallet_move *m, wallet_job_fn *fn, void *ctx)
 {
-	struct job *j = pay_job(w, m->to, "", fn, ctx, move_step);
+	struct job *j = pay_job(w, m->to, fn, ctx, move_step);
 
 	pay_of(j)->from = mint_allowed(w, str_of(m->from));
 	pay_of(j)->amount = m->amount;

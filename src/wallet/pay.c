@@ -27,18 +27,14 @@ static void pay_free(void *own)
 	free(p);
 }
 
-struct job *pay_job(struct wallet *w, const char *mint, const char *ref, wallet_job_fn *fn,
-		    void *ctx, void (*step)(struct job *j))
+struct job *pay_job(struct wallet *w, const char *mint, wallet_job_fn *fn, void *ctx,
+		    void (*step)(struct job *j))
 {
 	struct job *j = job_new(w, fn, ctx, step);
-	size_t n = ref ? strlen(ref) : 0;
 
 	j->own = mem_zero(sizeof(struct pay));
 	j->own_free = pay_free;
 	j->mint = mint_allowed(w, str_of(mint));
-	if (n > WALLET_REF_MAX)
-		n = WALLET_REF_MAX;
-	memcpy(j->ref, ref ? ref : "", n);
 	return j;
 }
 
@@ -355,8 +351,9 @@ void pay_invoice(struct job *j, struct str invoice)
 
 void wallet_pay(struct wallet *w, const struct wallet_pay *p, wallet_job_fn *fn, void *ctx)
 {
-	struct job *j = pay_job(w, p->mint, p->ref, fn, ctx, pay_step);
+	struct job *j = pay_job(w, p->mint, fn, ctx, pay_step);
 
+	job_name(j, p->ref);
 	pay_of(j)->max_total = p->max_total;
 	pay_invoice(j, str_of(p->invoice));
 }

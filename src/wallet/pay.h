@@ -28,8 +28,8 @@ static inline struct pay *pay_of(const struct job *j)
 	return j->own;
 }
 
-struct job *pay_job(struct wallet *w, const char *mint, const char *ref, wallet_job_fn *fn,
-		    void *ctx, void (*step)(struct job *j));
+struct job *pay_job(struct wallet *w, const char *mint, wallet_job_fn *fn, void *ctx,
+		    void (*step)(struct job *j));
 /* The job goes on by paying this. */
 void pay_invoice(struct job *j, struct str invoice);
 /* True: this invoice or this ref is known, and the job goes on with that. */

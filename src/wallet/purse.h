@@ -94,10 +94,6 @@ enum wallet_received {
 int wallet_received(struct wallet *w, const char *ref, enum wallet_received *out, struct sat *net,
 		    struct err *e) MUST_CHECK;
 
-/* Short keyset ids, as tokens have them, made whole, as everything else wants them. */
-struct cashu_token;
-int wallet_whole_ids(struct wallet *w, struct cashu_token *t, struct err *e) MUST_CHECK;
-
 enum wallet_out_state {
 	WALLET_OUT_MAKING = 1, /* its swap is not settled yet */
 	WALLET_OUT_OPEN,       /* handed out, or about to be; fate unknown */

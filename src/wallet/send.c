@@ -372,7 +372,7 @@ static struct job *send_job(struct wallet *w, const char *mint, const char *ref,
 	struct job *j = job_new(w, fn, ctx, send_step);
 
 	j->mint = mint_allowed(w, str_of(mint));
-	name_take(j->ref, ref);
+	job_name(j, ref);
 	return j;
 }
 

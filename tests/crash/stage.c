@@ -322,7 +322,7 @@ static void set_offer(struct stage *s)
 		.limits = {.cpu = 500, .memory = 64 << 20, .pids = 64, .disk = 64 << 20},
 		.price = {1000, 1},
 		.min_payment = SAT(10),
-		.refund_min = SAT(2),
+		.refund_min = SAT(3),
 		.max_lease = 3600,
 		.start_timeout = 60,
 		.images = {"oci:a"},

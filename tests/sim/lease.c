@@ -164,6 +164,21 @@ static void exec_carries_output_and_status(void **state)
 
 /* --- starts that fail --- */
 
+static void exec_cannot_ask_for_more_than_a_command(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, 101, id);
+	auto_request struct request *x = world_ask(REQUEST_EXEC, id);
+	auto_reply struct reply *no = NULL;
+
+	assert_int_equal(spec_add_arg(&x->spec, STR("true"), NULL), 0);
+	x->spec.powers.add = spec_cap(STR("NET_RAW"));
+	world_send(w, x);
+	no = world_must(w, x, REPLY_STAGE_REFUSED);
+	assert_int_equal(no->code, REPLY_SPEC);
+}
+
 static void failed_start_is_erased_and_owed(void **state)
 {
 	struct world *w = *state;
@@ -328,6 +343,25 @@ static void spec_beyond_the_offer_is_released(void **state)
 		assert_refused(w, r, REPLY_SPEC);
 	}
 	assert_int_equal(world_count(w, "SELECT count(*) FROM lease"), 0);
+}
+
+static void labels_are_shown_while_it_runs(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+	auto_buf struct buf text = BUF(65536), after = BUF(65536);
+	auto_reply struct reply *got = NULL, *ended = NULL;
+	struct err e;
+
+	assert_int_equal(spec_set_label(&r->spec, STR("role"), STR("web \"1\""), &e), 0);
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	assert_int_equal(engine_report_leases(w->engine, false, &text, &e), 0);
+	assert_non_null(strstr(text.p, "\"labels\":{\"role\":\"web \\\"1\\\"\"}"));
+	world_pass(w, 101);
+	ended = world_must(w, r, REPLY_STAGE_ENDED);
+	assert_int_equal(engine_report_leases(w->engine, true, &after, &e), 0);
+	assert_null(strstr(after.p, "labels"));
 }
 
 static void image_that_is_gone_is_released(void **state)
@@ -872,6 +906,7 @@ int main(void)
 		world_test(owner_ends_early_and_the_rest_is_owed),
 		world_test(status_is_for_the_owner_alone),
 		world_test(exec_carries_output_and_status),
+		world_test(exec_cannot_ask_for_more_than_a_command),
 		world_test(failed_start_is_erased_and_owed),
 		world_test(silent_start_ends_at_the_start_timeout),
 		world_test(start_is_repeated_when_its_worker_dies),
@@ -881,6 +916,7 @@ int main(void)
 		world_test(request_from_the_far_future_is_released),
 		world_test(unknown_offer_image_and_price_are_released),
 		world_test(spec_beyond_the_offer_is_released),
+		world_test(labels_are_shown_while_it_runs),
 		world_test(image_that_is_gone_is_released),
 		world_test(draining_agent_takes_nothing_new),
 		world_test(another_agent_on_our_key_drains),

@@ -1,27 +1,29 @@
 #!/usr/bin/env python3
 """The buyer's wallet as its owner meets it: invoices, given tokens, limits, the risk of a new provider, and what is open."""
 
+import contextlib
 import fcntl
 import os
 import pathlib
 import pty
 import re
 import select
+import sqlite3
 import struct
 import sys
 import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from harness import World, check, json_lines, main, need
+from harness import BUILD, World, check, json_lines, main, need
 from provider import Buyer, Provider
 from stranger import Stranger, buyer_sat, offer_of, provider_sat
 
 ECHO = ("busybox", "--", "sh", "-c", "echo hi there; exit 3")
 
 
-def on_terminal(lease, *argv, seconds=30):
-    """Exit status and all that a terminal of 50 lines showed."""
+def on_terminal(lease, *argv, seconds=30, interrupt_at=None):
+    """Exit status and all that a terminal of 50 lines showed; Ctrl-C when that text has come."""
     pid, fd = pty.fork()
     if pid == 0:
         os.execve(lease.program, [str(a) for a in (lease.program, *argv)], lease.w.env(LEASE_HOME=lease.home))
@@ -37,6 +39,9 @@ def on_terminal(lease, *argv, seconds=30):
         if not piece:
             break
         shown += piece
+        if interrupt_at and interrupt_at in shown:
+            os.write(fd, b"\x03")
+            interrupt_at = None
     else:
         os.kill(pid, 9)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), shown.decode(errors="replace")
@@ -57,6 +62,28 @@ def invoices(w, net):
     amount = re.search(r"pay this invoice over (\d+) sat", shown)
     check(amount and int(amount.group(1)) == int(command.group(2)), "the invoice is over exactly this lease", shown)
     check("lnbc" in shown and "█▄▄▄" in shown, "shown as text and as QR code", shown)
+
+
+def funding(w, net):
+    lease = Buyer(w, [net.relay], [], name="asker")
+    done = lease("wallet", "fund", 10)
+    check(done.returncode == 0 and f"at {net.mint}: 1 of 1 providers take it" in done.stderr,
+          "without --mint the mint is one that providers take, and that is said", done.stderr)
+    rows = json_lines(lease("--json", "wallet", "mints", "--offers").stdout)
+    check([(r["mint"], r["providers"], r["available_sat"]) for r in rows] == [(net.mint, 1, 10)], "lease wallet mints --offers", rows)
+
+    late = "http://127.0.0.1:7301"
+    w.start("late", BUILD / "lease-devnet", "--relay-port", 7300, "--mint-port", 7301, "--pay-after", 3000, port=7301)
+    status, shown = on_terminal(lease, "wallet", "fund", "--mint", late, "20", interrupt_at=b"waiting for the payment")
+    check(status == 130 and "left" in shown and "lease wallet pending" in shown, "Ctrl-C leaves the invoice, and says so", f"{status} {shown}")
+    invoice = re.search(r"lnbc\w+", shown)
+    shown = lease("wallet", "pending").stdout
+    check(invoice and invoice.group() in shown and "unpaid" in shown, "lease wallet pending shows it", shown)
+    time.sleep(3)
+    done = lease("wallet", "pending")
+    check("20 sat are in the wallet" in done.stderr and done.stdout == "" and lease.sat(late) == (20, 0),
+          "and takes the money when it is paid", done.stdout + done.stderr)
+    w.stop("late")
 
 
 def plain(s, mint, amounts):
@@ -116,8 +143,13 @@ def limits(w, net):
     done = lease("run", "-d", "--for", "90s", "busybox", "--", "sleep", "1000")
     check(done.returncode == 10 and "per_day = 100" in done.stderr and "69 sat are left" in done.stderr,
           "the day's limit counts every lease", f"{done.returncode} {done.stderr}")
-    check(buyer_sat(lease)[1:] == (0, 0) and lease("ls", "--all").stdout.count("sleep") == 0 and
-          len(json_lines(lease("--json", "ls", "--all").stdout)) == 1, "and a refused order leaves nothing behind", lease("ls", "--all").stdout)
+    done = lease("rm", "small")
+    check(done.returncode == 0, "a lease is ended early", done.stderr)
+    done = lease("run", "-d", "--for", "80s", "--name", "other", "busybox", "--", "sleep", "1000")
+    check(done.returncode == 0, "and its refund may be spent again the same day", f"{done.returncode} {done.stderr}")
+    lease("rm", "other")
+    rows = json_lines(lease("--json", "ls", "--all").stdout)
+    check(buyer_sat(lease)[1:] == (0, 0) and len(rows) == 2, "and a refused order leaves nothing behind", rows)
 
 
 def risk(w, net, provider):
@@ -152,6 +184,15 @@ def pending(w, net):
     check(lease("wallet", "pending").stdout == "", "and nothing is open")
     lease("rm", "lost")
 
+    before = buyer_sat(lease)[0]
+    w.run(lease.program, "run", "-d", "--name", "late", "--for", "30s", "busybox", "--", "true", env=env)
+    with contextlib.closing(sqlite3.connect(lease.home / "wallet.db")) as db, db:
+        db.execute("UPDATE ask SET expires_at = expires_at - 200 WHERE open = 1")  # as if it had waited
+    done = lease("recover")
+    check(done.returncode == 0 and "(request_expired)" in done.stderr, "too late for a lease, the provider gives the token free",
+          f"{done.returncode} {done.stdout}{done.stderr}")
+    check(buyer_sat(lease) == (before - 2, 0, 0), "and its money is back long before its lock ends", f"{before} {buyer_sat(lease)}")
+
 
 def test(w: World):
     net = w.devnet()
@@ -160,6 +201,7 @@ def test(w: World):
     lease = Buyer(w, [net.relay], [net.mint])
     s = Stranger(w, net.relay, offer_of(lease))
     invoices(w, net)
+    funding(w, net)
     tokens(w, net, s)
     limits(w, net)
     risk(w, net, provider)

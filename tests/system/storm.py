@@ -107,10 +107,10 @@ def storm(w, rows):
     return found
 
 
-def tell_kind(answers, kind, right):
+def tell_kind(name, answers, kind, right):
     wrong = [a for k, a in answers if k == kind and not right(a)]
     number = sum(k == kind for k, _ in answers)
-    check(number and not wrong, f"each of the {number} {kind} ones is answered rightly",
+    check(number and not wrong, f"{name}: each of the {number} {kind} ones is answered rightly",
           "\n".join(json.dumps({k: a.get(k) for k in ("stage", "code", "token", "message")}) for a in wrong[:8]))
 
 
@@ -122,18 +122,18 @@ def released(a):
     return a.get("stage") == "refused" and a.get("token") == "unspent" and len(a.get("release", [])) == len(AMOUNTS)
 
 
-def right_answers(rows, replies):
+def right_answers(name, rows, replies):
     answers = [(kind, reply) for (kind, _, _), reply in zip(rows, replies)]
-    tell_kind(answers, "good", lambda a: runs(a) or released(a) and a["code"] == "full")
-    tell_kind(answers, "spent", lambda a: a.get("stage") == "refused" and a.get("token") == "spent")
-    tell_kind(answers, "broken", lambda a: a.get("stage") == "refused" and a.get("token") == "unspent")
+    tell_kind(name, answers, "good", lambda a: runs(a) or released(a) and a["code"] == "full")
+    tell_kind(name, answers, "spent", lambda a: a.get("stage") == "refused" and a.get("token") == "spent")
+    tell_kind(name, answers, "broken", lambda a: a.get("stage") == "refused" and a.get("token") == "unspent")
     twins = {}
     for (kind, _, request), reply in zip(rows, replies):
         if kind == "twin":
             twins.setdefault(request["token"], []).append(reply)
-    wrong = [pair for pair in twins.values() if sum(map(runs, pair)) > 1
+    wrong = [pair for pair in twins.values() if sum(map(runs, pair)) != 1
              or any(a.get("stage") not in ("running", "refused") for a in pair)]
-    check(not wrong, f"none of the {len(twins)} tokens in two requests buys two leases, and both are answered", wrong[:4])
+    check(not wrong, f"{name}: each of the {len(twins)} tokens in two requests buys one lease, and both are answered", wrong[:4])
     return answers
 
 
@@ -165,7 +165,7 @@ def play(w, relay, mint, name, count):
     began = time.monotonic()
     replies = storm(w, rows)
     check(all(replies), f"{name}: {len(rows)} requests at once, {sum(map(bool, replies))} final answers", provider.log())
-    answers = right_answers(rows, replies)
+    answers = right_answers(name, rows, replies)
     note(f"{name}: {time.monotonic() - began:.1f} s, {sum(runs(a) for _, a in answers)} leases")
     wait_for(lambda: not [r for r in leases_of(provider).values() if r["state"] not in ("ended", "refused")], 60, 1)
     ledger(provider, (before, count()), sum(runs(a) for _, a in answers), name)

@@ -128,6 +128,15 @@ void bench_close(struct bench *b)
 	b->http = NULL;
 }
 
+void bench_copy(const char *to, const char *from)
+{
+	auto_buf struct buf all = BUF(64 << 20);
+	struct err e;
+
+	must(fs_read(&all, from, &e), &e);
+	must(fs_write(to, all.p, all.n, 0600, &e), &e);
+}
+
 void bench_restart(struct bench *b)
 {
 	struct err e;

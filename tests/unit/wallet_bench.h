@@ -52,6 +52,8 @@ void bench_free(struct bench *b);
 void bench_restart(struct bench *b);
 void bench_close(struct bench *b);
 void bench_open(struct bench *b);
+/* A file whole; a database must be closed. */
+void bench_copy(const char *to, const char *from);
 /* Turn the loop until a plan closes, a job ends, or ms are over. */
 void bench_run(struct bench *b, int64_t ms);
 void bench_ready(struct bench *b); /* wallet_refresh */

@@ -463,6 +463,20 @@ static void test_claimed(void **state)
 	assert_silent(b, before);
 }
 
+/* Where plain tokens are taken: wholly plain, or wholly locked. */
+static void test_plain_allowed(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *token = plain(b), *lock = good(b), *mixed = one_plain_token(b);
+	struct wallet_release r;
+
+	assert_int_equal(bench_check(b, token, NULL), WALLET_OK);
+	assert_int_equal(bench_check(b, lock, NULL), WALLET_OK);
+	assert_int_equal(bench_check(b, mixed, NULL), WALLET_LOCK_UNSUPPORTED);
+	assert_int_equal(bench_release(b, token, &r), WALLET_NOT_OURS);
+	assert_int_equal(bench_release(b, mixed, &r), WALLET_NOT_OURS);
+}
+
 /* --- keysets: as the wallet has them pinned --- */
 
 static void sql(struct bench *b, const char *text)
@@ -534,9 +548,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_reasons),	   T(test_released),	  T(test_claimed),
-		T(test_keyset_ambiguous),  T(test_keyset_ends),	  T(test_keyset_inactive),
-		T(test_keyset_other_unit), T(test_needs_keysets),
+		T(test_reasons),	 T(test_released),	    T(test_claimed),
+		T(test_plain_allowed),	 T(test_keyset_ambiguous),  T(test_keyset_ends),
+		T(test_keyset_inactive), T(test_keyset_other_unit), T(test_needs_keysets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -428,6 +428,48 @@ static void test_receive(void **state)
 	assert_balanced(b);
 }
 
+static enum wallet_received received(struct bench *b, const char *ref)
+{
+	enum wallet_received how;
+	struct sat net;
+	struct err e;
+
+	assert_int_equal(wallet_received(b->w, ref, &how, &net, &e), 0);
+	assert_int_equal(sat_raw(net), how == WALLET_RECEIVED_HERE ? 99 : 0);
+	return how;
+}
+
+/* Under a name: once, whatever is repeated, and over a death between swap and answer. */
+static void test_receive_once(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *token = sim_token(b->sim, 100, NULL), *gone = sim_token(b->sim, 100, NULL);
+	const struct wallet_receive_for q = {.token = str_of(token), .ref = "refund a 1"};
+	const struct wallet_receive_for spent = {.token = str_of(gone), .ref = "refund b 1"};
+
+	assert_int_equal(received(b, q.ref), WALLET_RECEIVED_NOT);
+	b->sim->fault = SIM_FORGET;
+	wallet_receive_for(b->w, &q, bench_job, b);
+	bench_run(b, 100);
+	assert_int_equal(received(b, q.ref), WALLET_RECEIVED_OPEN);
+	bench_restart(b);
+	for (int i = 0; i < 2; i++) {
+		wallet_receive_for(b->w, &q, bench_job, b);
+		wait_job(b);
+		assert_int_equal(b->told.stage, WALLET_DONE);
+		assert_int_equal(sat_raw(b->told.amount), 99);
+		assert_int_equal(bench_available(b), 99);
+	}
+	assert_int_equal(received(b, q.ref), WALLET_RECEIVED_HERE);
+	assert_int_equal(b->sim->swaps, 1);
+	sim_spend(b->sim, gone, NULL);
+	wallet_receive_for(b->w, &spent, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_int_equal(received(b, spent.ref), WALLET_RECEIVED_ELSEWHERE);
+	assert_balanced(b);
+}
+
 /* Somebody's lock that names a key of ours for the refund: ours after its date, not before. */
 static void test_receive_refund(void **state)
 {
@@ -740,6 +782,7 @@ int main(void)
 		T(test_return_after_a_lie),
 		T(test_send_refused),
 		T(test_receive),
+		T(test_receive_once),
 		T(test_receive_refund),
 		T(test_receive_old),
 		T(test_limit_lease),

@@ -12,7 +12,6 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/mem.h"
 #include "cashu/token.h"
 #include "wallet_bench.h"
@@ -324,21 +323,12 @@ struct copy {
 	char path[80];
 };
 
-static void copy_file(const char *to, const char *from)
-{
-	auto_buf struct buf bytes = BUF(16 << 20);
-	struct err e;
-
-	must(fs_read(&bytes, from, &e), &e);
-	must(fs_write(to, bytes.p, bytes.n, 0600, &e), &e);
-}
-
 /* Close, copy, open: the file is whole then. */
 static void copy_out(struct bench *b, struct copy *c)
 {
 	snprintf(c->path, sizeof(c->path), "%s.copy", b->path);
 	bench_close(b);
-	copy_file(c->path, b->path);
+	bench_copy(c->path, b->path);
 	bench_open(b);
 	bench_ready(b);
 }
@@ -346,7 +336,7 @@ static void copy_out(struct bench *b, struct copy *c)
 static void copy_back(struct bench *b, const struct copy *c)
 {
 	bench_close(b);
-	copy_file(b->path, c->path);
+	bench_copy(b->path, c->path);
 	unlink(c->path);
 	bench_open(b);
 	bench_ready(b);

@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/hex.h"
 #include "base/mem.h"
 #include "cashu/derive.h"
@@ -58,19 +57,10 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void copy_file(const char *to, const char *from)
-{
-	auto_buf struct buf all = BUF(64 << 20);
-	struct err e;
-
-	assert_true(fs_read(&all, from, &e) >= 0);
-	assert_int_equal(fs_write(to, all.p, all.n, 0600, &e), 0);
-}
-
 static void back_up(struct world *w)
 {
 	bench_close(w->b);
-	copy_file(w->copy, w->b->path);
+	bench_copy(w->copy, w->b->path);
 	bench_open(w->b);
 }
 
@@ -78,7 +68,7 @@ static void back_up(struct world *w)
 static void restore(struct world *w)
 {
 	bench_close(w->b);
-	copy_file(w->b->path, w->copy);
+	bench_copy(w->b->path, w->copy);
 	memset(&w->b->heard, 0, sizeof(w->b->heard));
 	bench_open(w->b);
 	bench_restart(w->b);
@@ -204,7 +194,7 @@ static int64_t open_plan(struct world *w, const char *token)
 	int64_t plan = bench_claim(b, token, 0);
 
 	bench_close(b);
-	copy_file(w->copy, b->path);
+	bench_copy(w->copy, b->path);
 	bench_open(b);
 	bench_restart(b);
 	while (b->heard.closed == 0)

@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
-#include "base/hex.h"
 #include "base/mem.h"
 #include "cashu/token.h"
 #include "wallet_bench.h"
@@ -201,19 +200,6 @@ static void test_double_spend(void **state)
 	assert_int_equal(bench_available(b), 0);
 }
 
-static int release(struct bench *b, const char *token, struct wallet_release *r)
-{
-	auto_tx struct tx *tx = NULL;
-	struct err e;
-	int rc;
-
-	assert_int_equal(db_begin(&tx, b->db, &e), 0);
-	rc = wallet_release(tx, b->w, str_of(token), r, &e);
-	if (rc == 0)
-		assert_int_equal(db_commit(&tx, &e), 0);
-	return rc;
-}
-
 static void test_claim_once(void **state)
 {
 	struct bench *b = *state;
@@ -234,11 +220,11 @@ static void test_claim_once(void **state)
 		assert_int_equal(wallet_claim(tx, b->w, p, &c, &other, &e), WALLET_KNOWN);
 	}
 	assert_int_equal(bench_check(b, token, NULL), WALLET_ALREADY_CLAIMED);
-	assert_int_equal(release(b, token, &r), WALLET_NOT_FREE);
+	assert_int_equal(bench_release(b, token, &r), WALLET_NOT_FREE);
 	start(b, plan);
 	bench_run(b, 5000);
 	assert_paid(b, 1);
-	assert_int_equal(release(b, token, &r), WALLET_NOT_FREE);
+	assert_int_equal(bench_release(b, token, &r), WALLET_NOT_FREE);
 	assert_int_equal(bench_check(b, token, NULL), WALLET_ALREADY_CLAIMED);
 }
 
@@ -250,10 +236,10 @@ static void test_release(void **state)
 	struct lock l = bench_lock(b);
 	struct wallet_release r;
 
-	assert_int_equal(release(b, plain, &r), WALLET_NOT_OURS);
-	assert_int_equal(release(b, "cashuBjunk", &r), WALLET_NOT_OURS);
-	assert_int_equal(release(b, token, &r), 0);
-	assert_int_equal(release(b, token, &r), 0);
+	assert_int_equal(bench_release(b, plain, &r), WALLET_NOT_OURS);
+	assert_int_equal(bench_release(b, "cashuBjunk", &r), WALLET_NOT_OURS);
+	assert_int_equal(bench_release(b, token, &r), 0);
+	assert_int_equal(bench_release(b, token, &r), 0);
 	assert_int_equal(token_decode(&t, str_of(token), TOKEN_LIMITS_REQUEST, NULL), 0);
 	assert_int_equal(r.n, t->proofs.n);
 	for (size_t i = 0; i < r.n; i++)
@@ -272,7 +258,7 @@ static void test_expired(void **state)
 	bench_run(b, 5000);
 	assert_int_equal(b->heard.last.reason, WALLET_REJECT_EXPIRED);
 	assert_int_equal(b->sim->swaps, 0);
-	assert_int_equal(release(b, token, &r), 0);
+	assert_int_equal(bench_release(b, token, &r), 0);
 	assert_int_equal(bench_check(b, token, NULL), WALLET_ALREADY_CLAIMED);
 }
 
@@ -426,116 +412,6 @@ static void test_counter_used(void **state)
 	assert_int_equal(b->sim->swaps, 3);
 }
 
-/* As V3, which has no rules of its own about what it carries. */
-static char *token_of(const struct cashu_token *t)
-{
-	auto_buf struct buf json = BUF(1 << 18), text = BUF(1 << 18);
-
-	buf_puts(&json, "{\"token\":[{\"mint\":");
-	buf_json(&json, str_of(t->mint));
-	buf_puts(&json, ",\"proofs\":");
-	proofs_to_json(&json, &t->proofs, PROOF_FOR_TOKEN);
-	buf_puts(&json, "}],\"unit\":");
-	buf_json(&json, str_of(t->unit));
-	buf_puts(&json, "}");
-	buf_puts(&text, "cashuA");
-	base64_encode(&text, json.p, json.n, BASE64_URL);
-	return buf_steal(&text);
-}
-
-static enum wallet_code check_changed(struct bench *b, const char *token,
-				      void (*change)(struct cashu_token *t))
-{
-	AUTO(token_free) struct cashu_token *t = NULL;
-	auto_free char *text = NULL;
-
-	assert_int_equal(token_decode(&t, str_of(token), TOKEN_LIMITS_REQUEST, NULL), 0);
-	change(t);
-	text = token_of(t);
-	return bench_check(b, text, NULL);
-}
-
-static void no_dleq(struct cashu_token *t)
-{
-	t->proofs.v[1].dleq.present = false;
-}
-
-static void bad_dleq(struct cashu_token *t)
-{
-	t->proofs.v[1].dleq.s[3] ^= 1;
-}
-
-static void bad_amount(struct cashu_token *t)
-{
-	t->proofs.v[0].amount = SAT(8);
-}
-
-static void bad_mint(struct cashu_token *t)
-{
-	t->mint[strlen(t->mint) - 1] ^= 1;
-}
-
-static void bad_unit(struct cashu_token *t)
-{
-	memcpy(t->unit, "usd", 3);
-}
-
-static void twins(struct cashu_token *t)
-{
-	struct proof copy;
-
-	proof_copy(&copy, &t->proofs.v[0]);
-	proofs_add_take(&t->proofs, &copy);
-}
-
-static void huge(struct cashu_token *t)
-{
-	t->proofs.v[0].amount = SAT((uint64_t)1 << 43);
-	t->proofs.v[1].amount = SAT((uint64_t)1 << 43);
-}
-
-static void one_plain(struct cashu_token *t)
-{
-	free(t->proofs.v[2].secret);
-	t->proofs.v[2].secret = mem_strdup("00ff");
-}
-
-static void sig_all(struct cashu_token *t)
-{
-	char *at = strstr(t->proofs.v[1].secret, "SIG_INPUTS");
-
-	assert_non_null(at);
-	memcpy(at, "SIG_OUTPUT", 10);
-}
-
-static void test_codes(void **state)
-{
-	struct bench *b = *state;
-	struct lock l = bench_lock(b), other = l, brief = l;
-	auto_free char *good = sim_token(b->sim, 100, &l), *little = sim_token(b->sim, 10, &l);
-	auto_free char *foreign = NULL, *brief_one = NULL;
-
-	other.key = l.refund;
-	other.refund = l.key;
-	brief.locktime = clock_wall() + 10;
-	foreign = sim_token(b->sim, 100, &other);
-	brief_one = sim_token(b->sim, 100, &brief);
-	assert_int_equal(bench_check(b, little, NULL), WALLET_TOO_LITTLE);
-	assert_int_equal(bench_check(b, foreign, NULL), WALLET_LOCK_NOT_OURS);
-	assert_int_equal(bench_check(b, brief_one, NULL), WALLET_LOCK_TOO_SHORT);
-	assert_int_equal(bench_check(b, "cashuAnothing", NULL), WALLET_TOKEN_MALFORMED);
-	assert_int_equal(check_changed(b, good, no_dleq), WALLET_DLEQ_MISSING);
-	assert_int_equal(check_changed(b, good, bad_dleq), WALLET_DLEQ_BAD);
-	assert_int_equal(check_changed(b, good, bad_amount), WALLET_DLEQ_BAD);
-	assert_int_equal(check_changed(b, good, bad_mint), WALLET_FOREIGN_MINT);
-	assert_int_equal(check_changed(b, good, bad_unit), WALLET_UNIT_UNSUPPORTED);
-	assert_int_equal(check_changed(b, good, twins), WALLET_DUPLICATE_PROOF);
-	assert_int_equal(check_changed(b, good, huge), WALLET_NUMBER_TOO_LARGE);
-	assert_int_equal(check_changed(b, good, one_plain), WALLET_LOCK_UNSUPPORTED);
-	assert_int_equal(check_changed(b, good, sig_all), WALLET_LOCK_UNSUPPORTED);
-	assert_int_equal(bench_check(b, good, NULL), WALLET_OK);
-}
-
 static bool file_has(const char *path, const char *needle)
 {
 	auto_buf struct buf b = BUF(64 << 20);
@@ -623,7 +499,6 @@ int main(void)
 		T(test_old_database),
 		T(test_old_keyset),
 		T(test_counter_used),
-		T(test_codes),
 		T(test_sealed),
 		cmocka_unit_test_setup_teardown(test_refund_due, setup, teardown_unbalanced),
 	};
