@@ -13,7 +13,6 @@
 #include "cashu/dhke.h"
 #include "wallet/plan.h"
 
-#define SETTLE_MS     5000 /* a POST that broke off may still land within this */
 #define LOOK_AGAIN_MS 3000
 #define LOOKS_MAX     3
 
@@ -317,7 +316,7 @@ static bool melt_needs_outputs(const struct run *r)
 static void melt_unspent(struct run *r)
 {
 	bool expired = plan_expired(r->p);
-	int64_t left = r->posted_ms ? r->posted_ms + SETTLE_MS - clock_mono_ms() : 0;
+	int64_t left = run_may_land_ms(r);
 
 	if (!expired && r->refusals == 0) {
 		run_post(r);

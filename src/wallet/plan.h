@@ -90,6 +90,9 @@ int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
 void run_post(struct run *r);
 void run_ask(struct run *r);
 void run_end(struct run *r);
+/* How long a POST that broke off may still land: what would be given back now, or made again with
+ * other outputs, could then be spent. */
+int64_t run_may_land_ms(const struct run *r);
 /* Call fn after ms, or when the mint may be asked again. */
 void run_later(struct run *r, int64_t ms, void (*fn)(struct run *r));
 /* Something did not work: tell once, then `fn` with growing delays. */

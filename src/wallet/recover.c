@@ -13,7 +13,6 @@
 #include "cashu/dhke.h"
 #include "wallet/plan.h"
 
-#define SETTLE_MS     5000 /* a POST that broke off may still land within this */
 #define LOOK_AGAIN_MS 3000
 #define EMPTY_MAX     2
 
@@ -34,7 +33,7 @@ void recover_reject(struct run *r, enum wallet_reject reason)
 static void recover_unspent(struct run *r)
 {
 	bool expired = plan_expired(r->p);
-	int64_t left = r->posted_ms ? r->posted_ms + SETTLE_MS - clock_mono_ms() : 0;
+	int64_t left = run_may_land_ms(r);
 
 	if (!expired && r->refusals < 2) {
 		run_post(r);

@@ -8,7 +8,8 @@
 #include "wallet/plan.h"
 #include "wallet/till.h"
 
-#define TURN_MS 1500 /* between the kinds of plans, after a silence */
+#define TURN_MS	    1500  /* between the kinds of plans, after a silence */
+#define MAY_LAND_MS 30000 /* far beyond what mints need for a swap that they have begun */
 
 static void run_free(struct run *r)
 {
@@ -276,6 +277,16 @@ void run_ask(struct run *r)
 	}
 	secret_wipe(&q.key);
 	r->call = mint_get_quote(r->p->mint->io, q.quote, recover_quote, r);
+}
+
+int64_t run_may_land_ms(const struct run *r)
+{
+	int64_t left = r->posted_ms ? r->posted_ms + MAY_LAND_MS - clock_mono_ms() : 0;
+
+	/* An earlier process may have made one at the last moment that is allowed. */
+	if (!r->posted_ms && r->unsure && plan_expired(r->p))
+		left = r->p->pub.not_after * 1000 + MAY_LAND_MS - clock_wall_ms();
+	return left > 0 ? left : 0;
 }
 
 int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
