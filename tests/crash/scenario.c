@@ -21,7 +21,7 @@ const struct scenario scenarios[] = {
 	 .tested = {"lease topup --for 30s one"},
 	 .status = {4}},
 	{.name = "end by the owner", .before = {FUND, RUN, "pass 10"}, .tested = {"lease rm one"}},
-	{.name = "smallest refund", .before = {FUND, RUN, "pass 57"}, .tested = {"lease rm one"}},
+	{.name = "small refund", .before = {FUND, RUN, "pass 55"}, .tested = {"lease rm one"}},
 	{.name = "refund is looked after",
 	 .before = {FUND, RUN, "pass 10", "lease rm one"},
 	 .tested = {"pass 3000"}},
