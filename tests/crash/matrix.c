@@ -306,7 +306,7 @@ static int read_options(struct options *o, int argc, char **argv)
 					      {"jobs", required_argument, NULL, 'j'},
 					      {"list", no_argument, NULL, 'l'},
 					      {0}};
-	uint64_t jobs = 2;
+	uint64_t jobs = 4; /* they wait more than they work */
 	int c;
 
 	*o = (struct options){.depth = ONCE};
