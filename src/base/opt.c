@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/auto.h"
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 
@@ -153,13 +154,30 @@ static const struct verb *default_verb(const struct program *p)
 	return NULL;
 }
 
+/* "balance, fund, …": the second words of the verbs that begin with this one. */
+static void list_group(struct buf *out, const struct program *p, const char *first)
+{
+	size_t n = strlen(first);
+
+	for (size_t i = 0; i < p->nverbs; i++) {
+		const char *name = p->verbs[i].name;
+
+		if (!p->verbs[i].hidden && strncmp(name, first, n) == 0 && name[n] == ' ')
+			buf_printf(out, "%s%s", out->n ? ", " : "", name + n + 1);
+	}
+}
+
 static int unknown_verb(const struct words *w)
 {
+	auto_buf struct buf group = BUF(1024);
 	char shown[40];
 
 	if (w->at == w->end)
 		return usage(w, "which verb?");
 	str_printable(shown, sizeof(shown), str_of(*w->at));
+	list_group(&group, w->p, *w->at);
+	if (group.n)
+		return usage(w, "%s what? %.*s", shown, (int)group.n, group.p);
 	return usage(w, "there is no verb %s", shown);
 }
 

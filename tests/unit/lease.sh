@@ -33,6 +33,8 @@ done
 
 "$lease" no-such-verb >/dev/null 2>&1
 result $? 2 "an unknown verb is refused"
+"$lease" wallet 2>&1 | grep -q 'wallet what? fund, balance'
+result $? 0 "half a verb is told what follows"
 "$lease" run >/dev/null 2>&1
 result $? 2 "run wants an image"
 "$lease" run --for 0 oci:a >/dev/null 2>&1
