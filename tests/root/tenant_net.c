@@ -143,14 +143,14 @@ static int listen_in(pid_t where, uint16_t port)
 	return fd;
 }
 
-static bool readable(int fd, short what)
+static bool readable(int fd, short what, int wait_ms)
 {
 	struct pollfd p = {.fd = fd, .events = what};
 
-	return poll(&p, 1, WAIT_MS) > 0;
+	return poll(&p, 1, wait_ms) > 0;
 }
 
-static enum way try_tcp(pid_t from, uint32_t addr, uint16_t port)
+static enum way try_tcp_for(pid_t from, uint32_t addr, uint16_t port, int wait_ms)
 {
 	auto_close int fd = socket_in(from, SOCK_STREAM, 0, 0);
 	struct sockaddr_in to = address(addr, port);
@@ -161,10 +161,22 @@ static enum way try_tcp(pid_t from, uint32_t addr, uint16_t port)
 		return PASSES;
 	if (errno != EINPROGRESS)
 		return REFUSED;
-	if (!readable(fd, POLLOUT))
+	if (!readable(fd, POLLOUT, wait_ms))
 		return SILENT;
 	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
 	return error ? REFUSED : PASSES;
+}
+
+static enum way try_tcp(pid_t from, uint32_t addr, uint16_t port)
+{
+	return try_tcp_for(from, addr, port, WAIT_MS);
+}
+
+/* The kernel looks at links that come and go once a second: until then the first packets of a new
+ * one may be lost. */
+static enum way try_new_link(pid_t from, uint32_t addr, uint16_t port)
+{
+	return try_tcp_for(from, addr, port, 5000);
 }
 
 static bool try_udp(pid_t from, uint32_t source, uint32_t addr, int listener)
@@ -177,7 +189,7 @@ static bool try_udp(pid_t from, uint32_t source, uint32_t addr, int listener)
 		;
 	if (sendto(fd, "hello", 5, 0, (struct sockaddr *)&to, sizeof(to)) != 5)
 		return false;
-	return readable(listener, POLLIN) && recv(listener, got, sizeof(got), 0) == 5;
+	return readable(listener, POLLIN, WAIT_MS) && recv(listener, got, sizeof(got), 0) == 5;
 }
 
 /* --- the place --- */
@@ -264,8 +276,8 @@ static void internet_is_reached(void **state)
 {
 	auto_close int web = listen_in(place.outside, 80);
 
-	assert_int_equal(try_tcp(place.a, PUBLIC, 80), PASSES);
-	assert_int_equal(try_tcp(place.b, PUBLIC, 80), PASSES);
+	assert_int_equal(try_new_link(place.a, PUBLIC, 80), PASSES);
+	assert_int_equal(try_new_link(place.b, PUBLIC, 80), PASSES);
 }
 
 static void source_port_tells_the_lease(void **state)
@@ -382,7 +394,7 @@ static void slot_is_removed_and_used_again(void **state)
 	assert_int_equal(try_tcp(place.b, PUBLIC, 86), REFUSED); /* no route */
 	add(4, next);
 	add(4, next);
-	assert_int_equal(try_tcp(next, PUBLIC, 86), PASSES);
+	assert_int_equal(try_new_link(next, PUBLIC, 86), PASSES);
 	release_netns(next);
 	must(tenant_net_remove(&net, 4, &e), &e);
 	assert_int_equal(tenant_net_add(&net, 16, &e), -1);
