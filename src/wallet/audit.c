@@ -127,10 +127,8 @@ static void batch_failed(struct job *j, const struct mint_fault *f)
 	struct audit_run *r = j->own;
 	int64_t wait = 1000;
 
-	if (f->kind == MINT_LIMITED) {
-		mint_hush(j->w, j->mint, f);
+	if (f->kind == MINT_LIMITED)
 		wait = mint_quiet_ms(j->w, j->mint);
-	}
 	if (++r->tries < TRIES_MAX) {
 		job_say(j, WALLET_WAITING, str_of(f->detail));
 		job_later(j, wait, audit_ask);

@@ -455,10 +455,7 @@ static void state_answer(void *ctx, struct y_states *s, const struct mint_fault 
 
 	j->call = NULL;
 	if (f) {
-		if (f->kind == MINT_LIMITED)
-			mint_hush(j->w, j->mint, f);
-		err_set(&e, ERRK_PEER, "%s: %s", j->mint->url, f->detail);
-		job_fail(j, &e);
+		job_fault(j, f);
 		return;
 	}
 	for (size_t i = 0; i < s->n; i++) {

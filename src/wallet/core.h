@@ -72,9 +72,9 @@ struct wmint *mint_by_id(const struct wallet *w, int64_t id);
 struct wmint *mint_allowed(const struct wallet *w, struct str url);
 int mints_load(struct wallet *w, struct err *e) MUST_CHECK;
 void mints_free(struct wallet *w);
-/* After a 429: nothing goes to that mint for 65 s or what it asked for, in all processes. */
-void mint_hush(struct wallet *w, const struct wmint *m, const struct mint_fault *f);
-int64_t mint_quiet_ms(struct wallet *w, const struct wmint *m); /* 0: may be asked now */
+/* After a 429 nothing goes to that mint for 65 s or what it asked for, in all processes: every call
+ * of a mint is watched there. 0: it may be asked now. */
+int64_t mint_quiet_ms(struct wallet *w, const struct wmint *m);
 
 /* --- keysets.c --- */
 

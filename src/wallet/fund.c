@@ -88,8 +88,6 @@ static void fund_state(void *ctx, struct mint_quote *q, const struct mint_fault 
 
 	j->call = NULL;
 	if (f) {
-		if (f->kind == MINT_LIMITED)
-			mint_hush(j->w, j->mint, f);
 		job_later(j, backoff_next(&j->backoff), fund_poll);
 		return;
 	}
@@ -163,10 +161,7 @@ static void fund_quoted(void *ctx, struct mint_quote *q, const struct mint_fault
 
 	j->call = NULL;
 	if (f) {
-		if (f->kind == MINT_LIMITED)
-			mint_hush(j->w, j->mint, f);
-		err_set(&e, ERRK_PEER, "%s: %s", j->mint->url, f->detail);
-		job_fail(j, &e);
+		job_fault(j, f);
 		return;
 	}
 	if (fund_quote_store(j, q, &e) < 0) {

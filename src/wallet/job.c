@@ -134,6 +134,14 @@ void job_fail(struct job *j, const struct err *error)
 	job_end(j, &n);
 }
 
+void job_fault(struct job *j, const struct mint_fault *f)
+{
+	struct err e;
+
+	err_set(&e, ERRK_PEER, "%s: %s", j->mint->url, f->detail);
+	job_fail(j, &e);
+}
+
 void job_fail_msg(struct job *j, enum err_kind kind, const char *msg)
 {
 	struct err e;

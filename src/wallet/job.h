@@ -55,6 +55,7 @@ void job_say(struct job *j, enum wallet_stage stage, struct str text);
 void job_done(struct job *j, struct str text, struct sat amount);
 void job_poor(struct job *j, struct sat needed, struct sat missing);
 void job_fail(struct job *j, const struct err *error);
+void job_fault(struct job *j, const struct mint_fault *f); /* what its mint said */
 void job_fail_msg(struct job *j, enum err_kind kind, const char *msg);
 /* Its plan is stored: run it; `closed` is called when that ends. */
 void job_run(struct job *j, int64_t plan, void (*closed)(struct job *j, const struct plan *p));

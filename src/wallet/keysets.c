@@ -150,8 +150,6 @@ static void refresh_fail(struct refresh *r, const struct mint_fault *f, const ch
 {
 	struct err e;
 
-	if (f->kind == MINT_LIMITED)
-		mint_hush(r->w, r->m, f);
 	err_set(&e, ERRK_PEER, "%s: %s: %s", r->m->url, what, f->detail);
 	refresh_end(r, &e);
 }

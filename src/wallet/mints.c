@@ -119,13 +119,39 @@ static int64_t watch_quiet(void *ctx)
 	return mint_quiet_ms(m->w, m);
 }
 
+static void hush(const struct wmint *m, const struct mint_fault *f)
+{
+	int64_t wait = f->retry_after > HUSH_SECONDS ? f->retry_after : HUSH_SECONDS;
+	auto_tx struct tx *tx = NULL;
+	struct stmt *s;
+	struct err e;
+
+	if (wait > 3600)
+		wait = 3600;
+	/* Not sent at all, or heard already. */
+	if (!f->sent || mint_quiet_ms(m->w, m) > (wait - 2) * 1000)
+		return;
+	if (db_begin(&tx, m->w->db, &e) < 0) {
+		log_warn("%s asks for silence: %s", m->url, e.msg);
+		return;
+	}
+	s = tx_write(tx, "UPDATE mint SET quiet_until = max(quiet_until, ?) WHERE id = ?");
+	db_bind_i64(s, 1, clock_wall() + wait + 1); /* the clock's second has begun */
+	db_bind_i64(s, 2, m->id);
+	if (tx_run(s, NULL, &e) < 0 || db_commit(&tx, &e) < 0)
+		log_warn("%s asks for silence: %s", m->url, e.msg);
+	else
+		log_warn("%s limits our requests: nothing goes there for %lld s", m->url,
+			 (long long)wait);
+}
+
 static void watch_answer(void *ctx, const struct mint_fault *f, int64_t latency_ms)
 {
 	struct wmint *m = ctx;
 	struct mint_health *h = &m->health;
 
 	if (f && f->kind == MINT_LIMITED)
-		mint_hush(m->w, m, f);
+		hush(m, f);
 	/* A refusal is an answer too: the mint is well. */
 	if (f && f->kind != MINT_REFUSED) {
 		h->bad_at = clock_wall();
@@ -177,32 +203,6 @@ void mints_free(struct wallet *w)
 		keysets_free(&m->keysets);
 		free(m);
 	}
-}
-
-void mint_hush(struct wallet *w, const struct wmint *m, const struct mint_fault *f)
-{
-	int64_t wait = f->retry_after > HUSH_SECONDS ? f->retry_after : HUSH_SECONDS;
-	auto_tx struct tx *tx = NULL;
-	struct stmt *s;
-	struct err e;
-
-	if (wait > 3600)
-		wait = 3600;
-	/* Not sent at all, or heard already. */
-	if (!f->sent || mint_quiet_ms(w, m) > (wait - 2) * 1000)
-		return;
-	if (db_begin(&tx, w->db, &e) < 0) {
-		log_warn("%s asks for silence: %s", m->url, e.msg);
-		return;
-	}
-	s = tx_write(tx, "UPDATE mint SET quiet_until = max(quiet_until, ?) WHERE id = ?");
-	db_bind_i64(s, 1, clock_wall() + wait + 1); /* the clock's second has begun */
-	db_bind_i64(s, 2, m->id);
-	if (tx_run(s, NULL, &e) < 0 || db_commit(&tx, &e) < 0)
-		log_warn("%s asks for silence: %s", m->url, e.msg);
-	else
-		log_warn("%s limits our requests: nothing goes there for %lld s", m->url,
-			 (long long)wait);
 }
 
 int64_t mint_quiet_ms(struct wallet *w, const struct wmint *m)

@@ -276,10 +276,7 @@ static void pay_quoted(void *ctx, struct melt_quote *q, const struct mint_fault 
 
 	j->call = NULL;
 	if (f) {
-		if (f->kind == MINT_LIMITED)
-			mint_hush(j->w, j->mint, f);
-		err_set(&e, ERRK_PEER, "%s: %s", j->mint->url, f->detail);
-		job_fail(j, &e);
+		job_fault(j, f);
 		return;
 	}
 	if (pay_check_quote(j, q, &e) < 0) {

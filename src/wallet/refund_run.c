@@ -92,8 +92,6 @@ static void refund_fault(struct refunding *r, const struct mint_fault *f)
 {
 	auto_free char *why = mem_printf("%s: restore: %s", r->mint->url, f->detail);
 
-	if (f->kind == MINT_LIMITED)
-		mint_hush(r->w, r->mint, f);
 	refund_retry(r, why);
 }
 

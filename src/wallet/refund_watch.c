@@ -45,8 +45,6 @@ static void watch_answer(void *ctx, struct y_states *s, const struct mint_fault 
 	struct err e;
 
 	x->call = NULL;
-	if (f && f->kind == MINT_LIMITED)
-		mint_hush(x->w, mint_by_url(x->w, x->job.mint), f);
 	for (size_t i = 0; !f && i < s->n; i++)
 		spent += s->v[i].state == PROOF_SPENT;
 	if (!f && spent == s->n && watch_taken(x, &e) < 0)

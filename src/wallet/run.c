@@ -110,8 +110,6 @@ void run_fault(struct run *r, const struct mint_fault *f, const char *what,
 {
 	auto_free char *why = mem_printf("%s: %s: %s", r->p->mint->url, what, f->detail);
 
-	if (f->kind == MINT_LIMITED)
-		mint_hush(r->w, r->p->mint, f);
 	run_retry(r, why, fn);
 }
 

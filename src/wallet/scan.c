@@ -95,8 +95,6 @@ static void scan_answer(void *ctx, struct restored_list *list, const struct mint
 
 	s->call = NULL;
 	if (f) {
-		if (f->kind == MINT_LIMITED)
-			mint_hush(s->w, s->m, f);
 		err_set(&e, ERRK_PEER, "%s: restore: %s", s->m->url, f->detail);
 		scan_end(s, &e);
 		return;
