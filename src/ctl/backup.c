@@ -238,11 +238,13 @@ static int put_all(const struct archive *a, const struct config *conf, struct er
 		return -1;
 	plan.uid = user.uid;
 	plan.gid = user.gid;
-	if (fs_mkdirs(conf->state_dir, 0711, e) < 0 || keys_create(&plan, e) < 0)
+	if (fs_mkdirs(conf->state_dir, 0711, e) < 0 || fs_mkdirs(dir, 0700, e) < 0)
 		return -1;
-	if (put_database(a, &plan, "agent.db-wal", e) < 0)
+	if (put_database(a, &plan, "agent.db-wal", e) < 0 ||
+	    put_database(a, &plan, "agent.db", e) < 0)
 		return -1;
-	return put_database(a, &plan, "agent.db", e);
+	/* Last: with keys and without its database an agent would begin at the first counter. */
+	return keys_create(&plan, e);
 }
 
 static int restore(const struct ctl *c, const struct backup_options *o, const char *path,
