@@ -93,7 +93,7 @@ static void change_add(struct change *c, const struct run *r, size_t i, const st
 	const struct output *o = &r->p->planned.outs.v[i];
 	struct sat sum;
 
-	if (!change_good(r, o, sig) || !sat_add(&sum, c->sum, sig->amount) ||
+	if (!sig->dleq.present || !change_good(r, o, sig) || !sat_add(&sum, c->sum, sig->amount) ||
 	    sat_cmp(sum, change_most(r)) > 0) {
 		c->flawed = true;
 		return;

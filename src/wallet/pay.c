@@ -136,6 +136,8 @@ static int pay_plan(struct job *j, struct tx *tx, struct payout *o, const struct
 	p->reserve = o->reserve;
 	p->mint = j->mint;
 	p->keyset = wish.keyset = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
+	if (!p->keyset)
+		return err_set(e, ERRK_PEER, "%s has no active keyset", j->mint->url);
 	memcpy(p->melt, o->quote, sizeof(p->melt));
 	memcpy(p->ref, j->ref, sizeof(p->ref));
 	if (outputs_make(&p->planned, tx, j->w, &wish, e) < 0 ||

@@ -144,21 +144,20 @@ static void recover_fresh(void *ctx, struct y_states *s, const struct mint_fault
 	run_end(r);
 }
 
+enum { MADE_KNOWN = 1 }; /* one is in the wallet already */
+
 static int recover_made(struct run *r, const struct proofs *made, struct err *e)
 {
+	int rc;
+
 	free(r->made);
 	r->made = mem_array(made->n + 1, sizeof(*r->made));
 	for (size_t i = 0; i < made->n; i++) {
 		if (dhke_y_bytes(r->made[i].b, str_of(made->v[i].secret), e) < 0)
 			return -1;
-		switch (proof_known(r->w, r->made[i].b, e)) {
-		case 0:
-			break;
-		case 1:
-			return err_set(e, ERRK_STATE, "a restored proof is in the wallet already");
-		default:
-			return -1;
-		}
+		rc = proof_known(r->w, r->made[i].b, e);
+		if (rc != 0)
+			return rc < 0 ? -1 : MADE_KNOWN;
 	}
 	return 0;
 }
@@ -170,11 +169,20 @@ static void recover_check(struct run *r)
 	auto_proofs struct proofs made = {0};
 	struct err e;
 
-	if (settle_unblind(&made, r->p, r->sigs.v, &e) < 0 || recover_made(r, &made, &e) < 0) {
+	if (settle_unblind(&made, r->p, r->sigs.v, &e) < 0) {
 		recover_not_ours(r, e.msg);
 		return;
 	}
-	r->call = mint_checkstate(r->p->mint->io, r->made, made.n, recover_fresh, r);
+	switch (recover_made(r, &made, &e)) {
+	case 0:
+		r->call = mint_checkstate(r->p->mint->io, r->made, made.n, recover_fresh, r);
+		break;
+	case MADE_KNOWN:
+		recover_not_ours(r, "a restored proof is in the wallet already");
+		break;
+	default: /* our own database says nothing about whose it is */
+		run_retry(r, e.msg, run_ask);
+	}
 }
 
 static void recover_restored(void *ctx, struct restored_list *list, const struct mint_fault *f)

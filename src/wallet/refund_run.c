@@ -101,9 +101,12 @@ static void refund_fault(struct refunding *r, const struct mint_fault *f)
 static int refund_outputs(struct outputs *outs, const struct refunding *r,
 			  const struct refund_job *j, const struct keyset *k, struct err *e)
 {
-	const struct blinded pub = {.amount = SAT(1), .id = k->id};
 	struct refund_path path = refund_path(j);
+	struct blinded pub = {.amount = SAT(1)};
 
+	if (!k) /* it was known when the mint was asked */
+		return err_set(e, ERRK_PEER, "%s has no active keyset", j->mint);
+	pub.id = k->id;
 	for (path.index = 0; path.index < REFUND_OUTPUTS; path.index++) {
 		auto_derived struct derived d = {0};
 
@@ -226,6 +229,8 @@ static int refund_plan(struct tx *tx, struct refunding *r, const struct refund_j
 	p->pub.fee = from->fee;
 	p->mint = r->mint;
 	p->keyset = wish.keyset = keysets_choose(&r->mint->keysets, WALLET_UNIT, clock_wall());
+	if (!p->keyset)
+		return err_set(e, ERRK_PEER, "%s has no active keyset", j->mint);
 	memcpy(p->ref, j->lease, sizeof(p->ref));
 	if (refund_amounts(&wish, j, from, e) < 0)
 		return -1;
@@ -360,10 +365,13 @@ static void refund_step(struct refunding *r)
 		refund_end(r);
 		return;
 	}
-	if (j.plan && plan_is_open(r->w, j.plan))
-		r->plan = j.plan; /* it runs; refunds_plan_closed goes on */
-	else
+	if (!j.plan || !plan_is_open(r->w, j.plan)) {
 		refund_go(r);
+		return;
+	}
+	r->plan = j.plan; /* refunds_plan_closed goes on */
+	if (run_start(r->w, j.plan, RUN_ASK, &e) < 0)
+		refund_retry(r, e.msg);
 }
 
 void refunds_plan_closed(struct wallet *w, const struct plan *p)
