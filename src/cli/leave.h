@@ -10,7 +10,8 @@ int leave_mint(struct app *a, const char *named, char out[static WALLET_URL_MAX 
 	       struct err *e) MUST_CHECK;
 /* Amount of an option or argument; NULL leaves *out as it was. 0 or the exit status. */
 int leave_amount(struct sat *out, const char *text, const char *what);
-/* Most that may be paid: the amount and --max-fee, or else the greater of 5 % and 20 sat for fees. */
+/* Most that may be paid: the amount and --max-fee, or else the greater of 5 % and 20 sat for fees.
+ */
 struct sat leave_total(struct sat amount, struct sat max_fee);
 /* A job with its progress on standard error. */
 void leave_news(void *ctx, const struct wallet_news *n); /* ctx: struct app_job */
