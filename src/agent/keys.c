@@ -68,7 +68,7 @@ int keys_load(struct keys *out, const char *state_dir, const char *seed_key, str
 
 static int give(const struct keys_plan *p, const char *path, struct err *e)
 {
-	if (geteuid() == 0 && chown(path, p->uid, p->gid))
+	if (geteuid() == 0 && lchown(path, p->uid, p->gid))
 		return err_sys(e, "chown %s", path);
 	return 0;
 }

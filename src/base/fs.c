@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 
-static int read_fd(struct buf *out, int fd, const char *name, struct err *e)
+int fs_read_fd(struct buf *out, int fd, const char *name, struct err *e)
 {
 	char piece[16384];
 	ssize_t n;
@@ -38,7 +38,7 @@ int fs_read_at(struct buf *out, int dirfd, const char *name, struct err *e)
 		return FS_NOT_FOUND;
 	if (fd < 0)
 		return err_sys(e, "open %s", name);
-	return read_fd(out, fd, name, e);
+	return fs_read_fd(out, fd, name, e);
 }
 
 int fs_read(struct buf *out, const char *path, struct err *e)
@@ -61,7 +61,7 @@ int fs_read_secret(struct buf *out, const char *path, struct err *e)
 		return err_set(e, ERRK_DENIED, "%s: owned by user %u", path, (unsigned)st.st_uid);
 	if (st.st_mode & 077)
 		return err_set(e, ERRK_DENIED, "%s: others can read it: chmod 600 %s", path, path);
-	return read_fd(out, fd, path, e);
+	return fs_read_fd(out, fd, path, e);
 }
 
 int fs_write_all(int fd, const void *p, size_t n, struct err *e)
@@ -94,54 +94,70 @@ static int sync_parent(const char *path, struct err *e)
 	return 0;
 }
 
-/* A synced temporary file beside `path`, whose name the caller frees. */
-static int write_temporary(char **tmp, const char *path, struct str data, mode_t mode,
-			   struct err *e)
+int fs_temporary(char **out, const char *path, struct err *e)
 {
-	/* A name of its own: two processes may write the same file at once. */
-	auto_free char *name = mem_printf("%s.%08x.tmp", path, (unsigned)rand_below(UINT32_MAX));
-	auto_close int fd = -1;
+	auto_free char *name = mem_printf("%s.XXXXXX.tmp", path);
+	auto_close int fd = mkostemps(name, 4, O_CLOEXEC);
 
-	if (unlink(name) && errno != ENOENT)
-		return err_sys(e, "remove %s", name);
-	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return err_sys(e, "create %s", name);
-	if (fs_write_all(fd, data.p, data.n, e) == 0 && fchmod(fd, mode) == 0 && fsync(fd) == 0) {
-		*tmp = steal(&name);
-		return 0;
+	*out = steal(&name);
+	return 0;
+}
+
+static int sync_file(const char *path, struct err *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 || fsync(fd) ? err_sys(e, "sync %s", path) : 0;
+}
+
+int fs_place(const char *tmp, const char *path, enum fs_place how, struct err *e)
+{
+	int done = sync_file(tmp, e);
+
+	if (done == 0 && how == FS_REPLACE && rename(tmp, path))
+		done = err_sys(e, "rename to %s", path);
+	if (done == 0 && how == FS_NEW && link(tmp, path))
+		done = err_sys(e, "create %s", path);
+	if (done || how == FS_NEW)
+		unlink(tmp);
+	return done ? -1 : sync_parent(path, e);
+}
+
+static int fill(const char *path, struct str data, mode_t mode, struct err *e)
+{
+	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_sys(e, "open %s", path);
+	if (fs_write_all(fd, data.p, data.n, e) < 0)
+		return err_wrap(e, "%s", path);
+	return fchmod(fd, mode) ? err_sys(e, "chmod %s", path) : 0;
+}
+
+static int write_placed(const char *path, struct str data, mode_t mode, enum fs_place how,
+			struct err *e)
+{
+	auto_free char *tmp = NULL;
+
+	if (fs_temporary(&tmp, path, e) < 0)
+		return -1;
+	if (fill(tmp, data, mode, e) < 0) {
+		unlink(tmp);
+		return -1;
 	}
-	err_sys(e, "write %s", name);
-	unlink(name);
-	return -1;
+	return fs_place(tmp, path, how, e);
 }
 
 int fs_write(const char *path, const void *p, size_t n, mode_t mode, struct err *e)
 {
-	auto_free char *tmp = NULL;
-
-	if (write_temporary(&tmp, path, (struct str){p, n}, mode, e))
-		return -1;
-	if (rename(tmp, path)) {
-		err_sys(e, "rename to %s", path);
-		unlink(tmp);
-		return -1;
-	}
-	return sync_parent(path, e);
+	return write_placed(path, (struct str){p, n}, mode, FS_REPLACE, e);
 }
 
 int fs_write_new(const char *path, const void *p, size_t n, mode_t mode, struct err *e)
 {
-	auto_free char *tmp = NULL;
-	int failed;
-
-	if (write_temporary(&tmp, path, (struct str){p, n}, mode, e))
-		return -1;
-	failed = link(tmp, path);
-	if (failed)
-		err_sys(e, "create %s", path);
-	unlink(tmp);
-	return failed ? -1 : sync_parent(path, e);
+	return write_placed(path, (struct str){p, n}, mode, FS_NEW, e);
 }
 
 int fs_mkdirs(const char *path, mode_t mode, struct err *e)

@@ -11,7 +11,7 @@ src_base_libleased_base_a_SOURCES = \
 	src/base/opt.c src/base/opt.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/step.c src/base/step.h \
-	src/base/str.c src/base/str.h
+	src/base/str.c src/base/str.h src/base/term.c src/base/term.h
 
 check_PROGRAMS += tests/link/base
 tests_link_base_SOURCES = tests/link/main.c
@@ -21,7 +21,7 @@ src_base_libleased_base_a_SOURCES += src/base/jsonw.c src/base/jsonw.h
 if CMOCKA
 BASE_TESTS = tests/unit/base_amount tests/unit/base_buf tests/unit/base_codec tests/unit/base_conf \
 	tests/unit/base_fs tests/unit/base_json tests/unit/base_opt tests/unit/base_proc \
-	tests/unit/base_str
+	tests/unit/base_str tests/unit/base_term
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 endif
@@ -41,6 +41,8 @@ tests_unit_base_opt_SOURCES = tests/unit/base_opt.c
 tests_unit_base_opt_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_proc_SOURCES = tests/unit/base_proc.c
 tests_unit_base_proc_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_term_SOURCES = tests/unit/base_term.c tests/unit/unit.h
+tests_unit_base_term_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_str_SOURCES = tests/unit/base_str.c
 tests_unit_base_str_LDADD = $(L_base) $(CMOCKA_LIBS)
 

@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/jsonw.h"
 #include "base/mem.h"
+#include "base/term.h"
 #include "cli/verbs.h"
 #include "crypto/seedfile.h"
 #include "wallet/history.h"
@@ -47,7 +49,7 @@ int verb_wallet_backup(void *ctx, const void *options, int argc, char **argv)
 		return app_failf(EXIT_USAGE, "want a file, or --words for the seed words");
 	if (fs_exists(argv[0]))
 		return app_failf(EXIT_USAGE, "%s exists", argv[0]);
-	if (app_wallet(a, &e) < 0 || db_backup(a->db, argv[0], &e) < 0)
+	if (app_wallet(a, &e) < 0 || db_backup(a->db, argv[0], FS_NEW, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
 	app_say(a,
 		"%s holds the books and, encrypted with column.key of %s, what is in flight; "
@@ -60,22 +62,13 @@ int verb_wallet_backup(void *ctx, const void *options, int argc, char **argv)
 
 static int read_words(struct buf *out, const char *file, struct err *e)
 {
-	size_t n;
+	int rc;
 
-	if (strcmp(file, "-") != 0)
-		return fs_read_secret(out, file, e) == FS_NOT_FOUND
-			       ? err_set(e, ERRK_INPUT, "there is no %s", file)
-			       : 0;
-	for (;;) {
-		char *at = buf_extend(out, 64);
-
-		if (!at)
-			return buf_check(out, "seed words", e);
-		n = fread(at, 1, 64, stdin);
-		buf_truncate(out, out->n - (64 - n));
-		if (n < 64)
-			return 0;
-	}
+	if (!strcmp(file, "-"))
+		return isatty(STDIN_FILENO) ? term_ask_hidden(out, "Seed words", e)
+					    : fs_read_fd(out, STDIN_FILENO, "seed words", e);
+	rc = fs_read_secret(out, file, e);
+	return rc == FS_NOT_FOUND ? err_set(e, ERRK_INPUT, "there is no %s", file) : rc;
 }
 
 /* Words are taken only for a wallet that is not there yet. */

@@ -12,25 +12,12 @@
 
 #define SWAP_MS 150000
 
-static void read_stdin(struct buf *out)
-{
-	char chunk[4096];
-	size_t n;
-
-	while ((n = fread(chunk, 1, sizeof(chunk), stdin)))
-		buf_add(out, chunk, n);
-	wipe(chunk, sizeof(chunk));
-}
-
 int funds_read_token(struct buf *out, const char *path, struct err *e)
 {
 	struct str text;
-	int rc = 0;
+	int rc = strcmp(path, "-") ? fs_read(out, path, e)
+				   : fs_read_fd(out, STDIN_FILENO, "standard input", e);
 
-	if (strcmp(path, "-"))
-		rc = fs_read(out, path, e);
-	else
-		read_stdin(out);
 	if (rc)
 		return rc < 0 ? -1 : err_set(e, ERRK_INPUT, "no such file: %s", path);
 	text = str_trim(buf_view(out));

@@ -2,7 +2,6 @@
  * owed, leases), sealed with a passphrase. The passphrase is never an argument. */
 #include <inttypes.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "agent/config.h"
@@ -10,6 +9,7 @@
 #include "agent/sandbox.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/term.h"
 #include "ctl/archive.h"
 #include "ctl/ctl.h"
 
@@ -25,27 +25,6 @@ static const struct opt opts[] = {
 };
 
 /* --- passphrase --- */
-
-static int ask_hidden(struct buf *out, const char *question, struct err *e)
-{
-	struct termios before, hidden;
-	char line[PASSPHRASE_MAX];
-	bool got;
-
-	if (tcgetattr(STDIN_FILENO, &before))
-		return err_set(e, ERRK_INPUT, "no terminal to ask on: use --passphrase-file");
-	hidden = before;
-	hidden.c_lflag &= ~(tcflag_t)ECHO;
-	fprintf(stderr, "%s: ", question);
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	got = fgets(line, sizeof(line), stdin) != NULL;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
-	fputc('\n', stderr);
-	if (got)
-		buf_str(out, str_trim(str_of(line)));
-	wipe(line, sizeof(line));
-	return out->n ? 0 : err_set(e, ERRK_INPUT, "the passphrase is empty");
-}
 
 static int read_first_line(struct buf *out, const char *path, struct err *e)
 {
@@ -70,11 +49,13 @@ static int passphrase(struct buf *out, const struct backup_options *o, enum aski
 
 	if (o->passphrase_file)
 		return read_first_line(out, o->passphrase_file, e);
-	if (ask_hidden(out, "Passphrase", e) < 0)
-		return -1;
+	if (!isatty(STDIN_FILENO))
+		return err_set(e, ERRK_INPUT, "no terminal to ask on: use --passphrase-file");
+	if (term_ask_hidden(out, "Passphrase", e) < 0)
+		return err_wrap(e, "passphrase");
 	if (how == ASK_ONCE)
 		return 0;
-	if (ask_hidden(&again, "Once more", e) < 0)
+	if (term_ask_hidden(&again, "Once more", e) < 0)
 		return -1;
 	return str_eq(buf_view(out), buf_view(&again))
 		       ? 0
@@ -208,7 +189,7 @@ static int put_database(const struct archive *a, const struct keys_plan *p, cons
 		return 0;
 	if (fs_write_new(path, data->p, data->n, 0600, e) < 0)
 		return -1;
-	if (geteuid() == 0 && chown(path, p->uid, p->gid))
+	if (geteuid() == 0 && lchown(path, p->uid, p->gid))
 		return err_sys(e, "chown %s", path);
 	return 0;
 }

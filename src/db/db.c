@@ -1,7 +1,6 @@
 #include "db/db.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -136,26 +135,29 @@ static int copy_all(struct db *d, sqlite3 *to, struct err *e)
 	return 0;
 }
 
-int db_backup(struct db *d, const char *path, struct err *e)
+static int copy_to(struct db *d, const char *path, struct err *e)
 {
-	auto_free char *tmp = mem_printf("%s.tmp", path);
 	sqlite3 *to = NULL;
 	int done;
 
-	if (unlink(tmp) && errno != ENOENT)
-		return err_sys(e, "remove %s", tmp);
-	if (prepare_file(tmp, e))
-		return -1;
-	if (sqlite3_open_v2(tmp, &to, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
+	if (sqlite3_open_v2(path, &to, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
 		done = copy_all(d, to, e);
 	else
-		done = err_set(e, ERRK_SYS, "open %s: %s", tmp, sqlite3_errmsg(to));
+		done = err_set(e, ERRK_SYS, "open %s: %s", path, sqlite3_errmsg(to));
 	sqlite3_close(to);
-	if (done == 0 && rename(tmp, path))
-		done = err_sys(e, "rename to %s", path);
-	if (done)
-		unlink(tmp);
 	return done;
+}
+
+int db_backup(struct db *d, const char *path, enum fs_place how, struct err *e)
+{
+	auto_free char *tmp = NULL;
+
+	if (fs_temporary(&tmp, path, e) < 0)
+		return -1;
+	if (copy_to(d, tmp, e) == 0)
+		return fs_place(tmp, path, how, e);
+	unlink(tmp);
+	return -1;
 }
 
 /* --- transactions --- */

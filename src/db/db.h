@@ -12,6 +12,7 @@
 
 #include "base/auto.h"
 #include "base/err.h"
+#include "base/fs.h"
 #include "base/secret.h"
 #include "base/str.h"
 
@@ -38,7 +39,8 @@ DEFINE_AUTO(struct db, db_close)
 int db_migrate(struct db *d, const struct db_schema *schema, struct err *e) MUST_CHECK;
 /* Key for secret columns (db_bind_secret); copied into the connection. */
 void db_set_key(struct db *d, const struct secret *key);
-int db_backup(struct db *d, const char *path, struct err *e) MUST_CHECK;
+/* A copy as of now, 0600, on the disk when this returns. FS_NEW: -1 where `path` exists. */
+int db_backup(struct db *d, const char *path, enum fs_place how, struct err *e) MUST_CHECK;
 const char *db_path(const struct db *d); /* as it was opened */
 
 /* Immediate transaction; no nesting. A tx that is not committed is rolled back by tx_end. */

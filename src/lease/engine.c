@@ -183,7 +183,7 @@ int engine_backup(struct engine *g, struct err *e)
 {
 	auto_free char *path = mem_printf("%s.backup", db_path(g->db));
 
-	return db_backup(g->db, path, e);
+	return db_backup(g->db, path, FS_REPLACE, e);
 }
 
 struct wallet *engine_wallet(struct engine *g)

@@ -1,8 +1,27 @@
 /* Files: caps, secrets with the wrong mode, new files that exist, trees with links. */
 #include "unit.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+/* What was synced, in its order: this stands before the library's. */
+static char synced[4096];
+
+int fsync(int fd)
+{
+	char link[64], path[400];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n > 0 && strlen(synced) + (size_t)n + 2 < sizeof(synced)) {
+		path[n] = '\0';
+		snprintf(synced + strlen(synced), sizeof(synced) - strlen(synced), "%s\n", path);
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
 
 static char *in_folder(void **state, const char *name)
 {
@@ -90,6 +109,27 @@ static void a_lock_is_held_once(void **state)
 	assert_int_equal(fs_lock(&second, path, &e), 0);
 }
 
+static void what_is_placed_is_synced_with_its_folder(void **state)
+{
+	auto_free char *path = in_folder(state, "placed"),
+		       *line = mem_printf("%s\n", (char *)*state);
+	auto_free char *tmp = NULL, *second = NULL;
+	struct err e = {0};
+	char *file;
+
+	assert_int_equal(fs_temporary(&tmp, path, &e), 0);
+	synced[0] = '\0';
+	assert_int_equal(fs_place(tmp, path, FS_NEW, &e), 0);
+	file = strstr(synced, tmp);
+	assert_non_null(file);
+	assert_non_null(strstr(file, line));
+	assert_int_equal(fs_temporary(&second, path, &e), 0);
+	assert_string_not_equal(tmp, second);
+	assert_int_equal(fs_place(second, path, FS_NEW, &e), -1);
+	assert_false(fs_exists(second));
+	assert_true(fs_exists(path));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -98,6 +138,7 @@ int main(void)
 		cmocka_unit_test(a_secret_must_be_private),
 		cmocka_unit_test(a_tree_goes_without_its_link_targets),
 		cmocka_unit_test(a_lock_is_held_once),
+		cmocka_unit_test(what_is_placed_is_synced_with_its_folder),
 	};
 
 	return cmocka_run_group_tests(tests, unit_folder, unit_folder_gone);

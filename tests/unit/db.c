@@ -189,7 +189,7 @@ static void files_are_private(void **state)
 	mode_t before = umask(0);
 
 	d = open_new(state, "modes");
-	assert_int_equal(db_backup(d, path, &e), 0);
+	assert_int_equal(db_backup(d, path, FS_REPLACE, &e), 0);
 	umask(before);
 	check_mode(state, "modes");
 	check_mode(state, "modes-wal");
@@ -207,12 +207,32 @@ static void a_backup_is_a_database(void **state)
 	assert_int_equal(db_begin(&tx, d, &e), 0);
 	assert_int_equal(add(tx, "kept"), 0);
 	assert_int_equal(db_commit(&tx, &e), 0);
-	assert_int_equal(db_backup(d, path, &e), 0);
-	assert_int_equal(db_backup(d, path, &e), 0);
+	assert_int_equal(db_backup(d, path, FS_REPLACE, &e), 0);
+	assert_int_equal(db_backup(d, path, FS_REPLACE, &e), 0);
 	db_close(d);
 	copy = open_at(state, "backup");
 	assert_int_equal(count(copy), 1);
 	db_close(copy);
+}
+
+static void a_backup_takes_nobodys_place(void **state)
+{
+	auto_free char *path = mem_printf("%s/mine", (char *)*state);
+	auto_free char *tmp = mem_printf("%s.tmp", path);
+	auto_buf struct buf b = BUF(100);
+	struct db *d = open_new(state, "other");
+	struct err e = {0};
+
+	assert_int_equal(fs_write(tmp, "a stranger's", 12, 0600, &e), 0);
+	assert_int_equal(db_backup(d, path, FS_NEW, &e), 0);
+	assert_int_equal(fs_read(&b, tmp, &e), 0);
+	assert_view(b, "a stranger's");
+	assert_int_equal(fs_write(path, "kept", 4, 0600, &e), 0);
+	assert_int_equal(db_backup(d, path, FS_NEW, &e), -1);
+	buf_reset(&b);
+	assert_int_equal(fs_read(&b, path, &e), 0);
+	assert_view(b, "kept");
+	db_close(d);
 }
 
 int main(void)
@@ -226,6 +246,7 @@ int main(void)
 		cmocka_unit_test(migrations_go_forward_only),
 		cmocka_unit_test(files_are_private),
 		cmocka_unit_test(a_backup_is_a_database),
+		cmocka_unit_test(a_backup_takes_nobodys_place),
 	};
 
 	return cmocka_run_group_tests(tests, unit_folder, unit_folder_gone);
