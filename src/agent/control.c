@@ -216,6 +216,11 @@ void control_keep(struct control_call *call, void *own, void (*own_free)(void *o
 	call->own_free = own_free;
 }
 
+bool control_heard(const struct control_call *call)
+{
+	return call->peer != NULL;
+}
+
 void control_answer(struct control_call *call, struct str result, const struct err *error)
 {
 	if (call->peer)

@@ -41,11 +41,13 @@ struct control_verb {
 };
 /* What belongs to the call: freed with it, also when the socket closes before an answer. */
 void control_keep(struct control_call *call, void *own, void (*own_free)(void *own));
+/* Does anybody still wait for its answer? */
+bool control_heard(const struct control_call *call);
 /* The last that is done with it. `error` NULL: done, with `result` (may be empty). */
 void control_answer(struct control_call *call, struct str result, const struct err *error);
 
 /* The treasury's verbs, also with an engine as their context. */
-#define CONTROL_WALLET_VERBS 9
+#define CONTROL_WALLET_VERBS 12
 extern const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS];
 
 struct control;

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/jsonw.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "cashu/invoice.h"
 #include "lease/engine.h"
@@ -163,7 +164,11 @@ static void sent(void *ctx, const struct wallet_news *n)
 		pay_failed(j, n);
 		return;
 	}
+	if (!control_heard(j->call))
+		log_warn("nobody waited for token %lld over %llu sat: leasectl wallet pending",
+			 (long long)n->token_out, (unsigned long long)sat_raw(n->amount));
 	jsonw_object(&w, NULL);
+	jsonw_i64(&w, "id", n->token_out);
 	jsonw_text(&w, "mint", j->mint);
 	jsonw_u64(&w, "amount_sat", sat_raw(n->amount));
 	jsonw_str(&w, "token", n->text);

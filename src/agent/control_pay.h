@@ -9,4 +9,12 @@ int control_withdraw(void *ctx, const struct json *request, struct control_call 
 int control_send(void *ctx, const struct json *request, struct control_call *call, struct buf *out,
 		 struct err *e) MUST_CHECK;
 
+/* control_out.c */
+int control_pending(void *ctx, const struct json *request, struct control_call *call,
+		    struct buf *out, struct err *e) MUST_CHECK;
+int control_token(void *ctx, const struct json *request, struct control_call *call, struct buf *out,
+		  struct err *e) MUST_CHECK;
+int control_reclaim(void *ctx, const struct json *request, struct control_call *call,
+		    struct buf *out, struct err *e) MUST_CHECK;
+
 #endif

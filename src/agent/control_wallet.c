@@ -315,9 +315,10 @@ static int do_backup(void *ctx, const struct json *request, struct control_call 
 }
 
 const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS] = {
-	{"wallet_balance", do_balance}, {"wallet_withdraw", control_withdraw},
-	{"wallet_send", control_send},	{"wallet_history", do_history},
-	{"wallet_mints", do_mints},	{"wallet_audit", do_audit},
-	{"wallet_restore", do_restore}, {"earnings", do_earnings},
-	{"backup", do_backup},
+	{"wallet_balance", do_balance},	 {"wallet_withdraw", control_withdraw},
+	{"wallet_send", control_send},	 {"wallet_history", do_history},
+	{"wallet_mints", do_mints},	 {"wallet_audit", do_audit},
+	{"wallet_restore", do_restore},	 {"earnings", do_earnings},
+	{"backup", do_backup},		 {"wallet_pending", control_pending},
+	{"wallet_token", control_token}, {"wallet_reclaim", control_reclaim},
 };

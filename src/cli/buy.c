@@ -179,7 +179,7 @@ static bool redeem_release(struct app *a, const struct book_ask *ask, const stru
 	struct app_job job = {.app = a};
 	struct err e;
 
-	if (!r->nrelease || r->nrelease > WALLET_PROOFS_MAX)
+	if (!r->nrelease || r->nrelease > WALLET_RELEASE_MAX)
 		return false;
 	for (rel->n = 0; rel->n < r->nrelease; rel->n++)
 		if (hex_decode(rel->sig[rel->n], 64, str_of(r->release[rel->n]), &e) < 0)

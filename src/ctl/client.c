@@ -143,3 +143,17 @@ int ctl_usage(const char *verb, const char *why)
 	fprintf(stderr, "leasectl %s: %s\nTry 'leasectl %s --help'.\n", verb, why, verb);
 	return CTL_USAGE;
 }
+
+int ctl_print_token(const struct ctl *c, const struct ctl_reply *r)
+{
+	struct str token = {NULL, 0};
+	struct err e = {0};
+
+	json_as_str(json_get(r->result, "token"), &token);
+	if (c->json)
+		token = buf_view(&r->raw);
+	if (fs_write_all(STDOUT_FILENO, token.p, token.n, &e) < 0 ||
+	    fs_write_all(STDOUT_FILENO, "\n", 1, &e) < 0)
+		return ctl_fail(-1, &e);
+	return CTL_OK;
+}

@@ -44,6 +44,9 @@ int ctl_ask_within(const struct ctl *c, struct str request, int64_t ms, struct c
 void ctl_reply_clear(struct ctl_reply *r);
 #define auto_ctl_reply __attribute__((cleanup(ctl_reply_clear)))
 
+/* The member "token" of a reply, or all of it as JSON, on standard output; no copy stays behind. */
+int ctl_print_token(const struct ctl *c, const struct ctl_reply *r);
+
 /* Say what went wrong on standard error, and give the exit status for it. */
 int ctl_fail(int outcome, const struct err *e);
 int ctl_usage(const char *verb, const char *why);
@@ -59,6 +62,7 @@ const char *ctl_date(char *to, size_t size, int64_t at);
 extern const struct verb verb_init, verb_doctor, verb_status, verb_leases, verb_drain, verb_undrain,
 	verb_stop, verb_check_config, verb_wallet_balance, verb_wallet_history, verb_wallet_mints,
 	verb_wallet_audit, verb_wallet_restore, verb_wallet_withdraw, verb_wallet_send,
-	verb_earnings, verb_backup, verb_restore, verb_bundle;
+	verb_wallet_pending, verb_wallet_token, verb_wallet_reclaim, verb_earnings, verb_backup,
+	verb_restore, verb_bundle;
 
 #endif

@@ -95,7 +95,6 @@ static int run_send(void *ctx, const void *options, int argc, char **argv)
 	auto_buf struct buf request = BUF(1024);
 	struct jsonw w = JSONW(&request);
 	const struct ctl *c = ctx;
-	struct str token = {NULL, 0};
 	struct sat amount;
 	struct err e = {0};
 	int outcome;
@@ -108,14 +107,9 @@ static int run_send(void *ctx, const void *options, int argc, char **argv)
 	jsonw_text(&w, "mint", o->mint);
 	jsonw_end_object(&w);
 	outcome = ctl_ask_within(c, buf_view(&request), PAY_MS, &r, &e);
-	if (outcome)
-		return ctl_fail(outcome, &e);
-	json_as_str(json_get(r.result, "token"), &token);
-	if (c->json)
-		puts(buf_view(&r.raw).p);
-	else
-		printf("%.*s\n", (int)token.n, token.p);
-	return CTL_OK;
+	if (outcome < 0 && !r.root)
+		err_wrap(&e, "no answer, see leasectl wallet pending");
+	return outcome ? ctl_fail(outcome, &e) : ctl_print_token(c, &r);
 }
 
 const struct verb verb_wallet_send = {

@@ -215,7 +215,7 @@ static void pay(struct ask *a, struct lease *l)
 	int rc = store_paying(a, l, a->pay, &e);
 
 	if (!rc)
-		rc = wallet_plan_run(a->g->wallet, l->plan, &e);
+		wallet_plan_run(a->g->wallet, l->plan);
 	if (rc == WALLET_KNOWN)
 		refuse_asked(a, l, REPLY_CLAIMED, NULL);
 	if (rc < 0) {

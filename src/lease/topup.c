@@ -78,7 +78,7 @@ void topup_asked(struct ask *ask)
 	}
 	rc = store_topup(a, &l, money, &plan, &e);
 	if (!rc)
-		rc = wallet_plan_run(a->g->wallet, plan, &e);
+		wallet_plan_run(a->g->wallet, plan);
 	if (rc == WALLET_KNOWN)
 		ask_refuse(a, REPLY_CLAIMED, NULL);
 	if (rc < 0)

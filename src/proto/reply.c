@@ -212,9 +212,9 @@ static int decode_release(struct reply *r, const struct json *j, struct err *e)
 
 	if (!a)
 		return 0;
-	if (json_type(a) != JSON_ARRAY || json_count(a) > LEASE_PROOFS_MAX)
+	if (json_type(a) != JSON_ARRAY || json_count(a) > LEASE_RELEASE_MAX)
 		return err_set(e, ERRK_INPUT, "release: want at most %d signatures",
-			       LEASE_PROOFS_MAX);
+			       LEASE_RELEASE_MAX);
 	r->release = mem_array(json_count(a) + 1, sizeof(*r->release));
 	for (const struct json *c = json_first(a); c; c = json_next(c)) {
 		if (!json_as_str(c, &s) || !hex_is(s, 64))

@@ -170,10 +170,9 @@ static void audit_ask(struct job *j)
 		audit_next_mint(j);
 		return;
 	}
-	if (!j->mint->io) {
+	if (mint_reach(j->mint, &e) < 0) {
 		audit_found(r->a, &(struct audit_finding){AUDIT_UNPROVEN, AUDIT_MINT, j->mint->url,
-							  "it is not allowed any more, so it is "
-							  "not asked"});
+							  e.msg});
 		audit_next_mint(j);
 		return;
 	}

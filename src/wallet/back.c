@@ -174,9 +174,11 @@ static int out_load(struct job *j, struct wallet_out *o, struct cashu_token **t,
 	if (rc == WALLET_NO_SUCH)
 		return err_set(e, ERRK_STATE, "no such outgoing token");
 	o->ref = o->mint = NULL; /* names ends here */
-	j->mint = mint_allowed(j->w, str_of(names.mint));
+	j->mint = mint_by_url(j->w, names.mint);
 	if (!j->mint)
-		return err_set(e, ERRK_DENIED, "mint %s is not allowed", names.mint);
+		return err_set(e, ERRK_STATE, "mint %s is not known", names.mint);
+	if (mint_reach(j->mint, e) < 0)
+		return -1;
 	memcpy(j->ref, names.ref, sizeof(j->ref));
 	if (o->state != WALLET_OUT_OPEN || text.n == 0)
 		return err_set(e, ERRK_STATE, "this token is not open any more");

@@ -318,7 +318,8 @@ static int check_decode(struct check *c, struct str text)
 	}
 	c->v->nproofs = c->p->token->proofs.n;
 	if (c->v->nproofs > WALLET_PROOFS_MAX)
-		return say(c, WALLET_TOO_MANY_PROOFS, "more than 64 proofs");
+		return say(c, WALLET_TOO_MANY_PROOFS,
+			   "more than 64 proofs: swap them for fewer first");
 	return WALLET_OK;
 }
 

@@ -163,7 +163,7 @@ static int release_ys(struct y_bytes *ys, const struct cashu_token *t, const str
 int wallet_release(struct tx *tx, struct wallet *w, struct str token, struct wallet_release *out,
 		   struct err *e)
 {
-	const struct token_limits lim = {TOKEN_LIMITS_REQUEST.text, WALLET_PROOFS_MAX, true};
+	const struct token_limits lim = {TOKEN_LIMITS_REQUEST.text, WALLET_RELEASE_MAX, true};
 	AUTO(token_free) struct cashu_token *t = NULL;
 	auto_free struct y_bytes *ys = NULL;
 	auto_secret struct secret k;

@@ -14,6 +14,8 @@ struct scan;
 struct refresh;
 struct refunding;
 struct refund_watch;
+struct out_watch;
+struct late_run;
 
 /* Of a mint with a long past only the active keysets are fetched, until a token names another. */
 enum keysets_depth { KEYSETS_ACTIVE, KEYSETS_ALL_WANTED, KEYSETS_ALL };
@@ -32,7 +34,7 @@ struct wmint {
 	int64_t id; /* row */
 	bool allowed;
 	bool local;	 /* loopback, private addresses and plain http */
-	struct mint *io; /* NULL: known from earlier, not allowed now */
+	struct mint *io; /* NULL: known from earlier, and not asked yet */
 	struct keysets keysets;
 	enum keysets_depth depth;
 	struct refresh *refresh; /* under way; NULL: none */
@@ -59,9 +61,11 @@ struct wallet {
 	int64_t session; /* sellers: random, of this run of the process; buyers: 1 */
 	struct wmint *mints;
 	struct run *runs;
+	struct late_run *late_runs;
 	struct job *jobs;
 	struct refunding *refunds; /* being made */
 	struct refund_watch *refund_watch;
+	struct out_watch *out_watch;
 };
 
 /* --- mints.c --- */
@@ -70,6 +74,9 @@ struct wmint *mint_by_url(const struct wallet *w, const char *url); /* normalise
 struct wmint *mint_by_id(const struct wallet *w, int64_t id);
 /* As mint_by_url for any spelling, and only where it is allowed. */
 struct wmint *mint_allowed(const struct wallet *w, struct str url);
+/* Let a mint be asked that is only known: what lies or is owed there goes on when the operator has
+ * taken it out of the configuration. */
+int mint_reach(struct wmint *m, struct err *e) MUST_CHECK;
 int mints_load(struct wallet *w, struct err *e) MUST_CHECK;
 void mints_free(struct wallet *w);
 /* After a 429 nothing goes to that mint for 65 s or what it asked for, in all processes: every call

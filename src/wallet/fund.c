@@ -223,8 +223,10 @@ void fund_resume(struct wallet *w, int64_t id)
 		return;
 	}
 	secret_wipe(&q.key);
-	if (!q.mint->io)
+	if (mint_reach(q.mint, &e) < 0) {
+		log_warn("quote %lld: %s", (long long)id, e.msg);
 		return;
+	}
 	j = job_new(w, NULL, NULL, fund_poll);
 	j->mint = q.mint;
 	j->amount = q.amount;

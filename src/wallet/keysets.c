@@ -405,10 +405,11 @@ static void refuse_later(void *ctx)
 
 void wallet_refresh(struct wallet *w, const char *mint, wallet_ready_fn *fn, void *ctx)
 {
-	struct wmint *m = mint_allowed(w, str_of(mint));
+	char url[WALLET_URL_MAX + 1];
+	struct wmint *m = wallet_url(url, str_of(mint), NULL) == 0 ? mint_by_url(w, url) : NULL;
 	bool fresh;
 
-	if (!m) {
+	if (!m || !m->io) {
 		struct refusal *x = mem_zero(sizeof(*x));
 
 		*x = (struct refusal){fn, ctx};

@@ -4,7 +4,7 @@ src_wallet_libleased_wallet_a_SOURCES = \
 	src/wallet/back.c src/wallet/check.c src/wallet/claim.c src/wallet/core.h \
 	src/wallet/fund.c src/wallet/job.c src/wallet/job.h src/wallet/keysets.c \
 	src/wallet/leave.h src/wallet/limits.c src/wallet/ledger.c src/wallet/melt.c src/wallet/mints.c \
-	src/wallet/outputs.c src/wallet/outputs.h src/wallet/outs.c src/wallet/pay.c \
+	src/wallet/out_watch.c src/wallet/outputs.c src/wallet/outputs.h src/wallet/outs.c src/wallet/pay.c \
 	src/wallet/pay.h src/wallet/payouts.c src/wallet/payment.h src/wallet/pending.c \
 	src/wallet/plan.h src/wallet/plans.c \
 	src/wallet/purse.h src/wallet/quotes.c src/wallet/recover.c src/wallet/refund.c \

@@ -69,7 +69,8 @@ static struct wmint *mint_add(struct wallet *w, int64_t id, const char *url)
 int mints_load(struct wallet *w, struct err *e)
 {
 	auto_stmt struct stmt *s =
-		db_query(w->db, "SELECT id, url, gives_change FROM mint ORDER BY id");
+		db_query(w->db, "SELECT id, url, gives_change, local FROM mint ORDER BY id");
+	struct wmint *m;
 	int rc;
 
 	while ((rc = db_step(s, e)) == DB_ROW) {
@@ -80,27 +81,30 @@ int mints_load(struct wallet *w, struct err *e)
 			return err_set(e, ERRK_STATE, "mint URL in the database is too long");
 		memcpy(url, text.p, text.n);
 		url[text.n] = '\0';
-		mint_add(w, db_i64(s, 0), url)->gives_change = db_i64(s, 2) != 0;
+		m = mint_add(w, db_i64(s, 0), url);
+		m->gives_change = db_i64(s, 2) != 0;
+		m->local = db_i64(s, 3) != 0;
 	}
 	if (rc < 0)
 		return -1;
 
-	for (struct wmint *m = w->mints; m; m = m->next)
+	for (m = w->mints; m; m = m->next)
 		if (keysets_load(w, m, e) < 0)
 			return err_wrap(e, "%s", m->url);
 	return 0;
 }
 
-static int mint_insert(int64_t *id, struct wallet *w, const char *url, struct err *e)
+static int mint_insert(int64_t *id, struct wallet *w, const char *url, bool local, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
 	struct stmt *s;
 
 	if (db_begin(&tx, w->db, e) < 0)
 		return -1;
-	s = tx_write(tx, "INSERT INTO mint (url) VALUES (?)"
-			 " ON CONFLICT (url) DO UPDATE SET url = excluded.url RETURNING id");
+	s = tx_write(tx, "INSERT INTO mint (url, local) VALUES (?, ?)"
+			 " ON CONFLICT (url) DO UPDATE SET local = excluded.local RETURNING id");
 	db_bind_text(s, 1, str_of(url));
+	db_bind_i64(s, 2, local);
 	if (db_step(s, e) != DB_ROW) {
 		db_done(s);
 		return -1;
@@ -165,9 +169,18 @@ static void watch_answer(void *ctx, const struct mint_fault *f, int64_t latency_
 		h->latency_ms < 0 ? latency_ms : h->latency_ms + (latency_ms - h->latency_ms) / 4;
 }
 
+int mint_reach(struct wmint *m, struct err *e)
+{
+	if (m->io)
+		return 0;
+	if (mint_new(&m->io, m->w->http, m->url, m->local ? MINT_LOCAL : MINT_PUBLIC, e) < 0)
+		return err_wrap(e, "mint %s", m->url);
+	mint_set_watch(m->io, &(struct mint_watch){m->w->loop, watch_quiet, watch_answer, m});
+	return 0;
+}
+
 int wallet_allow(struct wallet *w, const struct wallet_mint *wanted, struct err *e)
 {
-	AUTO(mint_free) struct mint *io = NULL;
 	char url[WALLET_URL_MAX + 1];
 	struct wmint *m;
 	int64_t id;
@@ -177,18 +190,13 @@ int wallet_allow(struct wallet *w, const struct wallet_mint *wanted, struct err 
 	m = mint_by_url(w, url);
 	if (m && m->allowed)
 		return 0;
-	if (mint_new(&io, w->http, url, wanted->local ? MINT_LOCAL : MINT_PUBLIC, e) < 0)
+	if ((!m || m->local != wanted->local) && mint_insert(&id, w, url, wanted->local, e) < 0)
 		return err_wrap(e, "mint %s", url);
-	if (!m) {
-		if (mint_insert(&id, w, url, e) < 0)
-			return err_wrap(e, "mint %s", url);
+	if (!m)
 		m = mint_add(w, id, url);
-	}
-	m->io = steal(&io);
-	mint_set_watch(m->io, &(struct mint_watch){w->loop, watch_quiet, watch_answer, m});
 	m->local = wanted->local;
-	m->allowed = true;
-	return 0;
+	m->allowed = mint_reach(m, e) == 0;
+	return m->allowed ? 0 : -1;
 }
 
 void mints_free(struct wallet *w)

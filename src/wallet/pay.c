@@ -188,18 +188,27 @@ static int pay_rows(struct job *j, struct payout *o, struct tx *tx, int64_t *pla
 	return pay_plan(j, tx, o, &from, plan, e);
 }
 
-static int pay_store(struct job *j, struct payout *o, int64_t *plan, struct err *e)
+struct pay_try {
+	int64_t plan;
+	bool may_wait; /* SELECT_POOR: change may come */
+};
+
+/* Whether change may come is asked in the same transaction: a moment later it may have come. */
+static int pay_store(struct job *j, struct payout *o, struct pay_try *t, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
+	struct sat need = o->amount;
 	int rc;
 
 	if (db_begin(&tx, j->w->db, e) < 0)
 		return -1;
-	rc = pay_rows(j, o, tx, plan, e);
+	rc = pay_rows(j, o, tx, &t->plan, e);
+	if (rc == SELECT_POOR)
+		t->may_wait = sat_add(&need, o->amount, o->reserve) && job_may_wait(j, need);
 	return rc == 0 ? db_commit(&tx, e) : rc;
 }
 
-static void pay_poor(struct job *j, const struct payout *o)
+static void pay_poor(struct job *j, const struct payout *o, const struct pay_try *t)
 {
 	struct select_ask ask = {.need = o->amount};
 	struct sat missing;
@@ -207,7 +216,7 @@ static void pay_poor(struct job *j, const struct payout *o)
 
 	ask.keyset = keysets_choose(&j->mint->keysets, WALLET_UNIT, clock_wall());
 	(void)!sat_add(&ask.need, o->amount, o->reserve);
-	if (job_may_wait(j, ask.need))
+	if (t->may_wait)
 		job_later(j, WAIT_STEP_MS, pay_step);
 	else if (select_missing(&missing, j->w->db, j->mint, &ask, &e) < 0)
 		job_fail(j, &e);
@@ -217,16 +226,16 @@ static void pay_poor(struct job *j, const struct payout *o)
 
 static void pay_go(struct job *j, struct payout *o)
 {
-	int64_t plan = 0;
+	struct pay_try t = {0};
 	struct err e;
 
-	switch (pay_store(j, o, &plan, &e)) {
+	switch (pay_store(j, o, &t, &e)) {
 	case 0:
 		step_at(STEP_MELT_PLANNED);
-		job_run(j, plan, pay_closed);
+		job_run(j, t.plan, pay_closed);
 		return;
 	case SELECT_POOR:
-		pay_poor(j, o);
+		pay_poor(j, o, &t);
 		return;
 	case PAY_TWIN:
 		job_later(j, 0, pay_step);

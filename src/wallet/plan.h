@@ -86,6 +86,8 @@ struct run {
 };
 
 enum run_start { RUN_POST, RUN_ASK };
+/* The same, tried again where it fails. */
+void run_surely(struct wallet *w, int64_t plan, enum run_start how);
 int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e) MUST_CHECK;
 void run_post(struct run *r);
 void run_ask(struct run *r);
@@ -216,6 +218,8 @@ int refund_taken(struct tx *tx, const struct refund_job *j, struct err *e) MUST_
 /* --- refund_watch.c: was it taken? --- */
 
 void refund_watch_start(struct wallet *w);
+void out_watch_start(struct wallet *w);
+void out_watch_free(struct wallet *w);
 void refund_watch_free(struct wallet *w);
 
 /* --- quotes.c --- */

@@ -360,8 +360,8 @@ static void refund_step(struct refunding *r)
 		return;
 	}
 	r->mint = mint_by_url(r->w, j.mint);
-	if (!r->mint || !r->mint->io) {
-		log_broken("refund of %s stays due: its mint %s is not allowed", j.lease, j.mint);
+	if (!r->mint || mint_reach(r->mint, &e) < 0) {
+		log_broken("refund of %s stays due: its mint %s cannot be asked", j.lease, j.mint);
 		refund_end(r);
 		return;
 	}

@@ -117,7 +117,7 @@ static void watch_look(void *ctx)
 		return;
 	}
 	m = mint_by_url(x->w, x->job.mint);
-	if (!m || !m->io || mint_quiet_ms(x->w, m) > 0 ||
+	if (!m || mint_reach(m, &e) < 0 || mint_quiet_ms(x->w, m) > 0 ||
 	    wallet_refund_token(x->w, x->job.lease, x->job.number, &text, &e) != 0 ||
 	    watch_ask(x, m, buf_view(&text), &e) < 0)
 		watch_again(x, 0);

@@ -11,6 +11,27 @@
 #define TURN_MS	    1500  /* between the kinds of plans, after a silence */
 #define MAY_LAND_MS 30000 /* far beyond what mints need for a swap that they have begun */
 
+/* A plan that could not even be read, or its mint not be reached: it is tried again. */
+struct late_run {
+	struct late_run *next;
+	struct wallet *w;
+	int64_t plan;
+	enum run_start how;
+	struct loop_timer *timer;
+	struct backoff backoff;
+};
+
+static void late_end(struct late_run *l)
+{
+	struct late_run **at = &l->w->late_runs;
+
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	loop_timer_del(l->timer);
+	free(l);
+}
+
 static void run_free(struct run *r)
 {
 	mint_cancel(r->call);
@@ -31,6 +52,8 @@ void runs_free(struct wallet *w)
 		w->runs = r->next;
 		run_free(r);
 	}
+	while (w->late_runs)
+		late_end(w->late_runs);
 }
 
 void run_end(struct run *r)
@@ -303,9 +326,8 @@ int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
 		return err_set(e, ERRK_STATE, "no plan %lld", (long long)plan);
 	if (p->state != PLAN_OPEN)
 		return 0;
-	if (!p->mint->io)
-		return err_set(e, ERRK_DENIED, "plan %lld is open at %s, which is not allowed now",
-			       (long long)plan, p->mint->url);
+	if (mint_reach(p->mint, e) < 0)
+		return err_wrap(e, "plan %lld", (long long)plan);
 
 	r = mem_zero(sizeof(*r));
 	r->w = w;
@@ -321,7 +343,44 @@ int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
 	return 0;
 }
 
-int wallet_plan_run(struct wallet *w, int64_t plan, struct err *e)
+/* --- what could not even be read --- */
+
+static void late_try(void *ctx)
 {
-	return run_start(w, plan, RUN_POST, e);
+	struct late_run *l = ctx;
+	struct err e;
+
+	l->timer = NULL;
+	if (run_start(l->w, l->plan, l->how, &e) == 0)
+		late_end(l);
+	else
+		l->timer = loop_timer_add(l->w->loop, backoff_next(&l->backoff), late_try, l);
+}
+
+static void late_add(struct wallet *w, int64_t plan, enum run_start how)
+{
+	struct late_run *l = mem_zero(sizeof(*l));
+
+	l->w = w;
+	l->plan = plan;
+	l->how = how;
+	l->backoff = BACKOFF(250, 60000);
+	l->next = w->late_runs;
+	w->late_runs = l;
+	l->timer = loop_timer_add(w->loop, backoff_next(&l->backoff), late_try, l);
+}
+
+void run_surely(struct wallet *w, int64_t plan, enum run_start how)
+{
+	struct err e;
+
+	if (run_start(w, plan, how, &e) == 0)
+		return;
+	log_broken("plan %lld is tried again: %s", (long long)plan, e.msg);
+	late_add(w, plan, how);
+}
+
+void wallet_plan_run(struct wallet *w, int64_t plan)
+{
+	run_surely(w, plan, RUN_POST);
 }

@@ -183,8 +183,14 @@ static const char step1[] =
 	"CREATE INDEX refund_state ON refund(state, check_at);"
 	"CREATE INDEX refund_plan ON refund(plan);";
 
+/* Money may still have to move at a mint that is not configured any more. */
+static const char step2[] = "ALTER TABLE mint ADD COLUMN local INTEGER NOT NULL DEFAULT 0;"
+			    /* when the mint is asked again whether it was taken */
+			    "ALTER TABLE token_out ADD COLUMN check_at INTEGER NOT NULL DEFAULT 0;";
+
 static const struct db_migration steps[] = {
 	{1, step1},
+	{2, step2},
 };
 
 const struct db_schema wallet_schema = {

@@ -87,15 +87,15 @@ struct wallet_claim {
 int wallet_claim(struct tx *tx, struct wallet *w, const struct wallet_payment *p,
 		 const struct wallet_claim *c, int64_t *plan, struct err *e) MUST_CHECK;
 
-/* After the commit: swap, and recover until the plan is closed (struct wallet_ops tells). A plan
- * that is already running or closed is left alone. */
-int wallet_plan_run(struct wallet *w, int64_t plan, struct err *e) MUST_CHECK;
+/* After the commit: swap, and recover until the plan is closed (struct wallet_ops tells), whatever
+ * fails meanwhile. A plan that is already running or closed is left alone. */
+void wallet_plan_run(struct wallet *w, int64_t plan);
 
 /* --- release --- */
 
 struct wallet_release {
 	size_t n;
-	uint8_t sig[WALLET_PROOFS_MAX][64]; /* over each secret, in the token's order */
+	uint8_t sig[WALLET_RELEASE_MAX][64]; /* over each secret, in the token's order */
 };
 
 enum { WALLET_NOT_OURS = 1, WALLET_NOT_FREE = 2 };

@@ -53,6 +53,7 @@ void wallet_close(struct wallet *w)
 	jobs_free(w);
 	refunds_free(w);
 	refund_watch_free(w);
+	out_watch_free(w);
 	runs_free(w);
 	mints_free(w);
 	seed_wipe(&w->seed);
@@ -85,13 +86,12 @@ static int resume_plans(struct wallet *w, struct err *e)
 	int rc = rows_load(&plans, db_query(w->db, "SELECT id FROM plan WHERE state = 1"), e);
 
 	for (size_t i = 0; rc == 0 && i < plans.n; i++) {
-		struct err why;
 		int adopted = plan_adopt(w, plans.v[i], e);
 
 		if (adopted < 0)
 			rc = -1;
-		else if (adopted == 0 && run_start(w, plans.v[i], RUN_ASK, &why) < 0)
-			log_broken("%s", why.msg);
+		else if (adopted == 0)
+			run_surely(w, plans.v[i], RUN_ASK);
 	}
 	free(plans.v);
 	return rc;
@@ -157,6 +157,7 @@ int wallet_resume(struct wallet *w, struct err *e)
 	if (resume_plans(w, e) < 0 || resume_quotes(w, e) < 0)
 		return err_wrap(e, "wallet");
 	refunds_resume(w);
+	out_watch_start(w);
 	return 0;
 }
 

@@ -23,9 +23,10 @@
 struct wallet;
 struct wallet_refund; /* till.h */
 
-#define WALLET_URL_MAX	  255
-#define WALLET_REF_MAX	  128
-#define WALLET_PROOFS_MAX 64 /* in a token that we take */
+#define WALLET_URL_MAX	   255
+#define WALLET_REF_MAX	   128
+#define WALLET_PROOFS_MAX  64  /* in a token that we take */
+#define WALLET_RELEASE_MAX 256 /* in one that we release: more fit no request */
 
 /* --- what happened to a plan --- */
 

@@ -116,8 +116,22 @@ def leave(provider, lease, payee, address, amounts):
     check(token.startswith("cashuB"), "send prints a token", token)
     done = lease("wallet", "receive", input=token)
     check(done.returncode == 0, "that a buyer takes", done.stderr)
+    keep_in_sight(provider)
     audit = asked(provider, "wallet", "audit")
     check(audit.get("broken") == 0, "and the books still balance", audit)
+
+
+def keep_in_sight(provider):
+    """A token that nobody took is found again and comes back."""
+    sent = asked(provider, "wallet", "send", 6)
+    pending = asked(provider, "wallet", "pending")["tokens"]
+    check([t["amount_sat"] for t in pending if t["id"] == sent["id"]] == [6], "pending shows a token that was sent", pending)
+    check(provider.ctl("wallet", "token", sent["id"]).stdout.strip() == sent["token"], "token prints it once more")
+    done = provider.ctl("wallet", "reclaim", sent["id"], timeout=60)
+    left = [t["id"] for t in asked(provider, "wallet", "pending")["tokens"]]
+    check(done.returncode == 0 and sent["id"] not in left, "reclaim takes it back", f"{left} {done.stdout}{done.stderr}")
+    done = provider.ctl("wallet", "reclaim", sent["id"])
+    check(done.returncode == 3, "once", done.stdout + done.stderr)
 
 
 def tamper(provider, sql):

@@ -333,7 +333,7 @@ static struct reply *filled_reply(void)
 	r->err = mem_zero(r->nerr);
 	r->offset = 99;
 	r->truncated = true;
-	r->nrelease = LEASE_PROOFS_MAX;
+	r->nrelease = LEASE_RELEASE_MAX;
 	r->release = mem_array(r->nrelease, sizeof(*r->release));
 	for (size_t i = 0; i < r->nrelease; i++)
 		memset(r->release[i], 'a', 128);

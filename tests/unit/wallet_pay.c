@@ -323,6 +323,14 @@ static void test_pending(void **state)
 	assert_int_equal(b->sim->melts, 4);
 }
 
+/* What waits in the kernel knows nothing of this clock. */
+static void a_minute_later(struct bench *b)
+{
+	bench_later(b, 61);
+	loop_turn(b->loop, 0);
+	bench_run(b, 50);
+}
+
 /* A payment that was stored and never sent goes back when its time is over. */
 static void test_too_late(void **state)
 {
@@ -334,11 +342,12 @@ static void test_too_late(void **state)
 	start_pay(b, i, 0, "");
 	run_until_waiting(b);
 	bench_close(b);
-	bench_run(b, 4500);
+	bench_later(b, 5);
 	bench_open(b);
 	bench_restart(b);
 	start_pay(b, i, 0, "");
-	wait_job(b);
+	while (!b->told.done) /* also half a minute in which the last request may still land */
+		a_minute_later(b);
 	assert_int_equal(b->told.stage, WALLET_FAILED);
 	assert_int_equal(b->sim->paid, 0);
 	assert_int_equal(bench_available(b), 1000);
@@ -427,34 +436,37 @@ static void test_many(void **state)
 	assert_sound(b);
 }
 
+static void earn(struct bench *b, uint64_t sat)
+{
+	struct ledger_posting p = {.from = LEDGER_OPEN,
+				   .to = LEDGER_EARNED,
+				   .amount = MSAT(sat * 1000),
+				   .mint = b->sim->url,
+				   .ref = "lease1"};
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	assert_int_equal(db_begin(&tx, b->db, &e), 0);
+	assert_int_equal(ledger_post(tx, &p, &e), 0);
+	assert_int_equal(db_commit(&tx, &e), 0);
+}
+
 /* Money that is not earned yet stays where it is. */
 static void test_seller(void **state)
 {
 	struct bench *b = bench_new(BENCH_SELLER, 100);
 	struct lock l = bench_lock(b);
 	auto_free char *token = NULL, *i = invoice(50);
-	struct err e;
 
 	(void)state;
 	bench_ready(b);
 	token = sim_token(b->sim, 100, &l);
-	assert_int_equal(wallet_plan_run(b->w, bench_claim(b, token, 0), &e), 0);
+	wallet_plan_run(b->w, bench_claim(b, token, 0));
 	while (b->heard.closed == 0)
 		bench_run(b, 5000);
 	pay(b, i);
 	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
-	{
-		auto_tx struct tx *tx = NULL;
-		struct ledger_posting p = {.from = LEDGER_OPEN,
-					   .to = LEDGER_EARNED,
-					   .amount = MSAT(80000),
-					   .mint = b->sim->url,
-					   .ref = "lease1"};
-
-		assert_int_equal(db_begin(&tx, b->db, &e), 0);
-		assert_int_equal(ledger_post(tx, &p, &e), 0);
-		assert_int_equal(db_commit(&tx, &e), 0);
-	}
+	earn(b, 80);
 	pay(b, i);
 	assert_string_equal(b->told.error, "");
 	assert_int_equal(b->told.stage, WALLET_DONE);
@@ -525,6 +537,81 @@ static void test_plain_taken(void **state)
 	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
 	assert_int_equal(bench_ledger(b, LEDGER_SPENT), 0);
 	assert_sound(b);
+}
+
+static int note_out(void *ctx, const struct wallet_out *o)
+{
+	*(enum wallet_out_state *)ctx = o->state;
+	return 0;
+}
+
+static enum wallet_out_state out_now(struct bench *b)
+{
+	enum wallet_out_state s = 0;
+	struct err e;
+
+	assert_int_equal(wallet_each_out(b->w, note_out, &s, &e), 0);
+	return s;
+}
+
+static void claim_and_earn(struct bench *b)
+{
+	struct lock l = bench_lock(b);
+	auto_free char *token = NULL;
+
+	bench_ready(b);
+	token = sim_token(b->sim, 100, &l);
+	wallet_plan_run(b->w, bench_claim(b, token, 0));
+	while (b->heard.closed == 0)
+		bench_run(b, 5000);
+	earn(b, 80);
+}
+
+/* A seller asks by itself, and more often than not nobody has taken it. */
+static void test_plain_watched(void **state)
+{
+	struct bench *b = bench_new(BENCH_SELLER, 100);
+	auto_free char *token = NULL;
+	unsigned before;
+
+	(void)state;
+	claim_and_earn(b);
+	send_plain(b, 40, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	token = mem_strdup(b->told.text);
+	bench_restart(b);
+	before = b->sim->states;
+	while (b->sim->states == before)
+		a_minute_later(b);
+	assert_int_equal(out_now(b), WALLET_OUT_OPEN);
+	sim_spend(b->sim, token, NULL);
+	while (out_now(b) == WALLET_OUT_OPEN)
+		a_minute_later(b);
+	assert_int_equal(out_now(b), WALLET_OUT_TAKEN);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
+	assert_sound(b);
+	bench_free(b);
+}
+
+/* Its mint is in no configuration any more: the token comes back all the same. */
+static void test_reclaim_from_removed_mint(void **state)
+{
+	struct bench *b = bench_new(BENCH_SELLER, 100);
+	int64_t out;
+
+	(void)state;
+	claim_and_earn(b);
+	send_plain(b, 40, "");
+	out = b->told.token_out;
+	b->removed = true;
+	bench_restart(b);
+	wallet_reclaim(b->w, out, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(out_now(b), WALLET_OUT_RETURNED);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
+	assert_sound(b);
+	bench_free(b);
 }
 
 static void test_locked(void **state)
@@ -731,6 +818,8 @@ int main(void)
 		cmocka_unit_test(test_seller),
 		TEST(test_plain),
 		TEST(test_plain_taken),
+		cmocka_unit_test(test_plain_watched),
+		cmocka_unit_test(test_reclaim_from_removed_mint),
 		TEST(test_locked),
 		TEST(test_move),
 		TEST(test_move_hangs),

@@ -29,9 +29,8 @@ static void pay(struct bench *b)
 {
 	struct lock l = bench_lock(b);
 	auto_free char *token = sim_token(b->sim, 100, &l);
-	struct err e;
 
-	must(wallet_plan_run(b->w, bench_claim(b, token, 0), &e), &e);
+	wallet_plan_run(b->w, bench_claim(b, token, 0));
 	bench_run(b, 5000);
 	assert_int_equal(b->heard.settled, 1);
 }
@@ -478,6 +477,20 @@ static void test_taken(void **state)
 	clock_replace(NULL);
 }
 
+/* The operator takes the mint out of the configuration: what is owed there is paid all the same. */
+static void test_mint_removed(void **state)
+{
+	struct bench *b = *state;
+
+	assert_int_equal(due(b, 1, 60), 0);
+	b->removed = true;
+	bench_restart(b);
+	assert_true(until_made(b, 1));
+	assert_good_token(b, 59);
+	assert_books(b);
+	assert_int_equal(b->sim->swaps, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -498,6 +511,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_restored_and_spent, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_restored_after_rotation, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_mint_removed, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
