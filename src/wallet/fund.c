@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
+#include "cashu/invoice.h"
 #include "wallet/job.h"
 
 #define POLL_FIRST_MS 200
@@ -154,6 +155,20 @@ static int fund_quote_store(struct job *j, const struct mint_quote *q, struct er
 	return db_commit(&tx, e);
 }
 
+/* Who pays the invoice pays what it names, whatever the mint mints for it. */
+static int fund_quote_check(const struct job *j, const struct mint_quote *q, struct err *e)
+{
+	struct msat asked;
+	struct invoice i;
+
+	if (invoice_read(&i, str_of(q->invoice), e) < 0)
+		return err_wrap(e, "%s", j->mint->url);
+	if (!msat_of_sat(&asked, j->amount) || !i.has_amount || msat_cmp(i.amount, asked) != 0)
+		return err_set(e, ERRK_PEER, "%s: its invoice is of another amount than asked",
+			       j->mint->url);
+	return 0;
+}
+
 static void fund_quoted(void *ctx, struct mint_quote *q, const struct mint_fault *f)
 {
 	struct job *j = ctx;
@@ -164,7 +179,7 @@ static void fund_quoted(void *ctx, struct mint_quote *q, const struct mint_fault
 		job_fault(j, f);
 		return;
 	}
-	if (fund_quote_store(j, q, &e) < 0) {
+	if (fund_quote_check(j, q, &e) < 0 || fund_quote_store(j, q, &e) < 0) {
 		job_fail(j, &e);
 		return;
 	}

@@ -50,20 +50,6 @@ static void move_paid(void *ctx, const struct wallet_news *n)
 	}
 }
 
-static int move_check(const struct job *j, struct str invoice, struct err *e)
-{
-	struct msat asked;
-	struct invoice i;
-
-	if (invoice_read(&i, invoice, e) < 0)
-		return err_wrap(e, "%s", j->mint->url);
-	if (!msat_of_sat(&asked, pay_of(j)->amount) || !i.has_amount ||
-	    msat_cmp(i.amount, asked) != 0)
-		return err_set(e, ERRK_PEER, "%s: its invoice is of another amount than asked",
-			       j->mint->url);
-	return 0;
-}
-
 static void move_invoice(struct job *j, struct str invoice)
 {
 	auto_free char *text = mem_strndup(invoice.p, invoice.n);
@@ -71,14 +57,7 @@ static void move_invoice(struct job *j, struct str invoice)
 				     .invoice = text,
 				     .max_total = pay_of(j)->max_total,
 				     .ref = ""};
-	struct err e;
 
-	if (move_check(j, invoice, &e) < 0) {
-		const struct wallet_news n = {.stage = WALLET_FAILED, .error = &e};
-
-		move_broken(j, &n);
-		return;
-	}
 	pay_of(j)->invoiced = true;
 	wallet_pay(j->w, &p, move_paid, j);
 }
