@@ -93,7 +93,7 @@ void mint_refresh_now(struct wallet *w, struct wmint *m, wallet_ready_fn *fn, vo
 
 /* --- scan.c: is the next counter really free? --- */
 
-/* Ask `restore` for the next 100 outputs until 100 are empty, then move the counter behind what was
+/* Ask `restore` for the next 300 outputs until 300 are empty, then move the counter behind what was
  * signed. */
 void scan_start(struct wallet *w, struct wmint *m, const struct keyset *k, wallet_ready_fn *fn,
 		void *ctx);

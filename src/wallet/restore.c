@@ -10,6 +10,7 @@
 #include "wallet/job.h"
 
 #define BATCH	    100
+#define EMPTY_MAX   3	 /* counters of plans that came to nothing leave holes */
 #define BATCHES	    1000 /* a mint that says "signed" for ever is lying */
 #define TRIES_MAX   3
 #define TRY_WAIT_MS 1000
@@ -20,6 +21,7 @@ struct restore {
 	uint64_t first; /* counter of the batch */
 	uint64_t next;	/* behind the last one that was signed */
 	unsigned batches, tries;
+	unsigned empty;		  /* batches, in a row */
 	struct outputs outs;	  /* of the batch */
 	struct proofs proofs;	  /* of it: signed, and not here yet */
 	struct y_bytes ys[BATCH]; /* beside proofs */
@@ -89,7 +91,7 @@ static void restore_keyset(struct job *j)
 	struct restore *r = j->own;
 
 	r->first = r->next = 0;
-	r->batches = r->tries = 0;
+	r->batches = r->tries = r->empty = 0;
 	if (keyset_now(j)) {
 		job_later(j, 0, restore_ask);
 		return;
@@ -339,9 +341,13 @@ static void batch_restored(void *ctx, struct restored_list *list, const struct m
 		return;
 	}
 	if (list->n == 0) {
-		keyset_over(j);
+		if (++r->empty < EMPTY_MAX)
+			batch_over(j);
+		else
+			keyset_over(j);
 		return;
 	}
+	r->empty = 0;
 	r->next = r->first + list->v[list->n - 1].index + 1;
 	r->out->found += list->n;
 	for (size_t i = 0; i < list->n; i++) {

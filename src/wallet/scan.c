@@ -6,7 +6,7 @@
 #include "wallet/core.h"
 #include "wallet/outputs.h"
 
-#define SCAN_STEP   100
+#define SCAN_STEP   300	 /* counters of plans that came to nothing leave holes */
 #define SCAN_ROUNDS 1000 /* a mint that says "signed" for ever is lying */
 
 struct scan_waiter {
