@@ -439,6 +439,8 @@ int app_job_wait(struct app_job *j, int64_t timeout_ms)
 				 sat_raw(j->last.missing));
 	if (j->ended && j->last.stage == WALLET_OVER_LIMIT)
 		return app_fail(EXIT_MONEY, &j->error);
+	if (j->ended && j->last.open)
+		return app_fail(EXIT_UNCLEAR, &j->error);
 	if (j->ended)
 		return app_fail(j->error.kind == ERRK_PEER ? EXIT_MINT : EXIT_OTHER, &j->error);
 	if (how == APP_INTERRUPTED)

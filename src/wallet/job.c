@@ -134,6 +134,14 @@ void job_fail(struct job *j, const struct err *error)
 	job_end(j, &n);
 }
 
+static void job_open(struct job *j, const struct err *error)
+{
+	const struct wallet_news n = {
+		.stage = WALLET_FAILED, .token_out = j->token_out, .error = error, .open = true};
+
+	job_end(j, &n);
+}
+
 void job_fault(struct job *j, const struct mint_fault *f)
 {
 	struct err e;
@@ -225,6 +233,23 @@ void jobs_plan_waiting(struct wallet *w, const struct plan *p, const char *why)
 	for (struct job *j = w->jobs; j; j = j->next)
 		if (j->plan == p->pub.id)
 			job_say(j, WALLET_WAITING, str_of(why));
+}
+
+void jobs_plan_unclear(struct wallet *w, const struct plan *p, const char *why)
+{
+	struct job *j = w->jobs;
+	struct err e;
+
+	err_set(&e, ERRK_PEER, "%s", why);
+	while (j) {
+		if (j->plan != p->pub.id) {
+			j = j->next;
+			continue;
+		}
+		j->plan = 0;
+		job_open(j, &e);
+		j = w->jobs; /* the list may be another now */
+	}
 }
 
 /* --- keysets --- */

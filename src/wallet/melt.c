@@ -15,6 +15,7 @@
 
 #define LOOK_AGAIN_MS 3000
 #define LOOKS_MAX     3
+#define UNCLEAR_MS    600000
 
 size_t melt_blanks(struct sat over)
 {
@@ -88,13 +89,18 @@ static struct sat change_least(const struct run *r)
 	return sat_sub(&least, change_most(r), r->p->reserve) ? least : SAT(0);
 }
 
+static bool change_short(const struct run *r, const struct change *c)
+{
+	return c->flawed || sat_cmp(c->sum, change_least(r)) < 0;
+}
+
 static void change_add(struct change *c, const struct run *r, size_t i, const struct blind_sig *sig)
 {
 	const struct output *o = &r->p->planned.outs.v[i];
 	struct sat sum;
 
-	if (!sig->dleq.present || !change_good(r, o, sig) || !sat_add(&sum, c->sum, sig->amount) ||
-	    sat_cmp(sum, change_most(r)) > 0) {
+	if ((!sig->dleq.present && !r->unproven) || !change_good(r, o, sig) ||
+	    !sat_add(&sum, c->sum, sig->amount) || sat_cmp(sum, change_most(r)) > 0) {
 		c->flawed = true;
 		return;
 	}
@@ -137,7 +143,7 @@ static void melt_settle(struct run *r, struct change *c)
 {
 	struct err e;
 
-	if (c->flawed || sat_cmp(c->sum, change_least(r)) < 0)
+	if (change_short(r, c))
 		log_broken("plan %lld: %s keeps change of a payment: %llu sat came back",
 			   (long long)r->p->pub.id, r->p->mint->url,
 			   (unsigned long long)sat_raw(c->sum));
@@ -149,12 +155,46 @@ static void melt_settle(struct run *r, struct change *c)
 	run_end(r);
 }
 
+/* --- the mint does not know what it did with our money --- */
+
+void melt_forsake(struct wallet *w, int64_t plan)
+{
+	for (struct run *r = w->runs; r; r = r->next)
+		if (r->p->pub.id == plan)
+			r->forsaken = true;
+}
+
+/* It may be paid. So it is not called failed, and no other attempt is made unless its owner says
+ * so; the mint is asked again and again. */
+static void melt_unclear(struct run *r)
+{
+	static const char why[] =
+		"the mint took the money and does not know this payment any more: "
+		"it may have been made";
+
+	if (r->forsaken) {
+		recover_reject(r, WALLET_REJECT_SPENT);
+		return;
+	}
+	if (!r->unclear)
+		log_broken("plan %lld at %s: %s", (long long)r->p->pub.id, r->p->mint->url, why);
+	r->unclear = true;
+	run_later(r, UNCLEAR_MS, run_ask);
+	jobs_plan_unclear(r->w, r->p, why);
+}
+
 /* --- restore --- */
+
+/* Blanks are signed when the payment is made, and not before. */
+static bool change_proves(const struct run *r, const struct change *c)
+{
+	return r->melt == MELT_PAID || (c->outs.n > 0 && !change_short(r, c));
+}
 
 static void melt_restored(void *ctx, struct restored_list *list, const struct mint_fault *f)
 {
 	struct run *r = ctx;
-	auto_change struct change c;
+	auto_change struct change c = {0};
 
 	r->call = NULL;
 	if (f) {
@@ -162,13 +202,15 @@ static void melt_restored(void *ctx, struct restored_list *list, const struct mi
 		return;
 	}
 	change_start(&c, r);
+	r->unproven = r->empty + 1 >= LOOKS_MAX; /* the last look takes what there is */
 	for (size_t i = 0; i < list->n; i++)
 		change_add(&c, r, list->v[i].index, &list->v[i].sig);
-	if ((c.flawed || sat_cmp(c.sum, change_least(r)) < 0) && ++r->empty < LOOKS_MAX) {
+	if ((change_short(r, &c) || !change_proves(r, &c)) && ++r->empty < LOOKS_MAX)
 		run_later(r, LOOK_AGAIN_MS, run_ask);
-		return;
-	}
-	melt_settle(r, &c);
+	else if (change_proves(r, &c))
+		melt_settle(r, &c);
+	else
+		melt_unclear(r);
 }
 
 static void melt_restore(struct run *r)
@@ -194,7 +236,9 @@ static bool melt_is(const struct run *r, const struct melt_quote *q)
 
 static void melt_note(struct run *r, const struct melt_quote *q)
 {
-	r->melt = q->state;
+	r->forgot = false;
+	if (r->melt != MELT_PAID) /* what is paid does not become unpaid */
+		r->melt = q->state;
 	if (q->preimage[0])
 		memcpy(r->preimage, q->preimage, sizeof(r->preimage));
 }
@@ -203,7 +247,7 @@ static void melt_note(struct run *r, const struct melt_quote *q)
  * `restore` is asked as well. */
 static void melt_paid(struct run *r, const struct melt_quote *q)
 {
-	auto_change struct change c;
+	auto_change struct change c = {0};
 
 	change_start(&c, r);
 	c.flawed = q->change.n > r->p->planned.outs.n;
@@ -336,7 +380,7 @@ void melt_states(struct run *r, size_t pending, size_t spent)
 {
 	if (pending > 0)
 		melt_waits(r);
-	else if (r->melt == MELT_PAID && spent == r->p->nys)
+	else if ((r->melt == MELT_PAID || r->forgot) && spent == r->p->nys)
 		melt_restore(r);
 	else if (spent > 0)
 		melt_odd(r, WALLET_REJECT_SPENT, "inputs are spent, and not by this payment");
@@ -346,7 +390,7 @@ void melt_states(struct run *r, size_t pending, size_t spent)
 		melt_unspent(r);
 }
 
-/* A quote that the mint does not know any more is as good as unpaid: the inputs decide. */
+/* Where the mint does not know the quote any more, inputs and blanks decide. */
 static void melt_quoted(void *ctx, struct melt_quote *q, const struct mint_fault *f)
 {
 	struct run *r = ctx;
@@ -360,11 +404,10 @@ static void melt_quoted(void *ctx, struct melt_quote *q, const struct mint_fault
 		run_retry(r, "the mint answers about another quote", run_ask);
 		return;
 	}
-	if (f)
-		r->melt = MELT_UNPAID;
-	else
+	r->forgot = f != NULL;
+	if (!f)
 		melt_note(r, q);
-	if (r->melt == MELT_PENDING)
+	if (!f && r->melt == MELT_PENDING)
 		melt_waits(r);
 	else
 		r->call = mint_checkstate(r->p->mint->io, r->p->ys, r->p->nys, recover_states, r);

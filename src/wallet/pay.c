@@ -50,6 +50,11 @@ static void pay_closed(struct job *j, const struct plan *p)
 	struct payout o = {0};
 	struct err e;
 
+	if (p->state != PLAN_SETTLED && pay_of(j)->again && p->pub.reason == WALLET_REJECT_SPENT) {
+		pay_of(j)->again = false;
+		job_later(j, 0, pay_step);
+		return;
+	}
 	if (p->state != PLAN_SETTLED) {
 		job_rejected(j, p);
 		return;
@@ -73,12 +78,16 @@ static int64_t pay_plan_of(struct wallet *w, int64_t payout)
 static void pay_join(struct job *j, const struct payout *o)
 {
 	int64_t plan = pay_plan_of(j->w, o->id);
+	bool again = pay_of(j)->again;
+	struct wallet *w = j->w;
 	struct err e;
 
 	memcpy(pay_of(j)->read.hash, o->hash, sizeof(o->hash));
 	switch (plan ? plan_adopt(j->w, plan, &e) : PLAN_NONE) {
 	case 0:
 		job_join(j, plan, pay_closed);
+		if (again)
+			melt_forsake(w, plan);
 		return;
 	case PLAN_NONE:
 		if (j->tries++ == 0)
@@ -363,5 +372,6 @@ void wallet_pay(struct wallet *w, const struct wallet_pay *p, wallet_job_fn *fn,
 
 	job_name(j, p->ref);
 	pay_of(j)->max_total = p->max_total;
+	pay_of(j)->again = p->again;
 	pay_invoice(j, str_of(p->invoice));
 }

@@ -18,6 +18,7 @@ struct pay {
 	/* move */
 	struct wmint *from;
 	struct sat cost;
+	bool again;
 	bool invoiced, paid, minted;
 	bool lost; /* the target failed, for this reason */
 	struct err why;

@@ -71,7 +71,8 @@ struct run {
 	bool unsure;	   /* it may have been sent without an answer that anybody read */
 	unsigned refusals; /* by the mint, of these very outputs */
 	unsigned replacements;
-	unsigned empty;		/* restores without an output of ours, inputs spent */
+	unsigned empty;		/* looks that found not what must be there, inputs spent */
+	bool unproven;		/* what is restored without DLEQ proofs is taken as it is */
 	bool told;		/* ops->waiting was called */
 	bool looked;		/* that nobody had our outputs signed before we sent them */
 	bool *spent;		/* beside p->ys: what the mint said last */
@@ -81,7 +82,10 @@ struct run {
 	struct y_bytes *made;	/* Ys of the proofs that these make */
 	bool legacy;		/* NUT-20 in the old format */
 	struct mint_fault last;
-	enum melt_state melt; /* of the quote, as the mint said last */
+	enum melt_state melt; /* of the quote, as the mint said last; PAID stays */
+	bool forgot;	      /* the mint does not know the quote any more */
+	bool unclear;	      /* its inputs are gone, and the mint does not say for what */
+	bool forsaken;	      /* its owner gives up what is unclear */
 	char preimage[129];
 };
 
@@ -110,6 +114,8 @@ void melt_post(struct run *r);
 void melt_ask(struct run *r);
 /* The states of the inputs were asked for, after the quote's. */
 void melt_states(struct run *r, size_t pending, size_t spent);
+/* If this one stays unclear its inputs are lost, and the invoice may be paid again. */
+void melt_forsake(struct wallet *w, int64_t plan);
 /* How many blank outputs bring back up to `over` (NUT-08). */
 size_t melt_blanks(struct sat over);
 
@@ -133,8 +139,8 @@ void replace_used(struct run *r);
 /* Unblind, store, book, tell. -1: nothing was written. */
 int settle_plan(struct run *r, const struct blind_sig *sigs, struct err *e) MUST_CHECK;
 int reject_plan(struct run *r, enum wallet_reject reason, struct err *e) MUST_CHECK;
-/* Proofs that these signatures make. */
-int settle_unblind(struct proofs *out, const struct plan *p, const struct blind_sig *sigs,
+/* Proofs that these signatures make. Each must have its DLEQ proof, unless r->unproven. */
+int settle_unblind(struct proofs *out, const struct run *r, const struct blind_sig *sigs,
 		   struct err *e) MUST_CHECK;
 /* A free proof that the plan made. */
 int proof_store(struct tx *tx, const struct plan *p, const struct proof *proof,
@@ -245,5 +251,7 @@ int quote_body(struct plan *p, const struct quote *q, enum quote_format format,
 
 void jobs_plan_closed(struct wallet *w, const struct plan *p);
 void jobs_plan_waiting(struct wallet *w, const struct plan *p, const char *why);
+/* They hear that it failed, and that it goes on. */
+void jobs_plan_unclear(struct wallet *w, const struct plan *p, const char *why);
 
 #endif

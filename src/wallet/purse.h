@@ -28,13 +28,15 @@ struct wallet_news {
 	int64_t expiry; /* of the invoice; 0: not known */
 	struct sat missing, limit, left;
 	const struct err *error;
+	bool open; /* FAILED: what became of it is not known, and it is not given up */
 };
 
 /* DONE, NO_MONEY, OVER_LIMIT and FAILED are the last call. Never runs inside the call that started
  * it. */
 typedef void wallet_job_fn(void *ctx, const struct wallet_news *n);
 
-/* Mint quote (NUT-20 key stored), invoice, poll until paid, mint. DONE: amount. */
+/* Mint quote (NUT-20 key stored), invoice of exactly this amount, poll until paid, mint. DONE:
+ * amount. */
 void wallet_fund(struct wallet *w, const char *mint, struct sat amount, wallet_job_fn *fn,
 		 void *ctx);
 /* Hear how an invoice of an earlier process goes on, which wallet_resume took up: WAITING once the

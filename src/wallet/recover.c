@@ -162,6 +162,30 @@ static int recover_made(struct run *r, const struct proofs *made, struct err *e)
 	return 0;
 }
 
+static bool recover_proven(const struct run *r)
+{
+	for (size_t i = 0; i < r->sigs.n; i++)
+		if (!r->sigs.v[i].dleq.present)
+			return false;
+	return true;
+}
+
+/* NUT-09 does not ask for DLEQ proofs. A mint that gives none, also when it is asked again, has
+ * taken the inputs all the same: what it restores is all that there is for them. */
+static bool recover_unproven(struct run *r)
+{
+	if (r->unproven || recover_proven(r))
+		return true;
+	if (++r->empty < EMPTY_MAX) {
+		run_later(r, LOOK_AGAIN_MS, run_ask);
+		return false;
+	}
+	log_warn("plan %lld: %s restores without proofs: taken as it is", (long long)r->p->pub.id,
+		 r->p->mint->url);
+	r->unproven = true;
+	return true;
+}
+
 /* A counter that was used before looks the same: so the outputs must be those of the plan, new to
  * us, and unspent. */
 static void recover_check(struct run *r)
@@ -169,7 +193,9 @@ static void recover_check(struct run *r)
 	auto_proofs struct proofs made = {0};
 	struct err e;
 
-	if (settle_unblind(&made, r->p, r->sigs.v, &e) < 0) {
+	if (!recover_unproven(r))
+		return;
+	if (settle_unblind(&made, r, r->sigs.v, &e) < 0) {
 		recover_not_ours(r, e.msg);
 		return;
 	}

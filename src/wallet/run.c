@@ -316,9 +316,13 @@ int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
 	struct run *r;
 	int rc;
 
-	for (r = w->runs; r; r = r->next)
-		if (r->p->pub.id == plan)
-			return 0;
+	for (r = w->runs; r; r = r->next) {
+		if (r->p->pub.id != plan)
+			continue;
+		if (r->unclear)
+			run_later(r, 0, run_ask);
+		return 0;
+	}
 	rc = plan_load(&p, w, plan, e);
 	if (rc < 0)
 		return -1;

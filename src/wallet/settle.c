@@ -8,13 +8,15 @@
 #include "wallet/purse.h"
 
 /* Without its DLEQ proof a signature may be worth nothing: only the mint could tell. */
-int settle_unblind(struct proofs *out, const struct plan *p, const struct blind_sig *sigs,
+int settle_unblind(struct proofs *out, const struct run *r, const struct blind_sig *sigs,
 		   struct err *e)
 {
+	const struct plan *p = r->p;
+
 	for (size_t i = 0; i < p->planned.outs.n; i++) {
 		struct proof proof = {0};
 
-		if (!sigs[i].dleq.present)
+		if (!sigs[i].dleq.present && !r->unproven)
 			return err_set(e, ERRK_PEER, "%s: no proof for signature %zu", p->mint->url,
 				       i);
 		if (dhke_unblind(&proof, &p->planned.outs.v[i], &sigs[i], p->keyset, e) < 0)
@@ -239,7 +241,7 @@ int settle_plan(struct run *r, const struct blind_sig *sigs, struct err *e)
 	auto_proofs struct proofs made = {0};
 	auto_tx struct tx *tx = NULL;
 
-	if (settle_unblind(&made, r->p, sigs, e) < 0 || db_begin(&tx, r->w->db, e) < 0)
+	if (settle_unblind(&made, r, sigs, e) < 0 || db_begin(&tx, r->w->db, e) < 0)
 		return -1;
 	if (settle_rows(r, tx, &made, e) < 0 || db_commit(&tx, e) < 0) {
 		r->p->state = PLAN_OPEN;

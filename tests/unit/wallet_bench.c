@@ -299,6 +299,7 @@ void bench_job(void *ctx, const struct wallet_news *n)
 	t->stage = n->stage;
 	t->amount = n->amount;
 	t->missing = n->missing;
+	t->open = n->open;
 	t->limit = n->limit;
 	t->left = n->left;
 	t->token_out = n->token_out;

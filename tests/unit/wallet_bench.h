@@ -17,7 +17,7 @@ struct heard { /* from struct wallet_ops */
 };
 
 struct told { /* to a job's caller */
-	bool done;
+	bool done, open;
 	enum wallet_stage stage;
 	struct sat amount, missing, limit, left;
 	int64_t token_out;

@@ -115,9 +115,29 @@ static void test_other_keys(void **state)
 	worthless(*state, SIM_OTHER_KEY);
 }
 
+/* It signs, and proves nothing, also when it is asked again. The inputs are gone: what there is for
+ * them is taken. */
 static void test_no_dleq(void **state)
 {
-	worthless(*state, SIM_NO_DLEQ);
+	struct bench *b = *state;
+
+	b->sim->fault = SIM_NO_DLEQ;
+	claim_locked(b);
+	assert_int_equal(b->heard.settled, 1);
+	assert_int_equal(b->sim->restores, 1 + 2); /* one looked past the counter */
+	assert_books(b, 99, 1);
+}
+
+/* The same after an answer that was lost; a proof that is wrong is another thing (above). */
+static void test_restores_unproven(void **state)
+{
+	struct bench *b = *state;
+
+	b->sim->unproven = true;
+	b->sim->fault = SIM_FORGET;
+	claim_locked(b);
+	assert_int_equal(b->heard.settled, 1);
+	assert_books(b, 99, 1);
 }
 
 /* The inputs are consumed, and the mint says that they are not. */
@@ -195,12 +215,11 @@ static void test_buyer_answer_lies(void **state)
  * which the books and an alarm say, and other proofs make the token. */
 static void test_buyer_worthless(void **state)
 {
-	static const enum sim_fault lies[] = {SIM_OTHER_KEY, SIM_NO_DLEQ};
 	struct bench *b = *state;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(lies); i++) {
+	for (unsigned i = 0; i < 2; i++) {
 		fund(b);
-		b->sim->fault = lies[i];
+		b->sim->fault = SIM_OTHER_KEY;
 		send(b);
 		assert_int_equal(b->told.stage, WALLET_DONE);
 		assert_int_equal(bench_ledger(b, LEDGER_OUT), 101000 * (i + 1));
@@ -208,6 +227,40 @@ static void test_buyer_worthless(void **state)
 		assert_true(bench_alarms(b) > i);
 		assert_own(b);
 	}
+}
+
+/* Without proofs it is money all the same: the token goes out, the change is ours. */
+static void test_buyer_unproven(void **state)
+{
+	struct bench *b = *state;
+
+	fund(b);
+	b->sim->fault = SIM_NO_DLEQ;
+	send(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_ledger(b, LEDGER_OUT), 101000);
+	assert_int_equal(bench_ledger(b, LEDGER_OUTSIDE), -1000000);
+	assert_own(b);
+}
+
+/* An invoice over more than it mints would be paid by whoever scans it. */
+static void test_fund_dearer(void **state)
+{
+	static const uint64_t more[] = {1000, 1, (uint64_t)-1000};
+	struct bench *b = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(more); i++) {
+		b->sim->dearer = more[i];
+		b->told.invoices = 0;
+		fund(b);
+		assert_int_equal(b->told.stage, WALLET_FAILED);
+		assert_non_null(strstr(b->told.error, "another amount"));
+		assert_int_equal(b->told.invoices, 0);
+	}
+	b->sim->dearer = 0;
+	fund(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_own(b);
 }
 
 static void test_fund_worthless(void **state)
@@ -505,9 +558,12 @@ int main(void)
 		T(test_answer_lies),
 		T(test_other_keys),
 		T(test_no_dleq),
+		T(test_restores_unproven),
 		T(test_denies),
 		T_BUYER(test_buyer_answer_lies),
 		T_BUYER(test_buyer_worthless),
+		T_BUYER(test_buyer_unproven),
+		T_BUYER(test_fund_dearer),
 		T_BUYER(test_fund_worthless),
 		T(test_key_changes),
 		T(test_keys_do_not_fit),

@@ -365,7 +365,8 @@ static void post_quote(struct sim *s, struct http_req *r)
 
 	assert(json_parse(&j, read_request(r), NULL, NULL) == 0);
 	assert(json_u64(j, "amount", 1 << 20, &s->quotes[i].amount, NULL) == 0);
-	s->quotes[i].invoice = sim_invoice(s->quotes[i].amount * 1000, clock_wall() + 3600);
+	s->quotes[i].invoice =
+		sim_invoice(s->quotes[i].amount * 1000 + s->dearer, clock_wall() + 3600);
 	assert(json_hex(j, "pubkey", s->quotes[i].key, 33, NULL) == 0);
 	send_quote(s, r, i);
 }
@@ -549,7 +550,7 @@ static void melt_do(struct sim *s, struct http_req *r, struct request *q, size_t
 	m->state = MELT_PENDING;
 	if (!waits)
 		melt_end(s, m, SIM_PAID);
-	if (f == SIM_FORGET || f == SIM_PENDING_LOST)
+	if (f == SIM_FORGET || f == SIM_PENDING_LOST || (f == SIM_KEEP && s->keeps_quiet))
 		http_drop(r);
 	else
 		send_melt(s, r, i, f);
@@ -680,20 +681,29 @@ static void post_restore(struct sim *s, struct http_req *r)
 	struct request q = {0};
 
 	s->restores++;
+	if (s->deaf > 0) {
+		s->deaf--;
+		buf_puts(&outs, "oops");
+		answer(r, 500, &outs);
+		return;
+	}
 	assert(json_parse(&j, read_request(r), NULL, NULL) == 0 && request_read(&q, j) == 0);
 	buf_puts(&outs, "{\"outputs\":[");
 	for (size_t i = 0; i < q.n; i++) {
 		struct sim_output *o = find_output(s, q.outputs[i].b);
+		struct blind_sig sig;
 
 		if (!o)
 			continue;
+		sig = o->sig;
+		sig.dleq.present &= !s->unproven;
 		if (sigs.n) {
 			buf_puts(&outs, ",");
 			buf_puts(&sigs, ",");
 		}
 		q.outputs[i].amount = o->sig.amount;
 		blinded_to_json(&outs, &q.outputs[i]);
-		blind_sig_to_json(&sigs, &o->sig);
+		blind_sig_to_json(&sigs, &sig);
 	}
 	buf_puts(&outs, "],\"signatures\":[");
 	buf_str(&outs, buf_view(&sigs));

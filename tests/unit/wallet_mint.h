@@ -52,6 +52,9 @@ struct sim {
 	struct keyset *old; /* inactive after sim_rotate; NULL: none */
 	enum sim_fault fault;
 	bool denies;		     /* says of every proof that it is unspent */
+	bool unproven;		     /* restores without DLEQ proofs */
+	unsigned deaf;		     /* so many restores are answered 500 */
+	uint64_t dearer;	     /* msat that its invoices ask for besides */
 	bool stubborn;		     /* refuses every swap */
 	enum keyset_version version; /* of the keysets that are made from now on */
 	unsigned without;	     /* this NUT is not announced; 0: all are */
@@ -72,6 +75,7 @@ struct sim {
 	size_t nquotes;
 	uint64_t reserve, lightning; /* of melts: fee reserve, and what the payment costs */
 	bool blind;		     /* forgets every melt quote that is asked for */
+	bool keeps_quiet;	     /* answers no melt that it makes */
 	unsigned melts;		     /* POSTs of melts seen */
 	struct sim_melt {
 		char invoice[1024];

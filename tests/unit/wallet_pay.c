@@ -370,7 +370,8 @@ static void test_rotated(void **state)
 	assert_sound(b);
 }
 
-/* Paid, but the mint has forgotten the quote: it is not called paid, and not paid again. */
+/* Paid, and the mint has forgotten the quote: it signed the blanks, which it does for nothing else.
+ */
 static void test_quote_forgotten(void **state)
 {
 	struct bench *b = *state;
@@ -380,8 +381,101 @@ static void test_quote_forgotten(void **state)
 	b->sim->fault = SIM_FORGET;
 	b->sim->blind = true;
 	pay(b, i);
-	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(sat_raw(b->told.amount), 104);
 	assert_int_equal(b->sim->melts, 1);
+	assert_int_equal(bench_available(b), 1000 - 104);
+	assert_sound(b);
+}
+
+/* It said that it was paid, and forgets the quote before the change is here. */
+static void test_paid_and_forgotten(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+
+	fund(b, 1000);
+	b->sim->fault = SIM_ONE_SHORT;
+	b->sim->blind = true;
+	b->sim->deaf = 1;
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_string_equal(b->told.text, "abcd");
+	assert_int_equal(bench_available(b), 1000 - 104);
+	assert_sound(b);
+}
+
+/* The change comes back without proofs: it is ours all the same. */
+static void test_change_unproven(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+
+	fund(b, 1000);
+	b->sim->fault = SIM_ONE_SHORT;
+	b->sim->unproven = true;
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_available(b), 1000 - 104);
+	assert_sound(b);
+}
+
+static void pay_unclear(struct bench *b, const char *text)
+{
+	pay(b, text);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_true(b->told.open);
+	assert_non_null(strstr(b->told.error, "may have been made"));
+	assert_int_equal(b->sim->melts, 1);
+	assert_int_equal(b->sim->paid, 1);
+	assert_int_equal(bench_alarms(b), 1);
+}
+
+/* The inputs are gone, and nothing says for what: it is not called failed, and not paid again by
+ * itself, also not by another process. */
+static void test_unclear(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+	struct wallet_pay p = {.mint = b->sim->url, .invoice = i, .again = true};
+	uint64_t left;
+
+	fund(b, 1000);
+	left = bench_available(b);
+	bench_listen(b);
+	b->sim->fault = SIM_KEEP;
+	b->sim->blind = b->sim->keeps_quiet = true;
+	pay_unclear(b, i);
+	pay_unclear(b, i);
+	bench_close(b);
+	bench_open(b);
+	b->sim->blind = true;
+	assert_true(bench_available(b) < left);
+	b->told.done = false;
+	wallet_pay(b->w, &p, bench_job, b); /* the owner's word */
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(b->sim->paid, 2);
+	assert_sound(b);
+}
+
+/* The mint finds the quote again: the payment was made. */
+static void test_unclear_ends(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+
+	fund(b, 1000);
+	bench_listen(b);
+	b->sim->fault = SIM_KEEP;
+	b->sim->blind = b->sim->keeps_quiet = true;
+	pay_unclear(b, i);
+	b->sim->blind = false;
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(b->sim->paid, 1);
 	assert_sound(b);
 }
 
@@ -814,6 +908,10 @@ int main(void)
 		TEST(test_too_late),
 		TEST(test_rotated),
 		TEST(test_quote_forgotten),
+		TEST(test_paid_and_forgotten),
+		TEST(test_change_unproven),
+		TEST(test_unclear),
+		TEST(test_unclear_ends),
 		TEST(test_many),
 		cmocka_unit_test(test_seller),
 		TEST(test_plain),
