@@ -159,11 +159,16 @@ static void out_fate(char *dst, size_t size, const struct wallet_out *o, const c
 	when(back, sizeof(back), o->locktime);
 	if (o->state == WALLET_OUT_RETURNING)
 		snprintf(dst, size, "comes back by: lease recover");
-	else if (o->kind != WALLET_OUT_ORDER && !o->locktime)
-		snprintf(dst, size, "number %" PRId64 ", given away%s", o->id,
-			 o->kind == WALLET_OUT_PLAIN
-				 ? ": lease wallet reclaim takes it back if nobody did"
-				 : " and locked to its owner");
+	else if (o->kind == WALLET_OUT_PLAIN)
+		snprintf(dst, size,
+			 "number %" PRId64
+			 ", given away: lease wallet reclaim takes it back if nobody did",
+			 o->id);
+	else if (o->kind == WALLET_OUT_LOCKED && !o->locktime)
+		snprintf(dst, size,
+			 "number %" PRId64 ", locked to its receiver: --token %" PRId64
+			 " prints it again",
+			 o->id, o->id);
 	else if (o->locktime <= clock_wall())
 		snprintf(dst, size, "its lock has ended: lease recover takes it back");
 	else if (lease[0])
@@ -206,14 +211,54 @@ static int print_out(void *ctx, const struct wallet_out *o)
 	return 0;
 }
 
+/* Whose fate is not known is handed over again as it was. */
+static int print_again(struct app *a, const char *number)
+{
+	auto_buf struct buf token = BUF(256 << 10), text = BUF(512 << 10);
+	struct jsonw w = JSONW(&text);
+	struct wallet_out_names names;
+	struct wallet_out out;
+	uint64_t id;
+	struct err e;
+	int rc;
+
+	if (str_u64(str_of(number), INT64_MAX, &id, &e) < 0)
+		return app_failf(EXIT_USAGE, "--token wants the number of a token");
+	if (app_wallet(a, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	rc = wallet_out_get(a->wallet, (int64_t)id, NULL, &out, &names, &token, &e);
+	if (rc < 0)
+		return app_fail(EXIT_STATE, &e);
+	if (rc == WALLET_NO_SUCH || out.kind == WALLET_OUT_ORDER)
+		return app_failf(EXIT_NOT_FOUND, "no token was given away under this number");
+	if (out.state != WALLET_OUT_OPEN)
+		return app_failf(EXIT_STATE, "this token is not open any more: it is %s",
+				 out_states[out.state]);
+	if (!a->g.json) {
+		printf("%.*s\n", (int)token.n, token.p);
+		return 0;
+	}
+	jsonw_object(&w, NULL);
+	jsonw_i64(&w, "id", out.id);
+	jsonw_text(&w, "mint", out.mint);
+	jsonw_u64(&w, "amount_sat", sat_raw(out.amount));
+	jsonw_str(&w, "token", buf_view(&token));
+	jsonw_end_object(&w);
+	printf("%s\n", text.p);
+	return 0;
+}
+
 int verb_wallet_pending(void *ctx, const void *options, int argc, char **argv)
 {
+	const struct pending_options *o = options;
 	struct app *a = ctx;
 	struct pending p = {.app = a};
 	struct err e;
 
 	if (argc)
 		return app_failf(EXIT_USAGE, "lease wallet pending takes no argument");
+	if (o->token)
+		return print_again(a, o->token);
 	if (app_wallet(a, &e) < 0 || invoice_look(a, &e) < 0 || exchanges_wait(a, &e) < 0 ||
 	    wallet_each_quote(a->wallet, print_quote, &p, &e) < 0 ||
 	    wallet_each_exchange(a->wallet, print_exchange, &p, &e) < 0 ||

@@ -107,7 +107,7 @@ static int pay_invoice(struct app *a, const char *text, const char *mint,
 {
 	auto_buf struct buf preimage = BUF(256);
 	struct app_job job = {.app = a, .text = &preimage};
-	struct wallet_pay p = {.mint = mint, .invoice = text};
+	struct wallet_pay p = {.mint = mint, .invoice = text, .again = o->again};
 	struct sat fee = SAT(0);
 	struct invoice i;
 	struct err e;
@@ -125,6 +125,9 @@ static int pay_invoice(struct app *a, const char *text, const char *mint,
 	p.max_total = leave_total(invoice_sat(&i), fee);
 	wallet_pay(a->wallet, &p, leave_news, &job);
 	rc = leave_wait(&job);
+	if (job.ended && job.last.open)
+		app_say(a,
+			"lease recover asks again; --again gives this money up and pays once more");
 	return rc ? rc : pay_done(a, &job, mint);
 }
 
@@ -149,6 +152,16 @@ static int pay_address(struct app *a, const char *text, const char *mint,
 	return rc ? rc : pay_done(a, &job, mint);
 }
 
+static bool is_request(const char *text)
+{
+	return str_starts(str_of(text), "creq") || str_starts(str_of(text), "CREQ");
+}
+
+static bool is_invoice(const char *text)
+{
+	return !is_request(text) && !wallet_is_address(str_of(text));
+}
+
 int verb_wallet_pay(void *ctx, const void *options, int argc, char **argv)
 {
 	const struct pay_options *o = options;
@@ -160,12 +173,14 @@ int verb_wallet_pay(void *ctx, const void *options, int argc, char **argv)
 
 	if (argc != 1)
 		return app_failf(EXIT_USAGE, "want one invoice, address or payment request");
+	if (o->again && !is_invoice(argv[0]))
+		return app_failf(EXIT_USAGE, "--again is for invoices");
 	rc = leave_amount(&amount, o->amount, "--amount");
 	if (rc)
 		return rc;
 	if (app_wallet(a, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
-	if (str_starts(str_of(argv[0]), "creq") || str_starts(str_of(argv[0]), "CREQ"))
+	if (is_request(argv[0]))
 		return leave_request(a, argv[0], o->mint, amount);
 	if (leave_mint(a, o->mint, mint, &e) < 0)
 		return app_fail(EXIT_STATE, &e);

@@ -45,6 +45,19 @@ static int send_lock(struct wallet_plain *p, struct lock_key *key, const struct 
 	return 0;
 }
 
+void leave_way_back(char *dst, size_t size, const struct wallet_plain *p, int64_t token_out)
+{
+	if (!p->lock_key)
+		snprintf(dst, size, "lease wallet reclaim %" PRId64 " takes it back", token_out);
+	else
+		snprintf(dst, size,
+			 "only its receiver can spend it%s, and lease wallet pending --token "
+			 "%" PRId64 " prints it again",
+			 p->locktime ? " before its lock ends (lease recover takes it back then)"
+				     : "",
+			 token_out);
+}
+
 static void print_token(const struct app *a, const struct app_job *job, const char *mint)
 {
 	auto_buf struct buf text = BUF(1 << 20);
@@ -72,6 +85,7 @@ int verb_wallet_send(void *ctx, const void *options, int argc, char **argv)
 	char mint[WALLET_URL_MAX + 1];
 	struct wallet_plain p = {.mint = mint, .amount = SAT(0)};
 	struct lock_key key;
+	char back[200];
 	struct err e;
 	int rc;
 
@@ -89,11 +103,8 @@ int verb_wallet_send(void *ctx, const void *options, int argc, char **argv)
 	if (rc)
 		return rc;
 	print_token(a, &job, mint);
-	if (!p.lock_key)
-		app_say(a,
-			"whoever has this token has the money; lease wallet reclaim %" PRId64
-			" takes it back",
-			job.last.token_out);
+	leave_way_back(back, sizeof(back), &p, job.last.token_out);
+	app_say(a, "%s%s", p.lock_key ? "" : "whoever has this token has the money; ", back);
 	return 0;
 }
 

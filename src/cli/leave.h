@@ -17,6 +17,8 @@ struct sat leave_total(struct sat amount, struct sat max_fee);
 void leave_news(void *ctx, const struct wallet_news *n); /* ctx: struct app_job */
 /* Wait for a Lightning payment; one that is under way is told apart from a failure. */
 int leave_wait(struct app_job *j);
+/* What the owner of a token can still do if nobody takes it, for the end of a sentence. */
+void leave_way_back(char *dst, size_t size, const struct wallet_plain *p, int64_t token_out);
 /* Tokens that were handed out: ask their mints, and close those that were taken. */
 int leave_look(struct app *a);
 

@@ -79,6 +79,12 @@ static const struct opt pay_opts[] = {
 	{0, "mint", OPT_STRING, O(pay_options, mint), "URL", "pay from this mint"},
 	{0, "amount", OPT_STRING, O(pay_options, amount), "SAT", "where the payee leaves it open"},
 	{0, "max-fee", OPT_STRING, O(pay_options, max_fee), "SAT", "at most so much for fees"},
+	{0, "again", OPT_FLAG, O(pay_options, again), NULL,
+	 "give up an attempt that the mint has forgotten, and pay once more"},
+};
+
+static const struct opt pending_opts[] = {
+	{0, "token", OPT_STRING, O(pending_options, token), "NUMBER", "print this token again"},
 };
 
 static const struct opt send_opts[] = {
@@ -237,8 +243,9 @@ static const struct verb verbs[] = {
 	 OPTS(restore_opts, restore_options),
 	 .run = verb_wallet_restore},
 	{.name = "wallet pending",
-	 .args = "",
+	 .args = "[--token NUMBER]",
 	 .help = "invoices, exchanges and tokens that are open",
+	 OPTS(pending_opts, pending_options),
 	 .run = verb_wallet_pending},
 };
 
@@ -279,5 +286,9 @@ int main(int argc, char **argv)
 	if (!rc)
 		rc = opt_main(&program, &app, argc, argv);
 	app_close(&app);
+	if ((fflush(stdout) || ferror(stdout)) && !rc)
+		rc = app_failf(EXIT_OTHER,
+			       "standard output cannot be written: what should be there "
+			       "is lost (tokens are not: lease wallet pending)");
 	return rc;
 }

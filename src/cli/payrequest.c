@@ -1,5 +1,6 @@
 /* Pay a payment request (NUT-18): make the token that it asks for, and hand it over: by an HTTP
- * POST where it names one, else by printing it. */
+ * POST or by Nostr where it names one, else by printing it. A locked one that is not taken is
+ * printed too: only its receiver can spend it, so its owner must be able to hand it over. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -129,24 +130,36 @@ static int payload(struct buf *out, struct app *a, const struct payment_request 
 
 struct handing {
 	struct app *app;
+	const struct app_job *job; /* that made the token */
+	const struct wallet_plain *plain;
 	bool ended, taken;
 	char why[200];
 };
 
-static int handed(struct handing *h, int64_t timeout_ms, const struct app_job *job, const char *to)
+static int not_handed(const struct handing *h, int status, const char *why)
 {
+	char back[200];
+
+	if (h->plain->lock_key)
+		printf("%s\n", h->job->text->p);
+	leave_way_back(back, sizeof(back), h->plain, h->job->last.token_out);
+	return app_failf(status, "%s%s; %s", why,
+			 h->plain->lock_key ? "; hand the token over yourself" : "", back);
+}
+
+static int handed(struct handing *h, int64_t timeout_ms, const char *to)
+{
+	auto_free char *why = NULL;
 	int how = APP_DONE;
 
 	while (!h->ended && how == APP_DONE)
 		how = app_wait(h->app, timeout_ms);
 	if (h->taken) {
-		app_say(h->app, "sent: %" PRIu64 " sat to %s", sat_raw(job->last.amount), to);
+		app_say(h->app, "sent: %" PRIu64 " sat to %s", sat_raw(h->job->last.amount), to);
 		return 0;
 	}
-	return app_failf(EXIT_UNCLEAR,
-			 "%s did not take it: %s; lease wallet reclaim %" PRId64
-			 " takes the money back",
-			 to, h->why[0] ? h->why : "no answer", job->last.token_out);
+	why = mem_printf("%s did not take it: %s", to, h->why[0] ? h->why : "no answer");
+	return not_handed(h, EXIT_UNCLEAR, why);
 }
 
 /* --- by POST --- */
@@ -161,18 +174,17 @@ static void posted(void *ctx, const struct http_answer *a)
 	app_done(h->app);
 }
 
-static int send_post(struct app *a, struct str body, const struct app_job *job, const char *url)
+static int send_post(struct handing *h, struct str body, const char *url)
 {
-	struct handing h = {.app = a};
 	const struct http_ask ask = {.method = "POST",
 				     .url = url,
 				     .body = body,
 				     .timeout_ms = SEND_MS,
 				     .max = 65536,
-				     .local = a->conf.allow_local};
+				     .local = h->app->conf.allow_local};
 
-	http_send(a->http, &ask, posted, &h);
-	return handed(&h, SEND_MS + 5000, job, url);
+	http_send(h->app->http, &ask, posted, h);
+	return handed(h, SEND_MS + 5000, url);
 }
 
 /* --- by Nostr (NIP-17): from a key that nobody knows, to the receiver's relays --- */
@@ -225,12 +237,12 @@ static int nostr_message(struct nostr_event **out, struct str body, const struct
 	return nostr_wrap(out, rumor, from, to, &how, e);
 }
 
-static int send_nostr(struct app *a, struct str body, const struct app_job *job, const char *target)
+static int send_nostr(struct handing *h, struct str body, const char *target)
 {
 	AUTO(nostr_pool_free) struct nostr_pool *pool = NULL;
 	auto_event struct nostr_event *wrap = NULL;
 	auto_nip19 struct nip19 to = {0};
-	struct handing h = {.app = a};
+	struct app *a = h->app;
 	auto_secret struct secret from;
 	struct pubkey key;
 	struct err e;
@@ -240,38 +252,37 @@ static int send_nostr(struct app *a, struct str body, const struct app_job *job,
 	if (nip19_decode(&to, str_of(target), &e) < 0 ||
 	    nip19_parse_key(&key, str_of(target), &e) < 0 || nostr_relays(pool, a, &to, &e) < 0 ||
 	    nostr_message(&wrap, body, &from, &key, &e) < 0)
-		return app_failf(EXIT_RELAYS,
-				 "%s; lease wallet reclaim %" PRId64 " takes the money back", e.msg,
-				 job->last.token_out);
+		return not_handed(h, EXIT_RELAYS, e.msg);
 	nostr_pool_publish(pool, &(struct nostr_pub_ask){.event = wrap,
 							 .urgency = NOSTR_PUB_URGENT,
 							 .timeout_ms = SEND_MS,
 							 .fn = published,
-							 .ctx = &h});
-	return handed(&h, SEND_MS + 5000, job, target);
+							 .ctx = h});
+	return handed(h, SEND_MS + 5000, target);
 }
 
 /* --- the whole --- */
 
 /* The first way of the request's that we know. */
-static int hand_over(struct app *a, const struct payment_request *r, const struct app_job *job)
+static int hand_over(struct handing *h, const struct payment_request *r)
 {
 	auto_buf struct buf body = BUF(TOKEN_MAX * 2);
+	char back[200];
 	struct err e;
 
-	if (payload(&body, a, r, buf_view(job->text), &e) < 0)
-		return app_fail(EXIT_OTHER, &e);
+	if (payload(&body, h->app, r, buf_view(h->job->text), &e) < 0)
+		return not_handed(h, EXIT_OTHER, e.msg);
 	for (size_t i = 0; i < r->n_transports; i++) {
 		const struct request_transport *t = &r->transports[i];
 
 		if (!strcmp(t->type, "post"))
-			return send_post(a, buf_view(&body), job, t->target);
+			return send_post(h, buf_view(&body), t->target);
 		if (!strcmp(t->type, "nostr"))
-			return send_nostr(a, buf_view(&body), job, t->target);
+			return send_nostr(h, buf_view(&body), t->target);
 	}
-	printf("%s\n", job->text->p);
-	app_say(a, "hand this token over yourself; lease wallet reclaim %" PRId64 " takes it back",
-		job->last.token_out);
+	printf("%s\n", h->job->text->p);
+	leave_way_back(back, sizeof(back), h->plain, h->job->last.token_out);
+	app_say(h->app, "hand this token over yourself; %s", back);
 	return 0;
 }
 
@@ -282,6 +293,7 @@ int leave_request(struct app *a, const char *text, const char *mint, struct sat 
 	struct app_job job = {.app = a, .text = &token};
 	char url[WALLET_URL_MAX + 1];
 	struct wallet_plain p = {.mint = url};
+	struct handing h = {.app = a, .job = &job, .plain = &p};
 	struct lock_key key;
 	struct err e;
 	int rc;
@@ -298,5 +310,5 @@ int leave_request(struct app *a, const char *text, const char *mint, struct sat 
 	p.amount = amount;
 	wallet_send_plain(a->wallet, &p, app_job_news, &job);
 	rc = app_job_wait(&job, SWAP_MS);
-	return rc ? rc : hand_over(a, r, &job);
+	return rc ? rc : hand_over(&h, r);
 }

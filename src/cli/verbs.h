@@ -64,6 +64,11 @@ struct mint_options {
 
 struct pay_options {
 	const char *mint, *amount, *max_fee;
+	bool again;
+};
+
+struct pending_options {
+	const char *token;
 };
 
 struct send_options {

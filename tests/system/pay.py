@@ -135,6 +135,27 @@ def by_post(lease, other, mint, name):
         check(lease.sat(mint)[0] == before[0] + 29, f"{name}: and the money comes back", back.stdout + back.stderr)
 
 
+def locked_post(lease, mint, name):
+    """A request for a locked token whose till fails: only its receiver can spend it, so it must not be lost."""
+    key = "02" + "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+    with till(500) as (url, _):
+        wanted = {"i": "b8", "a": 10, "u": "sat", "m": [mint], "t": [{"t": "post", "a": url}], "nut10": {"k": "P2PK", "d": key}}
+        done = lease("wallet", "pay", "creqA" + base64.urlsafe_b64encode(cbor(wanted)).decode().rstrip("="))
+    token, number = done.stdout.strip(), re.search(r"--token (\d+)", done.stderr)
+    need(done.returncode == 6 and token.startswith("cashuB") and number, f"{name}: a locked token that is not taken is printed",
+         f"{done.returncode} {done.stdout} {done.stderr}")
+    check("reclaim" not in done.stderr, f"{name}: and nobody says that it can be taken back", done.stderr)
+    again = lease("wallet", "pending", "--token", number.group(1))
+    check(again.stdout.strip() == token, f"{name}: and printed again", again.stdout + again.stderr)
+    sent = lease("wallet", "send", "--mint", mint, "--lock", key, "10")
+    number = re.search(r"--token (\d+)", sent.stderr)
+    check(number and lease("wallet", "pending", "--token", number.group(1)).stdout == sent.stdout, f"{name}: so is one that was sent locked",
+          sent.stdout + sent.stderr)
+    done = lease.w.run("sh", "-c", 'exec "$0" "$@" >/dev/full', lease.program, "wallet", "pending", "--token", number.group(1),
+                       env=lease.w.env(LEASE_HOME=lease.home))
+    check(done.returncode == 1, f"{name}: what cannot be printed is told", f"{done.returncode} {done.stderr}")
+
+
 def hand_over(w, lease, other, mint, name):
     token = lease("wallet", "send", "--mint", mint, "37").stdout.strip()
     before = other.sat(mint)[0]
@@ -175,6 +196,7 @@ def test(w: World):
         hand_over(w, lease, other, mint, name)
         by_post(lease, other, mint, name)
         check(lease("recover").returncode == 0 and lease.sat(mint)[1] == 0, f"{name}: recover closes what was taken", lease.sat(mint))
+        locked_post(lease, mint, name)
     if len(found) == 2:
         move(lease, mints[0], mints[1], "nutshell to cdk-mintd")
         move(lease, mints[1], mints[0], "cdk-mintd to nutshell")
