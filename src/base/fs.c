@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -190,9 +191,11 @@ bool fs_exists(const char *path)
 struct removal {
 	dev_t dev;
 	unsigned depth;
+	int top;	/* the tree's root, or -1 */
+	unsigned moved; /* folders that were too deep, to there */
 };
 
-enum { REMOVE_DEPTH_MAX = 512 };
+enum { REMOVE_DEPTH_MAX = 256 }; /* each level has a folder open */
 
 static int remove_entry(int dirfd, const char *name, struct removal *r, struct err *e);
 
@@ -214,16 +217,31 @@ static int remove_children(int fd, struct removal *r, struct err *e)
 	return errno ? err_sys(e, "read folder") : 0;
 }
 
+/* However deep a stranger nested it: what is too deep for our descriptors comes up to the top. */
+static int move_up(int dirfd, const char *name, struct removal *r, struct err *e)
+{
+	char to[32];
+
+	for (unsigned tries = 0; tries < 1000; tries++) {
+		snprintf(to, sizeof(to), ".deep-%u-%u", (unsigned)getpid(), r->moved++);
+		if (renameat2(dirfd, name, r->top, to, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return err_sys(e, "move %s", name);
+	}
+	return err_set(e, ERRK_LIMIT, "%s: nested too deeply", name);
+}
+
 static int remove_folder(int dirfd, const char *name, struct removal *r, struct err *e)
 {
-	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int fd;
 
+	if (r->depth == REMOVE_DEPTH_MAX)
+		return move_up(dirfd, name, r, e);
+	fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "open %s", name);
-	if (++r->depth > REMOVE_DEPTH_MAX) {
-		close(fd);
-		return err_set(e, ERRK_LIMIT, "%s: nested too deeply", name);
-	}
+	r->depth++;
 	if (remove_children(fd, r, e))
 		return -1;
 	r->depth--;
@@ -245,13 +263,24 @@ static int remove_entry(int dirfd, const char *name, struct removal *r, struct e
 
 int fs_remove_tree(const char *path, struct err *e)
 {
-	struct removal r = {0};
+	auto_close int top = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct removal r = {.top = top};
 	struct stat st;
+	struct err why;
+	unsigned moved;
 
 	if (lstat(path, &st))
 		return errno == ENOENT || errno == ENOTDIR ? 0 : err_sys(e, "stat %s", path);
 	r.dev = st.st_dev;
-	return remove_entry(AT_FDCWD, path, &r, e) ? err_wrap(e, "remove %s", path) : 0;
+	do {
+		moved = r.moved;
+		r.depth = 0;
+		if (remove_entry(AT_FDCWD, path, &r, &why) == 0)
+			return 0;
+	} while (r.moved > moved && why.sys == ENOTEMPTY);
+	if (e)
+		*e = why;
+	return err_wrap(e, "remove %s", path);
 }
 
 bool fs_is_memory(const char *path)

@@ -71,7 +71,16 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(LEASE_HALTING, COMMIT, "the lease is to be halted")                                      \
 	X(LEASE_HALTED, COMMIT, "it is halted, and its owner is told")                             \
 	X(LEASE_RESUMING, COMMIT, "the lease is to run again")                                     \
-	X(LEASE_RESUMED, COMMIT, "it runs again, and its owner is told")
+	X(LEASE_RESUMED, COMMIT, "it runs again, and its owner is told")                           \
+	/* image store */                                                                          \
+	X(IMAGE_HELD, HELPER, "what a pull brings is held against eviction")                       \
+	X(IMAGE_UNPACKED, HELPER, "a layer is unpacked, not yet in its place")                     \
+	X(IMAGE_LAYER_ADDED, HELPER, "the layer is in its place")                                  \
+	X(IMAGE_ADDED, HELPER, "the image's record is written")                                    \
+	X(IMAGE_TAKEN, HELPER, "the image is the lease's")                                         \
+	X(IMAGE_FORGOTTEN, HELPER, "an image's record is gone, its layers are not")                \
+	X(IMAGE_LAYER_DROPPED, HELPER, "a layer left its place and is to be removed")              \
+	X(IMAGE_COPIED, HELPER, "a layer's private copy is made, not yet in its place")
 
 enum step {
 #define X(name, kind, text) STEP_##name,

@@ -43,6 +43,7 @@ struct helper_config {
 	const struct helper_image *images; /* what may run; nothing else may */
 	size_t nimages;
 	uint64_t image_bytes; /* maximum of one unpacked image; 0: the store's default */
+	uint64_t store_max;   /* of all unpacked images; 0: no limit */
 	uint64_t log_bytes;   /* kept of a lease's output; 0: 16 MiB */
 
 	uint32_t id_base;  /* first host id of all leases' user namespaces … */

@@ -68,7 +68,8 @@ struct box job_box(struct box_paths *p, const struct job *j)
 
 void job_store_init(struct job_store *st, const struct helper_config *c, const char *ref)
 {
-	*st = (struct job_store){.dir = mem_printf("%s/images", c->state_dir)};
+	*st = (struct job_store){.dir = mem_printf("%s/images", c->state_dir),
+				 .leases = mem_printf("%s/leases", c->run_dir)};
 	if (ref && strncmp(ref, "oci:", 4) == 0) {
 		char *slash;
 
@@ -78,13 +79,18 @@ void job_store_init(struct job_store *st, const struct helper_config *c, const c
 			slash[slash == st->folder] = '\0';
 		st->layouts[0] = st->folder;
 	}
-	st->s = (struct image_store){
-		.dir = st->dir, .layouts = st->layouts, .bytes_max = c->image_bytes};
+	st->s = (struct image_store){.dir = st->dir,
+				     .layouts = st->layouts,
+				     .bytes_max = c->image_bytes,
+				     .store_max = c->store_max,
+				     .spare = JOB_DISK_SPARE,
+				     .leases = st->leases};
 }
 
 void job_store_free(struct job_store *st)
 {
 	free(st->dir);
+	free(st->leases);
 	free(st->folder);
 }
 

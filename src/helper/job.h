@@ -45,9 +45,11 @@ void box_paths_free(struct box_paths *p);
 #define auto_box_paths __attribute__((cleanup(box_paths_free)))
 struct box job_box(struct box_paths *p, const struct job *j);
 /* The image store; with a reference, the one layout that it may come from. */
+#define JOB_DISK_SPARE ((uint64_t)64 << 20) /* of the disk: never given to tenants */
+
 struct job_store {
 	struct image_store s;
-	char *dir, *folder;
+	char *dir, *leases, *folder;
 	const char *layouts[2];
 };
 void job_store_init(struct job_store *st, const struct helper_config *c, const char *ref);

@@ -19,7 +19,6 @@
 
 #define START_TIMEOUT_MS 130000 /* the keeper's create and start, each with its own */
 #define LOG_BYTES	 ((uint64_t)16 << 20)
-#define DISK_SPARE	 ((uint64_t)64 << 20) /* never given to tenants */
 
 /* One start on its way through the stages. */
 struct start {
@@ -40,7 +39,7 @@ typedef int stage_fn(struct start *s, struct err *e);
 static int check_disk(const struct start *s, struct err *e)
 {
 	struct statvfs fs;
-	uint64_t left, want = s->m->volume_bytes + s->j->promised + DISK_SPARE;
+	uint64_t left, want = s->m->volume_bytes + s->j->promised + JOB_DISK_SPARE;
 
 	if (statvfs(s->j->c->state_dir, &fs) < 0)
 		return err_sys(e, "look at %s", s->j->c->state_dir);
@@ -88,6 +87,8 @@ static int stage_image(struct start *s, struct err *e)
 	int r;
 
 	job_store_init(&store, s->j->c, ref);
+	store.s.holder = s->j->rec.id;
+	store.s.spare += s->j->promised;
 	s->img = image_new();
 	r = image_ensure(s->img, &store.s, ref, s->spec.digest, e);
 	if (r == IMAGE_NOT_FOUND)
@@ -109,12 +110,27 @@ static int stage_volume(struct start *s, struct err *e)
 	return 0;
 }
 
-static int mount_root(struct start *s, struct err *e)
+/* The image's layers, topmost first: the store's, or the lease's own copies. */
+static int find_layers(size_t *n, char **layers, const struct start *s, struct err *e)
 {
 	auto_job_store struct job_store store;
+	auto_free char *folder = mem_printf("%s/layers", s->mount);
+
+	job_store_init(&store, s->j->c, NULL);
+	if (!s->m->private_layers) {
+		*n = image_layers(s->img, &store.s, layers);
+		return 0;
+	}
+	if (image_copy_layers(s->img, &store.s, folder, e) < 0)
+		return -1;
+	*n = image_layer_copies(s->img, &store.s, folder, layers);
+	return 0;
+}
+
+static int mount_root(struct start *s, struct err *e)
+{
 	char *layers[IMAGE_LAYERS_MAX] = {NULL};
 	struct overlay o = {.lower = (const char *const *)layers,
-			    .nlower = s->img->nlayers,
 			    .volume = s->mount,
 			    .run = s->paths.dir,
 			    .id_base = s->box.id_base,
@@ -123,10 +139,10 @@ static int mount_root(struct start *s, struct err *e)
 			    .resolv = s->j->c->resolv_conf};
 	int r;
 
-	job_store_init(&store, s->j->c, NULL);
-	image_layers(s->img, &store.s, layers);
+	if (find_layers(&o.nlower, layers, s, e) < 0)
+		return -1;
 	r = overlay_mount(&o, e);
-	for (size_t i = 0; i < s->img->nlayers; i++)
+	for (size_t i = 0; i < o.nlower; i++)
 		free(layers[i]);
 	return r;
 }

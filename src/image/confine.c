@@ -21,7 +21,8 @@
 #include "base/fs.h"
 #include "base/str.h"
 
-#define ANSWER_FD (CONFINE_INPUT + 1)
+#define ANSWER_FD     (CONFINE_INPUT + 1)
+#define PARSE_SECONDS 60
 
 static const int PARSE_CALLS[] = {
 	SCMP_SYS(read),		SCMP_SYS(write),	  SCMP_SYS(close),
@@ -77,13 +78,22 @@ static int limit(int what, uint64_t most, struct err *e)
 	return setrlimit(what, &r) ? err_sys(e, "setrlimit") : 0;
 }
 
+/* SIGXCPU says what it was; the second after it is for those who ignore that. */
+static int limit_time(const struct confine *c, struct err *e)
+{
+	uint64_t s = c->seconds_max ? c->seconds_max : PARSE_SECONDS;
+	struct rlimit r = {s, s + 1};
+
+	return setrlimit(RLIMIT_CPU, &r) ? err_sys(e, "setrlimit") : 0;
+}
+
 static int set_limits(const struct confine *c, struct err *e)
 {
 #ifndef LEASED_SANITIZERS /* shadow memory is larger than any limit */
 	if (limit(RLIMIT_AS, UINT64_C(2) << 30, e))
 		return -1;
 #endif
-	if (limit(RLIMIT_CORE, 0, e) || limit(RLIMIT_CPU, 900, e) ||
+	if (limit(RLIMIT_CORE, 0, e) || limit_time(c, e) ||
 	    limit(RLIMIT_FSIZE, c->kind == CONFINE_PARSE ? 0 : c->file_max, e))
 		return -1;
 	return limit(RLIMIT_NOFILE, 64, e);
@@ -214,6 +224,18 @@ static int wait_child(pid_t pid, int *status)
 	return 0;
 }
 
+/* A child that could not even say what was wrong. */
+static int explain_death(int status, struct err *e)
+{
+	int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+
+	if (signal == SIGXCPU)
+		return err_set(e, ERRK_LIMIT, "it takes more computing than allowed");
+	if (signal == SIGXFSZ)
+		return err_set(e, ERRK_LIMIT, "a file is larger than allowed");
+	return err_set(e, ERRK_INPUT, "the confined child died (status %d): bad image?", status);
+}
+
 static int take_answer(const struct confine *c, int fd, pid_t pid, struct err *e)
 {
 	struct answer_head head;
@@ -227,8 +249,7 @@ static int take_answer(const struct confine *c, int fd, pid_t pid, struct err *e
 	if (wait_child(pid, &status))
 		return err_sys(e, "wait for the confined child");
 	if (r || !WIFEXITED(status) || WEXITSTATUS(status))
-		return err_set(e, ERRK_INPUT, "the confined child died (status %d): bad image?",
-			       status);
+		return explain_death(status, e);
 	if (head.status == 0)
 		return 0;
 	str_printable(shown, sizeof(shown),

@@ -20,9 +20,10 @@ enum confine_kind {
 
 struct confine {
 	enum confine_kind kind;
-	const char *root;  /* its "/" */
-	int input;	   /* descriptor that it keeps (as CONFINE_INPUT), or -1 */
-	uint64_t file_max; /* bytes of the largest file that it may write */
+	const char *root;     /* its "/" */
+	int input;	      /* descriptor that it keeps (as CONFINE_INPUT), or -1 */
+	uint64_t file_max;    /* bytes of the largest file that it may write */
+	uint64_t seconds_max; /* of computing */
 	/* Runs in the child; 0 or -1. `tail` goes to the parent after the answer. */
 	int (*run)(const void *arg, void *answer, struct buf *tail, struct err *e);
 	const void *arg;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -16,13 +17,21 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/step.h"
 #include "image/confine.h"
+#include "image/hold.h"
 #include "image/layout.h"
 #include "image/parse.h"
+#include "image/shelf.h"
 #include "image/store.h"
 #include "image/unpack.h"
 
 #define BYTES_DEFAULT (UINT64_C(10) << 30)
+
+/* What is left of the limits of one image. */
+struct budget {
+	uint64_t bytes, entries;
+};
 
 struct image *image_new(void)
 {
@@ -217,73 +226,168 @@ static int check_digest(const uint8_t hash[static 32], const char *digest, const
 	return err_set(e, ERRK_INPUT, "%s %s: its content has another digest", what, digest);
 }
 
-static int unpack_into(const char *folder, int blob, const struct image_layer *l,
-		       uint64_t *bytes_left, struct err *e)
+/* Bytes of the disk that may still be taken. */
+static int disk_left(uint64_t *out, const struct image_store *store, struct err *e)
+{
+	struct statvfs fs;
+	uint64_t left;
+
+	if (statvfs(store->dir, &fs))
+		return err_sys(e, "look at %s", store->dir);
+	left = (uint64_t)fs.f_bavail * fs.f_frsize;
+	*out = left > store->spare ? left - store->spare : 0;
+	return 0;
+}
+
+static int unpack_into(struct unpack_result *result, const char *folder, int blob,
+		       const struct unpack *how, const struct image_store *store,
+		       const struct image_layer *l, struct err *e)
 {
 	auto_buf struct buf opaque = BUF(UNPACK_OPAQUE_MAX);
-	struct unpack how = {.compression = l->compression, .bytes_max = *bytes_left};
-	struct unpack_result result = {0};
 	struct confine c = {.kind = CONFINE_UNPACK,
 			    .root = folder,
 			    .input = blob,
-			    .file_max = *bytes_left,
+			    .file_max = how->bytes_max,
+			    .seconds_max =
+				    store->seconds_max ? store->seconds_max : UNPACK_SECONDS_MAX,
 			    .run = unpack_layer,
-			    .arg = &how,
-			    .answer = &result,
-			    .answer_n = sizeof(result),
+			    .arg = how,
+			    .answer = result,
+			    .answer_n = sizeof(*result),
 			    .tail = &opaque};
 
-	if (confine_run(&c, e) || check_digest(result.blob, l->blob, "blob", e) ||
-	    check_digest(result.diffid, l->diffid, "layer", e))
+	if (confine_run(&c, e) || check_digest(result->blob, l->blob, "blob", e) ||
+	    check_digest(result->diffid, l->diffid, "layer", e))
 		return -1;
 	if (opaque.n && opaque.p[opaque.n - 1] != '\0')
 		return err_set(e, ERRK_INPUT, "the unpacker answered nonsense");
-	if (result.bytes > *bytes_left)
+	if (result->bytes > how->bytes_max || result->entries > how->entries_max)
 		return err_set(e, ERRK_LIMIT, "the image is larger than allowed");
-	*bytes_left -= result.bytes;
 	return mark_opaque(folder, &opaque, e);
 }
 
-static int unpack_layer_of(const struct image *i, const struct image_store *store, int dir,
-			   size_t n, uint64_t *bytes_left, struct err *e)
+/* Into a new folder and, if all is well, to its place. */
+static int unpack_blob(const struct image_store *store, int blob, const struct image_layer *l,
+		       struct budget *left, struct err *e)
 {
-	const struct image_layer *l = &i->layers[n];
+	struct unpack how = {.compression = l->compression,
+			     .blob_size = l->size,
+			     .bytes_max = left->bytes,
+			     .entries_max = left->entries};
+	struct unpack_result result = {.bytes = 0};
 	auto_free char *temporary = NULL;
-	auto_close int blob = -1;
+	uint64_t disk = 0;
 
-	if (layout_open_blob(&blob, dir, l->blob, l->size, e) ||
-	    store_make_temporary(&temporary, store, e))
+	if (disk_left(&disk, store, e) || store_make_temporary(&temporary, store, e))
 		return -1;
-	if (unpack_into(temporary, blob, l, bytes_left, e) == 0)
-		return store_add_layer(store, temporary, l->diffid, e);
+	if (how.bytes_max > disk)
+		how.bytes_max = disk;
+	if (unpack_into(&result, temporary, blob, &how, store, l, e) == 0) {
+		left->bytes -= result.bytes;
+		left->entries -= result.entries;
+		step_at(STEP_IMAGE_UNPACKED);
+		if (store_add_layer(store, temporary, l->diffid, result.stored, e) == 0)
+			return 0;
+	} else if (e->kind == ERRK_LIMIT && how.bytes_max < left->bytes &&
+		   result.bytes > how.bytes_max) {
+		err_set(e, ERRK_LIMIT, UNPACK_DISK_FULL);
+	}
 	if (fs_remove_tree(temporary, NULL))
 		log_warn("%s: not removed; the next start sweeps it", temporary);
 	return -1;
 }
 
 static int pull_layer(const struct image *i, const struct image_store *store, int dir, size_t n,
-		      uint64_t *bytes_left, struct err *e)
+		      struct budget *left, struct err *e)
 {
-	if (store_has_layer(store, i->layers[n].diffid))
+	const struct image_layer *l = &i->layers[n];
+	auto_close int blob = -1;
+
+	if (store_has_layer(store, l->diffid))
 		return 0;
 	if (dir < 0)
 		return err_set(e, ERRK_STATE, "image %s: a layer left the store", i->digest);
-	return unpack_layer_of(i, store, dir, n, bytes_left, e);
+	if (layout_open_blob(&blob, dir, l->blob, l->size, e) ||
+	    unpack_blob(store, blob, l, left, e))
+		return -1;
+	return image_make_room(store, 0, e);
 }
 
-int image_pull(const struct image *i, const struct image_store *store, struct err *e)
+/* What the image's missing layers take at least. */
+static uint64_t missing_bytes(const struct image *i, const struct image_store *store)
 {
-	uint64_t left = store->bytes_max ? store->bytes_max : BYTES_DEFAULT;
+	uint64_t sum = 0;
+
+	for (size_t n = 0; n < i->nlayers; n++)
+		if (!store_has_layer(store, i->layers[n].diffid))
+			sum += i->layers[n].size;
+	return sum;
+}
+
+static int pull_held(const struct image *i, const struct image_store *store, struct err *e)
+{
+	struct budget left = {store->bytes_max ? store->bytes_max : BYTES_DEFAULT,
+			      store->entries_max ? store->entries_max : UNPACK_ENTRIES_MAX};
+	uint64_t missing = missing_bytes(i, store);
 	auto_close int dir = -1;
 
-	if (store_prepare(store, e))
-		return -1;
 	if (i->layout[0] && layout_open(&dir, i->layout, e))
+		return -1;
+	if (missing && image_make_room(store, missing, e))
 		return -1;
 	for (size_t n = 0; n < i->nlayers; n++)
 		if (pull_layer(i, store, dir, n, &left, e))
 			return err_wrap(e, "layer %zu of %u", n + 1, i->nlayers);
-	return store_add_image(store, i, e);
+	return store_add_image(store, i, e) ? -1 : hold_for_lease(store, i, e);
+}
+
+int image_pull(const struct image *i, const struct image_store *store, struct err *e)
+{
+	struct hold hold;
+	int r;
+
+	if (store_prepare(store, e) || hold_begin(&hold, store, i, e))
+		return -1;
+	r = pull_held(i, store, e);
+	hold_end(&hold);
+	if (r && shelf_drop_orphans(store, NULL))
+		log_warn("%s: layers of a failed pull are left; the next start sweeps them",
+			 store->dir);
+	return r;
+}
+
+/* An image that is there, for the holder, before anybody can take it away. */
+static int take_warm(struct image *out, const struct image_store *store, const char *digest,
+		     struct err *e)
+{
+	auto_close int lock = -1;
+	int r;
+
+	if (store_prepare(store, e) || store_lock(&lock, store, STORE_SHARED, e))
+		return -1;
+	r = image_load(out, store, digest, e);
+	if (r)
+		return r;
+	store_touch_image(store, digest);
+	return hold_for_lease(store, out, e);
+}
+
+static int find_or_pull(struct image *out, const struct image_store *store, const char *ref,
+			const char *digest, struct err *e)
+{
+	auto_image struct image *found = image_new();
+	int r = image_resolve(found, store, ref, e);
+
+	if (r)
+		return r;
+	if (digest && digest[0] && strcmp(digest, found->digest) != 0)
+		return err_set(e, ERRK_STATE, "image %s is %s now, not %s", ref, found->digest,
+			       digest);
+	r = take_warm(out, store, found->digest, e);
+	if (r != IMAGE_NOT_FOUND)
+		return r;
+	*out = *found;
+	return image_pull(out, store, e);
 }
 
 int image_ensure(struct image *out, const struct image_store *store, const char *ref,
@@ -292,16 +396,12 @@ int image_ensure(struct image *out, const struct image_store *store, const char 
 	int r = IMAGE_NOT_FOUND;
 
 	if (digest && digest[0])
-		r = image_load(out, store, digest, e);
-	if (r != IMAGE_NOT_FOUND)
-		return r;
-	r = image_resolve(out, store, ref, e);
+		r = take_warm(out, store, digest, e);
+	if (r == IMAGE_NOT_FOUND)
+		r = find_or_pull(out, store, ref, digest, e);
 	if (r)
 		return r;
-	if (digest && digest[0] && strcmp(digest, out->digest) != 0)
-		return err_set(e, ERRK_STATE, "image %s is %s now, not %s", ref, out->digest,
-			       digest);
-	return image_pull(out, store, e);
+	return spec_is_digest(str_of(ref)) ? 0 : store_set_name(store, ref, out->digest, e);
 }
 
 struct user_job {

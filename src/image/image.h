@@ -4,7 +4,8 @@
  * (confine.h); what comes back is fixed-size and checked again here.
  *
  * The store (root's, 0700): layers/HEX (unpacked once, by DiffID), images/HEX (the record of an
- * image whose layers are all there, by manifest digest), tmp/ (swept by image_sweep).
+ * image whose layers are all there, by manifest digest), names/HEX (what a reference meant last),
+ * tmp/ (swept by image_sweep). What is used by nobody may go at any time: see shelf.h.
  */
 #ifndef IMAGE_IMAGE_H
 #define IMAGE_IMAGE_H
@@ -25,6 +26,12 @@ struct image_store {
 	const char *dir;	    /* absolute; created as needed */
 	const char *const *layouts; /* NULL-ended folders in which oci: layouts may lie */
 	uint64_t bytes_max;	    /* of one unpacked image; 0: 10 GiB */
+	uint64_t entries_max;	    /* files, folders and links of one image; 0: 1,000,000 */
+	uint64_t seconds_max;	    /* of computing for one layer; 0: 900 */
+	uint64_t store_max;	    /* of all unpacked layers together; 0: no limit */
+	uint64_t spare;		    /* bytes of the disk that a pull leaves free */
+	const char *leases;	    /* folder: LEASES/ID/image says what lease ID uses; or NULL */
+	const char *holder; /* the ID of a lease for which images are brought; NULL: for nobody */
 };
 
 struct image_layer {
@@ -64,8 +71,9 @@ struct image_stamp {
 	int64_t changed_s, changed_ns;
 };
 int image_stamp(struct image_stamp *out, const char *ref);
-/* Unpack the layers that the store does not have and write the image's record. Safe to repeat and
- * to kill; two at once do the work twice, and one wins. */
+/* Unpack the layers that the store does not have and write the image's record, making room first
+ * (ERRK_LIMIT where that cannot be). Safe to repeat and to kill; two at once do the work twice, and
+ * one wins. With a holder the image is that lease's from here on, also when this fails. */
 int image_pull(const struct image *i, const struct image_store *store, struct err *e) MUST_CHECK;
 /* The record of an image that is there completely. */
 int image_load(struct image *out, const struct image_store *store, const char *digest,
@@ -75,9 +83,18 @@ int image_load(struct image *out, const struct image_store *store, const char *d
 int image_ensure(struct image *out, const struct image_store *store, const char *ref,
 		 const char *digest, struct err *e) MUST_CHECK;
 
-/* Lower directories for overlay, topmost first: out[0..nlayers), each owned by the caller. */
-void image_layers(const struct image *i, const struct image_store *store, char **out);
-/* Remove what interrupted pulls left. Only when no pull runs (at start). */
+/* Copies of the image's layers below `folder`, on another file system, for a lease that shares no
+ * page of memory with others; the image is in the store and held. Whole or not at all under their
+ * names, so it may be repeated. */
+int image_copy_layers(const struct image *i, const struct image_store *store, const char *folder,
+		      struct err *e) MUST_CHECK;
+/* The lower directories of those copies, as image_layers gives the store's. */
+size_t image_layer_copies(const struct image *i, const struct image_store *store,
+			  const char *folder, char **out);
+/* Lower directories for overlay, topmost first, each owned by the caller, and their number: at most
+ * nlayers, for a layer that comes twice is there once. */
+size_t image_layers(const struct image *i, const struct image_store *store, char **out);
+/* Remove what interrupted pulls and removals left; at start. Nothing where pulls still run. */
 int image_sweep(const struct image_store *store, struct err *e) MUST_CHECK;
 
 /* Resolve "UID[:GID]", "NAME[:GROUP]" in the passwd and group files of a mounted root, which are

@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/image/libleased-image.a
 src_image_libleased_image_a_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS) $(SECCOMP_CFLAGS) $(CAP_CFLAGS)
 src_image_libleased_image_a_SOURCES = \
 	src/image/image.c src/image/image.h src/image/store.c src/image/store.h \
+	src/image/hold.c src/image/hold.h src/image/shelf.c src/image/shelf.h src/image/copy.c \
 	src/image/layout.c src/image/layout.h src/image/parse.c src/image/parse.h src/image/user.c \
 	src/image/confine.c src/image/confine.h src/image/unpack.c src/image/unpack.h
 
@@ -17,6 +18,11 @@ tests_root_image_SOURCES = tests/root/image.c tests/root/make_layout.c tests/roo
 tests_root_image_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS)
 tests_root_image_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
 tests_root_image_LDADD = $(L_image) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/shelf
+ROOT_TESTS += tests/root/shelf
+tests_root_shelf_SOURCES = tests/root/shelf.c
+tests_root_shelf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_shelf_LDADD = $(L_image) $(CMOCKA_LIBS)
 endif
 
 check_PROGRAMS += tests/fuzz/fuzz_image

@@ -26,6 +26,8 @@
 #define PATH_BYTES_MAX	4096
 #define XATTR_BYTES_MAX 65536
 #define ID_MAX		65535
+#define BLOCK		4096
+#define TIMES_MAX	(256u << 20)
 #define WHITEOUT	".wh."
 #define OPAQUE		".wh..wh..opq"
 
@@ -51,6 +53,13 @@ struct maker {
 	struct stream *s;
 	struct buf *opaque;
 	int root; /* "/" */
+	struct buf
+		times; /* of folders, whose content comes after them: struct folder_time and path */
+};
+
+struct folder_time {
+	int64_t s;
+	int64_t ns;
 };
 
 static la_ssize_t read_blob(struct archive *a, void *ctx, const void **p)
@@ -71,6 +80,14 @@ static la_ssize_t read_blob(struct archive *a, void *ctx, const void **p)
 	return n;
 }
 
+static bool expands_too_much(const struct stream *s)
+{
+	uint64_t n = s->result->bytes;
+
+	return n > UNPACK_RATIO_FREE &&
+	       (n - UNPACK_RATIO_FREE) / UNPACK_RATIO_MAX > s->how->blob_size;
+}
+
 static la_ssize_t read_tar(struct archive *a, void *ctx, const void **p)
 {
 	struct stream *s = ctx;
@@ -82,7 +99,12 @@ static la_ssize_t read_tar(struct archive *a, void *ctx, const void **p)
 	}
 	s->result->bytes += (uint64_t)n;
 	if (s->result->bytes > s->how->bytes_max) {
-		archive_set_error(a, EFBIG, "the layer is larger than allowed");
+		archive_set_error(a, EFBIG, "the image is larger than allowed");
+		return -1;
+	}
+	if (expands_too_much(s)) {
+		archive_set_error(a, EFBIG, "the layer is more than %d times its compressed size",
+				  UNPACK_RATIO_MAX);
 		return -1;
 	}
 	sha256_add(s->tar_hash, s->out, (size_t)n);
@@ -156,29 +178,45 @@ static int open_in_root(int root, const char *path, uint64_t flags)
 	return (int)syscall(SYS_openat2, root, path[0] ? path : ".", &how, sizeof(how));
 }
 
-/* Make the missing folders of `path`, as the specification wants: root's, 0755. */
-static int make_parents(int root, char *path, struct err *e)
+static int count_entry(struct maker *m, struct err *e)
+{
+	if (++m->s->result->entries <= m->s->how->entries_max)
+		return 0;
+	return err_set(e, ERRK_LIMIT, "more than %llu files, folders and links in the image",
+		       (unsigned long long)m->s->how->entries_max);
+}
+
+/* Make the missing folders of `path`, as the specification wants: root's, 0755. Each counts. */
+static int make_parents(struct maker *m, char *path, struct err *e)
 {
 	for (char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		int made;
+
 		*slash = '\0';
-		if (mkdirat(root, path, 0755) && errno != EEXIST)
+		made = mkdirat(m->root, path, 0755);
+		if (made && errno != EEXIST)
 			return err_sys(e, "mkdir %s", path);
 		*slash = '/';
+		if (made)
+			continue;
+		m->s->result->stored += BLOCK;
+		if (count_entry(m, e))
+			return -1;
 	}
 	return 0;
 }
 
 /* The open folder that `path` lies in; *name points to the last piece. */
-static int open_parent(int *fd, const char **name, int root, char *path, struct err *e)
+static int open_parent(int *fd, const char **name, struct maker *m, char *path, struct err *e)
 {
 	char *slash = strrchr(path, '/');
 
-	if (make_parents(root, path, e))
+	if (make_parents(m, path, e))
 		return -1;
 	*name = slash ? slash + 1 : path;
 	if (slash)
 		*slash = '\0';
-	*fd = open_in_root(root, slash ? path : "", O_PATH | O_DIRECTORY);
+	*fd = open_in_root(m->root, slash ? path : "", O_PATH | O_DIRECTORY);
 	if (slash)
 		*slash = '/';
 	return *fd < 0 ? err_sys(e, "folder of %s", path) : 0;
@@ -258,8 +296,11 @@ static int set_xattrs(int fd, struct archive_entry *entry, struct err *e)
 			continue;
 		if (n > XATTR_BYTES_MAX)
 			return err_set(e, ERRK_LIMIT, "an extended attribute is too long");
-		if (fsetxattr(fd, name, value, n, 0) && errno != ENOTSUP)
-			return err_sys(e, "attribute %s", name);
+		if (fsetxattr(fd, name, value, n, 0) == 0 || errno == ENOTSUP)
+			continue;
+		if (errno == ENOSPC || errno == E2BIG || errno == ERANGE) /* of its inode */
+			return err_set(e, ERRK_LIMIT, "more extended attributes than fit");
+		return err_sys(e, "attribute %s", name);
 	}
 	return 0;
 }
@@ -273,28 +314,82 @@ static int check_owner(struct archive_entry *entry, struct err *e)
 	return 0;
 }
 
+/* For utimensat: the time of the content alone. A time that no file system knows is left out. */
+struct times {
+	struct timespec v[2];
+};
+
+static struct times times_of(struct archive_entry *entry)
+{
+	long ns = archive_entry_mtime_nsec(entry);
+
+	if (!archive_entry_mtime_is_set(entry) || ns < 0 || ns > 999999999)
+		ns = UTIME_OMIT;
+	return (struct times){{{0, UTIME_OMIT}, {archive_entry_mtime(entry), ns}}};
+}
+
 /* Owner first: chown clears set-id bits and capabilities. */
 static int set_attributes(int fd, struct archive_entry *entry, struct err *e)
 {
-	struct timespec times[2] = {{0, UTIME_OMIT},
-				    {archive_entry_mtime(entry), archive_entry_mtime_nsec(entry)}};
+	struct times times = times_of(entry);
 
 	if (fchown(fd, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) ||
 	    fchmod(fd, archive_entry_mode(entry) & 07777))
 		return err_sys(e, "owner and mode");
 	if (set_xattrs(fd, entry, e))
 		return -1;
-	return futimens(fd, times) ? err_sys(e, "time") : 0;
+	return futimens(fd, times.v) ? err_sys(e, "time") : 0;
 }
 
-static int copy_data(int fd, struct archive *tar, struct err *e)
+/* Of what has no content and is not opened. */
+static int set_owner_and_time(int dir, const char *name, struct archive_entry *entry, struct err *e)
+{
+	struct times times = times_of(entry);
+
+	if (fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
+		     AT_SYMLINK_NOFOLLOW) ||
+	    utimensat(dir, name, times.v, AT_SYMLINK_NOFOLLOW))
+		return err_sys(e, "owner and time of %s", name);
+	return 0;
+}
+
+static int note_time(struct maker *m, const char *path, struct archive_entry *entry, struct err *e)
+{
+	struct times times = times_of(entry);
+	struct folder_time t = {times.v[1].tv_sec, times.v[1].tv_nsec};
+
+	buf_add(&m->times, &t, sizeof(t));
+	buf_add(&m->times, path, strlen(path) + 1);
+	return buf_check(&m->times, "list of folders' times", e);
+}
+
+/* At the end, when nothing is made in them any more. A folder that is something else now has lost
+ * its claim. */
+static int set_folder_times(struct maker *m, struct err *e)
+{
+	struct folder_time t;
+
+	for (size_t at = 0; at < m->times.n;) {
+		const char *path = m->times.p + at + sizeof(t);
+		auto_close int fd = open_in_root(m->root, path, O_RDONLY | O_DIRECTORY);
+
+		memcpy(&t, m->times.p + at, sizeof(t));
+		at += sizeof(t) + strlen(path) + 1;
+		if (fd >= 0 && futimens(fd, (struct timespec[2]){{0, UTIME_OMIT}, {t.s, t.ns}}))
+			return err_sys(e, "time of %s", path);
+	}
+	return 0;
+}
+
+static int copy_data(struct maker *m, int fd, struct archive *tar, struct err *e)
 {
 	const void *p;
 	size_t n;
 	la_int64_t offset;
 	int r;
 
-	while ((r = archive_read_data_block(tar, &p, &n, &offset)) == ARCHIVE_OK)
+	while ((r = archive_read_data_block(tar, &p, &n, &offset)) == ARCHIVE_OK) {
+		m->s->result->stored += n;
 		for (size_t done = 0; done < n;) {
 			ssize_t w = pwrite(fd, (const char *)p + done, n - done,
 					   (off_t)(offset + (la_int64_t)done));
@@ -303,18 +398,31 @@ static int copy_data(int fd, struct archive *tar, struct err *e)
 				return err_sys(e, "write");
 			done += (size_t)w;
 		}
+	}
 	return r == ARCHIVE_EOF ? 0 : archive_failed(tar, "layer", e);
 }
 
-static int make_file(int dir, const char *name, struct archive *tar, struct archive_entry *entry,
-		     struct err *e)
+/* The size counts although a sparse file says much and holds little: tenants read it all. */
+static int check_size(const struct maker *m, struct archive_entry *entry, struct err *e)
 {
-	auto_close int fd =
-		openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	la_int64_t n = archive_entry_size(entry);
 
+	if (n >= 0 && (uint64_t)n <= m->s->how->bytes_max)
+		return 0;
+	return err_set(e, ERRK_LIMIT, "a file is larger than allowed (%lld bytes)", (long long)n);
+}
+
+static int make_file(struct maker *m, int dir, const char *name, struct archive *tar,
+		     struct archive_entry *entry, struct err *e)
+{
+	auto_close int fd = -1;
+
+	if (check_size(m, entry, e))
+		return -1;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(e, "create %s", name);
-	if (copy_data(fd, tar, e))
+	if (copy_data(m, fd, tar, e))
 		return -1;
 	/* sparse entries end in a hole */
 	if (ftruncate(fd, archive_entry_size(entry)))
@@ -340,21 +448,17 @@ static int make_symlink(int dir, const char *name, struct archive_entry *entry, 
 
 	if (!target || !target[0] || strlen(target) >= PATH_BYTES_MAX)
 		return err_set(e, ERRK_INPUT, "a symbolic link without a target");
-	if (symlinkat(target, dir, name) ||
-	    fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
-		     AT_SYMLINK_NOFOLLOW))
+	if (symlinkat(target, dir, name))
 		return err_sys(e, "symbolic link %s", name);
-	return 0;
+	return set_owner_and_time(dir, name, entry, e);
 }
 
 static int make_fifo(int dir, const char *name, struct archive_entry *entry, struct err *e)
 {
 	if (mknodat(dir, name, S_IFIFO | 0600, 0) ||
-	    fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
-		     AT_SYMLINK_NOFOLLOW) ||
 	    fchmodat(dir, name, archive_entry_mode(entry) & 0777, 0))
 		return err_sys(e, "fifo %s", name);
-	return 0;
+	return set_owner_and_time(dir, name, entry, e);
 }
 
 /* Only to a file of this layer; a link to a file below would have to copy it. */
@@ -370,7 +474,7 @@ static int make_hardlink(struct maker *m, int dir, const char *name, const char 
 		return -1;
 	if (!path[0])
 		return err_set(e, ERRK_INPUT, "a hard link to the root");
-	if (open_parent(&from, &from_name, m->root, path, e))
+	if (open_parent(&from, &from_name, m, path, e))
 		return -1;
 	if (fstatat(from, from_name, &st, AT_SYMLINK_NOFOLLOW) || S_ISDIR(st.st_mode) ||
 	    is_whiteout(&st))
@@ -395,7 +499,7 @@ static int make_by_type(struct maker *m, int dir, const char *name, struct archi
 		return make_hardlink(m, dir, name, archive_entry_hardlink(entry), e);
 	switch (archive_entry_filetype(entry)) {
 	case AE_IFREG:
-		return make_file(dir, name, tar, entry, e);
+		return make_file(m, dir, name, tar, entry, e);
 	case AE_IFDIR:
 		return make_folder(dir, name, entry, e);
 	case AE_IFLNK:
@@ -421,7 +525,7 @@ static int set_root(struct maker *m, struct archive_entry *entry, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, "open the layer's root");
-	return set_attributes(fd, entry, e);
+	return set_attributes(fd, entry, e) ? -1 : note_time(m, "", entry, e);
 }
 
 /* ".wh." is nobody's name but a whiteout's, so it may not be a folder's either. */
@@ -449,14 +553,17 @@ static int take_entry(struct maker *m, struct archive *tar, struct archive_entry
 		return err_set(e, ERRK_INPUT, "an entry below a whiteout: %s", path);
 	if (is_device(entry))
 		return refuse_device(path, e);
-	if (open_parent(&dir, &name, m->root, path, e))
+	if (open_parent(&dir, &name, m, path, e))
 		return -1;
 	if (strncmp(name, WHITEOUT, 4) == 0)
 		return make_whiteout(m, dir, path, name, e);
 	if (clear_way(dir, name, is_dir, &was_whiteout, e))
 		return -1;
+	m->s->result->stored += BLOCK;
 	if (make_by_type(m, dir, name, tar, entry, e))
 		return err_wrap(e, "%s", path);
+	if (is_dir && note_time(m, path, entry, e))
+		return -1;
 	return is_dir && was_whiteout ? add_opaque(m, path, e) : 0;
 }
 
@@ -466,12 +573,10 @@ static int take_entries(struct maker *m, struct archive *tar, struct err *e)
 	int r;
 
 	while ((r = archive_read_next_header(tar, &entry)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
-		if (++m->s->result->entries > UNPACK_ENTRIES_MAX)
-			return err_set(e, ERRK_LIMIT, "more than %d entries", UNPACK_ENTRIES_MAX);
-		if (take_entry(m, tar, entry, e))
+		if (count_entry(m, e) || take_entry(m, tar, entry, e))
 			return -1;
 	}
-	return r == ARCHIVE_EOF ? 0 : archive_failed(tar, "layer", e);
+	return r == ARCHIVE_EOF ? set_folder_times(m, e) : archive_failed(tar, "layer", e);
 }
 
 /* What lies behind the archive's end belongs to both digests. */
@@ -495,7 +600,7 @@ int unpack_layer(const void *arg, void *answer, struct buf *opaque, struct err *
 	AUTO(sha256_free) struct sha256_ctx *blob_hash = sha256_new(), *tar_hash = sha256_new();
 	AUTO(archive_close_free) archive_t *raw = archive_read_new(), *tar = archive_read_new();
 	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct maker m = {.s = s, .opaque = opaque, .root = root};
+	struct maker m = {.s = s, .opaque = opaque, .root = root, .times = BUF(TIMES_MAX)};
 
 	s->how = arg;
 	s->result = answer;
@@ -505,7 +610,9 @@ int unpack_layer(const void *arg, void *answer, struct buf *opaque, struct err *
 	if (!raw || !tar || root < 0)
 		return err_set(e, ERRK_SYS, "cannot begin");
 	if (open_raw(s, e) || open_tar(tar, s, e) || take_entries(&m, tar, e) || drain(s, e))
-		return -1;
+		return e->sys == ENOSPC || e->sys == EDQUOT
+			       ? err_set(e, ERRK_LIMIT, UNPACK_DISK_FULL)
+			       : -1;
 	sha256_end(blob_hash, s->result->blob);
 	sha256_end(tar_hash, s->result->diffid);
 	return 0;

@@ -10,16 +10,25 @@
 
 #define UNPACK_ENTRIES_MAX 1000000
 #define UNPACK_OPAQUE_MAX  (1 << 20) /* bytes of opaque folders' names */
+#define UNPACK_SECONDS_MAX 900
+/* A layer may become so many times its blob's size, after the first bytes. */
+#define UNPACK_RATIO_MAX  100
+#define UNPACK_RATIO_FREE (UINT64_C(64) << 20)
+
+#define UNPACK_DISK_FULL "the disk of the image store is full"
 
 struct unpack {
 	enum image_compression compression;
-	uint64_t bytes_max; /* of the uncompressed layer */
+	uint64_t blob_size;
+	uint64_t bytes_max;   /* of the uncompressed layer, and of any file in it */
+	uint64_t entries_max; /* files, folders, links and whiteouts */
 };
 
 struct unpack_result {
 	uint8_t blob[32];   /* SHA-256 of what was read */
 	uint8_t diffid[32]; /* … and of the uncompressed tar */
 	uint64_t blob_size, entries, bytes;
+	uint64_t stored; /* what the files take, about: in blocks of 4096 */
 };
 
 /* For confine_run(): reads the blob from CONFINE_INPUT, writes below "/". `arg` is a struct unpack,

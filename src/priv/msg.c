@@ -79,6 +79,7 @@ static const struct wire_field priv_start_fields[] = {
 	U32(generation, 1, UINT32_MAX),
 	WALL(deadline),
 	U64(volume_bytes, PRIV_VOLUME_MIN, PRIV_VOLUME_MAX),
+	BOOL(private_layers),
 	SPEC(spec),
 };
 static const struct wire_table priv_start_table = TABLE(priv_start);

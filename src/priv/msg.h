@@ -100,7 +100,8 @@ struct priv_start {
 	uint32_t generation;		/* 1 for the first start */
 	int64_t deadline;		/* wall; the keeper kills at it even when nobody asks */
 	uint64_t volume_bytes;		/* what the offer sells; a prepared one has this size */
-	struct spec spec;		/* its image is a configured name or an allowed reference */
+	bool private_layers; /* the image is copied to the volume: no page is shared with others */
+	struct spec spec;    /* its image is a configured name or an allowed reference */
 };
 enum priv_start_outcome { PRIV_START_RUNNING, PRIV_START_FAILED };
 enum priv_stage {

@@ -1,6 +1,7 @@
 /* Files: caps, secrets with the wrong mode, new files that exist, trees with links. */
 #include "unit.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -96,6 +97,28 @@ static void a_tree_goes_without_its_link_targets(void **state)
 	assert_int_equal(fs_mkdirs(file, 0700, &e), -1);
 }
 
+static void a_tree_of_any_depth_goes(void **state)
+{
+	auto_free char *top = in_folder(state, "deep");
+	struct err e = {0};
+	int fd;
+
+	assert_int_equal(fs_mkdirs(top, 0700, &e), 0);
+	fd = open(top, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	for (unsigned i = 0; i < 3000; i++) { /* more levels than descriptors */
+		int next;
+
+		assert_int_equal(mkdirat(fd, "d", 0700), 0);
+		next = openat(fd, "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		assert_true(next >= 0);
+		close(fd);
+		fd = next;
+	}
+	close(fd);
+	assert_int_equal(fs_remove_tree(top, &e), 0);
+	assert_false(fs_exists(top));
+}
+
 static void a_lock_is_held_once(void **state)
 {
 	auto_free char *path = in_folder(state, "lock");
@@ -137,6 +160,7 @@ int main(void)
 		cmocka_unit_test(the_cap_is_an_error),
 		cmocka_unit_test(a_secret_must_be_private),
 		cmocka_unit_test(a_tree_goes_without_its_link_targets),
+		cmocka_unit_test(a_tree_of_any_depth_goes),
 		cmocka_unit_test(a_lock_is_held_once),
 		cmocka_unit_test(what_is_placed_is_synced_with_its_folder),
 	};
