@@ -39,6 +39,11 @@ static int64_t number(struct db *d, const char *sql)
 	return db_i64(q, 0);
 }
 
+static int64_t at_mints(const struct stage *s, const char *sql)
+{
+	return number(s->mint_db, sql) + number(s->other_db, sql);
+}
+
 static struct db *open_buyer(const struct stage *s)
 {
 	auto_free char *path = mem_printf("%s/wallet.db", s->home);
@@ -51,8 +56,8 @@ static struct db *open_buyer(const struct stage *s)
 
 static int64_t melted(const struct stage *s)
 {
-	return number(s->mint_db, "SELECT coalesce(sum(amount), 0) FROM quote"
-				  " WHERE kind = 1 AND state >= 2");
+	return at_mints(s, "SELECT coalesce(sum(amount), 0) FROM quote"
+			   " WHERE kind = 1 AND state >= 2");
 }
 
 void books_outcome(struct outcome *out, const struct stage *s)
@@ -102,19 +107,24 @@ static void wallet_closed(struct books *b, struct db *d, const char *who)
 		books_say(b->why, "%s: %" PRId64 " sat are handed out", who, n);
 }
 
-/* No proof that lies free may be spent at the mint. */
+static bool spent(struct db *mint, struct str y)
+{
+	auto_stmt struct stmt *q = db_query(mint, "SELECT state FROM proof WHERE y = ?");
+
+	db_bind_blob(q, 1, y.p, y.n);
+	return db_step(q, NULL) == DB_ROW;
+}
+
+/* No proof that lies free may be spent at its mint. */
 static int64_t held(struct books *b, struct db *d, const struct stage *s, const char *who)
 {
 	auto_stmt struct stmt *q = db_query(d, "SELECT y, amount FROM proof WHERE state = 1");
 	int64_t sum = 0;
 
 	while (db_step(q, NULL) == DB_ROW) {
-		auto_stmt struct stmt *at_mint =
-			db_query(s->mint_db, "SELECT state FROM proof WHERE y = ?");
 		struct str y = db_blob(q, 0);
 
-		db_bind_blob(at_mint, 1, y.p, y.n);
-		if (db_step(at_mint, NULL) == DB_ROW)
+		if (spent(s->mint_db, y) || spent(s->other_db, y))
 			books_say(b->why, "%s: a proof of %" PRId64 " sat is spent at the mint",
 				  who, db_i64(q, 1));
 		sum += db_i64(q, 1);
@@ -135,11 +145,11 @@ static int64_t account(struct db *d, enum ledger_account a)
 
 /* Invoices that were paid, whether or not anybody fetched the money. Who never saw one cannot have
  * paid it, though this mint says so. */
-static int64_t funded(const struct stage *s, struct db *buyer)
+static int64_t funded(struct db *mint, struct db *buyer)
 {
 	auto_stmt struct stmt *q =
-		db_query(s->mint_db, "SELECT id, amount FROM quote"
-				     " WHERE kind = 0 AND (state >= 2 OR pays_at BETWEEN 1 AND ?)");
+		db_query(mint, "SELECT id, amount FROM quote"
+			       " WHERE kind = 0 AND (state >= 2 OR pays_at BETWEEN 1 AND ?)");
 	int64_t sum = 0;
 	struct err e;
 
@@ -159,14 +169,14 @@ static void money_adds_up(struct books *b, struct db *buyer, struct db *provider
 			  const struct stage *s)
 {
 	int64_t ours = held(b, buyer, s, "buyer"), theirs = held(b, provider, s, "provider");
-	int64_t made = number(s->mint_db, "SELECT coalesce(sum(amount), 0) FROM signed");
-	int64_t gone = number(s->mint_db, "SELECT coalesce(sum(amount), 0) FROM proof");
-	int64_t minted = funded(s, buyer);
+	int64_t made = at_mints(s, "SELECT coalesce(sum(amount), 0) FROM signed");
+	int64_t gone = at_mints(s, "SELECT coalesce(sum(amount), 0) FROM proof");
+	int64_t minted = funded(s->mint_db, buyer) + funded(s->other_db, buyer);
 	int64_t fees = account(buyer, LEDGER_FEES) + account(provider, LEDGER_FEES);
 
 	if (ours + theirs != made - gone)
 		books_say(b->why,
-			  "the mint owes %" PRId64 " sat; the buyer has %" PRId64
+			  "the mints owe %" PRId64 " sat; the buyer has %" PRId64
 			  ", the provider %" PRId64,
 			  made - gone, ours, theirs);
 	if (minted * 1000 != (ours + theirs + melted(s)) * 1000 + fees)

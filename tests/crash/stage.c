@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "buyer.h"
 #include "cashu/invoice.h"
+#include "cashu/request.h"
 #include "crypto/secp.h"
 
 #define TURN_MS	  2
@@ -225,6 +226,25 @@ static char *fresh_invoice(void)
 	return buf_steal(&text);
 }
 
+static char *shop_request(const struct stage *s)
+{
+	AUTO(cashu_request_free) struct payment_request *r = cashu_request_new();
+	auto_buf struct buf text = BUF(REQUEST_TEXT_MAX);
+	struct err e;
+
+	r->has_amount = r->single_use = true;
+	r->amount = SAT(INVOICE_SAT);
+	r->unit = mem_strdup("sat");
+	r->mints = mem_array(1, sizeof(*r->mints));
+	r->mints[r->n_mints++] = mem_strdup(s->mint_url);
+	r->transports = mem_array(1, sizeof(*r->transports));
+	r->transports[r->n_transports++] = (struct request_transport){
+		.type = mem_strdup("post"),
+		.target = mem_printf("http://127.0.0.1:%d/", ws_server_port(s->shop))};
+	must(cashu_request_encode(&text, r, &e), &e);
+	return buf_steal(&text);
+}
+
 /* Words that stand for something are replaced; a redirection is done. */
 static char *expand(const struct stage *s, char *word)
 {
@@ -233,6 +253,10 @@ static char *expand(const struct stage *s, char *word)
 
 	if (!strcmp(word, "INVOICE"))
 		return fresh_invoice();
+	if (!strcmp(word, "REQUEST"))
+		return shop_request(s);
+	if (!strcmp(word, "OTHER"))
+		return mem_strdup(s->other_url);
 	if (word[0] == '@')
 		return steal(&path);
 	if (word[0] != '>')
@@ -329,6 +353,34 @@ static void set_offer(struct stage *s)
 		.nimages = 1};
 }
 
+static void shop_paid(void *ctx, struct http_req *r)
+{
+	(void)ctx;
+	http_reply(r, 200, "application/json", STR("{}"));
+}
+
+static void open_shop(struct stage *s)
+{
+	static const struct ws_server_ops ops = {.request = shop_paid};
+	struct err e;
+
+	must(ws_server_new(&s->shop, s->ws, "127.0.0.1", 0, 1 << 20, &ops, s, &e), &e);
+}
+
+static void open_other(struct stage *s)
+{
+	struct mint_options o = {.fee_ppk = 100, .version = KEYSET_V2, .pay_after_ms = -1};
+	struct err e;
+
+	must(db_open(&s->other_db, ":memory:", &e), &e);
+	o.db = s->other_db;
+	must(mint_node_new(&s->other, s->ws, s->loop, &o, &e), &e);
+	mint_node_link(s->mint, s->other);
+	mint_node_link(s->other, s->mint);
+	snprintf(s->other_url, sizeof(s->other_url), "http://127.0.0.1:%d",
+		 mint_node_port(s->other));
+}
+
 static void open_nodes(struct stage *s)
 {
 	struct mint_options o = {.fee_ppk = 100, .version = KEYSET_V2};
@@ -344,6 +396,8 @@ static void open_nodes(struct stage *s)
 	snprintf(s->mint_url, sizeof(s->mint_url), "http://127.0.0.1:%d", mint_node_port(s->mint));
 	snprintf(s->relay_url, sizeof(s->relay_url), "ws://127.0.0.1:%d",
 		 relay_node_port(s->relay));
+	open_other(s);
+	open_shop(s);
 }
 
 static void write_files(struct stage *s)
@@ -387,10 +441,13 @@ void stage_close(struct stage *s)
 	stage_provider_stop(s);
 	relay_node_free(s->relay);
 	mint_node_free(s->mint);
+	mint_node_free(s->other);
+	ws_server_free(s->shop);
 	ws_context_free(s->ws);
 	loop_free(s->loop);
 	db_close(s->relay_db);
 	db_close(s->mint_db);
+	db_close(s->other_db);
 	clock_replace(NULL);
 	must(fs_remove_tree(s->dir, &e), &e);
 }

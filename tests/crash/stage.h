@@ -1,7 +1,7 @@
 /*
- * A whole market for one run: a mint, a relay and a host in this process, the provider's engine and
- * the buyer's `lease` in processes of their own that can be killed. Whatever waits for time gets
- * it at once.
+ * A whole market for one run: two mints, a relay, a shop and a host in this process, the provider's
+ * engine and the buyer's `lease` in processes of their own that can be killed. Whatever waits for
+ * time gets it at once.
  */
 #ifndef TESTS_CRASH_STAGE_H
 #define TESTS_CRASH_STAGE_H
@@ -18,10 +18,11 @@ struct stage {
 	char dir[64], provider_db[96], home[96], log[96];
 	struct loop *loop;
 	struct ws_context *ws;
-	struct db *mint_db, *relay_db;
-	struct mint_node *mint;
+	struct db *mint_db, *other_db, *relay_db;
+	struct mint_node *mint, *other; /* the other one's invoices want to be paid by somebody */
 	struct relay_node *relay;
-	char mint_url[64], relay_url[64];
+	struct ws_server *shop; /* says yes to whoever pays its requests, and does no more */
+	char mint_url[64], other_url[64], relay_url[64];
 	struct host host;
 	struct engine_offer offer;
 	int pids[ACTORS]; /* 0: does not run */
@@ -40,8 +41,9 @@ void stage_provider_start(struct stage *s);
 void stage_provider_stop(struct stage *s); /* kill -9 */
 
 /* "lease ARGUMENT…" or "leasectl ARGUMENT…", words parted by one space; its exit status, 137 when
- * it was killed. INVOICE is a fresh one over INVOICE_SAT of a node outside, @NAME a file of the
- * run's folder, and a last word ">NAME" sends standard output there. */
+ * it was killed. INVOICE is a fresh one over INVOICE_SAT of a node outside, REQUEST a payment
+ * request of the shop over as much, OTHER the other mint's address, @NAME a file of the run's
+ * folder, and a last word ">NAME" sends standard output there. */
 #define INVOICE_SAT 20
 int stage_command(struct stage *s, const char *line);
 /* So many seconds pass, in pieces between which everybody does what is due. */
