@@ -162,6 +162,9 @@ int money_check(struct wallet_payment **out, struct wallet_verdict *v, struct as
 		struct sat min_net, ask_fn *again) MUST_CHECK;
 /* Whether `net` more buys more than the longest lease, to a whole satoshi; never up to `least`. */
 bool money_too_much(const struct lease *l, struct sat net, struct sat least);
+/* The least refund at this mint: what an offer wants, and never so little that the mint's fee for
+ * making it (as far as its keysets are known) would leave nothing. */
+struct sat money_refund_min(struct engine *g, struct sat wanted, const char *mint);
 enum reply_code money_code(enum wallet_code c);
 extern const struct wallet_ops money_ops;
 

@@ -118,6 +118,15 @@ bool money_too_much(const struct lease *l, struct sat net, struct sat least)
 	return sat_cmp(net, least) > 0 && sat_cmp(msat_floor(paid), msat_ceil(longest)) > 0;
 }
 
+struct sat money_refund_min(struct engine *g, struct sat wanted, const char *mint)
+{
+	struct sat fee;
+
+	if (wallet_fee(g->wallet, mint, 1, &fee, NULL) < 0 || !sat_add(&fee, fee, SAT(1)))
+		return wanted;
+	return sat_cmp(fee, wanted) > 0 ? fee : wanted;
+}
+
 static int plan_settled(void *ctx, struct tx *tx, const struct wallet_plan *plan, struct err *e)
 {
 	struct engine *g = ctx;

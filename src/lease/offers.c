@@ -167,6 +167,8 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	o->price = t->price;
 	o->min_payment = t->min_payment;
 	o->refund_min = t->refund_min;
+	for (size_t i = 0; i < g->set.nmints; i++)
+		o->refund_min = money_refund_min(g, o->refund_min, g->set.mints[i].url);
 	o->max_lease = t->max_lease;
 	o->start_timeout = t->start_timeout;
 	copy_word(o->isolation, sizeof(o->isolation), g->isolation);

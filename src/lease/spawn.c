@@ -130,7 +130,7 @@ static void new_lease(struct lease *l, const struct ask *a, const struct offer_n
 	l->price = price;
 	l->max_lease = o->terms.max_lease;
 	l->start_timeout = o->terms.start_timeout;
-	l->refund_min = o->terms.refund_min;
+	l->refund_min = money_refund_min(a->g, o->terms.refund_min, v->mint);
 	memcpy(l->image, a->req->spec.image, strlen(a->req->spec.image));
 	l->limits = a->req->spec.limits;
 	memcpy(l->mint, v->mint, sizeof(v->mint));

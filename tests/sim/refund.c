@@ -213,6 +213,31 @@ static void rest_below_the_least_refund_is_kept(void **state)
 	assert_settled(w, id, 0);
 }
 
+/* A refund of 4 sat cannot be made at a mint that takes 4 sat for the swap: it would be due for
+ * ever. */
+static void rest_that_the_mint_would_eat_is_kept(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = NULL, *end = NULL;
+	auto_reply struct reply *got = NULL;
+
+	world_close(w);
+	sim_rotate(w->mint, 4000);
+	world_open(w);
+	world_pass(w, 31);
+	r = run(w, 120, id);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	world_pass(w, got->expires_at - clock_wall() - 4);
+	end = world_ask(REQUEST_END, id);
+	world_send(w, end);
+	reply_free(got);
+	got = world_must(w, r, REPLY_STAGE_ENDED);
+	assert_int_equal(msat_raw(got->refund_due), 0);
+	assert_in_range(msat_raw(got->kept), 1000, 4999);
+	assert_settled(w, id, 0);
+}
+
 /* The mint holds the inputs: the plan stays open, its lease never starts, and when the request is
  * over it takes nobody's room. What is unspent then is released. */
 static void pending_payment_gives_its_room_back(void **state)
@@ -550,6 +575,7 @@ int main(void)
 		world_test(rebooted_host_gives_the_rest_back),
 		world_test(host_that_was_down_counts_no_time),
 		world_test(rest_below_the_least_refund_is_kept),
+		world_test(rest_that_the_mint_would_eat_is_kept),
 		world_test(pending_payment_gives_its_room_back),
 		world_test(refund_is_given_again_and_to_nobody_else),
 		world_test(refund_waits_an_hour_for_its_mint),

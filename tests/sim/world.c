@@ -66,6 +66,11 @@ static void open_client(struct world *w, int fd)
 	must(priv_client_new(&w->client, w->loop, fd, &hooks, &e), &e);
 }
 
+void world_column_key(struct world *w)
+{
+	db_set_key(w->db, &column_key);
+}
+
 static void open_engine(struct world *w)
 {
 	const char *relays[] = {w->relay_url, NULL};
@@ -90,7 +95,7 @@ static void open_engine(struct world *w)
 
 	must(http_new(&w->http, w->loop, &e), &e);
 	must(db_open(&w->db, w->agent_db, &e), &e);
-	db_set_key(w->db, &column_key);
+	world_column_key(w);
 	s.http = w->http;
 	s.db = w->db;
 	s.relays = mem_dup(relays, sizeof(relays));

@@ -40,6 +40,7 @@ struct world *world_new(void);
 void world_free(struct world *w);
 void world_close(struct world *w);		   /* the engine dies, the file stays */
 void world_open(struct world *w);		   /* and is started again */
+void world_column_key(struct world *w);		   /* secret columns can be read (again) */
 void world_pass(struct world *w, int64_t seconds); /* time passes at once */
 void world_turn(struct world *w, int64_t ms);
 
