@@ -30,6 +30,7 @@ struct result { /* in memory shared with the run's process */
 	struct asked asked[PATHS_MAX];
 	uint32_t wraps;
 	bool finished;
+	bool spared;	   /* the second death did not come: the recovery went another way */
 	char why[WHY_MAX]; /* "": good */
 };
 

@@ -99,6 +99,16 @@ void stage_pass(struct stage *s, int64_t seconds)
 	(void)!until(s, never, seconds, seconds > 300 ? JUMP_LONG : JUMP_MAX);
 }
 
+void stage_calm(struct stage *s)
+{
+	int64_t real_end = clock_mono_us() / 1000 + REAL_MS;
+	struct stillness still = {0};
+
+	do
+		turn(s, TURN_MS);
+	while (!shared_still(&still, s->pids) && clock_mono_us() / 1000 < real_end);
+}
+
 void stage_pass_off(struct stage *s, int64_t seconds)
 {
 	stage_provider_stop(s);

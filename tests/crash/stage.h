@@ -48,6 +48,8 @@ void stage_provider_stop(struct stage *s); /* kill -9 */
 int stage_command(struct stage *s, const char *line);
 /* So many seconds pass, in pieces between which everybody does what is due. */
 void stage_pass(struct stage *s, int64_t seconds);
+/* No time passes, but everybody does what is due. */
+void stage_calm(struct stage *s);
 /* The provider is off meanwhile. */
 void stage_pass_off(struct stage *s, int64_t seconds);
 
