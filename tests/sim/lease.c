@@ -587,55 +587,6 @@ static void topup_just_before_expiry_is_released(void **state)
 	assert_int_equal(w->mint->swaps, 1);
 }
 
-static void topup_after_the_end_is_released(void **state)
-{
-	struct world *w = *state;
-	char id[LEASE_ID_HEX + 1];
-	auto_request struct request *r = run(w, 101, id), *t = NULL;
-	auto_reply struct reply *no = NULL;
-
-	world_pass(w, 101);
-	assert_true(world_until_state(w, id, LEASE_ENDED));
-	t = topup(w, id, 51);
-	world_send(w, t);
-	no = world_must(w, t, REPLY_STAGE_REFUSED);
-	assert_int_equal(no->code, REPLY_NOT_RUNNING);
-	assert_int_equal(no->token, REPLY_TOKEN_UNSPENT);
-	assert_true(no->nrelease > 0);
-	assert_int_equal(w->mint->swaps, 1);
-}
-
-/* Its plan cannot be read just after the commit: it goes on by itself. */
-static struct db *spoiled;
-
-static void unreadable(enum step s)
-{
-	const struct secret wrong = {{1}};
-
-	if (s == STEP_LEASE_PAYING)
-		db_set_key(spoiled, &wrong);
-}
-
-static void topup_that_cannot_be_read_at_once_is_made(void **state)
-{
-	struct world *w = *state;
-	char id[LEASE_ID_HEX + 1];
-	auto_request struct request *r = run(w, 101, id), *t = topup(w, id, 51);
-	auto_reply struct reply *got = NULL;
-
-	spoiled = w->db;
-	step_watch(unreadable);
-	world_send(w, t);
-	world_turn(w, 100);
-	step_watch(NULL);
-	assert_int_equal(w->mint->swaps, 1);
-	world_column_key(w);
-	got = world_must(w, t, REPLY_STAGE_TOPPED_UP);
-	assert_int_equal(w->mint->swaps, 2);
-	assert_int_equal(msat_raw(got->paid), 150000);
-	world_check_books(w, id);
-}
-
 /* The swap was done, its answer lost; when the mint is asked again the lease has ended. */
 static void topup_that_settles_too_late_is_owed(void **state)
 {
@@ -978,8 +929,6 @@ int main(void)
 		world_test(refused_swap_is_released),
 		world_test(topup_moves_expiry_and_deadline),
 		world_test(topup_just_before_expiry_is_released),
-		world_test(topup_after_the_end_is_released),
-		world_test(topup_that_cannot_be_read_at_once_is_made),
 		world_test(topup_that_settles_too_late_is_owed),
 		world_test(restart_finds_a_running_lease),
 		world_test(restart_after_expiry_ends_the_lease),

@@ -160,6 +160,57 @@ static void late_topup_goes_back_to_its_own_request(void **state)
 	world_audit(w);
 }
 
+static void topup_after_the_end_is_released(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, 101, id), *t = world_ask(REQUEST_TOPUP, id);
+	auto_reply struct reply *no = NULL;
+
+	world_pass(w, 101);
+	assert_true(world_until_state(w, id, LEASE_ENDED));
+	t->token = world_token(w, 51);
+	t->expires_at = clock_wall() + 120;
+	world_send(w, t);
+	no = world_must(w, t, REPLY_STAGE_REFUSED);
+	assert_int_equal(no->code, REPLY_NOT_RUNNING);
+	assert_int_equal(no->token, REPLY_TOKEN_UNSPENT);
+	assert_true(no->nrelease > 0);
+	assert_int_equal(w->mint->swaps, 1);
+}
+
+/* Its plan cannot be read just after the commit: it goes on by itself. */
+static struct db *spoiled;
+
+static void unreadable(enum step s)
+{
+	const struct secret wrong = {{1}};
+
+	if (s == STEP_LEASE_PAYING)
+		db_set_key(spoiled, &wrong);
+}
+
+static void topup_that_cannot_be_read_at_once_is_made(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, 101, id), *t = world_ask(REQUEST_TOPUP, id);
+	auto_reply struct reply *got = NULL;
+
+	t->token = world_token(w, 51);
+	spoiled = w->db;
+	step_watch(unreadable);
+	world_send(w, t);
+	world_turn(w, 100);
+	step_watch(NULL);
+	assert_int_equal(w->mint->swaps, 1);
+	world_column_key(w);
+	got = world_must(w, t, REPLY_STAGE_TOPPED_UP);
+	assert_int_equal(w->mint->swaps, 2);
+	assert_int_equal(msat_raw(got->paid), 150000);
+	world_check_books(w, id);
+}
+
 static void rebooted_host_gives_the_rest_back(void **state)
 {
 	struct world *w = *state;
@@ -572,6 +623,8 @@ int main(void)
 		world_test(failed_start_gives_all_back),
 		world_test(late_payment_goes_back),
 		world_test(late_topup_goes_back_to_its_own_request),
+		world_test(topup_after_the_end_is_released),
+		world_test(topup_that_cannot_be_read_at_once_is_made),
 		world_test(rebooted_host_gives_the_rest_back),
 		world_test(host_that_was_down_counts_no_time),
 		world_test(rest_below_the_least_refund_is_kept),
