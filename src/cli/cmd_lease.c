@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "cli/buy.h"
 #include "cli/ending.h"
+#include "cli/funds.h"
 #include "cli/invoice.h"
 #include "cli/leave.h"
 #include "cli/out.h"
@@ -339,6 +340,7 @@ int verb_recover(void *ctx, const void *options, int argc, char **argv)
 	rc = one ? one : rc;
 	one = refunds_recover(a, &said);
 	rc = one ? one : rc;
+	funds_renew(a);
 	if (!s.n && !said && !rc)
 		app_say(a, "nothing is unclear");
 	free(s.v);

@@ -6,11 +6,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
+#include "base/mem.h"
 #include "cashu/token.h"
 #include "cli/invoice.h"
+#include "wallet/renew.h"
 
-#define SWAP_MS 150000
+#define SWAP_MS	     150000
+#define RENEW_BEFORE (30 * 86400) /* of a keyset's end: buyers do not look every day */
+#define MINTS_MAX    32
 
 int funds_read_token(struct buf *out, const char *path, struct err *e)
 {
@@ -73,4 +78,50 @@ int funds_missing(struct app *a, const struct funds_gap *g)
 		"lease: it costs %" PRIu64 " sat and the mint's fees, %" PRIu64 " sat are missing",
 		sat_raw(g->cost), missing);
 	return invoice_run(a, g->mint, g->missing, INVOICE_ASIDE);
+}
+
+/* --- keysets that end --- */
+
+struct ending {
+	struct app *app;
+	char *mint[MINTS_MAX];
+	struct sat amount[MINTS_MAX];
+	size_t n;
+};
+
+static int take_ending(void *ctx, const char *mint, struct sat amount)
+{
+	struct ending *x = ctx;
+
+	if (x->n == MINTS_MAX)
+		return 1;
+	x->amount[x->n] = amount;
+	x->mint[x->n++] = mem_strdup(mint);
+	return 0;
+}
+
+static void renew_at(struct app *a, const char *mint, struct sat amount, int64_t until)
+{
+	struct app_job job = {.app = a};
+
+	wallet_renew(a->wallet, mint, until, app_job_news, &job);
+	if (!app_job_wait(&job, SWAP_MS) && !sat_is_zero(job.last.amount))
+		app_say(a,
+			"%s ends a keyset: %" PRIu64 " sat of %" PRIu64
+			" are on another one, fees off",
+			mint, sat_raw(job.last.amount), sat_raw(amount));
+}
+
+void funds_renew(struct app *a)
+{
+	int64_t until = clock_wall() + RENEW_BEFORE;
+	struct ending x = {.app = a};
+	struct err e;
+
+	if (wallet_each_ending(a->wallet, until, take_ending, &x, &e) < 0)
+		app_fail(0, &e);
+	for (size_t i = 0; i < x.n; i++) {
+		renew_at(a, x.mint[i], x.amount[i], until);
+		free(x.mint[i]);
+	}
 }

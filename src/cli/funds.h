@@ -29,4 +29,8 @@ struct funds_gap {
 };
 int funds_missing(struct app *a, const struct funds_gap *g);
 
+/* What lies on keysets that end is swapped for others of the same mint, where the fee is small; how
+ * much moved is printed, and why it did not. */
+void funds_renew(struct app *a);
+
 #endif

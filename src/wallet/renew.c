@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "wallet/job.h"
 
+#define FEE_PART 20 /* of what moves without haste, the fee may be one in so many */
+
 struct renew {
 	int64_t until;
 	bool asked; /* which keysets are active now? */
@@ -23,6 +25,24 @@ static const struct keyset *renew_target(const struct job *j)
 	return keysets_choose(&j->mint->keysets, WALLET_UNIT, r->until);
 }
 
+static bool dies(const struct wmint *m, const struct keyset_id *id, int64_t until)
+{
+	const struct keyset *k = keyset_by_id(m, (struct str){(const char *)id->b, id->n});
+
+	return k && k->final_expiry > 0 && k->final_expiry < until;
+}
+
+/* Money that would be lost moves at any fee below it. */
+static bool renew_pays(const struct job *j, const struct chosen *from)
+{
+	const struct renew *r = j->own;
+
+	for (size_t i = 0; i < from->proofs.n; i++)
+		if (dies(j->mint, &from->proofs.v[i].id, r->until))
+			return true;
+	return sat_raw(from->fee) <= sat_raw(from->gross) / FEE_PART;
+}
+
 static int renew_plan(struct job *j, struct tx *tx, const struct chosen *from, int64_t *plan,
 		      struct err *e)
 {
@@ -30,7 +50,8 @@ static int renew_plan(struct job *j, struct tx *tx, const struct chosen *from, i
 	struct output_wish wish = {0};
 
 	wish.keyset = renew_target(j);
-	if (!sat_sub(&wish.ours, from->gross, from->fee) || sat_is_zero(wish.ours))
+	if (!sat_sub(&wish.ours, from->gross, from->fee) || sat_is_zero(wish.ours) ||
+	    !renew_pays(j, from))
 		return SELECT_POOR;
 	p->pub.kind = WALLET_PLAN_RENEW;
 	p->pub.gross = from->gross;
@@ -119,6 +140,37 @@ static void renew_step(struct job *j)
 	default:
 		job_fail(j, &e);
 	}
+}
+
+static int ending_at(struct sat *out, struct wallet *w, const struct wmint *m, int64_t until,
+		     struct err *e)
+{
+	auto_stmt struct stmt *s = db_query(
+		w->db, "SELECT coalesce(sum(amount), 0) FROM proof"
+		       " JOIN keyset ON keyset.id = proof.keyset WHERE proof.mint = ? AND state = ?"
+		       " AND (NOT active OR expiry BETWEEN 1 AND ?)");
+
+	db_bind_i64(s, 1, m->id);
+	db_bind_i64(s, 2, HELD_FREE);
+	db_bind_i64(s, 3, until - 1);
+	if (db_step(s, e) != DB_ROW)
+		return err_wrap(e, "balance");
+	return sat_make(out, (uint64_t)db_i64(s, 0)) ? 0 : err_set(e, ERRK_LIMIT, "balance");
+}
+
+int wallet_each_ending(struct wallet *w, int64_t until,
+		       int (*fn)(void *ctx, const char *mint, struct sat amount), void *ctx,
+		       struct err *e)
+{
+	for (const struct wmint *m = w->mints; m; m = m->next) {
+		struct sat amount = SAT(0);
+
+		if (ending_at(&amount, w, m, until, e) < 0)
+			return -1;
+		if (m->allowed && !sat_is_zero(amount) && fn(ctx, m->url, amount) != 0)
+			return 0;
+	}
+	return 0;
 }
 
 void wallet_renew(struct wallet *w, const char *mint, int64_t until, wallet_job_fn *fn, void *ctx)

@@ -35,8 +35,10 @@ static int candidates_load(struct candidates *list, struct db *d, const struct w
 			   struct err *e)
 {
 	auto_stmt struct stmt *s =
-		db_query(d, "SELECT y, amount, keyset FROM proof"
-			    " WHERE mint = ? AND state = 1 ORDER BY amount DESC LIMIT 5000");
+		db_query(d, "SELECT y, amount, proof.keyset FROM proof"
+			    " LEFT JOIN keyset ON keyset.id = proof.keyset"
+			    " WHERE proof.mint = ? AND state = 1"
+			    " ORDER BY amount DESC, keyset.active, keyset.expiry = 0 LIMIT 5000");
 	int rc;
 
 	db_bind_i64(s, 1, m->id);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "wallet/health.h"
+#include "wallet/leave.h"
 #include "wallet/renew.h"
 #include "wallet_bench.h"
 
@@ -139,6 +140,92 @@ static void dust_stays(void **state)
 	assert_int_equal(db_commit(&tx, &e), 0);
 }
 
+/* --- a buyer --- */
+
+static int setup_buyer(void **state)
+{
+	*state = bench_new(BENCH_BUYER, 100);
+	return 0;
+}
+
+static void wait_job(struct bench *b)
+{
+	for (int i = 0; i < 20 && !b->told.done; i++)
+		bench_run(b, 1000);
+	assert_true(b->told.done);
+	b->told.done = false;
+}
+
+static void fund(struct bench *b, uint64_t amount)
+{
+	wallet_fund(b->w, b->sim->url, SAT(amount), bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+}
+
+static int add_ending(void *ctx, const char *mint, struct sat amount)
+{
+	assert_non_null(mint);
+	*(uint64_t *)ctx += sat_raw(amount);
+	return 0;
+}
+
+static uint64_t ending(struct bench *b)
+{
+	uint64_t sum = 0;
+	struct err e;
+
+	assert_int_equal(wallet_each_ending(b->w, clock_wall(), add_ending, &sum, &e), 0);
+	return sum;
+}
+
+static void buyers_balance_moves_when_it_is_known(void **state)
+{
+	struct bench *b = *state;
+	unsigned asked;
+
+	fund(b, 500);
+	sim_rotate(b->sim, 100);
+	asked = b->sim->requests;
+	assert_int_equal(ending(b), 0);
+	assert_int_equal(b->sim->requests, asked);
+	fund(b, 64); /* the mint refuses the old keyset: now it is known */
+	assert_int_equal(ending(b), 500);
+	assert_int_equal(renew(b, clock_wall()), 499);
+	assert_int_equal(ending(b), 0);
+	assert_int_equal(bench_available(b), 563);
+}
+
+/* What never ends can be spent later: it does not move for a dear fee. */
+static void dear_moves_wait(void **state)
+{
+	struct bench *b = *state;
+
+	fund(b, 7); /* 1 sat of 7 */
+	sim_rotate(b->sim, 100);
+	fund(b, 64);
+	assert_int_equal(renew(b, clock_wall()), 0);
+	assert_int_equal(bench_available(b), 71);
+	assert_int_equal(ending(b), 7);
+}
+
+/* Of two proofs that are as good the one that ends is spent. */
+static void ending_proofs_go_first(void **state)
+{
+	struct wallet_plain send = {.amount = SAT(64)};
+	struct bench *b = *state;
+
+	fund(b, 64);
+	sim_rotate(b->sim, 100);
+	fund(b, 64);
+	send.mint = b->sim->url;
+	wallet_send_plain(b->w, &send, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(ending(b), 0);
+	assert_int_equal(bench_available(b), 64);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -147,6 +234,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(lost_answer_moves_it_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(death_moves_it_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(dust_stays, setup, teardown),
+		cmocka_unit_test_setup_teardown(buyers_balance_moves_when_it_is_known, setup_buyer,
+						teardown),
+		cmocka_unit_test_setup_teardown(dear_moves_wait, setup_buyer, teardown),
+		cmocka_unit_test_setup_teardown(ending_proofs_go_first, setup_buyer, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
