@@ -99,9 +99,12 @@ static int withdraw_invoice(struct wallet *w, const struct json *request, const 
 
 	if (invoice_read(&read, str_of(invoice), e) < 0)
 		return -1;
-	if (!read.has_amount)
-		return err_set(e, ERRK_INPUT, "the invoice names no amount");
-	if (most_of(&pay.max_total, request, invoice_sat(&read), e) < 0)
+	if (read_sat(&pay.amount, request, "amount", e) < 0)
+		return -1;
+	if (!read.has_amount && sat_is_zero(pay.amount))
+		return err_set(e, ERRK_INPUT, "the invoice names no amount: say how much to pay");
+	if (most_of(&pay.max_total, request, read.has_amount ? invoice_sat(&read) : pay.amount, e) <
+	    0)
 		return -1;
 	wallet_pay(w, &pay, paid, j);
 	return 0;

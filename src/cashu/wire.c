@@ -558,12 +558,16 @@ void melt_quote_free(struct melt_quote *q)
 	*q = (struct melt_quote){0};
 }
 
-void cashu_melt_quote_body(struct buf *out, struct str invoice, const char *unit)
+void cashu_melt_quote_body(struct buf *out, struct str invoice, const char *unit,
+			   struct msat amount)
 {
 	buf_puts(out, "{\"request\":");
 	buf_json(out, invoice);
 	buf_puts(out, ",\"unit\":");
 	buf_json(out, str_of(unit));
+	if (msat_raw(amount) > 0)
+		buf_printf(out, ",\"options\":{\"amountless\":{\"amount_msat\":%llu}}",
+			   (unsigned long long)msat_raw(amount));
 	buf_byte(out, '}');
 }
 

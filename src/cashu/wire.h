@@ -121,7 +121,9 @@ struct melt_quote {
 };
 void melt_quote_free(struct melt_quote *q);
 #define auto_melt_quote __attribute__((cleanup(melt_quote_free)))
-void cashu_melt_quote_body(struct buf *out, struct str invoice, const char *unit);
+/* `amount` is for an invoice that names none (NUT-23, "amountless"); else 0. */
+void cashu_melt_quote_body(struct buf *out, struct str invoice, const char *unit,
+			   struct msat amount);
 void cashu_melt_body(struct buf *out, struct str quote, const struct proofs *inputs,
 		     const struct outputs *blanks);
 /* Answer to a melt quote and to a melt. */

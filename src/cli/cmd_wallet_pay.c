@@ -117,12 +117,15 @@ static int pay_invoice(struct app *a, const char *text, const char *mint,
 		return rc;
 	if (invoice_read(&i, str_of(text), &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
-	if (!i.has_amount)
-		return app_failf(EXIT_USAGE, "the invoice names no amount: ask for one that does");
-	if (o->amount)
+	rc = leave_amount(&p.amount, o->amount, "--amount");
+	if (rc)
+		return rc;
+	if (!i.has_amount && sat_is_zero(p.amount))
+		return app_failf(EXIT_USAGE, "the invoice names no amount: --amount SAT");
+	if (i.has_amount && o->amount)
 		return app_failf(EXIT_USAGE, "--amount is for addresses and open requests; this "
 					     "invoice names its amount");
-	p.max_total = leave_total(invoice_sat(&i), fee);
+	p.max_total = leave_total(i.has_amount ? invoice_sat(&i) : p.amount, fee);
 	wallet_pay(a->wallet, &p, leave_news, &job);
 	rc = leave_wait(&job);
 	if (job.ended && job.last.open)

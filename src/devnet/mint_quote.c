@@ -278,6 +278,20 @@ static void write_melt_quote(struct jsonw *w, struct mint_node *m, const struct 
 	write_preimage(w, m, r);
 }
 
+/* What the payer says for an invoice that says nothing (NUT-23). */
+static bool named_amount(struct invoice *i, const struct json *body)
+{
+	const struct json *options = json_get(body, "options");
+	const struct json *open = options ? json_get(options, "amountless") : NULL;
+	uint64_t msat = 0;
+	struct err why;
+
+	if (!i->has_amount && open &&
+	    json_u64(open, "amount_msat", (uint64_t)AMOUNT_MAX * 1000, &msat, &why) == 0)
+		i->has_amount = msat > 0 && msat_make(&i->amount, msat);
+	return i->has_amount && msat_raw(i->amount) <= (uint64_t)AMOUNT_MAX * 1000;
+}
+
 int mint_melt_quote_do(struct mint_node *m, struct ask *q, struct err *e)
 {
 	struct quote_row r = {.kind = QUOTE_MELT, .expiry = clock_wall() + QUOTE_LIFE};
@@ -292,7 +306,7 @@ int mint_melt_quote_do(struct mint_node *m, struct ask *q, struct err *e)
 		return mint_refuse(q, 11013, "unit in request is not supported");
 	if (invoice_read(&i, invoice, &why) < 0)
 		return mint_refuse(q, 11011, "%s", why.msg);
-	if (!i.has_amount || msat_raw(i.amount) > (uint64_t)AMOUNT_MAX * 1000)
+	if (!named_amount(&i, q->body))
 		return mint_refuse(q, 11011, "no invoice with an amount");
 	r.amount = invoice_sat(&i);
 	snprintf(r.invoice, sizeof(r.invoice), "%.*s", (int)invoice.n, invoice.p);

@@ -13,7 +13,8 @@
 
 struct wallet_pay {
 	const char *mint;
-	const char *invoice;  /* BOLT11 with an amount; "lightning:" before it is fine */
+	const char *invoice;  /* BOLT11; "lightning:" before it is fine */
+	struct sat amount;    /* where the invoice names none; its mint must be able to (NUT-23) */
 	struct sat max_total; /* amount and every fee; 0: no cap */
 	const char *ref;      /* unique among payments; NULL or "": none */
 	/* Its owner's word: an earlier attempt whose fate the mint does not know is given up, and

@@ -320,11 +320,19 @@ static void pay_quoted(void *ctx, struct melt_quote *q, const struct mint_fault 
 static int pay_read(struct job *j, struct err *e)
 {
 	struct pay *p = j->own;
+	struct msat named;
 
 	if (invoice_read(&p->read, str_of(p->invoice), e) < 0)
 		return -1;
+	if (!msat_of_sat(&named, p->amount))
+		return err_set(e, ERRK_LIMIT, "amount");
+	if (p->read.has_amount && msat_raw(named) > 0 && msat_cmp(named, p->read.amount) != 0)
+		return err_set(e, ERRK_INPUT, "the invoice names another amount");
+	if (!p->read.has_amount && msat_raw(named) == 0)
+		return err_set(e, ERRK_INPUT, "the invoice names no amount: say how much to pay");
+	p->open = p->read.has_amount ? MSAT(0) : named;
 	if (!p->read.has_amount)
-		return err_set(e, ERRK_INPUT, "the invoice names no amount: ask for one that does");
+		p->read.amount = named;
 	return 0;
 }
 
@@ -353,7 +361,7 @@ static void pay_step(struct job *j)
 		job_fail_msg(j, ERRK_PEER, "the mint limits our requests");
 		return;
 	}
-	cashu_melt_quote_body(&body, str_of(pay_of(j)->invoice), WALLET_UNIT);
+	cashu_melt_quote_body(&body, str_of(pay_of(j)->invoice), WALLET_UNIT, pay_of(j)->open);
 	j->call = mint_ask_melt_quote(j->mint->io, buf_view(&body), pay_quoted, j);
 }
 
@@ -373,5 +381,6 @@ void wallet_pay(struct wallet *w, const struct wallet_pay *p, wallet_job_fn *fn,
 	job_name(j, p->ref);
 	pay_of(j)->max_total = p->max_total;
 	pay_of(j)->again = p->again;
+	pay_of(j)->amount = p->amount;
 	pay_invoice(j, str_of(p->invoice));
 }

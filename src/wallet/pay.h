@@ -9,11 +9,12 @@
 struct pay {
 	char *invoice; /* canonical; NULL until it is known */
 	struct invoice read;
+	struct msat open; /* what is paid for an invoice that names nothing; else 0 */
 	struct sat max_total;
 	int64_t not_after;
+	struct sat amount; /* that the caller names; 0: none */
 	/* to a Lightning address */
 	char *address;
-	struct sat amount;
 	struct http_call *http;
 	/* move */
 	struct wmint *from;

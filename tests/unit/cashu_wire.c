@@ -334,8 +334,12 @@ static void quote_bodies_are_exact(void **state)
 	cashu_mint_body(&b, STR("q"), &outputs, sig);
 	assert_non_null(strstr(b.p, ",\"signature\":\"ff00"));
 	buf_reset(&b);
-	cashu_melt_quote_body(&b, STR("lnbc1"), "sat");
+	cashu_melt_quote_body(&b, STR("lnbc1"), "sat", MSAT(0));
 	assert_string_equal(b.p, "{\"request\":\"lnbc1\",\"unit\":\"sat\"}");
+	buf_reset(&b);
+	cashu_melt_quote_body(&b, STR("lnbc1"), "sat", MSAT(21000));
+	assert_string_equal(b.p, "{\"request\":\"lnbc1\",\"unit\":\"sat\",\"options\":"
+				 "{\"amountless\":{\"amount_msat\":21000}}}");
 }
 
 static void melts_are_read(void **state)

@@ -532,10 +532,10 @@ static void a_signed_quote_wants_its_key(void **state)
 	assert_true(p->ok);
 }
 
-/* An invoice of 40 sat that nobody here made. */
-static void ask_to_melt(struct place *p)
+/* An invoice of 40 sat, or over nothing, that nobody here made. */
+static void ask_to_melt_open(struct place *p, struct msat named, struct msat said)
 {
-	struct invoice i = {.network = "bcrt", .has_amount = true, .amount = MSAT(40000)};
+	struct invoice i = {.network = "bcrt", .has_amount = msat_raw(named) > 0, .amount = named};
 	auto_buf struct buf ask = BUF(4096), text = BUF(4096);
 	struct secret key = {{1}};
 	struct err e;
@@ -543,11 +543,29 @@ static void ask_to_melt(struct place *p)
 	i.created = clock_wall();
 	i.expires = i.created + 600;
 	assert_int_equal(invoice_write(&text, &i, key.b, &key, &e), 0);
-	cashu_melt_quote_body(&ask, buf_view(&text), "sat");
+	cashu_melt_quote_body(&ask, buf_view(&text), "sat", said);
 	forget_answers(p);
 	mint_ask_melt_quote(p->mint, buf_view(&ask), got_melt, p);
 	run(p, 3000);
+}
+
+static void ask_to_melt(struct place *p)
+{
+	ask_to_melt_open(p, MSAT(40000), MSAT(0));
 	assert_true(p->ok);
+	assert_int_equal(sat_raw(p->melt.amount), 40);
+}
+
+static void open_invoices_cost_what_the_payer_says(void **state)
+{
+	struct place *p = *state;
+
+	ask_to_melt_open(p, MSAT(0), MSAT(0));
+	assert_false(p->ok);
+	ask_to_melt_open(p, MSAT(0), MSAT(30000));
+	assert_true(p->ok);
+	assert_int_equal(sat_raw(p->melt.amount), 30);
+	ask_to_melt_open(p, MSAT(40000), MSAT(30000));
 	assert_int_equal(sat_raw(p->melt.amount), 40);
 }
 
@@ -642,6 +660,7 @@ int main(void)
 		WITH(set_up_mint, an_old_keyset_signs_nothing_more),
 		WITH(set_up_mint, a_signed_quote_wants_its_key),
 		WITH(set_up_mint_v1, melting_pays_the_invoice_and_gives_change),
+		WITH(set_up_mint_v1, open_invoices_cost_what_the_payer_says),
 		WITH(set_up_mint, a_payment_that_hangs_ends_either_way),
 	};
 

@@ -472,6 +472,13 @@ static void post_melt_quote(struct sim *s, struct http_req *r)
 	assert(invoice_read(&i, text, NULL) == 0);
 	snprintf(m->invoice, sizeof(m->invoice), "%.*s", (int)text.n, text.p);
 	m->amount = sat_raw(invoice_sat(&i));
+	if (json_get(j, "options") && !s->no_options) {
+		const struct json *open = json_get(json_get(j, "options"), "amountless");
+		uint64_t msat;
+
+		assert(!i.has_amount && json_u64(open, "amount_msat", 1 << 30, &msat, NULL) == 0);
+		m->amount = (msat + 999) / 1000;
+	}
 	send_melt(s, r, s->nmelts++, SIM_GOOD);
 }
 

@@ -75,6 +75,7 @@ struct sim {
 	size_t nquotes;
 	uint64_t reserve, lightning; /* of melts: fee reserve, and what the payment costs */
 	bool blind;		     /* forgets every melt quote that is asked for */
+	bool no_options;	     /* does not know of invoices without an amount */
 	bool keeps_quiet;	     /* answers no melt that it makes */
 	unsigned melts;		     /* POSTs of melts seen */
 	struct sim_melt {

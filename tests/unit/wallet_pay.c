@@ -175,6 +175,34 @@ static void test_bad_invoices(void **state)
 	assert_sound(b);
 }
 
+/* An invoice that leaves the amount open is paid as its payer says, or not at all. */
+static void test_open_amount(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *open = invoice(0), *next = invoice(0), *dear = invoice(100);
+	struct wallet_pay p = {.mint = b->sim->url, .invoice = open, .amount = SAT(40)};
+
+	fund(b, 1000);
+	wallet_pay(b->w, &p, bench_job, b);
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(bench_available(b), 1000 - 40 - 4);
+	assert_sound(b);
+	b->sim->no_options = true;
+	p.invoice = next;
+	wallet_pay(b->w, &p, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_non_null(strstr(b->told.error, "wants 0 sat for an invoice of 40"));
+	p.invoice = dear; /* which names 100 */
+	wallet_pay(b->w, &p, bench_job, b);
+	wait_job(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_non_null(strstr(b->told.error, "another amount"));
+	assert_int_equal(b->sim->paid, 1);
+}
+
 /* --- faults --- */
 
 /* The answer, or the request, is lost: it is found out what happened, and paid once. */
@@ -899,6 +927,7 @@ int main(void)
 		TEST(test_pay_all),
 		TEST(test_ref),
 		TEST(test_bad_invoices),
+		TEST(test_open_amount),
 		TEST(test_lost),
 		TEST(test_failed),
 		TEST(test_change_lies),
