@@ -4,3 +4,6 @@ EXTRA_DIST += tests/run-each tests/tap-skip tests/source/check-source tests/sour
 include tests/system/local.mk
 include tests/bench/local.mk
 include tests/crash/local.mk
+if AGENT
+include tests/escape/local.mk
+endif
