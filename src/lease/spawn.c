@@ -115,6 +115,16 @@ static int check_request(struct ask *a, struct offer_now **o, struct price *pric
 
 /* --- ASKED --- */
 
+/* A request that names another refund key than the lock: who is to have what is left? */
+static bool names_another_key(const struct request *r, const struct wallet_verdict *v)
+{
+	uint8_t key[sizeof(v->refund_key)];
+
+	return r->refund_key[0] && v->has_refund &&
+	       (hex_decode(key, sizeof(key), str_of(r->refund_key), NULL) < 0 ||
+		memcmp(key, v->refund_key, sizeof(key)) != 0);
+}
+
 static void new_lease(struct lease *l, const struct ask *a, const struct offer_now *o,
 		      struct price price, const struct wallet_verdict *v)
 {
@@ -136,6 +146,8 @@ static void new_lease(struct lease *l, const struct ask *a, const struct offer_n
 	memcpy(l->mint, v->mint, sizeof(v->mint));
 	if (v->has_refund)
 		hex_encode(l->refund_key, v->refund_key, sizeof(v->refund_key));
+	else
+		memcpy(l->refund_key, a->req->refund_key, strlen(a->req->refund_key));
 	l->asked_at = clock_wall();
 	l->not_after = a->req->expires_at;
 	l->exit_status = -1;
@@ -268,6 +280,10 @@ void spawn_asked(struct ask *ask)
 	}
 	if (money_check(&money, &v, a, o->terms.min_payment, spawn_asked))
 		return;
+	if (names_another_key(a->req, &v)) {
+		ask_refuse(a, REPLY_LOCK, "its refund key is not that of the request");
+		return;
+	}
 	new_lease(&l, a, o, price, &v);
 	if (money_too_much(&l, v.net, o->terms.min_payment)) {
 		ask_refuse(a, REPLY_TOO_MUCH, NULL);

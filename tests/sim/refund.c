@@ -3,6 +3,7 @@
 #include "../unit/unit.h"
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "cashu/token.h"
 #include "world.h"
 
@@ -246,6 +247,44 @@ static void host_that_was_down_counts_no_time(void **state)
 	assert_in_range(msat_raw(got->refund_due), 58000, 60000);
 	assert_token(w, got);
 	assert_settled(w, id, 1);
+}
+
+/* A plain token has no lock to name the key: the request does. */
+static void plain_payment_goes_back_to_the_key_of_its_request(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101), *end = NULL;
+	auto_reply struct reply *got = NULL;
+
+	free(r->token);
+	r->token = sim_token(w->mint, 101, NULL);
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	world_pass(w, 40);
+	end = world_ask(REQUEST_END, got->lease);
+	world_send(w, end);
+	reply_free(got);
+	got = world_must(w, r, REPLY_STAGE_REFUND);
+	assert_in_range(msat_raw(got->refund_due), 58000, 60000);
+	assert_token(w, got);
+	assert_settled(w, got->lease, 1);
+}
+
+static void request_with_another_refund_key_is_released(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+	auto_reply struct reply *no = NULL;
+	struct lock_key other;
+
+	assert_true(lock_key_of(&other, &w->stranger));
+	hex_encode(r->refund_key, other.b, sizeof(other.b));
+	world_send(w, r);
+	no = world_must(w, r, REPLY_STAGE_REFUSED);
+	assert_int_equal(no->code, REPLY_LOCK);
+	assert_int_equal(no->token, REPLY_TOKEN_UNSPENT);
+	assert_true(no->nrelease > 0);
+	assert_int_equal(w->mint->swaps, 0);
 }
 
 static void rest_below_the_least_refund_is_kept(void **state)
@@ -627,6 +666,8 @@ int main(void)
 		world_test(topup_that_cannot_be_read_at_once_is_made),
 		world_test(rebooted_host_gives_the_rest_back),
 		world_test(host_that_was_down_counts_no_time),
+		world_test(plain_payment_goes_back_to_the_key_of_its_request),
+		world_test(request_with_another_refund_key_is_released),
 		world_test(rest_below_the_least_refund_is_kept),
 		world_test(rest_that_the_mint_would_eat_is_kept),
 		world_test(pending_payment_gives_its_room_back),
