@@ -5,7 +5,7 @@ src_spec_libleased_spec_a_SOURCES = \
 	src/spec/limits.c src/spec/limits.h src/spec/life.c src/spec/life.h \
 	src/spec/storage.c src/spec/storage.h src/spec/reach.c src/spec/reach.h \
 	src/spec/powers.c src/spec/powers.h src/spec/policy.c src/spec/policy.h \
-	src/spec/grant.c src/spec/grant.h \
+	src/spec/grant.c src/spec/grant.h src/spec/ref.c src/spec/ref.h \
 	src/spec/image_config.c src/spec/image_config.h
 
 check_PROGRAMS += tests/link/spec
@@ -18,6 +18,12 @@ TESTS += tests/unit/spec
 tests_unit_spec_SOURCES = tests/unit/spec.c tests/unit/unit.h
 tests_unit_spec_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_spec_LDADD = $(L_spec) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/spec_ref
+TESTS += tests/unit/spec_ref
+tests_unit_spec_ref_SOURCES = tests/unit/spec_ref.c tests/unit/unit.h
+tests_unit_spec_ref_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_spec_ref_LDADD = $(L_spec) $(CMOCKA_LIBS)
 endif
 
 check_PROGRAMS += tests/fuzz/fuzz_spec
@@ -26,6 +32,13 @@ tests_fuzz_fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_spec_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_spec_LDADD = $(L_spec)
 EXTRA_DIST += tests/fuzz/corpus/spec
+
+check_PROGRAMS += tests/fuzz/fuzz_ref
+TESTS += tests/fuzz/fuzz_ref
+tests_fuzz_fuzz_ref_SOURCES = tests/fuzz/fuzz_ref.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ref_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_ref_LDADD = $(L_spec)
+EXTRA_DIST += tests/fuzz/corpus/ref
 
 TESTS += tests/spec-schema.sh
 EXTRA_DIST += tests/spec-schema.sh tests/vectors/spec
