@@ -16,6 +16,12 @@
 
 #define TENANT_NET_SLOTS_MAX 8192 /* /31 each, so a /18 */
 
+/* What is reached by TCP although it is barred: a registry of the operator's own. */
+struct tenant_hole {
+	uint32_t addr; /* host byte order */
+	uint16_t port;
+};
+
 /* Everything is borrowed. Several agents on one host need different names and addresses. */
 struct tenant_net {
 	const char *table; /* of nftables, "leased"; letters, digits, underscore */
@@ -27,6 +33,8 @@ struct tenant_net {
 	uint16_t first_port; /* source ports of slot 0 begin here … */
 	uint16_t ports;	     /* … and each slot has so many; 0: no fixed blocks */
 	uint64_t rate;	     /* bytes a second, each way; 0: no limit */
+	const struct tenant_hole *holes;
+	size_t nholes;
 };
 
 uint32_t tenant_net_host_addr(const struct tenant_net *n, uint32_t slot);

@@ -21,6 +21,17 @@ void tenant_put_addr(struct buf *out, uint32_t addr)
 	buf_printf(out, "%u.%u.%u.%u", addr >> 24, addr >> 16 & 255, addr >> 8 & 255, addr & 255);
 }
 
+static void put_holes(struct buf *out, const struct tenant_net *n)
+{
+	buf_puts(out, "\tset holes { type ipv4_addr . inet_service; ");
+	for (size_t i = 0; i < n->nholes; i++) {
+		buf_puts(out, i ? ", " : "elements = { ");
+		tenant_put_addr(out, n->holes[i].addr);
+		buf_printf(out, " . %u", n->holes[i].port);
+	}
+	buf_puts(out, n->nholes ? " }; }\n" : "}\n");
+}
+
 static void put_sets(struct buf *out, const struct tenant_net *n)
 {
 	buf_puts(out,
@@ -32,6 +43,7 @@ static void put_sets(struct buf *out, const struct tenant_net *n)
 		tenant_put_addr(out, n->resolvers[i]);
 	}
 	buf_puts(out, n->nresolvers ? " }; }\n" : "}\n");
+	put_holes(out, n);
 	buf_puts(out,
 		 "\tset crowd { type ipv4_addr; flags dynamic; size 8192; }\n"
 		 "\tset pace { type ipv4_addr; flags dynamic, timeout; timeout 60s; size 8192; }\n"
@@ -64,9 +76,10 @@ static void put_antispoof(struct buf *out, const struct tenant_net *n)
 		   "\tchain to_host {\n" /* the host may dial in, a tenant may not dial out to it */
 		   "\t\ttype filter hook input priority filter; policy accept;\n"
 		   "\t\tiifname \"%s*\" ct state established,related accept\n"
+		   "\t\tiifname \"%s*\" ip daddr . tcp dport @holes accept\n"
 		   "\t\tiifname \"%s*\" drop\n"
 		   "\t}\n",
-		   n->link, n->link, n->link);
+		   n->link, n->link, n->link, n->link);
 }
 
 static void put_nat(struct buf *out, const struct tenant_net *n)
@@ -113,6 +126,7 @@ static void put_forward(struct buf *out, const struct tenant_net *n)
 		   "\t\tct state invalid drop\n"
 		   "\t\tmeta l4proto { tcp, udp } th dport 53 ip daddr @resolvers accept\n"
 		   "\t\tmeta l4proto { tcp, udp } th dport 53 drop\n"
+		   "\t\tip daddr . tcp dport @holes accept\n"
 		   "\t\tip daddr @barred drop\n"
 		   "\t\ttcp dport { 25, 465, 587 } reject with tcp reset\n"
 		   "\t\tadd @crowd { ip saddr ct count over " CROWD " } drop\n"
