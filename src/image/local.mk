@@ -4,7 +4,8 @@ src_image_libleased_image_a_SOURCES = \
 	src/image/image.c src/image/image.h src/image/store.c src/image/store.h \
 	src/image/hold.c src/image/hold.h src/image/shelf.c src/image/shelf.h src/image/copy.c \
 	src/image/layout.c src/image/layout.h src/image/parse.c src/image/parse.h src/image/user.c \
-	src/image/confine.c src/image/confine.h src/image/unpack.c src/image/unpack.h
+	src/image/confine.c src/image/confine.h src/image/unpack.c src/image/unpack.h \
+	src/image/pull.c src/image/pull.h
 
 check_PROGRAMS += tests/link/image
 tests_link_image_SOURCES = tests/link/main.c

@@ -142,6 +142,30 @@ int parse_index(struct parse_pick *out, struct str text, const char *tag, const 
 	return 0;
 }
 
+int parse_top(struct parse_pick *out, struct str text, const char *arch, struct err *e)
+{
+	auto_json struct json *root = NULL;
+	const struct json *list, *d;
+	size_t count;
+
+	memset(out, 0, sizeof(*out));
+	if (json_parse(&root, text, &BLOB_LIMITS, e))
+		return err_wrap(e, "image manifest");
+	if (json_type(root) != JSON_OBJECT || !json_get(root, "manifests"))
+		return 0;
+	if (json_child(root, "manifests", JSON_ARRAY, &list, e))
+		return err_wrap(e, "image index");
+	d = find_descriptor(list, NULL, arch, &count);
+	if (!d)
+		return err_set(e, ERRK_INPUT, "the image is not made for linux/%s", arch);
+	if (is_index_type(media_type(d)))
+		return err_set(e, ERRK_INPUT, "an index within an index of images");
+	if (read_digest(out->digest, d, e) ||
+	    json_u64(d, "size", PARSE_MANIFEST_MAX, &out->size, e))
+		return err_wrap(e, "image index");
+	return 0;
+}
+
 static const struct {
 	const char *type;
 	enum image_compression compression;

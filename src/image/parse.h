@@ -39,6 +39,9 @@ struct parse_config {
 /* `tag` "": "latest", or the only image there is. `arch` as Go writes it. */
 int parse_index(struct parse_pick *out, struct str text, const char *tag, const char *arch,
 		struct err *e) MUST_CHECK;
+/* What a registry gives for a tag: of a list of images the first for `arch`; an empty digest where
+ * the text is no list. */
+int parse_top(struct parse_pick *out, struct str text, const char *arch, struct err *e) MUST_CHECK;
 int parse_manifest(struct parse_manifest *out, struct str text, struct err *e) MUST_CHECK;
 int parse_config(struct parse_config *out, struct str text, struct err *e) MUST_CHECK;
 /* `user` as oci_user() says it; passwd and group are the texts of those files, perhaps empty. */

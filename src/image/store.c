@@ -225,6 +225,15 @@ int store_set_name(const struct image_store *s, const char *ref, const char *dig
 	return fs_write(path, text, strlen(text), 0600, e);
 }
 
+bool store_get_name(char digest[static SPEC_DIGEST_SIZE], const struct image_store *s,
+		    const char *ref)
+{
+	auto_free char *file = name_file(ref);
+	char named[SPEC_IMAGE_MAX + 1];
+
+	return store_read_name(named, digest, s, file) && strcmp(named, ref) == 0;
+}
+
 static bool is_whole(const struct image_store *s, const struct image *i, const char *digest)
 {
 	if (strncmp(i->digest, digest, SPEC_DIGEST_SIZE) != 0 || i->nlayers > IMAGE_LAYERS_MAX ||

@@ -34,6 +34,9 @@ void store_touch_image(const struct image_store *s, const char *digest);
 /* Remember what a reference means, until it means something else. */
 int store_set_name(const struct image_store *s, const char *ref, const char *digest,
 		   struct err *e) MUST_CHECK;
+/* What it meant then; false: never set. */
+bool store_get_name(char digest[static SPEC_DIGEST_SIZE], const struct image_store *s,
+		    const char *ref);
 /* One of the files in names/: false where it is none. */
 bool store_read_name(char ref[static SPEC_IMAGE_MAX + 1], char digest[static SPEC_DIGEST_SIZE],
 		     const struct image_store *s, const char *file);
