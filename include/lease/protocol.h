@@ -21,6 +21,7 @@
 #define LEASE_TOKEN_MAX	     32768 /* bytes of a token's text inside a request */
 #define LEASE_PROOFS_MAX     64
 #define LEASE_RELEASE_MAX    256  /* signatures in a release: more proofs fit no request */
+#define LEASE_AUTH_MAX	     8192 /* bytes of registry_auth */
 #define LEASE_RECEIPT_MAX    8192 /* bytes of a receipt: an event's JSON */
 #define LEASE_ID_HEX	     16	  /* characters of a lease id */
 #define LEASE_REQUEST_ID_HEX 32

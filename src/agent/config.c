@@ -101,6 +101,23 @@ static const struct conf_key keys[] = {
 	  "Bytes a second of a lease, each way; 0 for no limit." },
 	{ "network", "source_ports", CONF_UINT, AT(source_ports), "0", 0, 8192,
 	  "Source ports of each lease, from 10000 on, so that they tell who it was; 0 for any." },
+
+	{ "images", "default_registry", CONF_STRING, AT(default_registry), NULL, 0, 0,
+	  "Registry of images that are named without one, such as docker.io; none where not set." },
+	{ "images", "mirror", CONF_LIST, AT(mirrors), NULL, 0, 0,
+	  "HOST=MIRROR: ask this one first for images of that registry; repeat the key." },
+	{ "images", "reach", CONF_LIST, AT(reach_lines), NULL, 0, 0,
+	  "HOST[:PORT]=ADDRESS: registry or mirror at a private address that pulls may reach." },
+	{ "images", "plain_http", CONF_LIST, AT(plain_http), NULL, 0, 0,
+	  "HOST[:PORT] of a registry or mirror that speaks no TLS." },
+	{ "images", "ca_file", CONF_PATH, AT(ca_file), NULL, 0, 0,
+	  "Certificates of further authorities for registries, in PEM." },
+	{ "images", "max_size", CONF_BYTES, AT(image_max), "4Gi", 1 << 20, (uint64_t)1 << 40,
+	  "Largest image that is pulled, as its manifest has it." },
+	{ "images", "timeout", CONF_DURATION, AT(pull_timeout), "4m", 5, 3600,
+	  "A pull that takes longer is ended; at most an offer's start_timeout is of use." },
+	{ "images", "pulls", CONF_UINT, AT(pulls), "4", 1, CONFIG_PULLS_MAX,
+	  "Pulls at a time." },
 };
 
 static const struct conf_key offer_keys[] = {
@@ -135,7 +152,7 @@ static const struct conf_key offer_keys[] = {
 	{ NULL, "max_lease", CONF_DURATION, OFFER(max_lease), "24h", 60, CONFIG_LEASE_MAX,
 	  "Longest paid time; at most 24h where headers lie on tmpfs." },
 	{ NULL, "image", CONF_LIST, OFFER(image_lines), NULL, 0, 0,
-	  "Image that may run: NAME=oci:/LAYOUT[:TAG] or oci:/LAYOUT[:TAG]; repeat the key." },
+	  "Image that may run: [NAME=]oci:/LAYOUT[:TAG], [NAME=]HOST/PATH[:TAG], HOST/*; may repeat." },
 };
 /* clang-format on */
 
@@ -236,18 +253,6 @@ static bool is_offer_key(const struct conf_key *k, size_t offset)
 	return !k->section && k->offset == offset;
 }
 
-static int parse_image(struct config_image *out, struct str line, struct err *e);
-static void clear_image(struct config_image *im);
-
-static int check_image(struct str v, struct err *e)
-{
-	struct config_image im = {0};
-	int done = parse_image(&im, v, e);
-
-	clear_image(&im);
-	return done;
-}
-
 /* Called by conf_load for each value, so that the error has its line. */
 static int check_value(const struct conf_key *k, struct str v, struct err *e)
 {
@@ -255,7 +260,7 @@ static int check_value(const struct conf_key *k, struct str v, struct err *e)
 	int unused;
 
 	if (is_offer_key(k, OFFER(image_lines)))
-		return check_image(v, e);
+		return config_check_image(v, e);
 	if (is_offer_key(k, OFFER(description)) && v.n > DESCRIPTION_MAX)
 		return err_set(e, ERRK_INPUT, "longer than %d bytes", DESCRIPTION_MAX);
 	if (!k->section)
@@ -269,106 +274,6 @@ static int check_value(const struct conf_key *k, struct str v, struct err *e)
 	for (i = 0; i < ARRAY_SIZE(word_keys); i++)
 		if (k->offset == word_keys[i].offset)
 			return find_word(word_keys[i].words, v, &unused, e);
-	return 0;
-}
-
-/* --- images --- */
-
-static void clear_image(struct config_image *im)
-{
-	free(im->name);
-	free(im->path);
-	free(im->tag);
-	*im = (struct config_image){0};
-}
-
-static bool is_tag(struct str s)
-{
-	size_t i;
-
-	if (s.n == 0 || s.n > 128)
-		return false;
-	for (i = 0; i < s.n; i++)
-		if (!((s.p[i] >= 'a' && s.p[i] <= 'z') || (s.p[i] >= 'A' && s.p[i] <= 'Z') ||
-		      (s.p[i] >= '0' && s.p[i] <= '9') || strchr("._-", s.p[i])))
-			return false;
-	return true;
-}
-
-/* "/LAYOUT[:TAG]" */
-static int parse_layout(struct config_image *out, struct str s, struct err *e)
-{
-	struct str rest = s, path = {0};
-
-	str_cut(&rest, ':', &path);
-	if (path.n < 2 || path.p[0] != '/')
-		return err_set(e, ERRK_INPUT, "the image's path is not absolute");
-	if (rest.p && !is_tag(rest))
-		return err_set(e, ERRK_INPUT, "the image's tag is not one");
-	out->path = mem_strndup(path.p, path.n);
-	out->tag = rest.p ? mem_strndup(rest.p, rest.n) : mem_strdup("latest");
-	return 0;
-}
-
-static bool is_image_name(struct str s)
-{
-	struct str rest = s, tag, name = {0};
-
-	str_cut(&rest, ':', &name);
-	tag = rest;
-	return is_tag(name) && (!tag.p || is_tag(tag));
-}
-
-static int parse_image(struct config_image *out, struct str line, struct err *e)
-{
-	struct str rest = line, name = {0};
-
-	if (str_starts(line, "oci:")) {
-		out->name = mem_strndup(line.p, line.n);
-		return parse_layout(out, (struct str){line.p + 4, line.n - 4}, e);
-	}
-	str_cut(&rest, '=', &name);
-	if (!rest.p || !is_image_name(name) || !str_starts(rest, "oci:"))
-		return err_set(e, ERRK_INPUT,
-			       "\"%.*s\" is not an image: write NAME=oci:/LAYOUT[:TAG]",
-			       (int)line.n, line.p);
-	out->name = mem_strndup(name.p, name.n);
-	return parse_layout(out, (struct str){rest.p + 4, rest.n - 4}, e);
-}
-
-static void clear_images(struct config_offer *o)
-{
-	size_t i;
-
-	for (i = 0; i < o->nimages; i++)
-		clear_image(&o->images[i]);
-	free(o->images);
-	o->images = NULL;
-	o->nimages = 0;
-}
-
-static int fill_images(struct config_offer *o, struct err *e)
-{
-	size_t n = 0, i;
-
-	clear_images(o);
-	while (o->image_lines && o->image_lines[n])
-		n++;
-	o->images = mem_array(n, sizeof(*o->images));
-	for (o->nimages = 0; o->nimages < n; o->nimages++) {
-		struct config_image *im = &o->images[o->nimages];
-
-		if (parse_image(im, str_of(o->image_lines[o->nimages]), e)) {
-			clear_image(im);
-			return -1;
-		}
-		for (i = 0; i < o->nimages; i++)
-			if (strcmp(o->images[i].name, im->name) == 0) {
-				err_set(e, ERRK_INPUT, "image %s is given twice", im->name);
-				clear_image(im);
-				return -1;
-			}
-	}
 	return 0;
 }
 
@@ -421,7 +326,7 @@ static int check_offer(const struct config *c, struct config_offer *o, struct er
 			       "max_lease is longer than 24h, but headers lie on tmpfs");
 	if (!o->image_lines)
 		return err_set(e, ERRK_INPUT, "no image is allowed: set image = NAME=oci:/LAYOUT");
-	return fill_images(o, e);
+	return config_fill_images(o, e);
 }
 
 /* --- the whole --- */
@@ -474,12 +379,14 @@ int config_check(struct config *c, struct err *e)
 		return -1;
 	if (config_check_network(c, e))
 		return err_wrap(e, "[network]");
+	if (config_check_pulls(c, e))
+		return err_wrap(e, "[images]");
 	if (!c->control_socket)
 		c->control_socket = mem_printf("%s/core/leased.sock", c->run_dir);
 	for (i = 0; i < c->noffers; i++)
 		if (check_offer(c, c->offers[i], e))
 			return err_wrap(e, "[offer %s]", c->offers[i]->name);
-	return 0;
+	return config_check_reach(c, e);
 }
 
 static char *file_beside(const char *path, const char *name)
@@ -517,7 +424,7 @@ struct config *config_new(void)
 
 static void free_offer(struct config_offer *o)
 {
-	clear_images(o);
+	config_clear_images(o);
 	conf_clear(o, offer_keys, ARRAY_SIZE(offer_keys));
 	free(o->name);
 	free(o);
@@ -532,6 +439,7 @@ void config_free(struct config *c)
 	for (i = 0; i < c->noffers; i++)
 		free_offer(c->offers[i]);
 	free(c->offers);
+	free(c->reach);
 	conf_clear(c, keys, ARRAY_SIZE(keys));
 	free(c);
 }

@@ -25,11 +25,31 @@ enum config_header { CONFIG_HEADER_TMPFS, CONFIG_HEADER_DISK };
 #define CONFIG_SOURCE_PORT   10000
 enum config_network { CONFIG_NETWORK_NONE, CONFIG_NETWORK_LOOPBACK, CONFIG_NETWORK_INTERNET };
 
-/* An image that an offer may run: "NAME=oci:/LAYOUT[:TAG]", or without a name. */
+#define CONFIG_PULLS_MAX 16
+
+/* An image that an offer may run: "[NAME=]REF", where REF is "oci:/LAYOUT[:TAG]",
+ * "oci-archive:/FILE[:TAG]" or "HOST/PATH[:TAG][@DIGEST]"; or a pattern of spec/ref.h. */
+enum config_image_kind {
+	CONFIG_IMAGE_LAYOUT,
+	CONFIG_IMAGE_ARCHIVE,
+	CONFIG_IMAGE_REGISTRY,
+	CONFIG_IMAGE_PATTERN,
+};
+
 struct config_image {
-	char *name; /* what buyers write; "oci:/LAYOUT[:TAG]" where the operator gave none */
-	char *path; /* absolute path of the OCI layout */
-	char *tag;  /* "latest" where none was given */
+	enum config_image_kind kind;
+	char *name; /* what buyers write; the reference where the operator gave none */
+	char *ref;  /* complete: "oci:/LAYOUT:latest" */
+	char *path; /* of layout and archive: absolute; else NULL */
+	char *tag;  /* "latest" where none was given; with path only */
+};
+
+/* A registry or mirror that lies at a private address. */
+struct config_reach {
+	const char *line; /* HOST[:PORT]=ADDRESS, of the configuration */
+	size_t nhost;	  /* length of HOST in it */
+	uint32_t addr;	  /* host byte order */
+	uint16_t port;
 };
 
 struct config_offer {
@@ -97,6 +117,16 @@ struct config {
 	uint32_t net_base, net_slots; /* of addresses, host byte order; two for each slot */
 	uint32_t resolver[CONFIG_RESOLVERS_MAX];
 	size_t nresolvers;
+	/* [images] */
+	char *default_registry; /* may be NULL */
+	char **mirrors, **reach_lines, **plain_http;
+	char *ca_file;	      /* may be NULL */
+	uint64_t image_max;   /* bytes */
+	int64_t pull_timeout; /* seconds */
+	uint64_t pulls;	      /* at a time */
+	bool pulls_images;    /* an offer has one of a registry or an archive */
+	struct config_reach *reach;
+	size_t nreach;
 	/* [offer NAME], in the order of the file */
 	struct config_offer **offers;
 	size_t noffers;
@@ -118,5 +148,13 @@ struct config_offer *config_add_offer(struct config *c, const char *name, struct
 /* The checks of config_load on a filled struct; what depends on the file's place is set there. */
 int config_check(struct config *c, struct err *e) MUST_CHECK;
 int config_check_network(struct config *c, struct err *e) MUST_CHECK;
+
+/* Inside src/agent: images of offers and the section [images]. */
+int config_check_image(struct str line, struct err *e) MUST_CHECK;
+int config_fill_images(struct config_offer *o, struct err *e) MUST_CHECK;
+void config_clear_images(struct config_offer *o);
+int config_check_pulls(struct config *c, struct err *e) MUST_CHECK;
+/* After the offers: can what they name be reached at all? */
+int config_check_reach(struct config *c, struct err *e) MUST_CHECK;
 
 #endif

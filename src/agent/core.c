@@ -60,6 +60,14 @@ static void host_event(void *ctx, const struct priv_event *ev)
 		engine_host_event(c->engine, ev);
 }
 
+static void host_progress(void *ctx, const struct priv_progress *p)
+{
+	struct core *c = ctx;
+
+	if (c->engine)
+		engine_host_progress(c->engine, p);
+}
+
 static void host_gone(void *ctx)
 {
 	struct core *c = ctx;
@@ -70,7 +78,8 @@ static void host_gone(void *ctx)
 
 static int open_host(struct core *c, struct err *e)
 {
-	const struct priv_client_hooks hooks = {.event = host_event, .gone = host_gone, .ctx = c};
+	const struct priv_client_hooks hooks = {
+		.event = host_event, .progress = host_progress, .gone = host_gone, .ctx = c};
 
 	return priv_client_new(&c->host, c->loop, HELPER_FD, &hooks, e);
 }
@@ -178,6 +187,7 @@ static int open_engine(struct core *c, struct err *e)
 		.offers = offers,
 		.noffers = conf->noffers,
 		.network = conf->network_name,
+		.registry = conf->pulls_images ? conf->default_registry : NULL,
 		.booted_at = (clock_wall_ms() - clock_mono_ms()) / 1000,
 	};
 

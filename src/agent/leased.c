@@ -26,6 +26,7 @@
 /* Above the ranges that distributions hand out (useradd, systemd-nspawn), below 2^31. */
 #define ID_BASE	 1879048192u
 #define ID_SLOTS 4095u
+#define PULL_UID (ID_BASE + ID_SLOTS * 65536u) /* the last of that: no lease has them */
 
 struct leased {
 	struct config *conf;
@@ -36,8 +37,11 @@ struct leased {
 	struct helper *helper;
 	struct supervisor *supervisor;
 	struct helper_config hc;
-	struct tenant_net net;
+	struct tenant_net net, pull_net;
 	char *net_table, *net_link, *resolv_conf;
+	struct helper_pull pull;
+	struct tenant_hole *holes;
+	char *pull_table, *pull_link, **near;
 	struct helper_image *images;
 	struct helper_prepared *prepared;
 	char *activation_why, *cgroup;
@@ -58,8 +62,7 @@ static void fill_images(struct leased *a)
 		for (size_t k = 0; k < c->offers[i]->nimages; k++) {
 			const struct config_image *from = &c->offers[i]->images[k];
 
-			a->images[a->hc.nimages++] = (struct helper_image){
-				from->name, mem_printf("oci:%s:%s", from->path, from->tag)};
+			a->images[a->hc.nimages++] = (struct helper_image){from->name, from->ref};
 		}
 	a->hc.images = a->images;
 }
@@ -135,19 +138,23 @@ static void fill_ids(struct leased *a)
 	a->hc.id_slots = ID_SLOTS;
 }
 
+static void fill_resolv(struct leased *a)
+{
+	auto_buf struct buf resolv = BUF(256);
+
+	for (size_t i = 0; i < a->conf->nresolvers; i++)
+		buf_printf(&resolv, "nameserver %s\n", a->conf->resolvers[i]);
+	a->resolv_conf = buf_steal(&resolv);
+}
+
 /* Names follow from the addresses, which no other agent has. */
 static void fill_network(struct leased *a)
 {
 	const struct config *c = a->conf;
-	auto_buf struct buf resolv = BUF(256);
-
 	if (c->network != CONFIG_NETWORK_INTERNET)
 		return;
 	a->net_table = mem_printf("leased_%08x", c->net_base);
 	a->net_link = mem_printf("ls%06x-", c->net_base >> 8);
-	for (size_t i = 0; i < c->nresolvers; i++)
-		buf_printf(&resolv, "nameserver %s\n", c->resolvers[i]);
-	a->resolv_conf = mem_strndup(resolv.p, resolv.n);
 	a->net = (struct tenant_net){.table = a->net_table,
 				     .link = a->net_link,
 				     .base = c->net_base,
@@ -159,6 +166,56 @@ static void fill_network(struct leased *a)
 				     .rate = c->bandwidth};
 	a->hc.net = &a->net;
 	a->hc.resolv_conf = a->resolv_conf;
+}
+
+/* The last addresses of the range, in a table and with links of their own: leases may have no
+ * network, and pulls still have one. */
+static void fill_pull_net(struct leased *a)
+{
+	const struct config *c = a->conf;
+
+	a->pull_table = mem_printf("leasedpull_%08x", c->net_base);
+	a->pull_link = mem_printf("lp%06x-", c->net_base >> 8);
+	a->holes = mem_array(c->nreach + 1, sizeof(*a->holes));
+	for (size_t i = 0; i < c->nreach; i++)
+		a->holes[i] = (struct tenant_hole){c->reach[i].addr, c->reach[i].port};
+	a->pull_net = (struct tenant_net){.table = a->pull_table,
+					  .link = a->pull_link,
+					  .base = c->net_base + 2 * c->net_slots,
+					  .slots = (uint32_t)c->pulls,
+					  .resolvers = c->resolver,
+					  .nresolvers = c->nresolvers,
+					  .rate = 0,
+					  .holes = a->holes,
+					  .nholes = c->nreach};
+}
+
+static void fill_pulls(struct leased *a)
+{
+	const struct config *c = a->conf;
+
+	if (!c->pulls_images)
+		return;
+	fill_pull_net(a);
+	a->near = mem_array(c->nreach + 1, sizeof(*a->near));
+	for (size_t i = 0; i < c->nreach; i++)
+		a->near[i] = mem_printf("%u.%u.%u.%u %.*s", c->reach[i].addr >> 24,
+					c->reach[i].addr >> 16 & 255, c->reach[i].addr >> 8 & 255,
+					c->reach[i].addr & 255, (int)c->reach[i].nhost,
+					c->reach[i].line);
+	a->pull = (struct helper_pull){
+		.net = &a->pull_net,
+		.uid = PULL_UID,
+		.at_once = (unsigned)c->pulls,
+		.timeout_s = c->pull_timeout,
+		.bytes_max = c->image_max,
+		.home = c->default_registry,
+		.hosts = {(const char *const *)c->mirrors, (const char *const *)c->plain_http},
+		.near = (const char *const *)a->near,
+		.nnear = c->nreach,
+		.resolv_conf = a->resolv_conf,
+		.ca_file = c->ca_file};
+	a->hc.pull = &a->pull;
 }
 
 static int fill_helper(struct leased *a, struct err *e)
@@ -177,7 +234,9 @@ static int fill_helper(struct leased *a, struct err *e)
 	fill_images(a);
 	fill_prepared(a);
 	fill_ids(a);
+	fill_resolv(a);
 	fill_network(a);
+	fill_pulls(a);
 	return fill_activation(a, e);
 }
 
@@ -288,15 +347,21 @@ static void clean_up(struct leased *a)
 		log_warn("%s", err.msg);
 	if (empty && a->hc.net && tenant_net_unload(a->hc.net, &err) < 0)
 		log_warn("%s", err.msg);
+	if (empty && a->hc.pull && tenant_net_unload(a->hc.pull->net, &err) < 0)
+		log_warn("%s", err.msg);
 	if (a->conf)
 		place_close(&a->place, a->conf, empty ? PLACE_EMPTY : PLACE_IN_USE);
-	for (size_t i = 0; i < a->hc.nimages; i++)
-		free((char *)a->images[i].ref);
 	free(a->images);
 	free(a->prepared);
 	free(a->net_table);
 	free(a->net_link);
 	free(a->resolv_conf);
+	free(a->pull_table);
+	free(a->pull_link);
+	free(a->holes);
+	for (size_t i = 0; a->near && a->near[i]; i++)
+		free(a->near[i]);
+	free(a->near);
 	free(a->activation_why);
 	free(a->cgroup);
 	config_free(a->conf);

@@ -25,6 +25,7 @@ static const struct db_migration steps[] = {
 	 " PRIMARY KEY (name, number)) WITHOUT ROWID;"
 	 "CREATE INDEX ask_open ON ask(open) WHERE open = 1;"},
 	{2, "ALTER TABLE book ADD COLUMN halted INTEGER NOT NULL DEFAULT 0;"},
+	{3, "ALTER TABLE book ADD COLUMN image_digest TEXT NOT NULL DEFAULT '';"},
 };
 
 static const struct db_schema schema = {"book", steps, ARRAY_SIZE(steps)};
@@ -65,7 +66,8 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 	db_bind_i64(s, 17, b->exit_status);
 	db_bind_text(s, 18, str_of(b->why));
 	db_bind_i64(s, 19, b->halted);
-	db_bind_text(s, 20, str_of(b->name));
+	db_bind_text(s, 20, str_of(b->image_digest));
+	db_bind_text(s, 21, str_of(b->name));
 }
 
 #define BOOK_GONE                                                                                  \
@@ -110,8 +112,9 @@ int book_add(struct tx *tx, const struct book_entry *b, struct err *e)
 		return -1;
 	s = tx_write(tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
 			 "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
-			 "created_at,started_at,expires_at,ended_at,exit_status,why,halted,name)"
-			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+			 "created_at,started_at,expires_at,ended_at,exit_status,why,halted,"
+			 "image_digest,name)"
+			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	bind_entry(s, b);
 	rc = tx_run(s, NULL, e);
 	return rc == DB_CONFLICT ? BOOK_TAKEN : rc;
@@ -123,7 +126,7 @@ int book_save(struct tx *tx, const struct book_entry *b, struct err *e)
 		tx, "UPDATE book SET state=?,provider=?,lease=?,offer=?,mint=?,payment_key=?,"
 		    "price_msat=?,price_per=?,image=?,request_id=?,paid_msat=?,refund_msat=?,"
 		    "created_at=?,started_at=?,expires_at=?,ended_at=?,exit_status=?,why=?,"
-		    "halted=? WHERE name=?");
+		    "halted=?,image_digest=? WHERE name=?");
 
 	bind_entry(s, b);
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", b->name) : 0;
@@ -131,7 +134,8 @@ int book_save(struct tx *tx, const struct book_entry *b, struct err *e)
 
 #define BOOK_COLUMNS                                                                               \
 	"name,state,provider,lease,offer,mint,payment_key,price_msat,price_per,image,request_id,"  \
-	"paid_msat,refund_msat,created_at,started_at,expires_at,ended_at,exit_status,why,halted"
+	"paid_msat,refund_msat,created_at,started_at,expires_at,ended_at,exit_status,why,halted,"  \
+	"image_digest"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -168,6 +172,7 @@ static void read_entry(struct book_entry *b, struct stmt *s)
 	b->exit_status = db_i64(s, 17);
 	copy_text(b->why, sizeof(b->why), db_text(s, 18));
 	b->halted = db_i64(s, 19) != 0;
+	copy_text(b->image_digest, sizeof(b->image_digest), db_text(s, 20));
 }
 
 int book_get(struct db *d, const char *name, struct book_entry *out, struct err *e)
@@ -279,6 +284,8 @@ void book_learn(struct book_entry *b, const struct reply *r)
 		b->ended_at = r->ended_at;
 	if (r->exit_status >= 0 && r->stage != REPLY_STAGE_EXEC)
 		b->exit_status = r->exit_status;
+	if (r->image_digest[0])
+		memcpy(b->image_digest, r->image_digest, sizeof(b->image_digest));
 	if (r->why[0])
 		memcpy(b->why, r->why, sizeof(b->why));
 	learn_halt(b, r);

@@ -31,6 +31,7 @@ struct book_entry {
 	char payment_key[67]; /* the provider's, at that mint */
 	struct price price;
 	char image[OFFER_TEXT_MAX];
+	char image_digest[72];			   /* what it was pinned to; "": not known yet */
 	char request_id[LEASE_REQUEST_ID_HEX + 1]; /* of the spawn */
 	struct msat paid, refund_due;
 	int64_t created_at, started_at, expires_at, ended_at;

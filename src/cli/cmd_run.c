@@ -16,6 +16,7 @@
 #include "cli/ending.h"
 #include "cli/funds.h"
 #include "cli/order.h"
+#include "cli/registry_auth.h"
 #include "cli/verbs.h"
 
 #define DEFAULT_S 600
@@ -98,6 +99,11 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 		return -1;
 	if (o->hostname && spec_set_hostname(s, str_of(o->hostname), e) < 0)
 		return -1;
+	if (o->pull && spec_set_pull(s, str_of(o->pull), e) < 0)
+		return err_wrap(e, "--pull");
+	if (o->registry_auth &&
+	    registry_auth_read(&r->order.req->registry_auth, o->registry_auth, s->image, e) < 0)
+		return err_wrap(e, "--registry-auth");
 	return cli_fill_spec(s, &o->env, o->workdir, o->user, e);
 }
 

@@ -167,14 +167,6 @@ static bool is_provider(const struct offer *o, const char *want)
 	return strlen(want) >= 8 && str_starts(str_of(hex), want);
 }
 
-static bool has_image(const struct offer *o, const char *image)
-{
-	for (size_t i = 0; i < o->nimages; i++)
-		if (!strcmp(o->images[i].name, image))
-			return true;
-	return false;
-}
-
 /* What a candidate fails at, in the order of looking: the later, the better it was. */
 enum misfit {
 	MISFIT_PROVIDER,
@@ -209,7 +201,7 @@ static enum misfit misfit(const struct listing *l, const struct market_want *w)
 		return MISFIT_PROVIDER;
 	if (w->offer && strcmp(o->name, w->offer))
 		return MISFIT_NAME;
-	if (w->image && !has_image(o, w->image))
+	if (w->image && !offer_has_image(o, w->image))
 		return MISFIT_IMAGE;
 	if (w->mint && !offer_find_mint(o, w->mint))
 		return MISFIT_MINT;

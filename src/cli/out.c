@@ -96,6 +96,7 @@ void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b)
 	jsonw_hex(&w, "provider", b->provider.b, sizeof(b->provider.b));
 	jsonw_text(&w, "offer", b->offer);
 	jsonw_text(&w, "image", b->image);
+	jsonw_text(&w, "image_digest", b->image_digest);
 	jsonw_text(&w, "mint", b->mint);
 	jsonw_u64(&w, "paid_msat", msat_raw(b->paid));
 	jsonw_u64(&w, "refund_due_msat", msat_raw(b->refund_due));

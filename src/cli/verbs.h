@@ -15,6 +15,7 @@ struct run_options {
 	const char *wait;		 /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
 	const char *cpus, *memory, *budget, *max_risk, *token_file, *spec;
+	const char *pull, *registry_auth;
 	struct opt_list env;
 };
 

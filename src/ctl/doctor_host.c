@@ -187,6 +187,19 @@ static void check_space(struct doctor *d)
 		   (unsigned long long)have >> 20, at, (unsigned long long)need >> 20);
 }
 
+static void check_layout(struct doctor *d, const struct config_image *im)
+{
+	auto_free char *index = mem_printf("%s/index.json", im->path);
+	bool there = fs_exists(im->kind == CONFIG_IMAGE_ARCHIVE ? im->path : index);
+
+	doctor_say(d, there ? DOCTOR_OK : DOCTOR_FAIL, "image",
+		   "copy it there: skopeo copy docker://… oci:/LAYOUT:TAG", "%s: %s %s", im->name,
+		   im->path,
+		   im->kind == CONFIG_IMAGE_ARCHIVE ? there ? "is a file" : "is not there"
+		   : there			    ? "is a layout"
+						    : "is no OCI layout");
+}
+
 static void check_images(struct doctor *d)
 {
 	size_t i, k;
@@ -194,16 +207,27 @@ static void check_images(struct doctor *d)
 	for (i = 0; i < d->conf->noffers; i++) {
 		const struct config_offer *o = d->conf->offers[i];
 
-		for (k = 0; k < o->nimages; k++) {
-			auto_free char *index = mem_printf("%s/index.json", o->images[k].path);
-			bool there = fs_exists(index);
-
-			doctor_say(d, there ? DOCTOR_OK : DOCTOR_FAIL, "image",
-				   "copy it there: skopeo copy docker://… oci:/LAYOUT:TAG",
-				   "%s: %s %s", o->images[k].name, o->images[k].path,
-				   there ? "is a layout" : "is no OCI layout");
-		}
+		for (k = 0; k < o->nimages; k++)
+			if (o->images[k].path)
+				check_layout(d, &o->images[k]);
 	}
+}
+
+/* Without it nothing of a registry or an archive can be sold; layouts can. */
+static void check_pulls(struct doctor *d)
+{
+	struct err e = {0};
+
+	if (!d->conf->pulls_images)
+		return;
+	if (proc_check((const char *const[]){"skopeo", "--version", NULL}, RUN_MS, &e) < 0)
+		doctor_say(d, DOCTOR_FAIL, "pull", "apt install skopeo",
+			   "images of registries and archives cannot be sold: %s", e.msg);
+	else
+		doctor_say(d, DOCTOR_OK, "pull", NULL, "skopeo brings images of registries");
+	if (d->conf->ca_file && !fs_exists(d->conf->ca_file))
+		doctor_say(d, DOCTOR_FAIL, "ca_file", "correct [images] ca_file", "%s is not there",
+			   d->conf->ca_file);
 }
 
 void doctor_host(struct doctor *d)
@@ -220,4 +244,5 @@ void doctor_host(struct doctor *d)
 	check_run_dir(d);
 	check_space(d);
 	check_images(d);
+	check_pulls(d);
 }

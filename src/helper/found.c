@@ -10,7 +10,7 @@
 
 struct entry {
 	struct entry *next;
-	const char *ref;
+	char *ref;
 	struct image_stamp at;
 	struct priv_image_reply reply;
 };
@@ -40,6 +40,7 @@ void found_free(struct found *f)
 	while ((n = f->list)) {
 		f->list = n->next;
 		entry_clear(n);
+		free(n->ref);
 		free(n);
 	}
 	free(f);
@@ -66,7 +67,7 @@ void found_put(struct found *f, const char *ref, const struct image_stamp *at,
 
 	if (!n) {
 		n = mem_zero(sizeof(*n));
-		n->ref = ref;
+		n->ref = mem_strdup(ref);
 		n->next = f->list;
 		f->list = n;
 	}

@@ -16,7 +16,7 @@ DEFINE_AUTO(struct found, found_free)
 
 /* Taken before the reference is looked up: false where it cannot be remembered. */
 bool found_stamp(struct image_stamp *out, const char *ref);
-/* Copies. `ref` is borrowed for ever: one of the configuration's. */
+/* Copies. */
 void found_put(struct found *f, const char *ref, const struct image_stamp *at,
 	       const struct priv_image_reply *r);
 /* The answer, borrowed, if the layout is the same as then; else NULL. */

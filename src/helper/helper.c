@@ -9,11 +9,13 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "helper/found.h"
 #include "helper/job.h"
 #include "helper/links.h"
 #include "helper/node.h"
 #include "helper/pool.h"
+#include "helper/pulls.h"
 #include "helper/table.h"
 #include "helper/worker.h"
 #include "oci/runtime.h"
@@ -33,6 +35,7 @@ struct helper {
 	struct workers *workers;
 	unsigned execs; /* of them, commands of tenants: as long as these like */
 	struct pool *pool;
+	struct pulls *pulls; /* NULL: nothing is pulled */
 	struct found *found;
 	struct node_meter meter;
 	helper_done_fn *done;
@@ -46,7 +49,7 @@ struct task {
 	struct priv_call call;
 	unsigned connection;
 	job_fn *run;
-	const char *ref; /* IMAGE: to be remembered with its stamp */
+	char *ref; /* of its image: IMAGE remembers it with its stamp, BOX_START pulls it */
 	struct image_stamp stamp;
 	struct job job;
 	void *msg; /* owned */
@@ -110,29 +113,77 @@ static void after_task(struct helper *h, const struct task *t, struct str body)
 	wire_clear(&r, priv_reply_table(PRIV_BOX_DESTROY));
 }
 
-static void after_image(struct helper *h, const struct task *t, struct str body)
-{
-	struct priv_image_reply r;
-	struct err err;
-
-	if (!t->ref || wire_decode(&r, priv_reply_table(PRIV_IMAGE), body, &err) < 0)
-		return;
-	if (r.outcome == PRIV_IMAGE_FOUND)
-		found_put(h->found, t->ref, &t->stamp, &r);
-	wire_clear(&r, priv_reply_table(PRIV_IMAGE));
-}
-
 static void task_free(struct task *t)
 {
 	if (t->msg)
 		wire_clear(t->msg, priv_request_table(t->call.kind));
 	free(t->msg);
+	free(t->ref);
 	free(t);
 }
 
 static void task_drop(void *ctx)
 {
 	task_free(ctx);
+}
+
+static bool is_heard(const struct task *t)
+{
+	return t->h->server && t->connection == t->h->connection;
+}
+
+/* IMAGE, as its registry has it. */
+static void image_resolved(void *ctx, const struct priv_image_reply *r)
+{
+	struct task *t = ctx;
+
+	if (is_heard(t))
+		priv_server_reply(t->h->server, t->call, r);
+	task_free(t);
+}
+
+static void ask_registry(struct task *t)
+{
+	const struct priv_image *m = t->msg;
+	struct str given = {(const char *)m->auth.p, m->auth.n};
+	auto_buf struct buf auth = BUF(PRIV_AUTH_MAX + 1);
+	struct pull_want w = {.kind = PULL_RESOLVE, .ref = t->ref, .digest = ""};
+	struct priv_image_reply refusal = {.outcome = PRIV_IMAGE_NOT_FOUND};
+	struct err err;
+
+	if (given.n && !pull_auth_is_clean(given)) {
+		refusal.message = (char *)"the registry's credentials are not base64";
+		image_resolved(t, &refusal);
+		return;
+	}
+	buf_str(&auth, given);
+	w.auth = given.n ? auth.p : "";
+	if (given.n && *m->lease)
+		pulls_keep_auth(t->h->pulls, m->lease, w.auth);
+	if (pulls_ask(t->h->pulls, &w, &(struct pull_ear){image_resolved, NULL, task_drop, t},
+		      &err) == 0)
+		return;
+	refusal = (struct priv_image_reply){.outcome = PRIV_IMAGE_UNREACHABLE, .message = err.msg};
+	image_resolved(t, &refusal);
+}
+
+/* True when the registry is asked now: its answer ends the task. */
+static bool after_image(struct task *t, struct str body)
+{
+	struct priv_image_reply r;
+	struct err err;
+	bool cold;
+
+	if (t->call.kind != PRIV_IMAGE || !t->ref ||
+	    wire_decode(&r, priv_reply_table(PRIV_IMAGE), body, &err) < 0)
+		return false;
+	cold = r.outcome == PRIV_IMAGE_COLD;
+	if (cold)
+		ask_registry(t);
+	else if (r.outcome == PRIV_IMAGE_FOUND && t->stamp.inode)
+		found_put(t->h->found, t->ref, &t->stamp, &r);
+	wire_clear(&r, priv_reply_table(PRIV_IMAGE));
+	return cold;
 }
 
 static void task_done(void *ctx, struct str result)
@@ -145,16 +196,16 @@ static void task_done(void *ctx, struct str result)
 	h->execs -= t->call.kind == PRIV_BOX_EXEC;
 	if (result.n == 0 || priv_frame_parse(&f, (const uint8_t *)result.p, result.n, &err) < 0) {
 		err_set(&err, ERRK_SYS, "the worker for %s died", priv_kind_name(t->call.kind));
-		if (h->server && t->connection == h->connection)
+		if (is_heard(t))
 			priv_server_fail(h->server, t->call, &err);
 		task_free(t);
 		return;
 	}
-	if (f.type == PRIV_FRAME_REPLY) {
+	if (f.type == PRIV_FRAME_REPLY && after_image(t, f.body))
+		return;
+	if (f.type == PRIV_FRAME_REPLY)
 		after_task(h, t, f.body);
-		after_image(h, t, f.body);
-	}
-	if (h->server && t->connection == h->connection)
+	if (is_heard(t))
 		priv_server_forward(h->server, result);
 	task_free(t);
 }
@@ -214,7 +265,7 @@ static void start_lease_task(struct helper *h, struct priv_call call, void *msg,
 /* IMAGE: a layout that has not changed since it was looked at needs no second look. */
 static void on_image(struct helper *h, struct priv_call call, struct priv_image *m)
 {
-	const char *ref = job_find_image(h->c, m->name);
+	auto_free char *ref = job_find_image(h->c, m->name);
 	const struct priv_image_reply *known = ref ? found_get(h->found, ref) : NULL;
 	struct task *t;
 
@@ -223,8 +274,9 @@ static void on_image(struct helper *h, struct priv_call call, struct priv_image 
 		return;
 	}
 	t = task_new(h, call, m, job_image);
-	if (ref && found_stamp(&t->stamp, ref))
-		t->ref = ref;
+	if (ref && !found_stamp(&t->stamp, ref))
+		t->stamp = (struct image_stamp){0};
+	t->ref = steal(&ref);
 	task_start(t);
 }
 
@@ -296,6 +348,73 @@ static int old_lease(struct helper *h, struct lease *l, const struct priv_start 
 	return 0;
 }
 
+static void on_pull_progress(void *ctx, uint64_t bytes, uint64_t of)
+{
+	const struct task *t = ctx;
+	struct priv_progress p = {.bytes = bytes, .of = of};
+
+	memcpy(p.id, t->job.rec.id, sizeof(p.id));
+	if (is_heard(t))
+		priv_server_progress(t->h->server, &p);
+}
+
+static void fail_pull(struct task *t, const char *why)
+{
+	const struct priv_start_reply r = {
+		.outcome = PRIV_START_FAILED, .stage = PRIV_STAGE_PULL, .message = (char *)why};
+
+	if (is_heard(t))
+		priv_server_reply(t->h->server, t->call, &r);
+	task_free(t);
+}
+
+/* The image is there: now the lease starts, if it was not destroyed meanwhile. */
+static void on_pulled(void *ctx, const struct priv_image_reply *r)
+{
+	struct task *t = ctx;
+	const struct lease *l = table_find(&t->h->leases, t->job.rec.id);
+
+	if (!l || r->outcome != PRIV_IMAGE_FOUND) {
+		fail_pull(t, l ? r->message : "the lease was destroyed");
+		return;
+	}
+	set_lease(t, l);
+	task_start(t);
+}
+
+/* A pinned image that is brought from elsewhere, for a start that was not made yet. */
+static bool needs_pull(struct task *t, const struct lease *l)
+{
+	const struct priv_start *m = t->msg;
+
+	if (!t->h->pulls || !*m->spec.digest || !m->spec.image)
+		return false;
+	t->ref = job_find_image(t->h->c, m->spec.image);
+	return t->ref && job_is_pulled(t->ref) &&
+	       !(l->said && l->status.generation >= m->generation) &&
+	       !job_has_image(t->h->c, m->spec.digest);
+}
+
+static void start_or_pull(struct task *t, const struct lease *l)
+{
+	const struct priv_start *m = t->msg;
+	char *auth = t->h->pulls ? pulls_take_auth(t->h->pulls, m->id) : mem_strdup("");
+	struct pull_want w = {.kind = PULL_FETCH, .digest = m->spec.digest, .auth = auth};
+	struct pull_ear ear = {on_pulled, on_pull_progress, task_drop, t};
+	struct err err;
+
+	if (!needs_pull(t, l)) {
+		task_start(t);
+	} else {
+		w.ref = t->ref;
+		w.promised = t->job.promised;
+		if (pulls_ask(t->h->pulls, &w, &ear, &err) < 0)
+			fail_pull(t, err.msg);
+	}
+	wipe(auth, strlen(auth));
+	free(auth);
+}
+
 static void on_start(struct helper *h, struct priv_call call, struct priv_start *m)
 {
 	struct lease *l = table_find(&h->leases, m->id);
@@ -314,7 +433,7 @@ static void on_start(struct helper *h, struct priv_call call, struct priv_start 
 	t = task_new(h, call, m, job_start);
 	set_lease(t, l);
 	t->job.promised = others;
-	task_start(t);
+	start_or_pull(t, l);
 }
 
 /* the quick ones */
@@ -570,6 +689,16 @@ static int load_network(const struct helper *h, struct err *e)
 	return tenant_net_load(h->c->net, live, h->leases.n, e);
 }
 
+static int open_pulls(struct helper *h, struct err *e)
+{
+	auto_free char *left = mem_printf("%s/pull", h->c->run_dir);
+
+	if (fs_remove_tree(left, e) < 0 || tenant_net_load(h->c->pull->net, NULL, 0, e) < 0)
+		return -1;
+	h->pulls = pulls_new(h->loop, h->c, h->workers);
+	return 0;
+}
+
 int helper_new(struct helper **out, struct loop *l, const struct helper_config *c, struct err *e)
 {
 	AUTO(helper_free) struct helper *h = mem_zero(sizeof(*h));
@@ -591,6 +720,8 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 		return err_set(e, ERRK_STATE, "the list of leases in %s is damaged", leases);
 	if (c->net && load_network(h, e) < 0)
 		return err_wrap(e, "[network]");
+	if (c->pull && open_pulls(h, e) < 0)
+		return err_wrap(e, "[images]");
 	pool_open(h->pool, volume_is_used, h);
 	*out = steal(&h);
 	return 0;
@@ -605,6 +736,7 @@ void helper_free(struct helper *h)
 	table_free(&h->leases);
 	found_free(h->found);
 	pool_free(h->pool);
+	pulls_free(h->pulls);
 	workers_free(h->workers);
 	free(h->runtime);
 	free(h);
@@ -642,6 +774,8 @@ void helper_shut_down(struct helper *h, helper_done_fn *done, void *ctx)
 {
 	h->done = done;
 	h->done_ctx = ctx;
+	if (h->pulls)
+		pulls_stop(h->pulls);
 	pool_close(h->pool, wait_for_jobs, h);
 }
 

@@ -14,6 +14,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "image/pull.h"
 #include "net/loop.h"
 #include "volume/volume.h"
 
@@ -24,7 +25,22 @@ struct helper_prepared {
 
 struct helper_image {
 	const char *name; /* what a spec calls it; the reference itself is allowed, too */
-	const char *ref;  /* "oci:/PATH:TAG" */
+	const char *ref;  /* "oci:/PATH:TAG", "oci-archive:/PATH:TAG", "HOST/PATH:TAG"; a pattern */
+};
+
+/* How images of registries and archives are brought. */
+struct helper_pull {
+	const struct tenant_net *net; /* of pulls alone: at least `at_once` slots */
+	uint32_t uid;		      /* of slot 0; each slot has the next */
+	unsigned at_once;
+	int64_t timeout_s;
+	uint64_t bytes_max;	 /* of an image's blobs */
+	const char *home;	 /* default registry; NULL: none */
+	struct pull_hosts hosts; /* mirrors, and who speaks no TLS */
+	const char *const *near; /* nnear lines for its hosts file: "ADDRESS NAME" */
+	size_t nnear;
+	const char *resolv_conf; /* text */
+	const char *ca_file;	 /* NULL: the system's alone */
 };
 
 /* Everything is borrowed for the life of the helper. Folders are absolute. */
@@ -40,6 +56,7 @@ struct helper_config {
 	enum volume_activation activation;
 	const char *activation_why; /* why not a better one; may be NULL */
 
+	const struct helper_pull *pull;	   /* NULL: layouts only */
 	const struct helper_image *images; /* what may run; nothing else may */
 	size_t nimages;
 	uint64_t image_bytes; /* maximum of one unpacked image; 0: the store's default */

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "net/stream.h"
+#include "spec/ref.h"
 #include "volume/overlay.h"
 
 #define KEEPER_TIMEOUT_MS 20000
@@ -94,12 +95,47 @@ void job_store_free(struct job_store *st)
 	free(st->folder);
 }
 
-const char *job_find_image(const struct helper_config *c, const char *name)
+/* As the buyer wrote it, in the one way in which it is known here. */
+static char *pulled_ref(const struct helper_config *c, const char *name)
 {
-	for (size_t i = 0; i < c->nimages; i++)
-		if (strcmp(c->images[i].name, name) == 0 || strcmp(c->images[i].ref, name) == 0)
-			return c->images[i].ref;
+	char text[SPEC_REF_TEXT_MAX + 1];
+	struct spec_ref r;
+
+	if (!c->pull || spec_ref_parse(&r, str_of(name), c->pull->home, NULL))
+		return NULL;
+	spec_ref_write(text, &r);
+	return mem_strdup(text);
+}
+
+char *job_find_image(const struct helper_config *c, const char *name)
+{
+	for (size_t i = 0; i < c->nimages; i++) {
+		const struct helper_image *im = &c->images[i];
+
+		if (spec_ref_is_pattern(str_of(im->ref)))
+			continue;
+		if (strcmp(im->name, name) == 0 || strcmp(im->ref, name) == 0)
+			return mem_strdup(im->ref);
+	}
+	for (size_t i = 0; c->pull && i < c->nimages; i++)
+		if (spec_ref_sold(name, c->images[i].name, c->pull->home))
+			return pulled_ref(c, name);
 	return NULL;
+}
+
+bool job_is_pulled(const char *ref)
+{
+	return strncmp(ref, "oci:", 4) != 0;
+}
+
+bool job_has_image(const struct helper_config *c, const char *digest)
+{
+	auto_image struct image *img = image_new();
+	auto_job_store struct job_store store;
+	struct err err;
+
+	job_store_init(&store, c, NULL);
+	return image_load(img, &store.s, digest, &err) == 0;
 }
 
 int job_load_spec(struct spec *s, struct image *img, const struct job *j, struct err *e)

@@ -55,8 +55,12 @@ struct job_store {
 void job_store_init(struct job_store *st, const struct helper_config *c, const char *ref);
 void job_store_free(struct job_store *st);
 #define auto_job_store __attribute__((cleanup(job_store_free)))
-/* The reference that an image's name stands for; NULL: not allowed. */
-const char *job_find_image(const struct helper_config *c, const char *name);
+/* The reference that an image's name stands for; NULL: not allowed. The caller frees it. */
+char *job_find_image(const struct helper_config *c, const char *name);
+/* It is brought from a registry or an archive (pulls.h), not read where it lies. */
+bool job_is_pulled(const char *ref);
+/* It is in the store, whole. */
+bool job_has_image(const struct helper_config *c, const char *digest);
 /* The spec with which the lease was started, and its image. */
 int job_load_spec(struct spec *s, struct image *img, const struct job *j, struct err *e) MUST_CHECK;
 

@@ -5,15 +5,40 @@
 #include "backend/boxlog.h"
 #include "base/mem.h"
 #include "helper/job.h"
+#include "helper/pulls.h"
 #include "volume/overlay.h"
 
 #define KEEPER_TIMEOUT_MS 20000
+
+/* What was pulled under that name before, where that will do. */
+static int find_pulled(struct image *out, const struct job *j, const char *ref,
+		       const struct image_store *store, struct err *e)
+{
+	const struct priv_image *m = j->msg;
+	auto_free char *key = job_is_archive(ref) ? job_archive_key(ref) : mem_strdup(ref);
+
+	/* who has credentials is asked for them: what they open is nobody else's business */
+	if (!job_is_archive(ref) && (m->pull == SPEC_PULL_ALWAYS || m->auth.n > 0))
+		return IMAGE_NOT_FOUND;
+	return pull_noted(out, store, key, e);
+}
+
+static void tell_absent(struct priv_image_reply *r, const struct priv_image *m, const char *ref)
+{
+	if (job_is_pulled(ref) && m->pull != SPEC_PULL_NEVER) {
+		r->outcome = PRIV_IMAGE_COLD;
+		return;
+	}
+	r->outcome = PRIV_IMAGE_NOT_FOUND;
+	r->message = mem_printf("image %.200s is not there%s", m->name,
+				job_is_pulled(ref) ? ", and it is not to be pulled" : "");
+}
 
 int job_image(const struct job *j, void *reply, struct err *e)
 {
 	const struct priv_image *m = j->msg;
 	struct priv_image_reply *r = reply;
-	const char *ref = job_find_image(j->c, m->name);
+	auto_free char *ref = job_find_image(j->c, m->name);
 	auto_image struct image *img = image_new();
 	auto_job_store struct job_store store;
 	int found;
@@ -24,12 +49,12 @@ int job_image(const struct job *j, void *reply, struct err *e)
 		r->message = mem_printf("image %.200s is not offered", m->name);
 		return 0;
 	}
-	found = image_resolve(img, &store.s, ref, e);
+	found = job_is_pulled(ref) ? find_pulled(img, j, ref, &store.s, e)
+				   : image_resolve(img, &store.s, ref, e);
 	if (found < 0)
 		return -1;
 	if (found == IMAGE_NOT_FOUND) {
-		r->outcome = PRIV_IMAGE_NOT_FOUND;
-		r->message = mem_printf("image %.200s is not there", m->name);
+		tell_absent(r, m, ref);
 		return 0;
 	}
 	r->outcome = PRIV_IMAGE_FOUND;

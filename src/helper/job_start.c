@@ -25,6 +25,7 @@ struct start {
 	const struct job *j;
 	const struct priv_start *m;
 	struct spec spec; /* as sent, pinned to the image that was found */
+	char *ref;	  /* of its image */
 	struct image *img;
 	struct volume volume;
 	char *mount; /* where the volume is */
@@ -64,7 +65,8 @@ static int stage_check(struct start *s, struct err *e)
 	s->box = job_box(&s->paths, s->j);
 	if (spec_check(&s->spec, e) < 0 || spec_policy_check(&policy, &s->spec, e) < 0)
 		return -1;
-	if (!job_find_image(s->j->c, s->spec.image))
+	s->ref = job_find_image(s->j->c, s->spec.image);
+	if (!s->ref)
 		return err_set(e, ERRK_DENIED, "image %s is not offered", s->spec.image);
 	return check_disk(s, e);
 }
@@ -82,15 +84,16 @@ static int save_spec(const struct start *s, struct err *e)
 
 static int stage_image(struct start *s, struct err *e)
 {
-	const char *ref = job_find_image(s->j->c, s->spec.image);
 	auto_job_store struct job_store store;
 	int r;
 
-	job_store_init(&store, s->j->c, ref);
+	job_store_init(&store, s->j->c, s->ref);
 	store.s.holder = s->j->rec.id;
 	store.s.spare += s->j->promised;
 	s->img = image_new();
-	r = image_ensure(s->img, &store.s, ref, s->spec.digest, e);
+	/* what is pulled was pulled before (helper.c): only the store has it */
+	r = image_ensure(s->img, &store.s, job_is_pulled(s->ref) ? s->spec.digest : s->ref,
+			 s->spec.digest, e);
 	if (r == IMAGE_NOT_FOUND)
 		return err_set(e, ERRK_STATE, "image %s is not there any more", s->spec.image);
 	if (r < 0)
@@ -337,6 +340,7 @@ int job_start(const struct job *j, void *reply, struct err *e)
 	}
 	spec_clear(&s.spec);
 	image_free(s.img);
+	free(s.ref);
 	free(s.mount);
 	box_paths_free(&s.paths);
 	return 0;

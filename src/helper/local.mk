@@ -9,6 +9,8 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/links.c src/helper/links.h \
 	src/helper/node.c src/helper/node.h \
 	src/helper/pool.c src/helper/pool.h \
+	src/helper/job_pull.c src/helper/pulls.c src/helper/pulls.h \
+	src/helper/pull_box.c src/helper/pull_box.h \
 	src/helper/record.c src/helper/record.h \
 	src/helper/table.c src/helper/table.h \
 	src/helper/worker.c src/helper/worker.h

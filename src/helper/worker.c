@@ -21,6 +21,7 @@ struct worker {
 	worker_drop_fn *drop;
 	void *ctx;
 	struct stream *stream; /* NULL: waits for its turn */
+	pid_t pid;
 	struct loop_timer *failed;
 };
 
@@ -99,6 +100,7 @@ static int launch(struct worker *w, struct err *e)
 		return err_sys(e, "fork");
 	if (pid == 0)
 		child(w, theirs);
+	w->pid = pid;
 	if (loop_child_add(w->all->loop, pid, on_exit_of, NULL, e) < 0)
 		log_warn("worker: %s", e->msg);
 	return stream_new(&w->stream, w->all->loop, steal_fd(&ours), PRIV_FRAME_MAX, on_result, w,
@@ -165,6 +167,13 @@ void workers_free(struct workers *all)
 		free(w);
 	}
 	free(all);
+}
+
+void workers_kill(struct workers *all)
+{
+	for (const struct worker *w = all->list; w; w = w->next)
+		if (w->stream && w->pid > 0)
+			kill(w->pid, SIGKILL);
 }
 
 size_t workers_busy(const struct workers *all)

@@ -24,6 +24,8 @@ typedef void worker_drop_fn(void *ctx);
 /* At most `max` at once; others wait in order. */
 void worker_start(struct workers *w, worker_run_fn *run, worker_done_fn *done, worker_drop_fn *drop,
 		  void *ctx);
+/* Kill what runs: each ends as one that died. */
+void workers_kill(struct workers *w);
 size_t workers_busy(const struct workers *w); /* running and waiting */
 
 #endif

@@ -59,8 +59,9 @@ struct engine_setup {
 	struct engine_treasury treasury;
 	const struct engine_offer *offers; /* copied */
 	size_t noffers;
-	const char *network; /* word for the offer */
-	int64_t booted_at;   /* when the machine started; 0: not known */
+	const char *network;  /* word for the offer */
+	const char *registry; /* of images that are named without one; NULL: none */
+	int64_t booted_at;    /* when the machine started; 0: not known */
 };
 
 int engine_new(struct engine **out, const struct engine_setup *s, struct err *e) MUST_CHECK;
@@ -71,6 +72,9 @@ DEFINE_AUTO(struct engine, engine_free)
 
 /* The helper says that a lease's state changed (priv_client hook; ctx is the engine). */
 void engine_host_event(void *ctx, const struct priv_event *ev);
+
+/* The same of its hook for progress: a lease's image comes. */
+void engine_host_progress(void *ctx, const struct priv_progress *p);
 
 /* --- the operator's verbs; replies are JSON objects appended to `out` --- */
 

@@ -28,6 +28,7 @@ struct naming { /* an image of an offer whose digest was asked for */
 	struct engine *g;
 	struct offer_now *o;
 	size_t i;
+	bool listed; /* perhaps without a digest: a registry's, or a pattern */
 };
 
 struct offer_now {
@@ -80,6 +81,7 @@ struct work {
 	char id[LEASE_ID_HEX + 1];
 	struct loop_timer *timer;
 	unsigned tries;
+	int64_t told_ms; /* when its owner last heard how far the image is */
 	bool erasing;
 	bool passed; /* the lease is being erased meanwhile: its answer changes nothing */
 };

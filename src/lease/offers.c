@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "lease/engine_impl.h"
 #include "lease/treasury.h"
+#include "spec/ref.h"
 
 #define OFFER_TTL    3600
 #define REPUBLISH_MS (OFFER_TTL * 1000 / 3)
@@ -135,7 +136,7 @@ static void fill_lists(struct engine *g, const struct offer_now *now, struct off
 {
 	fill_mints(g, o, MINTS_TAKEN);
 	for (size_t i = 0; i < now->terms.nimages; i++) {
-		if (!now->digests[i][0])
+		if (!now->names[i].listed)
 			continue;
 		memcpy(o->images[o->nimages].name, now->terms.images[i], OFFER_TEXT_MAX);
 		memcpy(o->images[o->nimages++].digest, now->digests[i], SPEC_DIGEST_SIZE);
@@ -178,6 +179,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	copy_word(o->header, sizeof(o->header), g->header);
 	copy_word(o->network, sizeof(o->network), g->set.network);
 	copy_word(o->cgroup, sizeof(o->cgroup), g->cgroup);
+	copy_word(o->registry, sizeof(o->registry), g->set.registry ? g->set.registry : "");
 	o->accepting = !g->draining && !g->stopping;
 	fill_lists(g, now, o);
 }
@@ -304,32 +306,45 @@ void offers_publish(struct engine *g)
 
 /* --- images --- */
 
-static void named(void *ctx, const struct priv_image_reply *r, const struct err *error)
+static void publish_named(struct engine *g)
 {
-	struct naming *n = ctx;
-	struct engine *g = n->g;
 	size_t waiting = 0;
 
-	if (error || r->outcome != PRIV_IMAGE_FOUND)
-		log_broken("image %s of offer %s: %s", n->o->terms.images[n->i], n->o->terms.name,
-			   error ? error->msg : r->message);
-	else
-		memcpy(n->o->digests[n->i], r->digest, strnlen(r->digest, SPEC_DIGEST_SIZE - 1));
-	n->o->waiting--;
 	for (size_t i = 0; i < g->noffers; i++)
 		waiting += g->offers[i].waiting;
 	if (!waiting)
 		offers_publish(g);
 }
 
+static void named(void *ctx, const struct priv_image_reply *r, const struct err *error)
+{
+	struct naming *n = ctx;
+
+	if (error || r->outcome != PRIV_IMAGE_FOUND)
+		log_broken("image %s of offer %s: %s", n->o->terms.images[n->i], n->o->terms.name,
+			   error ? error->msg : r->message);
+	else
+		memcpy(n->o->digests[n->i], r->digest, strnlen(r->digest, SPEC_DIGEST_SIZE - 1));
+	/* a registry that does not answer now may do so when somebody buys */
+	n->listed =
+		!error && (r->outcome == PRIV_IMAGE_FOUND || r->outcome == PRIV_IMAGE_UNREACHABLE);
+	n->o->waiting--;
+	publish_named(n->g);
+}
+
 static void name_images(struct engine *g, struct offer_now *o)
 {
 	struct naming *n;
 
-	o->waiting = o->terms.nimages;
 	for (size_t i = 0; i < o->terms.nimages; i++) {
 		n = &o->names[i];
-		*n = (struct naming){g, o, i};
+		*n = (struct naming){g, o, i, spec_ref_is_pattern(str_of(o->terms.images[i]))};
+		o->waiting += !n->listed;
+	}
+	for (size_t i = 0; i < o->terms.nimages; i++) {
+		n = &o->names[i];
+		if (n->listed)
+			continue;
 		priv_client_image(g->host, &(struct priv_image){.name = o->terms.images[i]}, named,
 				  n);
 	}
@@ -423,9 +438,11 @@ static void measured(void *ctx, const struct priv_node_reply *r, const struct er
 		g->node_known = true;
 		beat(g);
 	}
-	if (first && !error)
+	if (first && !error) {
 		for (size_t i = 0; i < g->noffers; i++)
 			name_images(g, &g->offers[i]);
+		publish_named(g);
+	}
 	if (outbox_prune(g, &e) < 0)
 		log_warn("outbox: %s", e.msg);
 	outbox_kick(g); /* what was to be tried again later, also by the process before this one */

@@ -13,6 +13,7 @@
 #include "base/step.h"
 #include "lease/engine_impl.h"
 #include "spec/policy.h"
+#include "spec/ref.h"
 
 /* --- checks --- */
 
@@ -61,10 +62,10 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 	return spec_check(spec, e);
 }
 
-static bool image_offered(const struct offer_now *o, const char *image)
+static bool image_offered(const struct engine *g, const struct offer_now *o, const char *image)
 {
 	for (size_t i = 0; i < o->terms.nimages; i++)
-		if (!strcmp(o->terms.images[i], image))
+		if (spec_ref_sold(image, o->terms.images[i], g->set.registry))
 			return true;
 	return false;
 }
@@ -98,7 +99,7 @@ static int check_request(struct ask *a, struct offer_now **o, struct price *pric
 		ask_refuse(a, REPLY_DRAINING, NULL);
 		return -1;
 	}
-	if (!image_offered(*o, a->req->spec.image)) {
+	if (!image_offered(a->g, *o, a->req->spec.image)) {
 		ask_refuse(a, REPLY_IMAGE, NULL);
 		return -1;
 	}
@@ -250,14 +251,31 @@ static void image_found(void *ctx, const struct priv_image_reply *r, const struc
 	if (error) {
 		log_broken("image %s: %s", l.image, error->msg);
 		refuse_asked(a, &l, REPLY_INTERNAL, NULL);
+	} else if (r->outcome == PRIV_IMAGE_UNREACHABLE) {
+		refuse_asked(a, &l, REPLY_REGISTRY, r->message);
 	} else if (r->outcome != PRIV_IMAGE_FOUND) {
 		refuse_asked(a, &l, REPLY_IMAGE, r->message);
+	} else if (a->req->spec.digest[0] && strcmp(a->req->spec.digest, r->digest) != 0) {
+		refuse_asked(a, &l, REPLY_IMAGE, "the image is another one than spec.digest says");
 	} else if (clock_wall() >= l.not_after) {
 		refuse_asked(a, &l, REPLY_EXPIRED, NULL);
 	} else {
 		memcpy(l.digest, r->digest, strnlen(r->digest, sizeof(l.digest) - 1));
 		pay(a, &l);
 	}
+}
+
+static void find_image(struct ask *a, struct lease *l)
+{
+	const char *auth = a->req->registry_auth;
+	const struct priv_image m = {
+		.name = l->image,
+		.pull = a->req->spec.pull,
+		.lease = l->id,
+		.auth = {(uint8_t *)auth, auth ? strlen(auth) : 0},
+	};
+
+	priv_client_image(a->g->host, &m, image_found, a);
 }
 
 void spawn_asked(struct ask *ask)
@@ -298,7 +316,7 @@ void spawn_asked(struct ask *ask)
 	a->pay = steal(&money);
 	memcpy(a->lease, l.id, sizeof(a->lease));
 	ask_open(a);
-	priv_client_image(a->g->host, &(struct priv_image){.name = l.image}, image_found, a);
+	find_image(a, &l);
 	a = NULL; /* image_found has it */
 }
 

@@ -9,7 +9,8 @@
 #include "base/step.h"
 #include "lease/engine_impl.h"
 
-#define RETRY_MS 2000
+#define RETRY_MS    2000
+#define PROGRESS_MS 5000
 
 /* --- one helper step a lease at a time --- */
 
@@ -88,7 +89,7 @@ static void failed(struct engine *g, struct lease *l, const char *why)
 /* The owner hears what the runtime says of the command; the rest is the host's own business. */
 static void start_failed(struct engine *g, struct lease *l, const struct priv_start_reply *r)
 {
-	if (r->stage >= PRIV_STAGE_CREATE)
+	if (r->stage >= PRIV_STAGE_CREATE || r->stage == PRIV_STAGE_PULL)
 		str_printable(l->said, sizeof(l->said), str_of(r->message));
 	failed(g, l, r->message);
 }
@@ -141,6 +142,30 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 	log_info("lease %s: running, %s, started in %u us", l.id,
 		 r->prepared ? "prepared" : "on demand",
 		 r->volume_us + r->bundle_us + r->keeper_us + r->create_us + r->start_us);
+}
+
+/* How far the image is: at most every five seconds, since each is an event on relays. */
+void engine_host_progress(void *ctx, const struct priv_progress *p)
+{
+	auto_reply struct reply *r = NULL;
+	struct engine *g = ctx;
+	struct work *w = g->working;
+	struct lease l;
+	struct err e;
+
+	while (w && strcmp(w->id, p->id) != 0)
+		w = w->next;
+	if (!w || (w->told_ms && clock_mono_ms() - w->told_ms < PROGRESS_MS) ||
+	    lease_load(g->db, p->id, &l, &e) || l.state != LEASE_PAID)
+		return;
+	w->told_ms = clock_mono_ms();
+	r = reply_for(&l, REPLY_STAGE_PAID, REPLY_OK);
+	r->token = REPLY_TOKEN_SPENT;
+	r->pulled = p->bytes;
+	r->pull_size = p->of;
+	reply_say(r, "pulling the image: %llu of %llu bytes", (unsigned long long)p->bytes,
+		  (unsigned long long)p->of);
+	outbox_send(g, &l.author, r);
 }
 
 static void start_overdue(void *ctx)

@@ -115,6 +115,17 @@ static void on_event(struct priv_client *c, struct str body)
 		c->hooks.event(c->hooks.ctx, &ev);
 }
 
+static void on_progress(struct priv_client *c, struct str body)
+{
+	struct priv_progress p;
+	struct err err;
+
+	if (wire_decode(&p, &priv_progress_table, body, &err) < 0)
+		log_warn("an event of the helper: %s", err.msg);
+	else if (c->hooks.progress)
+		c->hooks.progress(c->hooks.ctx, &p);
+}
+
 static void on_reply(struct request *r, const struct priv_frame *f)
 {
 	union {
@@ -160,7 +171,10 @@ static void on_frame(void *ctx, const uint8_t *p, size_t n, const int *fds)
 		return;
 	}
 	if (f.type == PRIV_FRAME_EVENT) {
-		on_event(c, f.body);
+		if (f.kind == PRIV_EVENT_PROGRESS)
+			on_progress(c, f.body);
+		else
+			on_event(c, f.body);
 		return;
 	}
 	r = f.type == PRIV_FRAME_REQUEST ? NULL : take_request(c, &f);

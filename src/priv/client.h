@@ -14,11 +14,13 @@
 struct priv_client;
 
 typedef void priv_event_fn(void *ctx, const struct priv_event *ev);
+typedef void priv_progress_fn(void *ctx, const struct priv_progress *p);
 typedef void priv_gone_fn(void *ctx); /* the helper closed the socket */
 
 struct priv_client_hooks {
-	priv_event_fn *event; /* may be NULL */
-	priv_gone_fn *gone;   /* may be NULL */
+	priv_event_fn *event;	    /* may be NULL */
+	priv_progress_fn *progress; /* may be NULL */
+	priv_gone_fn *gone;	    /* may be NULL */
 	void *ctx;
 };
 

@@ -57,13 +57,18 @@ static const struct wire_table priv_node_reply_table = TABLE(priv_node_reply);
 #undef MSG
 
 #define MSG priv_image
-static const struct wire_field priv_image_fields[] = {TEXT(name, SPEC_IMAGE_MAX)};
+static const struct wire_field priv_image_fields[] = {
+	TEXT(name, SPEC_IMAGE_MAX),
+	ENUM(pull, SPEC_PULL_NEVER + 1),
+	TEXT(lease, PRIV_ID_LEN),
+	BLOB(auth, PRIV_AUTH_MAX),
+};
 static const struct wire_table priv_image_table = TABLE(priv_image);
 #undef MSG
 
 #define MSG priv_image_reply
 static const struct wire_field priv_image_reply_fields[] = {
-	ENUM(outcome, PRIV_IMAGE_NOT_FOUND + 1),
+	ENUM(outcome, PRIV_IMAGE_COLD + 1),
 	TEXT(digest, SPEC_DIGEST_SIZE - 1),
 	U64(size, 0, INT64_MAX),
 	TEXT(platform, 64),
@@ -262,6 +267,16 @@ static const struct wire_field priv_event_fields[] = {
 const struct wire_table priv_event_table = {sizeof(struct priv_event), priv_event_fields,
 					    ARRAY_SIZE(priv_event_fields)};
 
+#define MSG priv_progress
+static const struct wire_field priv_progress_fields[] = {
+	ID,
+	U64(bytes, 0, INT64_MAX),
+	U64(of, 0, INT64_MAX),
+};
+#undef MSG
+const struct wire_table priv_progress_table = {sizeof(struct priv_progress), priv_progress_fields,
+					       ARRAY_SIZE(priv_progress_fields)};
+
 const struct wire_table *priv_request_table(enum priv_kind k)
 {
 	static const struct wire_table *const tables[PRIV_KIND_COUNT] = {
@@ -297,8 +312,8 @@ const char *priv_kind_name(enum priv_kind k)
 
 const char *priv_stage_name(enum priv_stage s)
 {
-	static const char *const names[PRIV_STAGE_COUNT] = {"check",  "image",	"volume", "bundle",
-							    "keeper", "create", "start"};
+	static const char *const names[PRIV_STAGE_COUNT] = {"check",  "pull",	"image",  "volume",
+							    "bundle", "keeper", "create", "start"};
 
 	return s < PRIV_STAGE_COUNT ? names[s] : "?";
 }

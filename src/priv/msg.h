@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "priv/frame.h"
 #include "priv/wire.h"
 #include "spec/spec.h"
 
@@ -19,6 +20,7 @@
 #define PRIV_FRAME_MAX	((size_t)3 << 20)
 #define PRIV_INPUT_MAX	((size_t)64 << 10) /* standard input of an exec */
 #define PRIV_OUTPUT_MAX ((size_t)1 << 20)  /* output of an exec, each stream; one piece of a log */
+#define PRIV_AUTH_MAX	8192		   /* base64 of a registry's USER:PASSWORD */
 #define PRIV_LIST_MAX	256		   /* leases in one BOX_LIST answer */
 #define PRIV_VOLUME_MIN ((uint64_t)16 << 20)
 #define PRIV_VOLUME_MAX ((uint64_t)16 << 40)
@@ -78,11 +80,20 @@ struct priv_node_reply {
 	bool runtime_old;     /* below the floor of its line: known ways out are open */
 };
 
-/* IMAGE: what a configured name or an allowed `oci:` reference stands for, now. */
+/* IMAGE: what a configured name or an allowed reference stands for, now. */
 struct priv_image {
-	char *name; /* as a spec has it: a configured name, "oci:NAME[:TAG]" or "oci:/PATH[:TAG]" */
+	char *name; /* as a spec has it: a configured name, or a reference that is allowed */
+	enum spec_pull pull;   /* whether what was pulled before will do */
+	char *lease;	       /* for which it is; empty: for an offer */
+	struct wire_blob auth; /* base64 of USER:PASSWORD; kept until that lease starts */
 };
-enum priv_image_outcome { PRIV_IMAGE_FOUND, PRIV_IMAGE_NOT_ALLOWED, PRIV_IMAGE_NOT_FOUND };
+enum priv_image_outcome {
+	PRIV_IMAGE_FOUND,
+	PRIV_IMAGE_NOT_ALLOWED,
+	PRIV_IMAGE_NOT_FOUND,	/* or refused, too large, for other machines: see the message */
+	PRIV_IMAGE_UNREACHABLE, /* its registry does not answer: later, perhaps */
+	PRIV_IMAGE_COLD		/* within the helper: the registry is to be asked */
+};
 struct priv_image_reply {
 	enum priv_image_outcome outcome;
 	char *digest;	/* "sha256:…" of the manifest; empty unless found */
@@ -106,6 +117,7 @@ struct priv_start {
 enum priv_start_outcome { PRIV_START_RUNNING, PRIV_START_FAILED };
 enum priv_stage {
 	PRIV_STAGE_CHECK,  /* the request itself, image allowed, disk left */
+	PRIV_STAGE_PULL,   /* brought from its registry; the message is for the buyer */
 	PRIV_STAGE_IMAGE,  /* verified and unpacked */
 	PRIV_STAGE_VOLUME, /* made or taken from the prepared ones, mounted */
 	PRIV_STAGE_BUNDLE, /* root mounted, config.json written */
@@ -262,7 +274,12 @@ static inline const struct priv_list_item *priv_list_at(const struct priv_list_r
 	return (const struct priv_list_item *)r->items.v + i;
 }
 
-/* The one thing the helper says unasked: a lease's state changed (its command ended, its deadline
+struct priv_progress { /* said unasked while a lease waits for its image */
+	char id[PRIV_ID_LEN + 1];
+	uint64_t bytes, of;
+};
+
+/* Said unasked, too: a lease's state changed (its command ended, its deadline
  * passed). It may be lost at a restart of either side: inspect after connecting. */
 struct priv_event {
 	char id[PRIV_ID_LEN + 1];
@@ -275,24 +292,9 @@ struct priv_event {
 /* Tables of the structs above. */
 const struct wire_table *priv_request_table(enum priv_kind k);
 const struct wire_table *priv_reply_table(enum priv_kind k);
-extern const struct wire_table priv_event_table;
+extern const struct wire_table priv_event_table, priv_progress_table;
 const char *priv_kind_name(enum priv_kind k);	/* "BOX_START" */
 const char *priv_stage_name(enum priv_stage s); /* "volume" */
 bool priv_id_valid(const char *id);
-
-/* A frame: what it is, which request it belongs to, then the message. */
-enum priv_frame_type { PRIV_FRAME_REQUEST, PRIV_FRAME_REPLY, PRIV_FRAME_ERROR, PRIV_FRAME_EVENT };
-struct priv_frame {
-	enum priv_frame_type type;
-	uint32_t kind; /* enum priv_kind, or one of the keeper's */
-	uint64_t number;
-	struct str body; /* borrowed from the bytes */
-};
-int priv_frame_parse(struct priv_frame *out, const uint8_t *p, size_t n, struct err *e) MUST_CHECK;
-/* Start a frame in `out`; append the body after it. */
-void priv_frame_begin(struct buf *out, enum priv_frame_type type, uint32_t kind, uint64_t number);
-/* The body of an ERROR frame. */
-void priv_error_encode(struct buf *out, const struct err *err);
-int priv_error_decode(struct err *err, struct str body, struct err *e) MUST_CHECK;
 
 #endif

@@ -57,17 +57,28 @@ void priv_server_reply(struct priv_server *s, struct priv_call call, const void 
 	priv_server_forward(s, buf_view(&out));
 }
 
-void priv_server_event(struct priv_server *s, const struct priv_event *ev)
+static void send_event(struct priv_server *s, enum priv_event_kind kind, const struct wire_table *t,
+		       const void *event)
 {
 	auto_buf struct buf out = BUF(PRIV_FRAME_MAX);
 	struct err err;
 
-	priv_frame_begin(&out, PRIV_FRAME_EVENT, 0, 0);
-	if (wire_encode(&out, &priv_event_table, ev, &err) < 0) {
+	priv_frame_begin(&out, PRIV_FRAME_EVENT, kind, 0);
+	if (wire_encode(&out, t, event, &err) < 0) {
 		log_broken("an event: %s", err.msg);
 		return;
 	}
 	priv_server_forward(s, buf_view(&out));
+}
+
+void priv_server_event(struct priv_server *s, const struct priv_event *ev)
+{
+	send_event(s, PRIV_EVENT_STATE, &priv_event_table, ev);
+}
+
+void priv_server_progress(struct priv_server *s, const struct priv_progress *p)
+{
+	send_event(s, PRIV_EVENT_PROGRESS, &priv_progress_table, p);
 }
 
 static void on_request(struct priv_server *s, const struct priv_frame *f)

@@ -40,6 +40,7 @@ void priv_server_fail(struct priv_server *s, struct priv_call call, const struct
 /* A whole frame that a worker has written. */
 void priv_server_forward(struct priv_server *s, struct str frame);
 void priv_server_event(struct priv_server *s, const struct priv_event *ev);
+void priv_server_progress(struct priv_server *s, const struct priv_progress *p);
 
 /* Append the frame of a reply or of a failure. */
 int priv_reply_frame(struct buf *out, struct priv_call call, const void *reply,

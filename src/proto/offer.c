@@ -10,6 +10,7 @@
 #include "base/jsonw.h"
 #include "base/mem.h"
 #include "lease/protocol.h"
+#include "spec/ref.h"
 
 #define CONTENT_MAX 32768
 #define SECONDS_MAX ((uint64_t)366 * 86400)
@@ -75,6 +76,7 @@ static void write_offer(struct buf *out, const struct offer *o)
 	jsonw_text(&w, "header", o->header);
 	jsonw_text(&w, "network", o->network);
 	jsonw_text(&w, "cgroup", o->cgroup);
+	jsonw_text(&w, "registry", o->registry);
 	write_mints(&w, o);
 	write_images(&w, o);
 	jsonw_array(&w, "relays");
@@ -220,7 +222,8 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 	    json_opt_copy(o->volume, sizeof(o->volume), j, "volume", e) < 0 ||
 	    json_opt_copy(o->header, sizeof(o->header), j, "header", e) < 0 ||
 	    json_opt_copy(o->network, sizeof(o->network), j, "network", e) < 0 ||
-	    json_opt_copy(o->cgroup, sizeof(o->cgroup), j, "cgroup", e) < 0)
+	    json_opt_copy(o->cgroup, sizeof(o->cgroup), j, "cgroup", e) < 0 ||
+	    json_opt_copy(o->registry, sizeof(o->registry), j, "registry", e) < 0)
 		return -1;
 	return 0;
 }
@@ -267,6 +270,14 @@ int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *
 	    read_images(o, j, e) < 0 || read_relays(o, j, e) < 0)
 		return -1;
 	return 0;
+}
+
+bool offer_has_image(const struct offer *o, const char *image)
+{
+	for (size_t i = 0; i < o->nimages; i++)
+		if (spec_ref_sold(image, o->images[i].name, o->registry))
+			return true;
+	return false;
 }
 
 const struct offer_mint *offer_find_mint(const struct offer *o, const char *url)

@@ -27,7 +27,7 @@ struct offer_mint {
 
 struct offer_image {
 	char name[OFFER_TEXT_MAX];
-	char digest[72]; /* "sha256:…" */
+	char digest[72]; /* "sha256:…"; "" of a pattern, or where it is not known */
 };
 
 struct offer {
@@ -52,6 +52,7 @@ struct offer {
 	char header[16];       /* "memory", "disk"; where the volume's key material lies */
 	char network[32];      /* "none" */
 	char cgroup[8];	       /* "v1", "v2" */
+	char registry[128];    /* of images that are named without one; "": none */
 	bool accepting;	       /* false: drained or full, nothing to buy now */
 	struct offer_mint mints[OFFER_MINTS_MAX];
 	size_t nmints;
@@ -66,6 +67,8 @@ int offer_to_event(struct nostr_event **out, const struct offer *o, const struct
 		   struct err *e) MUST_CHECK;
 /* The event is verified by the caller. Unknown members are ignored; a `v` other than ours is -1. */
 int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *e) MUST_CHECK;
+/* Does it list the image, by name, by reference, or by a pattern (spec/ref.h)? */
+bool offer_has_image(const struct offer *o, const char *image);
 const struct offer_mint *offer_find_mint(const struct offer *o, const char *url);
 
 struct heartbeat {

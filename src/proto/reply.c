@@ -119,6 +119,10 @@ static void encode_lease(struct jsonw *w, const struct reply *r)
 	jsonw_text(w, "lease", r->lease);
 	jsonw_text(w, "state", r->state);
 	jsonw_text(w, "image_digest", r->image_digest);
+	if (r->pulled || r->pull_size) {
+		jsonw_u64(w, "pulled", r->pulled);
+		jsonw_u64(w, "pull_size", r->pull_size);
+	}
 	if (r->started_at)
 		jsonw_i64(w, "started_at", r->started_at);
 	if (r->expires_at)
@@ -315,6 +319,8 @@ static int decode_output(struct reply *r, const struct json *j, struct err *e)
 	if (json_opt_u64(j, "piece", 100000, &r->piece, e) < 0 ||
 	    json_opt_u64(j, "offset", JSON_INT_MAX, &r->offset, e) < 0 ||
 	    json_opt_bool(j, "truncated", &r->truncated, e) < 0 ||
+	    json_opt_u64(j, "pulled", JSON_INT_MAX, &r->pulled, e) < 0 ||
+	    json_opt_u64(j, "pull_size", JSON_INT_MAX, &r->pull_size, e) < 0 ||
 	    json_opt_str(j, "receipt", LEASE_RECEIPT_MAX, &receipt, e) < 0 ||
 	    decode_bytes(&r->out, &r->nout, j, "stdout", e) < 0)
 		return -1;

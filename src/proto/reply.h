@@ -49,6 +49,7 @@
 	X(TOO_MUCH, "too_much", 0, "the token buys more time than the offer allows")               \
 	X(TOO_MANY, "too_many_proofs", 0, "the token has too many proofs; swap it first")          \
 	X(TOO_LARGE, "number_too_large", 0, "a number in the token is too large")                  \
+	X(REGISTRY, "registry", 1, "the image's registry does not answer the provider")            \
 	X(MINT_DOWN, "mint_unreachable", 1, "the mint does not answer the provider")               \
 	X(MINT_REFUSED, "mint_refused", 0, "the mint refused the token")                           \
 	X(START_FAILED, "start_failed", 1, "the container could not be started")                   \
@@ -102,6 +103,7 @@ struct reply {
 	char lease[LEASE_ID_HEX + 1];
 	char state[16]; /* "running", "stopping", "ended" … */
 	char image_digest[72];
+	uint64_t pulled, pull_size; /* stage paid: bytes of the image so far, of about so many */
 	int64_t started_at, expires_at, ended_at; /* 0: not yet */
 	struct msat paid, used, refund_due, kept; /* net of the mint's fee */
 	struct sat mint_fee;

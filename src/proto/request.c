@@ -16,19 +16,19 @@ static const char *const type_names[] = {
 	[REQUEST_REFUND] = "refund",
 };
 
-static void drop_token(struct request *r)
+static void drop_secret(char **s)
 {
-	if (r->token)
-		wipe(r->token, strlen(r->token));
-	free(r->token);
-	r->token = NULL;
+	if (*s)
+		wipe(*s, strlen(*s));
+	free(*s);
+	*s = NULL;
 }
 
 void request_renew(struct request *r)
 {
 	uint8_t id[LEASE_REQUEST_ID_HEX / 2];
 
-	drop_token(r);
+	drop_secret(&r->token);
 	rand_bytes(id, sizeof(id));
 	hex_encode(r->request_id, id, sizeof(id));
 }
@@ -47,7 +47,8 @@ void request_free(struct request *r)
 {
 	if (!r)
 		return;
-	drop_token(r);
+	drop_secret(&r->token);
+	drop_secret(&r->registry_auth);
 	spec_clear(&r->spec);
 	if (r->input)
 		wipe(r->input, r->ninput);
@@ -67,6 +68,7 @@ static void encode_spec(struct jsonw *w, const struct spec *spec)
 static void encode_spawn(struct jsonw *w, const struct request *r)
 {
 	jsonw_text(w, "offer", r->offer);
+	jsonw_text(w, "registry_auth", r->registry_auth);
 	jsonw_object(w, "price");
 	jsonw_u64(w, "msat", r->price.msat);
 	jsonw_u64(w, "per", r->price.per);
@@ -129,6 +131,21 @@ static int decode_input(struct request *r, const struct json *j, struct err *e)
 	return 0;
 }
 
+static int decode_auth(struct request *r, const struct json *j, struct err *e)
+{
+	auto_buf struct buf plain = BUF(LEASE_AUTH_MAX);
+	struct str s = {0};
+
+	if (json_opt_str(j, "registry_auth", LEASE_AUTH_MAX, &s, e) < 0)
+		return -1;
+	if (!s.n)
+		return 0;
+	if (base64_decode(&plain, s, BASE64_STD, e) < 0 || memchr(plain.p, ':', plain.n) == NULL)
+		return err_set(e, ERRK_INPUT, "registry_auth: want base64 of USER:PASSWORD");
+	r->registry_auth = mem_strndup(s.p, s.n);
+	return 0;
+}
+
 static int decode_spawn(struct request *r, const struct json *j, struct err *e)
 {
 	const struct json *price;
@@ -136,7 +153,8 @@ static int decode_spawn(struct request *r, const struct json *j, struct err *e)
 	if (json_opt_copy(r->offer, sizeof(r->offer), j, "offer", e) < 0 ||
 	    json_child(j, "price", JSON_OBJECT, &price, e) < 0 ||
 	    json_u64(price, "msat", AMOUNT_MSAT_MAX, &r->price.msat, e) < 0 ||
-	    json_u64(price, "per", 31536000, &r->price.per, e) < 0 || decode_spec(r, j, e) < 0)
+	    json_u64(price, "per", 31536000, &r->price.per, e) < 0 || decode_auth(r, j, e) < 0 ||
+	    decode_spec(r, j, e) < 0)
 		return -1;
 	if (!hex_is(str_of(r->offer), 32))
 		return err_set(e, ERRK_INPUT, "offer: want the offer's event id");

@@ -38,8 +38,10 @@ struct request {
 	char *token;	     /* a secret: freed wiped */
 	char refund_key[67]; /* equal to the lock's refund key */
 	/* spawn */
-	char offer[65];	    /* event id of the offer that was read */
-	struct price price; /* as read there */
+	char offer[65];	     /* event id of the offer that was read */
+	struct price price;  /* as read there */
+	char *registry_auth; /* for the image's registry: base64 of USER:PASSWORD, or NULL. A secret
+			      */
 	/* spawn: what to run; exec: args, env, workdir and user count. Limits come from the offer.
 	 */
 	struct spec spec;

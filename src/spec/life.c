@@ -32,6 +32,16 @@ static int read_u32(uint32_t *out, const struct json *obj, const char *key, stru
 	return 0;
 }
 
+int spec_set_pull(struct spec *s, struct str policy, struct err *e)
+{
+	for (unsigned i = 0; PULL[i]; i++)
+		if (str_is(policy, PULL[i])) {
+			s->pull = (enum spec_pull)i;
+			return 0;
+		}
+	return err_set(e, ERRK_INPUT, "pull: none of missing, always, never");
+}
+
 static int read_stop(struct spec *out, const struct json *spec, struct err *e)
 {
 	static const char *const NAMES[] = {"signal", "timeout", NULL};

@@ -34,7 +34,7 @@
 static void image_and_node(void **state)
 {
 	struct world *w = *state;
-	struct priv_image image = {(char *)"busybox"};
+	struct priv_image image = {.name = (char *)"busybox"};
 	struct priv_node node = {0};
 	struct priv_ping ping = {PRIV_VERSION};
 	struct answer a;
@@ -461,7 +461,7 @@ static void prepared_ahead(void **state)
 	struct world *w = *state;
 	const char *id = "00000000000000b2";
 	auto_free char *spares = mem_printf("%s/volumes/pool-", w->run);
-	struct priv_image image = {(char *)"busybox"};
+	struct priv_image image = {.name = (char *)"busybox"};
 	struct priv_node node = {0};
 	struct priv_start m;
 	struct answer a;

@@ -74,7 +74,7 @@ static void on_event(void *ctx, const struct priv_event *ev)
 
 void helper_up(struct world *w)
 {
-	struct priv_client_hooks hooks = {on_event, NULL, w};
+	struct priv_client_hooks hooks = {.event = on_event, .gone = NULL, .ctx = w};
 	struct err err;
 	int pair[2];
 

@@ -133,6 +133,7 @@ struct world {
 	int answers, errors, events, gone;
 	uint32_t pid;
 	enum err_kind kind;
+	struct priv_progress progress;
 };
 
 static void on_request(void *ctx, struct priv_call call, void *msg)
@@ -140,6 +141,7 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 	struct world *w = ctx;
 	struct priv_ping_reply pong = {PRIV_VERSION, 4711};
 	struct priv_event ev = {.state = PRIV_BOX_STOPPED, .exit_status = 3};
+	struct priv_progress progress = {.bytes = 5, .of = 7};
 	struct err err;
 
 	if (call.kind == PRIV_PING) {
@@ -149,6 +151,8 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 	} else if (call.kind == PRIV_BOX_DESTROY) {
 		memcpy(ev.id, ID, sizeof(ev.id));
 		priv_server_event(w->server, &ev);
+		memcpy(progress.id, ID, sizeof(progress.id));
+		priv_server_progress(w->server, &progress);
 		err_set(&err, ERRK_STATE, "busy");
 		priv_server_fail(w->server, call, &err);
 	}
@@ -163,6 +167,11 @@ static void on_event(void *ctx, const struct priv_event *ev)
 	w->events++;
 }
 
+static void on_progress(void *ctx, const struct priv_progress *p)
+{
+	((struct world *)ctx)->progress = *p;
+}
+
 static void on_gone(void *ctx)
 {
 	((struct world *)ctx)->gone++;
@@ -170,7 +179,7 @@ static void on_gone(void *ctx)
 
 static void setup(struct world *w)
 {
-	struct priv_client_hooks ch = {on_event, on_gone, w};
+	struct priv_client_hooks ch = {on_event, on_progress, on_gone, w};
 	struct priv_server_hooks sh = {on_request, NULL, w};
 	struct err err;
 	int fds[2];
@@ -250,6 +259,9 @@ static void errors_and_events_arrive(void **state)
 	turn(&w, &w.errors, 1);
 	assert_int_equal(w.kind, ERRK_STATE);
 	assert_int_equal(w.events, 1);
+	assert_string_equal(w.progress.id, ID);
+	assert_int_equal(w.progress.bytes, 5);
+	assert_int_equal(w.progress.of, 7);
 	priv_client_destroy(w.client, &broken, on_destroy, &w);
 	assert_int_equal(w.errors, 1); /* later than the call */
 	turn(&w, &w.errors, 2);

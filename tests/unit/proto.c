@@ -273,6 +273,7 @@ static const char *const code_words[] = {
 	"too_much",
 	"too_many_proofs",
 	"number_too_large",
+	"registry",
 	"mint_unreachable",
 	"mint_refused",
 	"start_failed",
