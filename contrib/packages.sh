@@ -6,12 +6,12 @@ declare -A packages=(
 		libsecp256k1-dev libssl-dev libcjson-dev libinih-dev libcurl4-openssl-dev libwebsockets-dev
 		libsqlite3-dev libqrencode-dev libcryptsetup-dev libarchive-dev libseccomp-dev libcap-dev
 		libmnl-dev libnftables-dev"
-	[run]="runc iproute2 nftables e2fsprogs util-linux mount procps ca-certificates busybox-static"
+	[run]="runc iproute2 nftables e2fsprogs util-linux mount procps ca-certificates busybox-static skopeo"
 	# Without a device mapper in the kernel volumes are opened through FUSE.
 	[volume]="qemu-system-common fuse3"
 	[test]="libcmocka-dev python3 python3-venv python3-jsonschema nodejs=node npm=npm strace git file
 		universal-ctags clang-format=clang-format shellcheck codespell mandoc
-		golang-github-opencontainers-specs-dev"
+		golang-github-opencontainers-specs-dev docker-registry openssl"
 	[cargo]="protobuf-compiler"
 )
 
