@@ -132,6 +132,24 @@ int book_save(struct tx *tx, const struct book_entry *b, struct err *e)
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", b->name) : 0;
 }
 
+int book_rename(struct tx *tx, const char *name, const char *to, struct err *e)
+{
+	static const char *const sql[] = {"UPDATE book SET name = ? WHERE name = ?",
+					  "UPDATE ask SET name = ? WHERE name = ?"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sql); i++) {
+		struct stmt *s = tx_write(tx, sql[i]);
+		int rc;
+
+		db_bind_text(s, 1, str_of(to));
+		db_bind_text(s, 2, str_of(name));
+		rc = tx_run(s, NULL, e);
+		if (rc)
+			return rc == DB_CONFLICT ? BOOK_TAKEN : rc;
+	}
+	return 0;
+}
+
 #define BOOK_COLUMNS                                                                               \
 	"name,state,provider,lease,offer,mint,payment_key,price_msat,price_per,image,request_id,"  \
 	"paid_msat,refund_msat,created_at,started_at,expires_at,ended_at,exit_status,why,halted,"  \

@@ -57,6 +57,9 @@ enum { BOOK_NONE = 1, BOOK_TAKEN = 2 };
 /* BOOK_TAKEN: there is a lease of that name. */
 int book_add(struct tx *tx, const struct book_entry *b, struct err *e) MUST_CHECK;
 int book_save(struct tx *tx, const struct book_entry *b, struct err *e) MUST_CHECK;
+/* A lease that nothing was heard of, and what was asked for it. BOOK_TAKEN: there is one of the new
+ * name. */
+int book_rename(struct tx *tx, const char *name, const char *to, struct err *e) MUST_CHECK;
 int book_get(struct db *d, const char *name, struct book_entry *out, struct err *e) MUST_CHECK;
 int book_each(struct db *d, int (*fn)(void *ctx, const struct book_entry *b), void *ctx,
 	      struct err *e) MUST_CHECK;

@@ -20,6 +20,7 @@
 #define NAMES_MAX   20
 #define NO_TOKEN    "-"	   /* in a request that is stored before its token is made */
 #define START_GRACE 330000 /* an offer's start_timeout and the way back */
+#define LAPSE_MS    35000  /* what a provider sent its mint at the last moment has ended by then */
 
 void buy_clear(struct buy *b)
 {
@@ -252,6 +253,7 @@ static bool take_reply(void *ctx, const struct reply *r)
 	struct buy *b = ctx;
 	struct err e;
 
+	b->heard = true;
 	if (!r->final) {
 		if (r->stage == REPLY_STAGE_ACCEPTED || r->stage == REPLY_STAGE_PAID)
 			app_say(b->app, "lease: %s", r->message);
@@ -276,17 +278,41 @@ static int no_answer(int how, const struct book_ask *ask)
 			 ask->name);
 }
 
+static int token_state(struct app *a, int64_t token_out, struct buf *state)
+{
+	struct app_job job = {.app = a, .text = state};
+
+	wallet_token_state(a->wallet, token_out, app_job_news, &job);
+	return app_job_wait(&job, REDEEM_MS);
+}
+
+static bool is_silent(const struct buy *b, const struct book_ask *ask)
+{
+	auto_buf struct buf state = BUF(64);
+
+	return !b->heard && clock_wall() > ask->expires_at &&
+	       !token_state(b->app, ask->token_out, &state) && str_is(buf_view(&state), "unspent");
+}
+
 static int ask_and_wait(struct buy *b, const struct book_ask *ask, struct str text)
 {
+	int64_t life = (ask->expires_at - clock_wall()) * 1000;
 	struct session_send q = {.text = text,
 				 .request_id = ask->request_id,
 				 .rumor_at = ask->rumor_at,
-				 .timeout_ms =
-					 (ask->expires_at - clock_wall()) * 1000 + START_GRACE,
+				 .timeout_ms = life + (b->passes ? LAPSE_MS : START_GRACE),
 				 .fn = take_reply,
 				 .ctx = b};
-	int how = session_ask(b->session, &q);
+	int how;
 
+	b->heard = b->silent = false;
+	how = session_ask(b->session, &q);
+	if (b->passes && how == SESSION_TIMEOUT) {
+		b->silent = is_silent(b, ask);
+		q.timeout_ms = START_GRACE - LAPSE_MS;
+		if (!b->silent)
+			how = session_ask(b->session, &q);
+	}
 	if (how != SESSION_ANSWERED)
 		return no_answer(how, ask);
 	return answered(b, ask, b->reply);
@@ -351,11 +377,8 @@ int buy_time_run(struct app *a, struct buy_time *t)
 static int token_spent(struct app *a, int64_t token_out, bool *spent)
 {
 	auto_buf struct buf state = BUF(64);
-	struct app_job job = {.app = a, .text = &state};
-	int rc;
+	int rc = token_state(a, token_out, &state);
 
-	wallet_token_state(a->wallet, token_out, app_job_news, &job);
-	rc = app_job_wait(&job, REDEEM_MS);
 	*spent = !rc && str_is(buf_view(&state), "spent");
 	return rc;
 }

@@ -16,9 +16,15 @@ struct buy {
 	struct sat later;	  /* there must be money for another payment of this; 0: none */
 	int64_t wait_s;		  /* how long the request lives */
 	bool named;		  /* by the user: a name that is taken meanwhile is an error */
+	bool passes;		  /* over a provider that says nothing: see `silent` */
 	struct reply *reply;	  /* the final one; owned; NULL: none came */
 	struct sat missing;	  /* with EXIT_MONEY and not 0: too little is there */
 	bool back;		  /* with EXIT_REFUSED: the money is in the wallet again */
+	bool heard;		  /* any reply, final or not */
+	/* With EXIT_NO_ANSWER: nothing was heard until the request had lapsed, and the mint says
+	 * that the token is unspent. No provider that keeps to the protocol takes it now; it is
+	 * locked to this one until lease recover takes it back. */
+	bool silent;
 };
 
 /* 0: given. Otherwise the exit status; what happened to the money is printed, but for `missing`:

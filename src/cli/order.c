@@ -13,6 +13,7 @@
 #include "cli/out.h"
 
 #define REQUEST_S 120
+#define NAMES_MAX 20
 #define STALE_MS                                                                                   \
 	(5 * 60 * 1000) /* an offer's price holds for ten minutes after it was replaced            \
 			 */
@@ -60,6 +61,7 @@ int order_split(struct order_price *out, const struct offer *o, int64_t seconds,
 static int price_it(struct order *o, const struct offer *offer, struct err *e)
 {
 	struct order_price p;
+	struct sat risked;
 	int known = book_knows(o->app->db, &offer->provider, e);
 
 	if (known < 0 || order_split(&p, offer, o->seconds, known ? 0 : o->max_risk, e) < 0)
@@ -67,10 +69,14 @@ static int price_it(struct order *o, const struct offer *offer, struct err *e)
 	o->amount = p.amount;
 	o->first = p.first;
 	o->later = p.later;
-	if (o->has_budget && sat_cmp(o->amount, o->budget) > 0)
+	if (!sat_add(&risked, o->amount, o->held))
+		return err_set(e, ERRK_LIMIT, "amount");
+	if (o->has_budget && sat_cmp(risked, o->budget) > 0)
 		return err_set(e, ERRK_DENIED,
-			       "it costs %" PRIu64 " sat, over the budget of %" PRIu64,
-			       sat_raw(o->amount), sat_raw(o->budget));
+			       "it costs %" PRIu64 " sat%s, over the budget of %" PRIu64,
+			       sat_raw(o->amount),
+			       sat_is_zero(o->held) ? "" : " beside what is locked already",
+			       sat_raw(o->budget));
 	return 0;
 }
 
@@ -229,9 +235,14 @@ static int take_token(struct order *o)
 	return rc;
 }
 
+struct ending {	     /* of a try that came to nothing */
+	bool back;   /* refused, and the money is in the wallet again */
+	bool silent; /* no answer, and the token is unspent */
+};
+
 /* Too little was there, and has come: perhaps so late that the offer is another one by now. */
 enum { PAY_STALE = -1 };
-static int pay(struct order *o, bool *back)
+static int pay(struct order *o, struct ending *end)
 {
 	struct buy b = {.app = o->app,
 			.session = o->session,
@@ -240,19 +251,27 @@ static int pay(struct order *o, bool *back)
 			.amount = o->first,
 			.later = o->later,
 			.wait_s = REQUEST_S,
-			.named = o->name != NULL};
+			.named = o->name != NULL,
+			.passes = o->reach == ORDER_ANY};
 	int rc = take_token(o);
 
 	while (rc == 0) {
 		rc = buy_run(&b);
 		if (rc != EXIT_MONEY || sat_is_zero(b.missing))
 			break;
+		if (!sat_is_zero(o->held)) {
+			rc = app_failf(EXIT_NO_ANSWER,
+				       "%" PRIu64 " sat are missing for another one: lease recover "
+				       "brings the first money back",
+				       sat_raw(b.missing));
+			break;
+		}
 		rc = funds_missing(o->app,
 				   &(struct funds_gap){o->entry.mint, o->amount, b.missing});
 		if (rc == 0 && clock_mono_ms() - o->loaded_ms > STALE_MS)
 			rc = PAY_STALE;
 	}
-	*back = b.back;
+	*end = (struct ending){.back = b.back, .silent = b.silent};
 	buy_clear(&b);
 	return rc;
 }
@@ -282,12 +301,12 @@ static void prolong(struct order *o)
 		  o->entry.name);
 }
 
-static int attempt(struct order *o, bool *back)
+static int attempt(struct order *o, struct ending *end)
 {
 	struct err e;
 	int rc;
 
-	*back = false;
+	*end = (struct ending){0};
 	fill_entry(o);
 	session_free(o->session);
 	o->session = NULL;
@@ -297,7 +316,7 @@ static int attempt(struct order *o, bool *back)
 	o->req->price = o->chosen->offer.price;
 	if (!sat_is_zero(o->later))
 		say_risk(o);
-	rc = pay(o, back);
+	rc = pay(o, end);
 	if (rc == 0 && !sat_is_zero(o->later))
 		prolong(o);
 	return rc;
@@ -310,9 +329,63 @@ static void renew(struct order *o)
 	memset(&o->entry, 0, sizeof(o->entry));
 }
 
+/* The name that the user gave is for the lease that comes: what was asked keeps another one. */
+static int keep_asked(struct order *o, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+	char kept[BOOK_NAME_MAX + 1];
+	int rc = BOOK_TAKEN;
+
+	if (!o->name)
+		return 0;
+	if (db_begin(&tx, o->app->db, e) < 0)
+		return -1;
+	for (unsigned i = 0; rc == BOOK_TAKEN && i < NAMES_MAX; i++) {
+		names_make(kept, sizeof(kept));
+		rc = book_rename(tx, o->entry.name, kept, e);
+	}
+	if (rc)
+		return rc < 0 ? -1 : err_set(e, ERRK_STATE, "no name is free");
+	if (db_commit(&tx, e) < 0)
+		return -1;
+	app_say(o->app, "lease: what was asked of it is called %s now", kept);
+	return 0;
+}
+
+/* None of its offers is tried again, and its token counts as risked. */
+static int pass_over(struct order *o, struct err *e)
+{
+	const struct pubkey *silent = &o->chosen->offer.provider;
+
+	if (!sat_add(&o->held, o->held, o->first))
+		return err_set(e, ERRK_LIMIT, "amount");
+	for (size_t i = 0; i < o->market.n; i++)
+		if (pubkey_eq(&o->market.v[i].offer.provider, silent))
+			o->market.v[i].use = LISTING_TRIED;
+	return keep_asked(o, e);
+}
+
+/* After a try that came to nothing: 0, and the next offer may be tried. */
+static int go_on(struct order *o, int status, const struct ending *end)
+{
+	struct err e;
+
+	if (o->reach != ORDER_ANY)
+		return status;
+	if (status == EXIT_REFUSED && end->back)
+		o->chosen->use = LISTING_TRIED;
+	else if (status != EXIT_NO_ANSWER || !end->silent)
+		return status;
+	else if (pass_over(o, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	renew(o);
+	app_say(o->app, "lease: trying the next offer");
+	return 0;
+}
+
 int order_run(struct order *o)
 {
-	bool back;
+	struct ending end;
 	struct err e;
 	int rc, before = 0;
 
@@ -321,20 +394,18 @@ int order_run(struct order *o)
 	for (;;) {
 		rc = pick(o, &e);
 		if (rc)
-			return before ? app_failf(before, "every offer that fits refused")
+			return before ? app_failf(before, "no other offer is left: %s", e.msg)
 				      : app_fail(rc, &e);
-		rc = attempt(o, &back);
+		rc = attempt(o, &end);
 		if (rc == PAY_STALE) {
 			renew(o);
 			if (load(o, &e) < 0)
 				return app_fail(EXIT_RELAYS, &e);
 			continue;
 		}
-		if (rc != EXIT_REFUSED || !back || o->reach != ORDER_ANY)
-			return rc;
-		o->chosen->use = LISTING_TRIED;
 		before = rc;
-		renew(o);
-		app_say(o->app, "lease: trying the next offer");
+		rc = rc ? go_on(o, rc, &end) : 0;
+		if (rc || !before)
+			return rc;
 	}
 }

@@ -1,5 +1,5 @@
 /* Buying a lease: an offer and a mint are chosen, the money is found, and the provider is paid; if
- * it refuses and that is wanted, the next one. */
+ * it refuses or says nothing and that is wanted, the next one. */
 #ifndef CLI_ORDER_H
 #define CLI_ORDER_H
 
@@ -7,7 +7,8 @@
 #include "cli/market.h"
 #include "cli/session.h"
 
-enum order_reach { ORDER_ONE, ORDER_ANY /* who refuses is passed over */ };
+/* ANY: who refuses is passed over, and who says nothing until the request lapses. */
+enum order_reach { ORDER_ONE, ORDER_ANY };
 
 struct order {
 	struct app *app;
@@ -30,6 +31,7 @@ struct order {
 	/* Its own. */
 	struct market market;
 	struct listing *chosen;
+	struct sat held;	 /* in tokens locked to providers that say nothing */
 	struct sat amount;	 /* for all of the time */
 	struct sat first, later; /* as two payments; later 0: one */
 	int64_t loaded_ms;

@@ -12,6 +12,7 @@ tests_crash_matrix_SOURCES = tests/crash/matrix.c \
 	tests/crash/point.c tests/crash/point.h \
 	tests/crash/scenario.c tests/crash/scenario.h \
 	tests/crash/books.c tests/crash/books.h \
+	tests/crash/ghost.c tests/crash/ghost.h \
 	tests/crash/stage.c tests/crash/stage.h tests/crash/provider.c tests/crash/buyer.h \
 	tests/crash/shared.c tests/crash/shared.h \
 	tests/sim/host.c tests/sim/host.h

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "ghost.h"
 
 #define FUND	"lease wallet fund 500"
 #define RUN	"lease run -d --name one --for 60s oci:a"
+#define RUN_ANY "lease run --any -d --name one --for 60s oci:a"
 #define RECOVER "lease recover"
 
 const struct scenario scenarios[] = {
@@ -87,6 +89,15 @@ const struct scenario scenarios[] = {
 	{.name = "mint down after the swap",
 	 .before = {FUND, "mint forgets"},
 	 .tested = {RUN, "pass 3600", "mint up", "pass 600", RECOVER},
+	 .status = {7},
+	 .ends = ENDS_ANY_WAY},
+	{.name = "the next one answers",
+	 .before = {FUND, "ghost sells"},
+	 .tested = {RUN_ANY},
+	 .ends = ENDS_ANY_WAY},
+	{.name = "no money for the next one",
+	 .before = {"lease wallet fund 70", "ghost sells"},
+	 .tested = {RUN_ANY},
 	 .status = {7},
 	 .ends = ENDS_ANY_WAY},
 	{.name = "nobody takes the token",
@@ -195,6 +206,13 @@ static int play_mint(struct stage *s, struct str what)
 	return 0;
 }
 
+static int play_ghost(struct stage *s, struct str what)
+{
+	(void)what;
+	ghost_sells(s);
+	return 0;
+}
+
 static int play_provider(struct stage *s, struct str what)
 {
 	if (str_is(what, "down"))
@@ -212,7 +230,7 @@ int scenario_play(struct stage *s, const char *line)
 	} words[] = {
 		{"host", play_host},	     {"image", play_image}, {"pass", play_pass},
 		{"off", play_off},	     {"until", play_until}, {"mint", play_mint},
-		{"provider", play_provider},
+		{"provider", play_provider}, {"ghost", play_ghost},
 	};
 	struct str rest = str_of(line), word;
 

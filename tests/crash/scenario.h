@@ -16,6 +16,7 @@
  *   off N                the provider is off for so many seconds
  *   until ended          every lease has ended
  *   provider down|up
+ *   ghost sells          an offer of somebody who answers nobody, cheaper than the provider's
  *   mint rotates         its keyset
  *   mint refuses         from the second swap on four times
  *   mint fails           to pay the next invoice

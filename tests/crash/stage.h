@@ -25,6 +25,7 @@ struct stage {
 	char mint_url[64], other_url[64], relay_url[64];
 	struct host host;
 	struct engine_offer offer;
+	unsigned told;	  /* events that a relay was told, for the ghost */
 	int pids[ACTORS]; /* 0: does not run */
 	int status[ACTORS];
 	unsigned deaths[ACTORS];   /* by kill -9, not by us */
