@@ -236,6 +236,8 @@ static void start_is_repeated_when_its_worker_dies(void **state)
 	got = world_must(w, r, REPLY_STAGE_RUNNING);
 	memcpy(id, got->lease, sizeof(id));
 	assert_int_equal(w->host.starts, 2);
+	assert_int_equal(got->expires_at - got->started_at, 100);
+	assert_true(got->started_at - w->engine->started_at >= 3); /* the wait is not paid */
 	world_check_books(w, id);
 }
 

@@ -1,6 +1,9 @@
 /* The provider's treasury in the engine's world: caps, earnings, the audit of leases. */
 #include "../unit/unit.h"
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include "world.h"
 
 #include "base/clock.h"
@@ -39,17 +42,55 @@ static void run(struct world *w, uint64_t sat, char id[LEASE_ID_HEX + 1])
 
 /* --- caps --- */
 
+struct heard { /* what is logged, and where it went before */
+	int log, screen;
+};
+
+static struct heard listen_log(void)
+{
+	struct heard h = {memfd_create("log", MFD_CLOEXEC), dup(STDERR_FILENO)};
+
+	assert_true(h.log >= 0 && h.screen >= 0 && dup2(h.log, STDERR_FILENO) >= 0);
+	return h;
+}
+
+static void listen_end(struct heard *h, struct buf *text)
+{
+	auto_free char *path = mem_printf("/proc/self/fd/%d", h->log);
+
+	assert_true(dup2(h->screen, STDERR_FILENO) >= 0);
+	assert_int_equal(fs_read(text, path, NULL), 0);
+	close(h->log);
+	close(h->screen);
+}
+
+static unsigned times(const struct buf *text, const char *what)
+{
+	unsigned n = 0;
+
+	for (const char *at = buf_view(text).p; (at = strstr(at, what)); at++)
+		n++;
+	return n;
+}
+
 static void cap_warns_and_goes_on(void **state)
 {
 	struct world *w = *state;
+	auto_buf struct buf said = BUF(1 << 20);
 	char id[LEASE_ID_HEX + 1];
+	struct heard h;
 
 	reopen(w, (struct engine_treasury){.exposure_cap = SAT(120)});
+	h = listen_log();
 	assert_int_equal(engine_cap_of(w->engine, w->mint->url), ENGINE_CAP_UNDER);
 	run(w, 101, id);
 	assert_int_equal(engine_cap_of(w->engine, w->mint->url), ENGINE_CAP_NEAR);
 	run(w, 101, id);
 	assert_int_equal(engine_cap_of(w->engine, w->mint->url), ENGINE_CAP_OVER);
+	run(w, 101, id);
+	listen_end(&h, &said);
+	assert_int_equal(times(&said, "80 % of its exposure_cap"), 1);
+	assert_int_equal(times(&said, "its exposure_cap is reached"), 1);
 	world_audit(w);
 }
 
