@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "helper/helper.h"
+#include "image/image.h"
 #include "volume/overlay.h"
 
 /* Above the ranges that distributions hand out (useradd, systemd-nspawn), below 2^31. */
@@ -237,7 +238,7 @@ static int fill_helper(struct leased *a, struct err *e)
 	fill_resolv(a);
 	fill_network(a);
 	fill_pulls(a);
-	return fill_activation(a, e);
+	return image_probe(e) < 0 ? -1 : fill_activation(a, e);
 }
 
 /* life */

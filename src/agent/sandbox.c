@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/child.h"
 #include "base/str.h"
 
 /* --- who --- */
@@ -32,18 +33,35 @@ static int find_number(struct sandbox_user *out, const char *user, struct err *e
 	return 0;
 }
 
-int sandbox_find_user(struct sandbox_user *out, const char *user, struct err *e)
+struct search {
+	const char *user;
+	struct sandbox_user found;
+};
+
+/* The name service loads libraries of its own. */
+static int search_user(void *ctx, struct err *e)
 {
-	struct passwd *pw = getpwnam(user);
+	struct search *s = ctx;
+	struct passwd *pw = getpwnam(s->user);
 
 	if (pw)
-		*out = (struct sandbox_user){pw->pw_uid, pw->pw_gid};
-	else if (find_number(out, user, NULL))
+		s->found = (struct sandbox_user){pw->pw_uid, pw->pw_gid};
+	else if (find_number(&s->found, s->user, NULL))
 		return err_set(
 			e, ERRK_INPUT,
 			"there is no user %s: make one (useradd --system %s) or set user to an "
 			"unused number",
-			user, user);
+			s->user, s->user);
+	return 0;
+}
+
+int sandbox_find_user(struct sandbox_user *out, const char *user, struct err *e)
+{
+	struct search s = {.user = user};
+
+	if (child_call(search_user, &s, sizeof(s), e) < 0)
+		return -1;
+	*out = s.found;
 	if (out->uid == 0 || out->gid == 0)
 		return err_set(e, ERRK_DENIED, "user %s is root or in root's group", user);
 	return 0;

@@ -2,10 +2,10 @@
  * and the keepers, which share this code, stay and are counted by the memory that they hold. */
 #include "backend/nft.h"
 
-#include <dlfcn.h>
 #include <nftables/libnftables.h>
 
 #include "base/auto.h"
+#include "base/lib.h"
 #include "base/str.h"
 
 #define LIBRARY "libnftables.so.1"
@@ -33,22 +33,20 @@ static void nft_close(struct nft *n)
 {
 	if (n->ctx)
 		n->nft_ctx_free(n->ctx);
-	if (n->library)
-		dlclose(n->library);
+	lib_close(n->library);
 }
 #define auto_nft __attribute__((cleanup(nft_close)))
 
 static int nft_open(struct nft *n, struct err *e)
 {
-	n->library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (!n->library)
-		return err_set(e, ERRK_STATE, "%s cannot be loaded; install libnftables1", LIBRARY);
-#define X(name)                                                                                    \
-	n->name = (__typeof__(n->name))dlsym(n->library, #name);                                   \
-	if (!n->name)                                                                              \
-		return err_set(e, ERRK_STATE, "%s has no %s", LIBRARY, #name);
-	FUNCTIONS(X)
+	const struct lib_function functions[] = {
+#define X(name) {#name, &n->name},
+		FUNCTIONS(X)
 #undef X
+	};
+
+	if (lib_open(&n->library, LIBRARY, functions, ARRAY_SIZE(functions), e) < 0)
+		return -1;
 	n->ctx = n->nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!n->ctx || n->nft_ctx_buffer_error(n->ctx) || n->nft_ctx_buffer_output(n->ctx))
 		return err_set(e, ERRK_STATE, "nftables cannot be used");

@@ -82,6 +82,20 @@ int fs_write_all(int fd, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
+int fs_read_exactly(int fd, void *p, size_t n)
+{
+	for (size_t got = 0; got < n;) {
+		ssize_t r = read(fd, (char *)p + got, n - got);
+
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r <= 0)
+			return -1;
+		got += (size_t)r;
+	}
+	return 0;
+}
+
 static int sync_parent(const char *path, struct err *e)
 {
 	const char *slash = strrchr(path, '/');

@@ -36,6 +36,8 @@ int fs_remove_tree(const char *path, struct err *e) MUST_CHECK;
 /* True where the path lies on tmpfs or ramfs. */
 bool fs_is_memory(const char *path);
 int fs_write_all(int fd, const void *p, size_t n, struct err *e) MUST_CHECK;
+/* The next `n` bytes; -1 also where there are fewer. */
+int fs_read_exactly(int fd, void *p, size_t n) MUST_CHECK;
 /* Take an exclusive lock on a file (created 0600); -1 with ERRK_STATE when another holds it. */
 int fs_lock(int *fd, const char *path, struct err *e) MUST_CHECK;
 

@@ -2,12 +2,12 @@ noinst_LIBRARIES += src/base/libleased-base.a
 src_base_libleased_base_a_SOURCES = \
 	src/base/amount.c src/base/amount.h src/base/auto.h \
 	src/base/base64.c src/base/bech32.c src/base/hex.c src/base/hex.h \
-	src/base/buf.c src/base/buf.h \
+	src/base/buf.c src/base/buf.h src/base/child.c src/base/child.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/err.c src/base/err.h src/base/mem.c src/base/mem.h \
 	src/base/conf.c src/base/conf.h src/base/proc.c src/base/proc.h \
 	src/base/fs.c src/base/fs.h src/base/json.c src/base/json.h \
-	src/base/log.c src/base/log.h \
+	src/base/lib.c src/base/lib.h src/base/log.c src/base/log.h \
 	src/base/opt.c src/base/opt.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/step.c src/base/step.h \
@@ -20,7 +20,7 @@ src_base_libleased_base_a_SOURCES += src/base/jsonw.c src/base/jsonw.h
 
 if CMOCKA
 BASE_TESTS = tests/unit/base_amount tests/unit/base_buf tests/unit/base_codec tests/unit/base_conf \
-	tests/unit/base_fs tests/unit/base_json tests/unit/base_opt tests/unit/base_proc \
+	tests/unit/base_fs tests/unit/base_json tests/unit/base_lib tests/unit/base_opt tests/unit/base_proc \
 	tests/unit/base_str tests/unit/base_term
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
@@ -37,6 +37,8 @@ tests_unit_base_fs_SOURCES = tests/unit/base_fs.c
 tests_unit_base_fs_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_json_SOURCES = tests/unit/base_json.c
 tests_unit_base_json_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_lib_SOURCES = tests/unit/base_lib.c
+tests_unit_base_lib_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_opt_SOURCES = tests/unit/base_opt.c
 tests_unit_base_opt_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_proc_SOURCES = tests/unit/base_proc.c

@@ -187,20 +187,6 @@ static _Noreturn void child_main(const struct confine *c, int answer, pid_t pare
 	_exit(0);
 }
 
-static int read_all(int fd, void *p, size_t n)
-{
-	for (size_t got = 0; got < n;) {
-		ssize_t r = read(fd, (char *)p + got, n - got);
-
-		if (r < 0 && errno == EINTR)
-			continue;
-		if (r <= 0)
-			return -1;
-		got += (size_t)r;
-	}
-	return 0;
-}
-
 static int read_tail(int fd, struct buf *tail)
 {
 	char piece[4096];
@@ -241,8 +227,8 @@ static int take_answer(const struct confine *c, int fd, pid_t pid, struct err *e
 	struct answer_head head;
 	char shown[sizeof(head.message)];
 	int status = 0;
-	int r = read_all(fd, &head, sizeof(head)) || read_all(fd, c->answer, c->answer_n) ||
-		read_tail(fd, c->tail);
+	int r = fs_read_exactly(fd, &head, sizeof(head)) ||
+		fs_read_exactly(fd, c->answer, c->answer_n) || read_tail(fd, c->tail);
 
 	if (r)
 		kill(pid, SIGKILL);

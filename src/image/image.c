@@ -256,12 +256,12 @@ static int unpack_into(struct unpack_result *result, const char *folder, int blo
 			    .answer_n = sizeof(*result),
 			    .tail = &opaque};
 
-	if (confine_run(&c, e) || check_digest(result->blob, l->blob, "blob", e) ||
-	    check_digest(result->diffid, l->diffid, "layer", e))
+	if (confine_run(&c, e) || check_digest(result->tar.blob, l->blob, "blob", e) ||
+	    check_digest(result->tar.diffid, l->diffid, "layer", e))
 		return -1;
 	if (opaque.n && opaque.p[opaque.n - 1] != '\0')
 		return err_set(e, ERRK_INPUT, "the unpacker answered nonsense");
-	if (result->bytes > how->bytes_max || result->entries > how->entries_max)
+	if (result->tar.bytes > how->bytes_max || result->entries > how->entries_max)
 		return err_set(e, ERRK_LIMIT, "the image is larger than allowed");
 	return mark_opaque(folder, &opaque, e);
 }
@@ -274,22 +274,25 @@ static int unpack_blob(const struct image_store *store, int blob, const struct i
 			     .blob_size = l->size,
 			     .bytes_max = left->bytes,
 			     .entries_max = left->entries};
-	struct unpack_result result = {.bytes = 0};
+	struct unpack_result result = {.stored = 0};
+	AUTO(tar_free) struct tar *tar = NULL;
 	auto_free char *temporary = NULL;
 	uint64_t disk = 0;
 
-	if (disk_left(&disk, store, e) || store_make_temporary(&temporary, store, e))
+	if (tar_new(&tar, e) || disk_left(&disk, store, e) ||
+	    store_make_temporary(&temporary, store, e))
 		return -1;
+	how.tar = tar;
 	if (how.bytes_max > disk)
 		how.bytes_max = disk;
 	if (unpack_into(&result, temporary, blob, &how, store, l, e) == 0) {
-		left->bytes -= result.bytes;
+		left->bytes -= result.tar.bytes;
 		left->entries -= result.entries;
 		step_at(STEP_IMAGE_UNPACKED);
 		if (store_add_layer(store, temporary, l->diffid, result.stored, e) == 0)
 			return 0;
 	} else if (e->kind == ERRK_LIMIT && how.bytes_max < left->bytes &&
-		   result.bytes > how.bytes_max) {
+		   result.tar.bytes > how.bytes_max) {
 		err_set(e, ERRK_LIMIT, UNPACK_DISK_FULL);
 	}
 	if (fs_remove_tree(temporary, NULL))
@@ -388,6 +391,11 @@ static int find_or_pull(struct image *out, const struct image_store *store, cons
 		return r;
 	*out = *found;
 	return image_pull(out, store, e);
+}
+
+int image_probe(struct err *e)
+{
+	return tar_probe(e);
 }
 
 int image_ensure(struct image *out, const struct image_store *store, const char *ref,

@@ -83,6 +83,9 @@ int image_load(struct image *out, const struct image_store *store, const char *d
 int image_ensure(struct image *out, const struct image_store *store, const char *ref,
 		 const char *digest, struct err *e) MUST_CHECK;
 
+/* Is there what unpacks layers? */
+int image_probe(struct err *e) MUST_CHECK;
+
 /* Copies of the image's layers below `folder`, on another file system, for a lease that shares no
  * page of memory with others; the image is in the store and held. Whole or not at all under their
  * names, so it may be repeated. */

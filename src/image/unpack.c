@@ -1,12 +1,10 @@
 /*
- * Unpacking one layer inside the confined child, whose "/" is the layer's new folder. libarchive
+ * Unpacking one layer inside the confined child, whose "/" is the layer's new folder. tar.c
  * reads; what is made, and how, is decided here. The layer stands alone: nothing of the layers
  * below is seen.
  */
 #include "image/unpack.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +18,6 @@
 
 #include "base/auto.h"
 #include "base/mem.h"
-#include "crypto/hash.h"
 #include "image/confine.h"
 
 #define PATH_BYTES_MAX	4096
@@ -31,26 +28,10 @@
 #define WHITEOUT	".wh."
 #define OPAQUE		".wh..wh..opq"
 
-typedef struct archive archive_t;
-static void archive_close_free(archive_t *a)
-{
-	if (a)
-		archive_read_free(a);
-}
-DEFINE_AUTO(archive_t, archive_close_free)
-
-/* Two archives in a row: `raw` takes the blob and gives the uncompressed tar, `tar` takes that.
- * Both digests fall out of the two callbacks. */
-struct stream {
+struct maker {
 	const struct unpack *how;
 	struct unpack_result *result;
-	struct sha256_ctx *blob_hash, *tar_hash;
-	struct archive *raw;
-	char in[65536], out[65536];
-};
-
-struct maker {
-	struct stream *s;
+	struct tar *tar;
 	struct buf *opaque;
 	int root; /* "/" */
 	struct buf
@@ -61,91 +42,6 @@ struct folder_time {
 	int64_t s;
 	int64_t ns;
 };
-
-static la_ssize_t read_blob(struct archive *a, void *ctx, const void **p)
-{
-	struct stream *s = ctx;
-	ssize_t n;
-
-	do
-		n = read(CONFINE_INPUT, s->in, sizeof(s->in));
-	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		archive_set_error(a, errno, "read of the blob failed");
-		return -1;
-	}
-	sha256_add(s->blob_hash, s->in, (size_t)n);
-	s->result->blob_size += (uint64_t)n;
-	*p = s->in;
-	return n;
-}
-
-static bool expands_too_much(const struct stream *s)
-{
-	uint64_t n = s->result->bytes;
-
-	return n > UNPACK_RATIO_FREE &&
-	       (n - UNPACK_RATIO_FREE) / UNPACK_RATIO_MAX > s->how->blob_size;
-}
-
-static la_ssize_t read_tar(struct archive *a, void *ctx, const void **p)
-{
-	struct stream *s = ctx;
-	la_ssize_t n = archive_read_data(s->raw, s->out, sizeof(s->out));
-
-	if (n < 0) {
-		archive_set_error(a, archive_errno(s->raw), "%s", archive_error_string(s->raw));
-		return -1;
-	}
-	s->result->bytes += (uint64_t)n;
-	if (s->result->bytes > s->how->bytes_max) {
-		archive_set_error(a, EFBIG, "the image is larger than allowed");
-		return -1;
-	}
-	if (expands_too_much(s)) {
-		archive_set_error(a, EFBIG, "the layer is more than %d times its compressed size",
-				  UNPACK_RATIO_MAX);
-		return -1;
-	}
-	sha256_add(s->tar_hash, s->out, (size_t)n);
-	*p = s->out;
-	return n;
-}
-
-static int archive_failed(struct archive *a, const char *what, struct err *e)
-{
-	const char *text = archive_error_string(a);
-
-	if (archive_errno(a) == EFBIG)
-		return err_set(e, ERRK_LIMIT, "%s", text);
-	return err_set(e, ERRK_INPUT, "%s: %s", what, text ? text : "broken archive");
-}
-
-static int open_raw(struct stream *s, struct err *e)
-{
-	struct archive_entry *entry;
-	int r = ARCHIVE_OK;
-
-	archive_read_support_format_raw(s->raw);
-	archive_read_support_format_empty(s->raw);
-	if (s->how->compression == IMAGE_GZIP)
-		r = archive_read_support_filter_gzip(s->raw);
-	if (s->how->compression == IMAGE_ZSTD)
-		r = archive_read_support_filter_zstd(s->raw);
-	if (r != ARCHIVE_OK || archive_read_open(s->raw, s, NULL, read_blob, NULL) != ARCHIVE_OK ||
-	    archive_read_next_header(s->raw, &entry) != ARCHIVE_OK)
-		return archive_failed(s->raw, "layer", e);
-	return 0;
-}
-
-static int open_tar(struct archive *tar, struct stream *s, struct err *e)
-{
-	archive_read_support_format_tar(tar);
-	archive_read_support_format_gnutar(tar);
-	if (archive_read_open(tar, s, NULL, read_tar, NULL) != ARCHIVE_OK)
-		return archive_failed(tar, "layer", e);
-	return 0;
-}
 
 /* A path of the archive as a clean relative one ("" is the layer's root). Refuses "..". */
 static int clean_path(char out[static PATH_BYTES_MAX], const char *path, struct err *e)
@@ -180,10 +76,10 @@ static int open_in_root(int root, const char *path, uint64_t flags)
 
 static int count_entry(struct maker *m, struct err *e)
 {
-	if (++m->s->result->entries <= m->s->how->entries_max)
+	if (++m->result->entries <= m->how->entries_max)
 		return 0;
 	return err_set(e, ERRK_LIMIT, "more than %llu files, folders and links in the image",
-		       (unsigned long long)m->s->how->entries_max);
+		       (unsigned long long)m->how->entries_max);
 }
 
 /* Make the missing folders of `path`, as the specification wants: root's, 0755. Each counts. */
@@ -199,7 +95,7 @@ static int make_parents(struct maker *m, char *path, struct err *e)
 		*slash = '/';
 		if (made)
 			continue;
-		m->s->result->stored += BLOCK;
+		m->result->stored += BLOCK;
 		if (count_entry(m, e))
 			return -1;
 	}
@@ -284,14 +180,13 @@ static bool keeps_xattr(const char *name)
 	return strncmp(name, "user.", 5) == 0 && strncmp(name, "user.overlay.", 13) != 0;
 }
 
-static int set_xattrs(int fd, struct archive_entry *entry, struct err *e)
+static int set_xattrs(int fd, struct tar *tar, struct err *e)
 {
 	const char *name;
 	const void *value;
 	size_t n;
 
-	archive_entry_xattr_reset(entry);
-	while (archive_entry_xattr_next(entry, &name, &value, &n) == ARCHIVE_OK) {
+	while (tar_next_xattr(tar, &name, &value, &n)) {
 		if (!name || !keeps_xattr(name))
 			continue;
 		if (n > XATTR_BYTES_MAX)
@@ -305,58 +200,51 @@ static int set_xattrs(int fd, struct archive_entry *entry, struct err *e)
 	return 0;
 }
 
-static int check_owner(struct archive_entry *entry, struct err *e)
+static int check_owner(const struct tar_entry *entry, struct err *e)
 {
-	la_int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
-
-	if (uid < 0 || uid > ID_MAX || gid < 0 || gid > ID_MAX)
+	if (entry->uid < 0 || entry->uid > ID_MAX || entry->gid < 0 || entry->gid > ID_MAX)
 		return err_set(e, ERRK_INPUT, "an owner above %d, which no lease can map", ID_MAX);
 	return 0;
 }
 
-/* For utimensat: the time of the content alone. A time that no file system knows is left out. */
+/* For utimensat: the time of the content alone. */
 struct times {
 	struct timespec v[2];
 };
 
-static struct times times_of(struct archive_entry *entry)
+static struct times times_of(const struct tar_entry *entry)
 {
-	long ns = archive_entry_mtime_nsec(entry);
-
-	if (!archive_entry_mtime_is_set(entry) || ns < 0 || ns > 999999999)
-		ns = UTIME_OMIT;
-	return (struct times){{{0, UTIME_OMIT}, {archive_entry_mtime(entry), ns}}};
+	return (struct times){{{0, UTIME_OMIT}, entry->mtime}};
 }
 
 /* Owner first: chown clears set-id bits and capabilities. */
-static int set_attributes(int fd, struct archive_entry *entry, struct err *e)
+static int set_attributes(int fd, struct tar *tar, const struct tar_entry *entry, struct err *e)
 {
 	struct times times = times_of(entry);
 
-	if (fchown(fd, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) ||
-	    fchmod(fd, archive_entry_mode(entry) & 07777))
+	if (fchown(fd, (uid_t)entry->uid, (gid_t)entry->gid) || fchmod(fd, entry->mode))
 		return err_sys(e, "owner and mode");
-	if (set_xattrs(fd, entry, e))
+	if (set_xattrs(fd, tar, e))
 		return -1;
 	return futimens(fd, times.v) ? err_sys(e, "time") : 0;
 }
 
 /* Of what has no content and is not opened. */
-static int set_owner_and_time(int dir, const char *name, struct archive_entry *entry, struct err *e)
+static int set_owner_and_time(int dir, const char *name, const struct tar_entry *entry,
+			      struct err *e)
 {
 	struct times times = times_of(entry);
 
-	if (fchownat(dir, name, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry),
-		     AT_SYMLINK_NOFOLLOW) ||
+	if (fchownat(dir, name, (uid_t)entry->uid, (gid_t)entry->gid, AT_SYMLINK_NOFOLLOW) ||
 	    utimensat(dir, name, times.v, AT_SYMLINK_NOFOLLOW))
 		return err_sys(e, "owner and time of %s", name);
 	return 0;
 }
 
-static int note_time(struct maker *m, const char *path, struct archive_entry *entry, struct err *e)
+static int note_time(struct maker *m, const char *path, const struct tar_entry *entry,
+		     struct err *e)
 {
-	struct times times = times_of(entry);
-	struct folder_time t = {times.v[1].tv_sec, times.v[1].tv_nsec};
+	struct folder_time t = {entry->mtime.tv_sec, entry->mtime.tv_nsec};
 
 	buf_add(&m->times, &t, sizeof(t));
 	buf_add(&m->times, path, strlen(path) + 1);
@@ -381,39 +269,36 @@ static int set_folder_times(struct maker *m, struct err *e)
 	return 0;
 }
 
-static int copy_data(struct maker *m, int fd, struct archive *tar, struct err *e)
+static int copy_data(struct maker *m, int fd, struct err *e)
 {
-	const void *p;
-	size_t n;
-	la_int64_t offset;
+	struct tar_piece piece;
 	int r;
 
-	while ((r = archive_read_data_block(tar, &p, &n, &offset)) == ARCHIVE_OK) {
-		m->s->result->stored += n;
-		for (size_t done = 0; done < n;) {
-			ssize_t w = pwrite(fd, (const char *)p + done, n - done,
-					   (off_t)(offset + (la_int64_t)done));
+	while ((r = tar_next_piece(m->tar, &piece, e)) == 0) {
+		m->result->stored += piece.n;
+		for (size_t done = 0; done < piece.n;) {
+			ssize_t w = pwrite(fd, (const char *)piece.p + done, piece.n - done,
+					   (off_t)(piece.offset + (int64_t)done));
 
 			if (w <= 0)
 				return err_sys(e, "write");
 			done += (size_t)w;
 		}
 	}
-	return r == ARCHIVE_EOF ? 0 : archive_failed(tar, "layer", e);
+	return r == TAR_END ? 0 : -1;
 }
 
 /* The size counts although a sparse file says much and holds little: tenants read it all. */
-static int check_size(const struct maker *m, struct archive_entry *entry, struct err *e)
+static int check_size(const struct maker *m, const struct tar_entry *entry, struct err *e)
 {
-	la_int64_t n = archive_entry_size(entry);
-
-	if (n >= 0 && (uint64_t)n <= m->s->how->bytes_max)
+	if (entry->size >= 0 && (uint64_t)entry->size <= m->how->bytes_max)
 		return 0;
-	return err_set(e, ERRK_LIMIT, "a file is larger than allowed (%lld bytes)", (long long)n);
+	return err_set(e, ERRK_LIMIT, "a file is larger than allowed (%lld bytes)",
+		       (long long)entry->size);
 }
 
-static int make_file(struct maker *m, int dir, const char *name, struct archive *tar,
-		     struct archive_entry *entry, struct err *e)
+static int make_file(struct maker *m, int dir, const char *name, const struct tar_entry *entry,
+		     struct err *e)
 {
 	auto_close int fd = -1;
 
@@ -422,15 +307,16 @@ static int make_file(struct maker *m, int dir, const char *name, struct archive 
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_sys(e, "create %s", name);
-	if (copy_data(m, fd, tar, e))
+	if (copy_data(m, fd, e))
 		return -1;
 	/* sparse entries end in a hole */
-	if (ftruncate(fd, archive_entry_size(entry)))
+	if (ftruncate(fd, entry->size))
 		return err_sys(e, "size of %s", name);
-	return set_attributes(fd, entry, e);
+	return set_attributes(fd, m->tar, entry, e);
 }
 
-static int make_folder(int dir, const char *name, struct archive_entry *entry, struct err *e)
+static int make_folder(struct maker *m, int dir, const char *name, const struct tar_entry *entry,
+		       struct err *e)
 {
 	auto_close int fd = -1;
 
@@ -439,12 +325,12 @@ static int make_folder(int dir, const char *name, struct archive_entry *entry, s
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "open %s", name);
-	return set_attributes(fd, entry, e);
+	return set_attributes(fd, m->tar, entry, e);
 }
 
-static int make_symlink(int dir, const char *name, struct archive_entry *entry, struct err *e)
+static int make_symlink(int dir, const char *name, const struct tar_entry *entry, struct err *e)
 {
-	const char *target = archive_entry_symlink(entry);
+	const char *target = entry->symlink;
 
 	if (!target || !target[0] || strlen(target) >= PATH_BYTES_MAX)
 		return err_set(e, ERRK_INPUT, "a symbolic link without a target");
@@ -453,10 +339,9 @@ static int make_symlink(int dir, const char *name, struct archive_entry *entry, 
 	return set_owner_and_time(dir, name, entry, e);
 }
 
-static int make_fifo(int dir, const char *name, struct archive_entry *entry, struct err *e)
+static int make_fifo(int dir, const char *name, const struct tar_entry *entry, struct err *e)
 {
-	if (mknodat(dir, name, S_IFIFO | 0600, 0) ||
-	    fchmodat(dir, name, archive_entry_mode(entry) & 0777, 0))
+	if (mknodat(dir, name, S_IFIFO | 0600, 0) || fchmodat(dir, name, entry->mode & 0777, 0))
 		return err_sys(e, "fifo %s", name);
 	return set_owner_and_time(dir, name, entry, e);
 }
@@ -492,40 +377,39 @@ static int refuse_device(const char *path, struct err *e)
 	return err_set(e, ERRK_DENIED, "a device or socket in the image: %s", path);
 }
 
-static int make_by_type(struct maker *m, int dir, const char *name, struct archive *tar,
-			struct archive_entry *entry, struct err *e)
+static int make_by_type(struct maker *m, int dir, const char *name, const struct tar_entry *entry,
+			struct err *e)
 {
-	if (archive_entry_hardlink(entry))
-		return make_hardlink(m, dir, name, archive_entry_hardlink(entry), e);
-	switch (archive_entry_filetype(entry)) {
-	case AE_IFREG:
-		return make_file(m, dir, name, tar, entry, e);
-	case AE_IFDIR:
-		return make_folder(dir, name, entry, e);
-	case AE_IFLNK:
+	if (entry->hardlink)
+		return make_hardlink(m, dir, name, entry->hardlink, e);
+	switch (entry->type) {
+	case S_IFREG:
+		return make_file(m, dir, name, entry, e);
+	case S_IFDIR:
+		return make_folder(m, dir, name, entry, e);
+	case S_IFLNK:
 		return make_symlink(dir, name, entry, e);
-	case AE_IFIFO:
+	case S_IFIFO:
 		return make_fifo(dir, name, entry, e);
 	default:
 		return err_set(e, ERRK_INPUT, "an entry of unknown type");
 	}
 }
 
-static bool is_device(struct archive_entry *entry)
+static bool is_device(const struct tar_entry *entry)
 {
-	mode_t type = archive_entry_filetype(entry);
+	mode_t type = entry->type;
 
-	return !archive_entry_hardlink(entry) &&
-	       (type == AE_IFCHR || type == AE_IFBLK || type == AE_IFSOCK);
+	return !entry->hardlink && (type == S_IFCHR || type == S_IFBLK || type == S_IFSOCK);
 }
 
-static int set_root(struct maker *m, struct archive_entry *entry, struct err *e)
+static int set_root(struct maker *m, const struct tar_entry *entry, struct err *e)
 {
 	auto_close int fd = open_in_root(m->root, "", O_RDONLY | O_DIRECTORY);
 
 	if (fd < 0)
 		return err_sys(e, "open the layer's root");
-	return set_attributes(fd, entry, e) ? -1 : note_time(m, "", entry, e);
+	return set_attributes(fd, m->tar, entry, e) ? -1 : note_time(m, "", entry, e);
 }
 
 /* ".wh." is nobody's name but a whiteout's, so it may not be a folder's either. */
@@ -537,15 +421,14 @@ static bool is_below_whiteout(const char *path)
 	return slash && mark && mark < slash;
 }
 
-static int take_entry(struct maker *m, struct archive *tar, struct archive_entry *entry,
-		      struct err *e)
+static int take_entry(struct maker *m, const struct tar_entry *entry, struct err *e)
 {
 	char path[PATH_BYTES_MAX];
 	auto_close int dir = -1;
 	const char *name;
-	bool was_whiteout, is_dir = archive_entry_filetype(entry) == AE_IFDIR;
+	bool was_whiteout, is_dir = entry->type == S_IFDIR;
 
-	if (clean_path(path, archive_entry_pathname(entry), e) || check_owner(entry, e))
+	if (clean_path(path, entry->path, e) || check_owner(entry, e))
 		return -1;
 	if (!path[0])
 		return is_dir ? set_root(m, entry, e) : err_set(e, ERRK_INPUT, "a file as root");
@@ -559,61 +442,49 @@ static int take_entry(struct maker *m, struct archive *tar, struct archive_entry
 		return make_whiteout(m, dir, path, name, e);
 	if (clear_way(dir, name, is_dir, &was_whiteout, e))
 		return -1;
-	m->s->result->stored += BLOCK;
-	if (make_by_type(m, dir, name, tar, entry, e))
+	m->result->stored += BLOCK;
+	if (make_by_type(m, dir, name, entry, e))
 		return err_wrap(e, "%s", path);
 	if (is_dir && note_time(m, path, entry, e))
 		return -1;
 	return is_dir && was_whiteout ? add_opaque(m, path, e) : 0;
 }
 
-static int take_entries(struct maker *m, struct archive *tar, struct err *e)
+static int take_entries(struct maker *m, struct err *e)
 {
-	struct archive_entry *entry;
+	struct tar_entry entry;
 	int r;
 
-	while ((r = archive_read_next_header(tar, &entry)) == ARCHIVE_OK || r == ARCHIVE_WARN) {
-		if (count_entry(m, e) || take_entry(m, tar, entry, e))
+	while ((r = tar_next(m->tar, &entry, e)) == 0)
+		if (count_entry(m, e) || take_entry(m, &entry, e))
 			return -1;
-	}
-	return r == ARCHIVE_EOF ? set_folder_times(m, e) : archive_failed(tar, "layer", e);
-}
-
-/* What lies behind the archive's end belongs to both digests. */
-static int drain(struct stream *s, struct err *e)
-{
-	const void *p;
-	la_ssize_t n;
-
-	while ((n = read_tar(s->raw, s, &p)) > 0)
-		;
-	if (n < 0)
-		return archive_failed(s->raw, "layer", e);
-	while ((n = read_blob(s->raw, s, &p)) > 0)
-		;
-	return n < 0 ? archive_failed(s->raw, "layer", e) : 0;
+	return r == TAR_END ? set_folder_times(m, e) : -1;
 }
 
 int unpack_layer(const void *arg, void *answer, struct buf *opaque, struct err *e)
 {
-	auto_free struct stream *s = mem_zero(sizeof(*s));
-	AUTO(sha256_free) struct sha256_ctx *blob_hash = sha256_new(), *tar_hash = sha256_new();
-	AUTO(archive_close_free) archive_t *raw = archive_read_new(), *tar = archive_read_new();
+	const struct unpack *how = arg;
+	struct unpack_result *result = answer;
+	const struct tar_ask ask = {.in = CONFINE_INPUT,
+				    .compression = how->compression,
+				    .blob_size = how->blob_size,
+				    .bytes_max = how->bytes_max,
+				    .ratio_free = UNPACK_RATIO_FREE,
+				    .ratio_max = UNPACK_RATIO_MAX,
+				    .totals = &result->tar};
 	auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct maker m = {.s = s, .opaque = opaque, .root = root, .times = BUF(TIMES_MAX)};
+	struct maker m = {.how = how,
+			  .result = result,
+			  .tar = how->tar,
+			  .opaque = opaque,
+			  .root = root,
+			  .times = BUF(TIMES_MAX)};
 
-	s->how = arg;
-	s->result = answer;
-	s->blob_hash = blob_hash;
-	s->tar_hash = tar_hash;
-	s->raw = raw;
-	if (!raw || !tar || root < 0)
-		return err_set(e, ERRK_SYS, "cannot begin");
-	if (open_raw(s, e) || open_tar(tar, s, e) || take_entries(&m, tar, e) || drain(s, e))
+	if (root < 0)
+		return err_sys(e, "open the layer's root");
+	if (tar_open(m.tar, &ask, e) || take_entries(&m, e) || tar_end(m.tar, e))
 		return e->sys == ENOSPC || e->sys == EDQUOT
 			       ? err_set(e, ERRK_LIMIT, UNPACK_DISK_FULL)
 			       : -1;
-	sha256_end(blob_hash, s->result->blob);
-	sha256_end(tar_hash, s->result->diffid);
 	return 0;
 }

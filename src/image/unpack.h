@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "image/image.h"
+#include "image/tar.h"
 
 #define UNPACK_ENTRIES_MAX 1000000
 #define UNPACK_OPAQUE_MAX  (1 << 20) /* bytes of opaque folders' names */
@@ -18,6 +19,7 @@
 #define UNPACK_DISK_FULL "the disk of the image store is full"
 
 struct unpack {
+	struct tar *tar; /* new, with its library loaded: a confined child cannot */
 	enum image_compression compression;
 	uint64_t blob_size;
 	uint64_t bytes_max;   /* of the uncompressed layer, and of any file in it */
@@ -25,9 +27,8 @@ struct unpack {
 };
 
 struct unpack_result {
-	uint8_t blob[32];   /* SHA-256 of what was read */
-	uint8_t diffid[32]; /* … and of the uncompressed tar */
-	uint64_t blob_size, entries, bytes;
+	struct tar_totals tar;
+	uint64_t entries;
 	uint64_t stored; /* what the files take, about: in blocks of 4096 */
 };
 

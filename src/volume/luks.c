@@ -1,6 +1,7 @@
 /*
  * LUKS by libcryptsetup. The key is 256 random bits, so key derivation is set to its cheapest: slow
- * derivation would protect a weak passphrase, and there is none (10 ms instead of 9 s).
+ * derivation would protect a weak passphrase, and there is none (10 ms instead of 9 s). The library
+ * is loaded by the worker that needs it and stays until that ends.
  */
 #include "volume/luks.h"
 
@@ -13,16 +14,51 @@
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/lib.h"
 #include "base/mem.h"
 #include "base/secret.h"
 
+#define LIBRARY	    "libcryptsetup.so.12"
 #define CIPHER	    "aes"
 #define CIPHER_MODE "xts-plain64"
 #define KEY_BYTES   64
 #define SECTOR	    512
 
-typedef struct crypt_device crypt_t;
-DEFINE_AUTO(crypt_t, crypt_free)
+/* The functions that are needed, as the library's header declares them. */
+#define FUNCTIONS(X)                                                                               \
+	X(crypt_activate_by_passphrase)                                                            \
+	X(crypt_deactivate)                                                                        \
+	X(crypt_format)                                                                            \
+	X(crypt_free)                                                                              \
+	X(crypt_get_data_offset)                                                                   \
+	X(crypt_get_type)                                                                          \
+	X(crypt_init)                                                                              \
+	X(crypt_init_data_device)                                                                  \
+	X(crypt_keyslot_add_by_volume_key)                                                         \
+	X(crypt_keyslot_destroy)                                                                   \
+	X(crypt_keyslot_max)                                                                       \
+	X(crypt_keyslot_status)                                                                    \
+	X(crypt_load)                                                                              \
+	X(crypt_metadata_locking)                                                                  \
+	X(crypt_set_log_callback)                                                                  \
+	X(crypt_set_metadata_size)                                                                 \
+	X(crypt_set_pbkdf_type)
+
+/* The library, one device of it, and its last complaint. */
+struct luks {
+	struct crypt_device *cd;
+	struct err said;
+#define X(name) __typeof__(name) *name;
+	FUNCTIONS(X)
+#undef X
+};
+
+static void luks_end(struct luks *l)
+{
+	if (l->cd)
+		l->crypt_free(l->cd);
+}
+#define auto_luks __attribute__((cleanup(luks_end)))
 
 static const struct crypt_pbkdf_type CHEAP = {
 	.type = CRYPT_KDF_PBKDF2,
@@ -44,25 +80,42 @@ static void keep_message(int level, const char *msg, void *ctx)
 		(void)err_set(e, ERRK_SYS, "%.*s", (int)strcspn(msg, "\n"), msg);
 }
 
-/* `said` holds what the library said, if it did. */
-static int crypt_failed(struct err *e, const struct err *said, int r, const char *what)
+/* What the library said, or what `r` means. */
+static int crypt_failed(struct err *e, const struct luks *l, int r, const char *what)
 {
-	if (said->kind != ERRK_NONE)
-		return err_set(e, r == -EBUSY ? ERRK_STATE : ERRK_SYS, "%s: %s", what, said->msg);
+	if (l->said.kind != ERRK_NONE)
+		return err_set(e, r == -EBUSY ? ERRK_STATE : ERRK_SYS, "%s: %s", what, l->said.msg);
 	errno = -r;
 	return err_sys(e, "%s", what);
 }
 
-static int open_device(crypt_t **cd, const char *header, const char *payload, struct err *said)
+static int load(struct luks *l, struct err *e)
+{
+	const struct lib_function functions[] = {
+#define X(name) {#name, &l->name},
+		FUNCTIONS(X)
+#undef X
+	};
+	void *stays;
+
+	return lib_open(&stays, LIBRARY, functions, ARRAY_SIZE(functions), e);
+}
+
+/* payload NULL: only the header. */
+static int open_device(struct luks *l, const char *header, const char *payload, struct err *e)
 {
 	int r;
 
+	if (load(l, e) < 0)
+		return -1;
 	/* the headers are ours alone, and callers serialise by volume */
-	(void)crypt_metadata_locking(NULL, 0);
-	r = payload ? crypt_init_data_device(cd, header, payload) : crypt_init(cd, header);
-	if (r == 0)
-		crypt_set_log_callback(*cd, keep_message, said);
-	return r;
+	(void)l->crypt_metadata_locking(NULL, 0);
+	r = payload ? l->crypt_init_data_device(&l->cd, header, payload)
+		    : l->crypt_init(&l->cd, header);
+	if (r < 0)
+		return crypt_failed(e, l, r, header);
+	l->crypt_set_log_callback(l->cd, keep_message, &l->said);
+	return 0;
 }
 
 /* A new file that is all hole. */
@@ -75,34 +128,32 @@ static int make_file(const char *path, uint64_t size, struct err *e)
 	return 0;
 }
 
-static int add_key(crypt_t *cd, const struct luks_key *key)
+static int add_key(const struct luks *l, const struct luks_key *key)
 {
-	return crypt_keyslot_add_by_volume_key(cd, CRYPT_ANY_SLOT, NULL, 0, key->hex,
-					       strlen(key->hex));
+	return l->crypt_keyslot_add_by_volume_key(l->cd, CRYPT_ANY_SLOT, NULL, 0, key->hex,
+						  strlen(key->hex));
 }
 
 int luks1_format(const char *header, const struct luks_key *key, struct err *e)
 {
 	struct crypt_params_luks1 params = {.hash = "sha256",
 					    .data_alignment = LUKS1_HEADER_SIZE / SECTOR};
-	AUTO(crypt_free) crypt_t *cd = NULL;
-	struct err said = {0};
+	auto_luks struct luks l = {0};
 	int r;
 
 	/* the library wants to see some payload behind the header; it is cut off again */
-	if (make_file(header, LUKS1_HEADER_SIZE + (1 << 20), e))
+	if (make_file(header, LUKS1_HEADER_SIZE + (1 << 20), e) ||
+	    open_device(&l, header, NULL, e) < 0)
 		return -1;
-	r = open_device(&cd, header, NULL, &said);
+	r = l.crypt_set_pbkdf_type(l.cd, &CHEAP);
 	if (r == 0)
-		r = crypt_set_pbkdf_type(cd, &CHEAP);
+		r = l.crypt_format(l.cd, CRYPT_LUKS1, CIPHER, CIPHER_MODE, NULL, NULL, KEY_BYTES,
+				   &params);
 	if (r == 0)
-		r = crypt_format(cd, CRYPT_LUKS1, CIPHER, CIPHER_MODE, NULL, NULL, KEY_BYTES,
-				 &params);
-	if (r == 0)
-		r = add_key(cd, key);
+		r = add_key(&l, key);
 	if (r < 0)
-		return crypt_failed(e, &said, r, "format LUKS1");
-	if (crypt_get_data_offset(cd) != LUKS1_HEADER_SIZE / SECTOR)
+		return crypt_failed(e, &l, r, "format LUKS1");
+	if (l.crypt_get_data_offset(l.cd) != LUKS1_HEADER_SIZE / SECTOR)
 		return err_set(e, ERRK_SYS, "format LUKS1: payload at an unexpected place");
 	return truncate(header, (off_t)LUKS1_HEADER_SIZE) ? err_sys(e, "cut %s", header) : 0;
 }
@@ -111,41 +162,38 @@ int luks2_format(const char *header, const char *payload, const struct luks_key 
 {
 	struct crypt_params_luks2 params = {
 		.pbkdf = &CHEAP, .data_device = payload, .sector_size = 4096};
-	AUTO(crypt_free) crypt_t *cd = NULL;
-	struct err said = {0};
+	auto_luks struct luks l = {0};
 	int r;
 
 	/* two copies of 16 KiB metadata and 512 KiB for key slots, the least there is */
-	if (make_file(header, 1 << 20, e))
+	if (make_file(header, 1 << 20, e) || open_device(&l, header, NULL, e) < 0)
 		return -1;
-	r = open_device(&cd, header, NULL, &said);
+	r = l.crypt_set_metadata_size(l.cd, 16 << 10, 512 << 10);
 	if (r == 0)
-		r = crypt_set_metadata_size(cd, 16 << 10, 512 << 10);
+		r = l.crypt_format(l.cd, CRYPT_LUKS2, CIPHER, CIPHER_MODE, NULL, NULL, KEY_BYTES,
+				   &params);
 	if (r == 0)
-		r = crypt_format(cd, CRYPT_LUKS2, CIPHER, CIPHER_MODE, NULL, NULL, KEY_BYTES,
-				 &params);
+		r = l.crypt_set_pbkdf_type(l.cd, &CHEAP);
 	if (r == 0)
-		r = crypt_set_pbkdf_type(cd, &CHEAP);
-	if (r == 0)
-		r = add_key(cd, key);
-	return r < 0 ? crypt_failed(e, &said, r, "format LUKS2") : 0;
+		r = add_key(&l, key);
+	return r < 0 ? crypt_failed(e, &l, r, "format LUKS2") : 0;
 }
 
 int luks2_open(const char *name, const char *header, const char *device, const struct luks_key *key,
 	       struct err *e)
 {
-	AUTO(crypt_free) crypt_t *cd = NULL;
-	struct err said = {0};
-	int r = open_device(&cd, header, device, &said);
+	auto_luks struct luks l = {0};
+	int r;
 
+	if (open_device(&l, header, device, e) < 0)
+		return -1;
+	r = l.crypt_load(l.cd, CRYPT_LUKS2, NULL);
 	if (r == 0)
-		r = crypt_load(cd, CRYPT_LUKS2, NULL);
-	if (r == 0)
-		r = crypt_activate_by_passphrase(cd, name, CRYPT_ANY_SLOT, key->hex,
-						 strlen(key->hex), CRYPT_ACTIVATE_ALLOW_DISCARDS);
+		r = l.crypt_activate_by_passphrase(l.cd, name, CRYPT_ANY_SLOT, key->hex,
+						   strlen(key->hex), CRYPT_ACTIVATE_ALLOW_DISCARDS);
 	if (r == -EEXIST)
 		return 0;
-	return r < 0 ? crypt_failed(e, &said, r, "open the volume") : 0;
+	return r < 0 ? crypt_failed(e, &l, r, "open the volume") : 0;
 }
 
 /* Without a device mapper its library would complain on standard error. */
@@ -163,17 +211,25 @@ bool luks_is_open(const char *name)
 
 int luks_close(const char *name, struct err *e)
 {
+	auto_luks struct luks l = {0};
 	int r;
 
 	if (!luks_is_open(name))
 		return 0;
-	r = crypt_deactivate(NULL, name);
+	if (load(&l, e) < 0)
+		return -1;
+	r = l.crypt_deactivate(NULL, name);
 	if (r == 0 || r == -ENODEV)
 		return 0;
 	if (r == -EBUSY)
 		return err_set(e, ERRK_STATE, "close the volume: it is in use");
 	errno = -r;
 	return err_sys(e, "close the volume");
+}
+
+int luks_probe_library(struct err *e)
+{
+	return lib_probe(LIBRARY, e);
 }
 
 int luks_probe(struct err *e)
@@ -183,30 +239,29 @@ int luks_probe(struct err *e)
 	if (fd < 0)
 		return err_set(e, ERRK_STATE,
 			       "this kernel has no device mapper (/dev/mapper/control)");
-	return 0;
+	return luks_probe_library(e);
 }
 
 int luks_destroy_slots(const char *header, struct err *e)
 {
-	AUTO(crypt_free) crypt_t *cd = NULL;
-	struct err said = {0};
-	int r = open_device(&cd, header, NULL, &said);
+	auto_luks struct luks l = {0};
+	int r;
 
-	if (r == 0)
-		r = crypt_load(cd, CRYPT_LUKS, NULL);
-	for (int i = 0; r == 0 && i < crypt_keyslot_max(crypt_get_type(cd)); i++)
-		if (crypt_keyslot_status(cd, i) >= CRYPT_SLOT_ACTIVE)
-			r = crypt_keyslot_destroy(cd, i);
-	return r < 0 ? crypt_failed(e, &said, r, "destroy the key slots") : 0;
+	if (open_device(&l, header, NULL, e) < 0)
+		return -1;
+	r = l.crypt_load(l.cd, CRYPT_LUKS, NULL);
+	for (int i = 0; r == 0 && i < l.crypt_keyslot_max(l.crypt_get_type(l.cd)); i++)
+		if (l.crypt_keyslot_status(l.cd, i) >= CRYPT_SLOT_ACTIVE)
+			r = l.crypt_keyslot_destroy(l.cd, i);
+	return r < 0 ? crypt_failed(e, &l, r, "destroy the key slots") : 0;
 }
 
 bool luks_opens(const char *header, const struct luks_key *key)
 {
-	AUTO(crypt_free) crypt_t *cd = NULL;
-	struct err said = {0};
+	auto_luks struct luks l = {0};
 
-	return open_device(&cd, header, NULL, &said) == 0 &&
-	       crypt_load(cd, CRYPT_LUKS, NULL) == 0 &&
-	       crypt_activate_by_passphrase(cd, NULL, CRYPT_ANY_SLOT, key->hex, strlen(key->hex),
-					    0) >= 0;
+	return open_device(&l, header, NULL, NULL) == 0 &&
+	       l.crypt_load(l.cd, CRYPT_LUKS, NULL) == 0 &&
+	       l.crypt_activate_by_passphrase(l.cd, NULL, CRYPT_ANY_SLOT, key->hex,
+					      strlen(key->hex), 0) >= 0;
 }

@@ -29,7 +29,9 @@ int luks2_open(const char *name, const char *header, const char *device, const s
 /* 0 also where there is none; -1 with ERRK_STATE while it is in use. */
 int luks_close(const char *name, struct err *e) MUST_CHECK;
 bool luks_is_open(const char *name);
+/* Device mapper and library; the second alone is enough for LUKS1. */
 int luks_probe(struct err *e) MUST_CHECK;
+int luks_probe_library(struct err *e) MUST_CHECK;
 
 /* Overwrite every key slot. A file that holds no header is an error. */
 int luks_destroy_slots(const char *header, struct err *e) MUST_CHECK;

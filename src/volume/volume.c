@@ -25,12 +25,18 @@
 #define MKFS_MS 120000
 #define GRAIN	(UINT64_C(1) << 20)
 
+/* Its header is made by the same library. */
+static int probe_fuse(struct err *e)
+{
+	return server_probe(e) < 0 ? -1 : luks_probe_library(e);
+}
+
 static const struct {
 	const char *name;
 	int (*probe)(struct err *e);
 } ACTIVATIONS[] = {
 	[VOLUME_PLAIN] = {"none", NULL},
-	[VOLUME_FUSE] = {"fuse", server_probe},
+	[VOLUME_FUSE] = {"fuse", probe_fuse},
 	[VOLUME_DM_CRYPT] = {"dm-crypt", luks_probe},
 };
 

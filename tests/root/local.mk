@@ -7,7 +7,7 @@ tests_root_runtime_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS)
 tests_root_runtime_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
 tests_root_runtime_LDADD = src/backend/libleased-backend.a src/oci/libleased-oci.a src/image/libleased-image.a \
 	src/volume/libleased-volume.a src/spec/libleased-spec.a $(L_crypto) \
-	$(ARCHIVE_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS) $(CRYPTSETUP_LIBS) $(CMOCKA_LIBS)
+	$(ARCHIVE_LIBS) $(SECCOMP_LIBS) $(CAP_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/root/tenant_net
 ROOT_TESTS += tests/root/tenant_net
