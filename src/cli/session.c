@@ -153,6 +153,7 @@ static int open_inbox(struct session *s, int64_t since, struct err *e)
 						 .nfilters = 1,
 						 .last_good = since,
 						 .slack = NOSTR_SLACK_WRAP,
+						 .answers_only = since == 0,
 						 .event = wrap_arrived,
 						 .ctx = s});
 	return 0;

@@ -61,6 +61,9 @@ struct nostr_sub_ask {
 	int64_t timeout_ms; /* ONCE: relays that are silent so long count as done; 0: 10 s */
 	int64_t last_good;  /* DM: everything up to here was received earlier (seconds; 0: now) */
 	int64_t slack;	    /* DM: ask so much further back: NOSTR_SLACK_WRAP, NOSTR_SLACK_NIP04 */
+	/* DM: only answers to what this pool publishes are wanted. A relay that listens before the
+	 * first of it went out is not read back at its first connect. */
+	bool answers_only;
 	nostr_sub_event_fn *event;
 	nostr_sub_done_fn *done; /* may be NULL */
 	void *ctx;

@@ -18,6 +18,7 @@ struct nostr_pool {
 	struct nostr_sub *subs;
 	struct nostr_pub *pubs;
 	struct nostr_mail *mails;
+	bool published; /* something, whoever got it */
 };
 
 /* One subscription at one relay. */
@@ -48,6 +49,7 @@ struct nostr_sub {
 	size_t nfilters;
 	uint32_t relays;
 	int64_t last_good, slack;
+	bool answers_only;
 	nostr_sub_event_fn *event;
 	nostr_sub_done_fn *done;
 	void *ctx;
@@ -67,6 +69,8 @@ void leg_done(struct sub_leg *leg);
 
 /* catchup.c: the DM mode of a leg */
 void catchup_start(struct sub_leg *leg);
+/* Instead: nothing that came so far is wanted. */
+void catchup_skip(struct sub_leg *leg);
 void catchup_stop(struct sub_leg *leg);
 void catchup_missed(struct sub_leg *leg); /* an event was dropped: read again later */
 int64_t catchup_good(const struct sub_leg *leg);

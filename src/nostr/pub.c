@@ -116,6 +116,7 @@ struct nostr_pub *nostr_pool_publish(struct nostr_pool *pool, const struct nostr
 	struct nostr_pub *p = mem_zero(sizeof(*p));
 	unsigned i;
 
+	pool->published = true;
 	p->pool = pool;
 	p->fn = a->fn;
 	p->ctx = a->ctx;

@@ -166,7 +166,10 @@ static void dm_eose(void *ctx)
 	struct sub_leg *leg = ctx;
 
 	leg->live = true;
-	catchup_start(leg);
+	if (leg->sub->answers_only && !leg->done && !leg->sub->pool->published)
+		catchup_skip(leg);
+	else
+		catchup_start(leg);
 }
 
 static void dm_lost(void *ctx, const char *why)
@@ -254,6 +257,7 @@ struct nostr_sub *nostr_pool_subscribe(struct nostr_pool *p, const struct nostr_
 	s->mode = a->mode;
 	s->relays = a->relays;
 	s->slack = a->slack;
+	s->answers_only = a->answers_only;
 	s->last_good = a->last_good ? a->last_good : clock_wall();
 	s->event = a->event;
 	s->done = a->done;

@@ -150,25 +150,26 @@ static void on_done(void *ctx, unsigned relay, bool all)
 	w->all += all;
 }
 
-static struct nostr_sub *subscribe(struct world *w, enum nostr_sub_mode mode, int64_t last_good)
+static struct nostr_sub *subscribe_as(struct world *w, struct nostr_sub_ask a)
 {
 	auto_filter struct nostr_filter *f = nostr_filter_new();
 	struct pubkey me = small_pubkey(9);
-	struct nostr_sub_ask a = {
-		.mode = mode,
-		.filters = &f,
-		.nfilters = 1,
-		.timeout_ms = 1500,
-		.last_good = last_good,
-		.slack = NOSTR_SLACK_WRAP,
-		.event = on_event,
-		.done = on_done,
-		.ctx = w,
-	};
 
 	nostr_filter_kind(f, NOSTR_WRAP);
 	nostr_filter_tag_key(f, 'p', &me);
+	a.filters = &f;
+	a.nfilters = 1;
+	a.timeout_ms = 1500;
+	a.slack = NOSTR_SLACK_WRAP;
+	a.event = on_event;
+	a.done = on_done;
+	a.ctx = w;
 	return nostr_pool_subscribe(w->pool, &a);
+}
+
+static struct nostr_sub *subscribe(struct world *w, enum nostr_sub_mode mode, int64_t last_good)
+{
+	return subscribe_as(w, (struct nostr_sub_ask){.mode = mode, .last_good = last_good});
 }
 
 static void on_published(void *ctx, enum nostr_pub_stage stage, const struct nostr_pub_result *r,
@@ -632,6 +633,42 @@ static void test_reconnect_catches_up(void **state)
 	assert_int_equal(w->got, 4);
 }
 
+/* The answer, three that were stored before, and one from meanwhile. */
+static bool read_back(const struct world *w)
+{
+	return w->from[0] >= 5;
+}
+
+/* Who wants answers only does not read what was there before it asked, but nothing else is lost. */
+static void test_answers_only(void **state)
+{
+	struct world *w = *state;
+	auto_event struct nostr_event *answer = signed_event(NOSTR_WRAP, clock_wall(), "answer");
+
+	store_many(&w->a, 3, clock_wall() - 100, 1);
+	add(w, w->a.url);
+	subscribe_as(w, (struct nostr_sub_ask){.mode = NOSTR_SUB_DM, .answers_only = true});
+	run_until(w, all_done);
+	assert_int_equal(w->a.npages, 0);
+	fake_broadcast(&w->a, answer);
+	run_until(w, got_one);
+	assert_int_equal(w->got, 1);
+
+	/* a relay that comes after the question may have an answer already */
+	publish(w, NOSTR_PUB_NORMAL);
+	run_until(w, published);
+	store_many(&w->b, 2, clock_wall() - 200, 1);
+	w->all = 0;
+	add(w, w->b.url);
+	run_until(w, all_done);
+	assert_int_equal(w->from[1], 2);
+
+	ws_peer_close(w->a.peer);
+	fake_store(&w->a, signed_event(NOSTR_WRAP, clock_wall() - 172000, "back-dated"));
+	run_until(w, read_back);
+	assert_true(w->a.npages > 0);
+}
+
 static void test_catch_up_in_pages(void **state)
 {
 	struct world *w = *state;
@@ -758,6 +795,7 @@ int main(void)
 		pool_test(test_publish_to_nobody),
 		pool_test(test_reconnect),
 		pool_test(test_reconnect_catches_up),
+		pool_test(test_answers_only),
 		pool_test(test_catch_up_in_pages),
 		pool_test(test_catch_up_ends),
 		pool_test(test_catch_up_through_a_crowded_second),
