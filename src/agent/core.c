@@ -223,7 +223,7 @@ static void stop_signal(void *ctx, int signo)
 static int open_loop(struct core *c, struct err *e)
 {
 	if (loop_new(&c->loop, e) < 0 || ws_context_new(&c->ws, c->loop, e) < 0 ||
-	    http_new(&c->http, c->loop, e) < 0)
+	    http_new(&c->http, c->loop, e) < 0 || http_load(c->http, e) < 0)
 		return -1;
 	return loop_signal_add(c->loop, SIGTERM, stop_signal, c, e) < 0 ||
 			       loop_signal_add(c->loop, SIGINT, stop_signal, c, e) < 0

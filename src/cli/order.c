@@ -389,6 +389,7 @@ int order_run(struct order *o)
 	struct err e;
 	int rc, before = 0;
 
+	http_load_aside(o->app->http); /* for the mint, while relays answer */
 	if (load(o, &e) < 0)
 		return app_fail(EXIT_RELAYS, &e);
 	for (;;) {

@@ -1,10 +1,9 @@
 /*
  * HTTP client: each call is one curl easy handle; the multi handle asks for descriptors and one
- * timer, which hang on the loop. Nothing is loaded or allocated by curl before the first call.
+ * timer, which hang on the loop. Nothing is loaded or allocated before the first call.
  */
 #include "net/http.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -14,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/http_lib.h"
 #include "net/resolve.h"
 
 #define DEFAULT_TIMEOUT_MS 30000
@@ -45,6 +45,7 @@ struct watch { /* a descriptor of curl's */
 
 struct http {
 	struct loop *loop;
+	struct http_lib lib;
 	CURLM *multi; /* made at the first call */
 	struct loop_timer *timer;
 	struct http_call *calls;
@@ -62,7 +63,7 @@ static void drive(struct http *h, curl_socket_t fd, int what)
 {
 	int running;
 
-	curl_multi_socket_action(h->multi, fd, what, &running);
+	h->lib.curl_multi_socket_action(h->multi, fd, what, &running);
 	collect(h);
 }
 
@@ -103,7 +104,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *da
 	if (what == CURL_POLL_REMOVE) {
 		if (w)
 			watch_free(w);
-		curl_multi_assign(h->multi, fd, NULL);
+		h->lib.curl_multi_assign(h->multi, fd, NULL);
 		return 0;
 	}
 	if (w) {
@@ -121,7 +122,7 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *da
 	if (w->next)
 		w->next->prev = w;
 	h->watches = w;
-	curl_multi_assign(h->multi, fd, w);
+	h->lib.curl_multi_assign(h->multi, fd, w);
 	return 0;
 }
 
@@ -200,12 +201,14 @@ static void call_unlink(struct http_call *c)
 
 static void call_free(struct http_call *c)
 {
+	const struct http_lib *l = &c->http->lib;
 	loop_timer_del(c->failed);
 	if (c->easy) {
-		curl_multi_remove_handle(c->http->multi, c->easy);
-		curl_easy_cleanup(c->easy);
+		l->curl_multi_remove_handle(c->http->multi, c->easy);
+		l->curl_easy_cleanup(c->easy);
 	}
-	curl_slist_free_all(c->headers);
+	if (c->headers)
+		l->curl_slist_free_all(c->headers);
 	free(c->request);
 	buf_free(&c->body);
 	free(c);
@@ -220,10 +223,11 @@ static void http_destroy(struct http *h)
 		call_free(c);
 	}
 	if (h->multi)
-		curl_multi_cleanup(h->multi);
+		h->lib.curl_multi_cleanup(h->multi);
 	while (h->watches)
 		watch_free(h->watches);
 	loop_timer_del(h->timer);
+	http_lib_settle(&h->lib);
 	free(h);
 }
 
@@ -231,7 +235,7 @@ static bool header(struct http_call *c, const char *name, const char **value)
 {
 	struct curl_header *found;
 
-	if (curl_easy_header(c->easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK)
+	if (c->http->lib.curl_easy_header(c->easy, name, 0, CURLH_HEADER, -1, &found) != CURLHE_OK)
 		return false;
 	*value = found->value;
 	return true;
@@ -239,6 +243,7 @@ static bool header(struct http_call *c, const char *name, const char **value)
 
 static int64_t retry_after(struct http_call *c)
 {
+	const struct http_lib *l = &c->http->lib;
 	const char *text;
 	uint64_t seconds;
 	time_t at;
@@ -247,7 +252,7 @@ static int64_t retry_after(struct http_call *c)
 		return -1;
 	if (str_u64(str_of(text), 86400 * 365, &seconds, NULL) == 0)
 		return (int64_t)seconds;
-	at = curl_getdate(text, NULL);
+	at = l->curl_getdate(text, NULL);
 	if (at < 0)
 		return -1;
 	return at > clock_wall() ? at - clock_wall() : 0;
@@ -256,19 +261,20 @@ static int64_t retry_after(struct http_call *c)
 /* Tell and free; the callback may free `h` too. */
 static void answer(struct http_call *c, CURLcode rc)
 {
+	const struct http_lib *l = &c->http->lib;
 	struct http_answer a = {.retry_after = -1, .sent = c->sent};
 	const char *date;
 	long status = 0;
 
 	if (rc != CURLE_OK) {
-		a.error = c->why ? c->why : c->error[0] ? c->error : curl_easy_strerror(rc);
+		a.error = c->why ? c->why : c->error[0] ? c->error : l->curl_easy_strerror(rc);
 	} else {
-		curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+		l->curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 		a.status = (int)status;
 		a.body = buf_view(&c->body);
 		a.retry_after = retry_after(c);
 		if (header(c, "Date", &date))
-			a.date = curl_getdate(date, NULL) > 0 ? curl_getdate(date, NULL) : 0;
+			a.date = l->curl_getdate(date, NULL) > 0 ? l->curl_getdate(date, NULL) : 0;
 	}
 	call_unlink(c);
 	c->telling = true;
@@ -284,13 +290,13 @@ static struct http_call *finished(struct http *h, CURLcode *rc)
 	CURLMsg *m;
 	int left;
 
-	while ((m = curl_multi_info_read(h->multi, &left))) {
+	while ((m = h->lib.curl_multi_info_read(h->multi, &left))) {
 		CURL *easy = m->easy_handle;
 
 		if (m->msg != CURLMSG_DONE)
 			continue;
 		*rc = m->data.result;
-		if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &c) == CURLE_OK)
+		if (h->lib.curl_easy_getinfo(easy, CURLINFO_PRIVATE, &c) == CURLE_OK)
 			return c;
 	}
 	return NULL;
@@ -307,78 +313,92 @@ static void collect(struct http *h)
 		http_destroy(h);
 }
 
-static int multi_make(struct http *h)
+static int multi_make(struct http *h, struct err *e)
 {
+	const struct http_lib *l = &h->lib;
+
 	if (h->multi)
 		return 0;
-	h->multi = curl_multi_init();
-	if (!h->multi)
+	if (http_lib_load(&h->lib, e) < 0)
 		return -1;
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
-	curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+	h->multi = l->curl_multi_init();
+	if (!h->multi)
+		return err_set(e, ERRK_SYS, "libcurl cannot be used");
+	l->curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+	l->curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
+	l->curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer);
+	l->curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
+	l->curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, IDLE_CONNECTIONS);
+	l->curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	return 0;
 }
 
 static void set_headers(struct http_call *c, const struct http_ask *q)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	const struct http_lib *l = &c->http->lib;
+	struct curl_slist *list = l->curl_slist_append(NULL, "Expect:");
 	bool accepts = false;
 
 	if (c->request)
-		list = curl_slist_append(list, "Content-Type: application/json");
+		list = l->curl_slist_append(list, "Content-Type: application/json");
 	for (const char *const *h = q->headers; h && *h; h++) {
 		accepts |= str_starts(str_of(*h), "Accept:");
-		list = curl_slist_append(list, *h);
+		list = l->curl_slist_append(list, *h);
 	}
 	if (!accepts)
-		list = curl_slist_append(list, "Accept: application/json");
+		list = l->curl_slist_append(list, "Accept: application/json");
 	c->headers = list;
-	curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, list);
+	l->curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, list);
 }
 
 static void set_limits(struct http_call *c, const struct http_ask *q)
 {
+	const struct http_lib *l = &c->http->lib;
 	int64_t ms = q->timeout_ms > 0 ? q->timeout_ms : DEFAULT_TIMEOUT_MS;
 	const char *protocols = q->local ? "http,https" : "https";
 
-	curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, protocols);
-	curl_easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(c->easy, CURLOPT_PROXY, ""); /* also none from the environment */
-	curl_easy_setopt(c->easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-	curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, (long)ms);
-	curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-	curl_easy_setopt(c->easy, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(c->easy, CURLOPT_BUFFERSIZE, 16384L);
-	curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(c->easy, CURLOPT_OPENSOCKETFUNCTION, on_connect);
-	curl_easy_setopt(c->easy, CURLOPT_OPENSOCKETDATA, c);
-	curl_easy_setopt(c->easy, CURLOPT_PREREQFUNCTION, on_request);
-	curl_easy_setopt(c->easy, CURLOPT_PREREQDATA, c);
+	l->curl_easy_setopt(c->easy, CURLOPT_PROTOCOLS_STR, protocols);
+	l->curl_easy_setopt(c->easy, CURLOPT_FOLLOWLOCATION, 0L);
+	l->curl_easy_setopt(c->easy, CURLOPT_PROXY, ""); /* also none from the environment */
+	l->curl_easy_setopt(c->easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+	l->curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
+	l->curl_easy_setopt(c->easy, CURLOPT_TIMEOUT_MS, (long)ms);
+	l->curl_easy_setopt(c->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+	l->curl_easy_setopt(c->easy, CURLOPT_TCP_NODELAY, 1L);
+	l->curl_easy_setopt(c->easy, CURLOPT_BUFFERSIZE, 16384L);
+	l->curl_easy_setopt(c->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	l->curl_easy_setopt(c->easy, CURLOPT_OPENSOCKETFUNCTION, on_connect);
+	l->curl_easy_setopt(c->easy, CURLOPT_OPENSOCKETDATA, c);
+	l->curl_easy_setopt(c->easy, CURLOPT_PREREQFUNCTION, on_request);
+	l->curl_easy_setopt(c->easy, CURLOPT_PREREQDATA, c);
 }
 
 static int call_start(struct http_call *c, const struct http_ask *q)
 {
-	if (multi_make(c->http) < 0 || !(c->easy = curl_easy_init()))
+	const struct http_lib *l = &c->http->lib;
+	struct err e;
+
+	if (multi_make(c->http, &e) < 0) {
+		str_printable(c->error, sizeof(c->error), str_of(e.msg));
 		return -1;
-	curl_easy_setopt(c->easy, CURLOPT_PRIVATE, c);
-	curl_easy_setopt(c->easy, CURLOPT_URL, q->url);
-	curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
-	curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
+	}
+	c->easy = l->curl_easy_init();
+	if (!c->easy)
+		return -1;
+	l->curl_easy_setopt(c->easy, CURLOPT_PRIVATE, c);
+	l->curl_easy_setopt(c->easy, CURLOPT_URL, q->url);
+	l->curl_easy_setopt(c->easy, CURLOPT_ERRORBUFFER, c->error);
+	l->curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, on_body);
+	l->curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, c);
 	if (q->body.p) {
 		c->request = mem_strndup(q->body.p, q->body.n);
-		curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->request);
-		curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body.n);
+		l->curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, c->request);
+		l->curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->body.n);
 	}
-	curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, q->method);
+	l->curl_easy_setopt(c->easy, CURLOPT_CUSTOMREQUEST, q->method);
 	set_headers(c, q);
 	set_limits(c, q);
-	return curl_multi_add_handle(c->http->multi, c->easy) == CURLM_OK ? 0 : -1;
+	return l->curl_multi_add_handle(c->http->multi, c->easy) == CURLM_OK ? 0 : -1;
 }
 
 static void start_failed(void *ctx)
@@ -417,15 +437,19 @@ void http_cancel(struct http_call *c)
 
 int http_new(struct http **out, struct loop *l, struct err *e)
 {
-	const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
-
-	if (!(v->features & CURL_VERSION_ASYNCHDNS))
-		return err_set(e, ERRK_STATE,
-			       "libcurl resolves names on the caller's thread: "
-			       "it needs AsynchDNS");
 	*out = mem_zero(sizeof(**out));
 	(*out)->loop = l;
 	return 0;
+}
+
+int http_load(struct http *h, struct err *e)
+{
+	return http_lib_load(&h->lib, e);
+}
+
+void http_load_aside(struct http *h)
+{
+	http_lib_load_aside(&h->lib);
 }
 
 void http_free(struct http *h)

@@ -1,7 +1,7 @@
 /*
  * HTTP client on libcurl's multi interface, guest of the loop. Redirects off, protocols pinned,
  * body capped, no proxies from the environment; addresses that are private, link-local or loopback
- * are refused at the socket unless the request allows them. The only file with curl.h is http.c.
+ * are refused at the socket unless the request allows them. Only http.c and http_lib.c know curl.
  */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H
@@ -20,6 +20,11 @@ struct http;
 int http_new(struct http **out, struct loop *l, struct err *e) MUST_CHECK;
 void http_free(struct http *h); /* cancels what is under way, without callbacks */
 DEFINE_AUTO(struct http, http_free)
+
+/* The first call loads libcurl, which takes some milliseconds and which a confined process cannot:
+ * do it now, or in a thread for who will call in a moment. */
+int http_load(struct http *h, struct err *e) MUST_CHECK;
+void http_load_aside(struct http *h);
 
 struct http_ask {
 	const char *method; /* "GET", "POST" */

@@ -2,6 +2,7 @@ noinst_LIBRARIES += src/net/libleased-net.a
 src_net_libleased_net_a_SOURCES = \
 	src/net/backoff.c src/net/backoff.h \
 	src/net/http.c src/net/http.h \
+	src/net/http_lib.c src/net/http_lib.h \
 	src/net/listener.c \
 	src/net/loop.c src/net/loop.h \
 	src/net/resolve.c src/net/resolve.h \
