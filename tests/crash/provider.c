@@ -97,6 +97,7 @@ void provider_run(const struct stage *s, int fd)
 	must(loop_new(&p.loop, &e), &e);
 	must(ws_context_new(&p.ws, p.loop, &e), &e);
 	must(http_new(&p.http, p.loop, &e), &e);
+	must(http_load(p.http, &e), &e);
 	must(priv_client_new(&p.host, p.loop, fd, &hooks, &e), &e);
 	must(db_open(&p.db, s->provider_db, &e), &e);
 	db_set_key(p.db, &column_key);

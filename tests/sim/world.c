@@ -94,6 +94,7 @@ static void open_engine(struct world *w)
 	struct err e;
 
 	must(http_new(&w->http, w->loop, &e), &e);
+	must(http_load(w->http, &e), &e);
 	must(db_open(&w->db, w->agent_db, &e), &e);
 	world_column_key(w);
 	s.http = w->http;
