@@ -62,6 +62,7 @@ struct config_offer {
 	uint64_t disk_reads, disk_writes; /* operations a second */
 	struct price price;
 	struct sat min_payment, refund_min;
+	bool private_layers;		  /* the image is copied to each lease's own disk */
 	int64_t start_timeout, max_lease; /* seconds */
 	char **image_lines;		  /* as written */
 	struct config_image *images;
@@ -120,11 +121,13 @@ struct config {
 	/* [images] */
 	char *default_registry; /* may be NULL */
 	char **mirrors, **reach_lines, **plain_http;
-	char *ca_file;	      /* may be NULL */
-	uint64_t image_max;   /* bytes */
-	int64_t pull_timeout; /* seconds */
-	uint64_t pulls;	      /* at a time */
-	bool pulls_images;    /* an offer has one of a registry or an archive */
+	char *ca_file;	       /* may be NULL */
+	uint64_t image_max;    /* bytes */
+	uint64_t store_max;    /* bytes of all unpacked images; 0: no limit */
+	uint64_t unpacked_max; /* bytes of one */
+	int64_t pull_timeout;  /* seconds */
+	uint64_t pulls;	       /* at a time */
+	bool pulls_images;     /* an offer has one of a registry or an archive */
 	struct config_reach *reach;
 	size_t nreach;
 	/* [offer NAME], in the order of the file */

@@ -50,6 +50,10 @@ void control_answer(struct control_call *call, struct str result, const struct e
 #define CONTROL_WALLET_VERBS 12
 extern const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS];
 
+/* The image store's, likewise. */
+#define CONTROL_IMAGE_VERBS 2
+extern const struct control_verb control_image_verbs[CONTROL_IMAGE_VERBS];
+
 struct control;
 struct control_setup {
 	struct loop *loop;

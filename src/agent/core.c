@@ -34,6 +34,7 @@ struct core {
 	struct engine *engine;
 	struct control *control;
 	struct wallet_mint *mints; /* the engine borrows them */
+	struct control_verb verbs[CONTROL_WALLET_VERBS + CONTROL_IMAGE_VERBS];
 };
 
 static void core_close(struct core *c)
@@ -146,6 +147,7 @@ static void fill_offer(struct engine_offer *o, const struct config_offer *c)
 	o->refund_min = c->refund_min;
 	o->max_lease = c->max_lease;
 	o->start_timeout = c->start_timeout;
+	o->private_layers = c->private_layers;
 	for (size_t i = 0; i < c->nimages && i < OFFER_IMAGES_MAX; i++)
 		copy(o->images[o->nimages++], OFFER_TEXT_MAX, c->images[i].name);
 }
@@ -206,10 +208,12 @@ static int open_control(struct core *c, struct err *e)
 					.path = c->conf->control_socket,
 					.group = c->conf->control_group,
 					.ops = &control_engine_ops,
-					.verbs = control_wallet_verbs,
-					.nverbs = CONTROL_WALLET_VERBS,
+					.verbs = c->verbs,
+					.nverbs = ARRAY_SIZE(c->verbs),
 					.ctx = c->engine};
 
+	memcpy(c->verbs, control_wallet_verbs, sizeof(control_wallet_verbs));
+	memcpy(c->verbs + CONTROL_WALLET_VERBS, control_image_verbs, sizeof(control_image_verbs));
 	return control_new(&c->control, &s, e);
 }
 

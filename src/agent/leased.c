@@ -231,7 +231,9 @@ static int fill_helper(struct leased *a, struct err *e)
 				       .cgroup = a->cgroup,
 				       .allow_cgroup_v1 = c->allow_cgroup_v1,
 				       .refuse_old_runtime = c->refuse_old_runtime,
-				       .log_bytes = c->log_max};
+				       .log_bytes = c->log_max,
+				       .image_bytes = c->unpacked_max,
+				       .store_max = c->store_max};
 	fill_images(a);
 	fill_prepared(a);
 	fill_ids(a);

@@ -15,13 +15,15 @@ static const struct opt globals[] = {
 
 int main(int argc, char **argv)
 {
-	const struct verb verbs[] = {
-		verb_init,	     verb_doctor,	   verb_status,	      verb_leases,
-		verb_drain,	     verb_undrain,	   verb_stop,	      verb_check_config,
-		verb_wallet_balance, verb_wallet_history,  verb_wallet_mints, verb_wallet_audit,
-		verb_wallet_restore, verb_wallet_withdraw, verb_wallet_send,  verb_wallet_pending,
-		verb_wallet_token,   verb_wallet_reclaim,  verb_earnings,     verb_backup,
-		verb_restore,	     verb_bundle};
+	const struct verb verbs[] = {verb_init,		  verb_doctor,		verb_status,
+				     verb_leases,	  verb_images,		verb_images_rm,
+				     verb_images_prune,	  verb_drain,		verb_undrain,
+				     verb_stop,		  verb_check_config,	verb_wallet_balance,
+				     verb_wallet_history, verb_wallet_mints,	verb_wallet_audit,
+				     verb_wallet_restore, verb_wallet_withdraw, verb_wallet_send,
+				     verb_wallet_pending, verb_wallet_token,	verb_wallet_reclaim,
+				     verb_earnings,	  verb_backup,		verb_restore,
+				     verb_bundle};
 	struct ctl c = {NULL, NULL, NULL, false};
 	const struct program p = {"leasectl", "Set up, check and operate leased.",
 				  verbs,      ARRAY_SIZE(verbs),

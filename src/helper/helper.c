@@ -544,6 +544,11 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 	case PRIV_IMAGE:
 		on_image(h, call, msg);
 		return;
+	case PRIV_IMAGES:
+	case PRIV_IMAGE_DROP:
+		task_start(task_new(h, call, msg,
+				    call.kind == PRIV_IMAGES ? job_images : job_image_drop));
+		return;
 	case PRIV_BOX_START:
 		on_start(h, call, msg);
 		return;
@@ -554,10 +559,8 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		on_deadline(h, call, msg);
 		return;
 	case PRIV_BOX_STOP:
-		start_lease_task(h, call, msg, job_stop);
-		return;
 	case PRIV_BOX_DESTROY:
-		start_lease_task(h, call, msg, job_destroy);
+		start_lease_task(h, call, msg, call.kind == PRIV_BOX_STOP ? job_stop : job_destroy);
 		return;
 	case PRIV_BOX_EXEC:
 		h->execs++;

@@ -120,7 +120,8 @@ static int find_layers(size_t *n, char **layers, const struct start *s, struct e
 	auto_free char *folder = mem_printf("%s/layers", s->mount);
 
 	job_store_init(&store, s->j->c, NULL);
-	if (!s->m->private_layers) {
+	/* once private, always: what the offer says may have changed since */
+	if (!s->m->private_layers && !fs_exists(folder)) {
 		*n = image_layers(s->img, &store.s, layers);
 		return 0;
 	}

@@ -4,6 +4,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/helper.c src/helper/helper.h \
 	src/helper/job.c src/helper/job.h \
 	src/helper/job_end.c \
+	src/helper/job_images.c \
 	src/helper/job_look.c \
 	src/helper/job_start.c \
 	src/helper/links.c src/helper/links.h \

@@ -262,7 +262,7 @@ static int unpack_into(struct unpack_result *result, const char *folder, int blo
 	if (opaque.n && opaque.p[opaque.n - 1] != '\0')
 		return err_set(e, ERRK_INPUT, "the unpacker answered nonsense");
 	if (result->tar.bytes > how->bytes_max || result->entries > how->entries_max)
-		return err_set(e, ERRK_LIMIT, "the image is larger than allowed");
+		return err_set(e, ERRK_LIMIT, UNPACK_TOO_LARGE);
 	return mark_opaque(folder, &opaque, e);
 }
 
@@ -273,6 +273,7 @@ static int unpack_blob(const struct image_store *store, int blob, const struct i
 	struct unpack how = {.compression = l->compression,
 			     .blob_size = l->size,
 			     .bytes_max = left->bytes,
+			     .too_large = UNPACK_TOO_LARGE,
 			     .entries_max = left->entries};
 	struct unpack_result result = {.stored = 0};
 	AUTO(tar_free) struct tar *tar = NULL;
@@ -283,17 +284,16 @@ static int unpack_blob(const struct image_store *store, int blob, const struct i
 	    store_make_temporary(&temporary, store, e))
 		return -1;
 	how.tar = tar;
-	if (how.bytes_max > disk)
+	if (how.bytes_max > disk) {
 		how.bytes_max = disk;
+		how.too_large = UNPACK_DISK_FULL;
+	}
 	if (unpack_into(&result, temporary, blob, &how, store, l, e) == 0) {
 		left->bytes -= result.tar.bytes;
 		left->entries -= result.entries;
 		step_at(STEP_IMAGE_UNPACKED);
 		if (store_add_layer(store, temporary, l->diffid, result.stored, e) == 0)
 			return 0;
-	} else if (e->kind == ERRK_LIMIT && how.bytes_max < left->bytes &&
-		   result.tar.bytes > how.bytes_max) {
-		err_set(e, ERRK_LIMIT, UNPACK_DISK_FULL);
 	}
 	if (fs_remove_tree(temporary, NULL))
 		log_warn("%s: not removed; the next start sweeps it", temporary);

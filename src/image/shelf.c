@@ -318,18 +318,34 @@ static int change(const struct image_store *s, change_fn *fn, void *ctx, struct 
 	return r;
 }
 
+struct removal {
+	const char *digest;
+	uint64_t bytes;
+};
+
 static int do_remove(struct view *v, void *ctx, struct err *e)
 {
-	struct item *it = find_item(v, str_of(ctx));
+	struct removal *r = ctx;
+	struct item *it = find_item(v, str_of(r->digest));
+	uint64_t before = v->bytes;
 
 	if (!it)
 		return IMAGE_NOT_FOUND;
-	return it->e.held ? IMAGE_IN_USE : drop_image(v, it, e);
+	if (it->e.held)
+		return IMAGE_IN_USE;
+	if (drop_image(v, it, e))
+		return -1;
+	r->bytes = before - v->bytes;
+	return 0;
 }
 
-int image_remove(const struct image_store *s, const char *digest, struct err *e)
+int image_remove(const struct image_store *s, const char *digest, uint64_t *bytes, struct err *e)
 {
-	return change(s, do_remove, (char *)digest, e);
+	struct removal r = {.digest = digest};
+	int done = change(s, do_remove, &r, e);
+
+	*bytes = r.bytes;
+	return done;
 }
 
 static int do_prune(struct view *v, void *ctx, struct err *e)

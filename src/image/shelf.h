@@ -34,9 +34,11 @@ void image_shelf_clear(struct image_shelf *s);
 #define auto_image_shelf __attribute__((cleanup(image_shelf_clear)))
 
 enum { IMAGE_IN_USE = 2 };
-/* Take an image away, with the layers that nobody else has. IMAGE_NOT_FOUND, IMAGE_IN_USE. */
-int image_remove(const struct image_store *s, const char *digest, struct err *e) MUST_CHECK;
-/* Take away every image that nobody uses. *bytes: what that gave back. */
+/* Take an image away, with the layers that nobody else has. *bytes: what that gave back.
+ * IMAGE_NOT_FOUND, IMAGE_IN_USE. */
+int image_remove(const struct image_store *s, const char *digest, uint64_t *bytes,
+		 struct err *e) MUST_CHECK;
+/* Take away every image that nobody uses. */
 int image_prune(const struct image_store *s, uint64_t *bytes, struct err *e) MUST_CHECK;
 /* Take away unused images, the least recently used first, until `need` more bytes fit below
  * store_max. ERRK_LIMIT where what is used leaves no such room. */

@@ -134,7 +134,7 @@ static la_ssize_t read_tar(struct archive *a, void *ctx, const void **p)
 	}
 	t->ask.totals->bytes += (uint64_t)n;
 	if (t->ask.totals->bytes > t->ask.bytes_max) {
-		t->archive_set_error(a, EFBIG, "the image is larger than allowed");
+		t->archive_set_error(a, EFBIG, "%s", t->ask.too_large);
 		return -1;
 	}
 	if (expands_too_much(t)) {

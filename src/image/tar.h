@@ -43,7 +43,8 @@ struct tar_ask {
 	int in; /* the blob */
 	enum image_compression compression;
 	uint64_t blob_size;
-	uint64_t bytes_max; /* uncompressed */
+	uint64_t bytes_max;    /* uncompressed … */
+	const char *too_large; /* … and what to say where it is more */
 	/* After the first ratio_free bytes at most so many times the blob's size. */
 	uint64_t ratio_free;
 	unsigned ratio_max;

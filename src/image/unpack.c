@@ -293,7 +293,7 @@ static int check_size(const struct maker *m, const struct tar_entry *entry, stru
 {
 	if (entry->size >= 0 && (uint64_t)entry->size <= m->how->bytes_max)
 		return 0;
-	return err_set(e, ERRK_LIMIT, "a file is larger than allowed (%lld bytes)",
+	return err_set(e, ERRK_LIMIT, "%s: a file of %lld bytes", m->how->too_large,
 		       (long long)entry->size);
 }
 
@@ -469,6 +469,7 @@ int unpack_layer(const void *arg, void *answer, struct buf *opaque, struct err *
 				    .compression = how->compression,
 				    .blob_size = how->blob_size,
 				    .bytes_max = how->bytes_max,
+				    .too_large = how->too_large,
 				    .ratio_free = UNPACK_RATIO_FREE,
 				    .ratio_max = UNPACK_RATIO_MAX,
 				    .totals = &result->tar};

@@ -16,14 +16,16 @@
 #define UNPACK_RATIO_MAX  100
 #define UNPACK_RATIO_FREE (UINT64_C(64) << 20)
 
+#define UNPACK_TOO_LARGE "the image is larger than allowed"
 #define UNPACK_DISK_FULL "the disk of the image store is full"
 
 struct unpack {
 	struct tar *tar; /* new, with its library loaded: a confined child cannot */
 	enum image_compression compression;
 	uint64_t blob_size;
-	uint64_t bytes_max;   /* of the uncompressed layer, and of any file in it */
-	uint64_t entries_max; /* files, folders, links and whiteouts */
+	uint64_t bytes_max;    /* of the uncompressed layer, and of any file in it … */
+	const char *too_large; /* … and what to say where it is more */
+	uint64_t entries_max;  /* files, folders, links and whiteouts */
 };
 
 struct unpack_result {

@@ -186,6 +186,11 @@ int engine_backup(struct engine *g, struct err *e)
 	return db_backup(g->db, path, FS_REPLACE, e);
 }
 
+struct priv_client *engine_host(struct engine *g)
+{
+	return g->host;
+}
+
 struct wallet *engine_wallet(struct engine *g)
 {
 	return g->wallet;

@@ -25,6 +25,7 @@ struct engine_offer {
 	struct price price;
 	struct sat min_payment, refund_min;
 	int64_t max_lease, start_timeout;	       /* seconds */
+	bool private_layers;			       /* of the image: a copy for each lease */
 	char images[OFFER_IMAGES_MAX][OFFER_TEXT_MAX]; /* names that the helper knows */
 	size_t nimages;
 };
@@ -92,7 +93,8 @@ struct wallet_audit;
 int engine_audit(struct engine *g, struct wallet_audit *a, struct err *e) MUST_CHECK;
 /* A consistent copy of the database beside it, named as it with ".backup"; readable by us only. */
 int engine_backup(struct engine *g, struct err *e) MUST_CHECK;
-struct wallet *engine_wallet(struct engine *g); /* for the treasury's verbs */
+struct wallet *engine_wallet(struct engine *g);	   /* for the treasury's verbs */
+struct priv_client *engine_host(struct engine *g); /* for those of the image store */
 enum engine_cap { ENGINE_CAP_NONE, ENGINE_CAP_UNDER, ENGINE_CAP_NEAR, ENGINE_CAP_OVER };
 const char *engine_cap_name(enum engine_cap c); /* "near"; "" for none */
 struct sat engine_exposure_cap(const struct engine *g);

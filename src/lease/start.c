@@ -182,6 +182,7 @@ static void start_overdue(void *ctx)
 int start_fill(struct engine *g, struct priv_start *m, const struct lease *l, struct err *e)
 {
 	auto_buf struct buf spec = BUF(SPEC_JSON_MAX);
+	const struct offer_now *offer = offer_named(g, l->offer);
 
 	memset(m, 0, sizeof(*m));
 	if (lease_load_spec(g->db, l->id, &spec, e) < 0 ||
@@ -192,6 +193,7 @@ int start_fill(struct engine *g, struct priv_start *m, const struct lease *l, st
 	hex_encode(m->owner, l->author.b, sizeof(l->author.b));
 	m->generation = l->generation;
 	m->volume_bytes = l->limits.disk;
+	m->private_layers = offer && offer->terms.private_layers;
 	m->deadline = l->expires_at;
 	/* Paid time starts when it first runs, which is not later than this allows for. */
 	if (!l->started_at)

@@ -77,6 +77,50 @@ static const struct wire_field priv_image_reply_fields[] = {
 static const struct wire_table priv_image_reply_table = TABLE(priv_image_reply);
 #undef MSG
 
+#define MSG priv_images
+static const struct wire_field priv_images_fields[] = {U32(unused, 0, 0)};
+static const struct wire_table priv_images_table = TABLE(priv_images);
+#undef MSG
+
+#define MSG priv_images_item
+static const struct wire_field priv_images_item_fields[] = {
+	TEXT(digest, SPEC_DIGEST_SIZE - 1),
+	U64(size, 0, INT64_MAX),
+	U64(bytes, 0, INT64_MAX),
+	U64(own, 0, INT64_MAX),
+	U32(layers, 0, 1000),
+	WALL(used),
+	BOOL(held),
+	STRINGS(names, PRIV_IMAGE_LIST_MAX, SPEC_IMAGE_MAX),
+	STRINGS(users, PRIV_IMAGE_LIST_MAX, PRIV_ID_LEN),
+};
+static const struct wire_table priv_images_item_table = TABLE(priv_images_item);
+#undef MSG
+
+#define MSG priv_images_reply
+static const struct wire_field priv_images_reply_fields[] = {
+	{"items", WIRE_LIST, offsetof(struct priv_images_reply, items), 0, PRIV_IMAGES_MAX,
+	 &priv_images_item_table},
+	BOOL(more),
+	U64(bytes, 0, INT64_MAX),
+	U64(max, 0, UINT64_MAX),
+};
+static const struct wire_table priv_images_reply_table = TABLE(priv_images_reply);
+#undef MSG
+
+#define MSG priv_image_drop
+static const struct wire_field priv_image_drop_fields[] = {TEXT(digest, SPEC_DIGEST_SIZE - 1)};
+static const struct wire_table priv_image_drop_table = TABLE(priv_image_drop);
+#undef MSG
+
+#define MSG priv_image_drop_reply
+static const struct wire_field priv_image_drop_reply_fields[] = {
+	ENUM(outcome, PRIV_DROP_IN_USE + 1),
+	U64(bytes, 0, INT64_MAX),
+};
+static const struct wire_table priv_image_drop_reply_table = TABLE(priv_image_drop_reply);
+#undef MSG
+
 #define MSG priv_start
 static const struct wire_field priv_start_fields[] = {
 	ID,

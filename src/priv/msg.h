@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "priv/frame.h"
+#include "priv/msg_image.h"
 #include "priv/wire.h"
 #include "spec/spec.h"
 
@@ -34,7 +35,11 @@
 	X(BOX_DEADLINE, deadline)                                                                  \
 	X(BOX_STOP, stop)                                                                          \
 	X(BOX_DESTROY, destroy)                                                                    \
-	X(BOX_EXEC, exec) X(BOX_LOGS, logs) X(BOX_LIST, list) X(BOX_SIGNAL, signal)
+	X(BOX_EXEC, exec)                                                                          \
+	X(BOX_LOGS, logs)                                                                          \
+	X(BOX_LIST, list)                                                                          \
+	X(BOX_SIGNAL, signal)                                                                      \
+	X(IMAGES, images) X(IMAGE_DROP, image_drop)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,
@@ -78,28 +83,6 @@ struct priv_node_reply {
 	char *lsm;	      /* "apparmor", "none" */
 	char *isolation;      /* word of an offer: "shared-kernel" */
 	bool runtime_old;     /* below the floor of its line: known ways out are open */
-};
-
-/* IMAGE: what a configured name or an allowed reference stands for, now. */
-struct priv_image {
-	char *name; /* as a spec has it: a configured name, or a reference that is allowed */
-	enum spec_pull pull;   /* whether what was pulled before will do */
-	char *lease;	       /* for which it is; empty: for an offer */
-	struct wire_blob auth; /* base64 of USER:PASSWORD; kept until that lease starts */
-};
-enum priv_image_outcome {
-	PRIV_IMAGE_FOUND,
-	PRIV_IMAGE_NOT_ALLOWED,
-	PRIV_IMAGE_NOT_FOUND,	/* or refused, too large, for other machines: see the message */
-	PRIV_IMAGE_UNREACHABLE, /* its registry does not answer: later, perhaps */
-	PRIV_IMAGE_COLD		/* within the helper: the registry is to be asked */
-};
-struct priv_image_reply {
-	enum priv_image_outcome outcome;
-	char *digest;	/* "sha256:…" of the manifest; empty unless found */
-	uint64_t size;	/* bytes of its compressed layers */
-	char *platform; /* "linux/amd64" */
-	char *message;	/* why not, in words for the buyer */
 };
 
 /* BOX_START: make volume, root and container and run it. Safe to repeat: a generation that was

@@ -5,6 +5,7 @@
 #include "helper_world.h"
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -58,6 +59,139 @@ static void image_and_node(void **state)
 	print_message("# runtime %s, kernel %s, %s, load %u/1000\n", a.r.node.runtime,
 		      a.r.node.kernel, a.r.node.arch, (unsigned)a.r.node.load1_milli);
 	free_answer(&a, PRIV_NODE);
+}
+
+static void fetch_images(struct world *w, struct answer *a)
+{
+	struct priv_images m = {0};
+
+	do_images(w, &m, a);
+	assert_int_equal(a->err.kind, 0);
+}
+
+static enum priv_drop_outcome drop_image(struct world *w, const char *digest)
+{
+	struct priv_image_drop m = {(char *)digest};
+	enum priv_drop_outcome outcome;
+	struct answer a;
+
+	do_image_drop(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	outcome = a.r.image_drop.outcome;
+	free_answer(&a, PRIV_IMAGE_DROP);
+	return outcome;
+}
+
+/* An image belongs to the leases that were started from it until they are destroyed. */
+static void images_are_kept_while_used(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000d1";
+	const struct priv_images_item *it;
+	char digest[SPEC_DIGEST_SIZE];
+	struct answer a;
+
+	run_script(w, id, "exit 0");
+	wait_stopped(w, id);
+	helper_down(w, SIGKILL);
+	helper_up(w);
+	fetch_images(w, &a);
+	assert_int_equal(a.r.images.items.n, 1);
+	it = priv_images_at(&a.r.images, 0);
+	assert_true(it->held && it->bytes > 0 && it->own == it->bytes && it->layers == 1);
+	assert_true(a.r.images.bytes == it->bytes && it->used > 0);
+	assert_string_equal(it->names.v[0], w->ref);
+	assert_int_equal(it->users.n, 1);
+	assert_string_equal(it->users.v[0], id);
+	memcpy(digest, it->digest, sizeof(digest));
+	free_answer(&a, PRIV_IMAGES);
+	assert_int_equal(drop_image(w, digest), PRIV_DROP_IN_USE);
+	assert_int_equal(drop_image(w, ""), PRIV_DROP_DONE);
+	destroy_ok(w, id);
+	fetch_images(w, &a);
+	assert_int_equal(a.r.images.items.n, 1); /* warm */
+	assert_false(priv_images_at(&a.r.images, 0)->held);
+	free_answer(&a, PRIV_IMAGES);
+	assert_int_equal(drop_image(w, digest), PRIV_DROP_DONE);
+	assert_int_equal(drop_image(w, digest), PRIV_DROP_NOT_FOUND);
+	fetch_images(w, &a);
+	assert_int_equal(a.r.images.items.n, 0);
+	free_answer(&a, PRIV_IMAGES);
+}
+
+/* Of /bin/busybox, as the lease sees it: the inode of the file that it reads. */
+static uint64_t inode_inside(struct world *w, const char *id)
+{
+	struct answer a;
+	uint64_t n = 0;
+
+	exec_sh(w, id, "stat -c %i /bin/busybox", &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
+	assert_int_equal(a.r.exec.exit_status, 0);
+	assert_int_equal(
+		str_u64(str_trim((struct str){(const char *)a.r.exec.out.p, a.r.exec.out.n}),
+			UINT64_MAX, &n, NULL),
+		0);
+	free_answer(&a, PRIV_BOX_EXEC);
+	return n;
+}
+
+/* Of the only layer's busybox below `layers`. */
+static uint64_t inode_below(const char *layers)
+{
+	auto_closedir DIR *d = opendir(layers);
+	const struct dirent *entry;
+
+	assert_non_null(d);
+	while ((entry = readdir(d))) {
+		auto_free char *path = mem_printf("%s/%s/bin/busybox", layers, entry->d_name);
+		struct stat st;
+
+		if (entry->d_name[0] != '.' && stat(path, &st) == 0)
+			return st.st_ino;
+	}
+	fail_msg("no busybox below %s", layers);
+	return 0;
+}
+
+/* Started from copies of its own, again also where nobody says so any more; gone with the lease. */
+static void private_layers_are_the_leases_own(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000d2";
+	auto_free char *mount = NULL, *layers = NULL, *store = NULL;
+	struct priv_stop stop = {.grace_ms = 0};
+	struct priv_start m;
+	struct answer a;
+	struct record rec;
+	struct volume v;
+	struct err err;
+
+	for (uint32_t generation = 1; generation <= 2; generation++) {
+		fill_start(&m, id, "sleep 1000");
+		m.generation = generation;
+		m.private_layers = generation == 1;
+		start_ok(w, &m);
+		spec_clear(&m.spec);
+		assert_int_equal(record_read(&rec, &w->c, id, &err), 0);
+		v = record_volume(&rec, &w->c);
+		free(mount);
+		free(layers);
+		mount = volume_path(&v);
+		layers = mem_printf("%s/layers", mount);
+		assert_int_equal(inode_inside(w, id), inode_below(layers));
+		memcpy(stop.id, id, sizeof(stop.id));
+		do_stop(w, &stop, &a);
+		assert_int_equal(a.r.stop.state, PRIV_BOX_STOPPED);
+	}
+	destroy_ok(w, id);
+	assert_nothing_left(w, id);
+	assert_false(fs_exists(mount));
+	/* and one that shares */
+	run_script(w, id, "sleep 1000");
+	store = mem_printf("%s/images/layers", w->state);
+	assert_int_equal(inode_inside(w, id), inode_below(store));
+	destroy_ok(w, id);
 }
 
 static void whole_life(void **state)
@@ -588,6 +722,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(image_and_node),
+		cmocka_unit_test(images_are_kept_while_used),
+		cmocka_unit_test(private_layers_are_the_leases_own),
 		cmocka_unit_test(whole_life),
 		cmocka_unit_test(starts_are_idempotent),
 		cmocka_unit_test(signals_reach_the_main_process),

@@ -7,11 +7,15 @@
 
 #include <cmocka.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -19,7 +23,8 @@
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "image/image.h"
+#include "base/step.h"
+#include "image/shelf.h"
 #include "make_layout.h"
 
 static struct place {
@@ -82,6 +87,9 @@ static size_t count_in(const char *name)
 
 static const uint8_t NET_RAW[20] = {1, 0, 0, 2, 0, 0x20}; /* VFS_CAP_REVISION_2, effective */
 
+#define LONG_PIECE "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklmnopqrstuvwxyz"
+#define LONG_NAME  LONG_PIECE LONG_PIECE LONG_PIECE /* longer than the old header of tar */
+
 static const struct tar_entry LOWER[] = {
 	{"etc/", S_IFDIR},
 	{"etc/passwd", S_IFREG,
@@ -98,6 +106,11 @@ static const struct tar_entry LOWER[] = {
 	{"twice", S_IFREG, .content = "first"},
 	{"twice", S_IFREG, .content = "second"},
 	{"n\xc3\xa4me", S_IFREG, .content = "utf-8"},
+	{"hollow", S_IFREG, .content = "end", .hole = 8 << 20},
+	{"sealed/", S_IFDIR, 01777},
+	{"sealed/" LONG_NAME "/" LONG_NAME "/x", S_IFREG, .content = "deep"},
+	{"last", S_IFREG, .content = "x", .uid = 65535, .gid = 65535, .xattr = "user.note",
+	 .xattr_value = "v", .xattr_n = 1},
 };
 
 static const struct tar_entry UPPER[] = {
@@ -112,7 +125,7 @@ static void check_contents(const struct image *i)
 {
 	auto_free char *tool = in_layer(i, 0, "bin/tool"), *marked = in_layer(i, 0, "marked");
 	auto_free char *twice = in_layer(i, 0, "twice"), *bin = in_layer(i, 1, "bin");
-	auto_free char *group = in_layer(i, 1, "etc/group");
+	auto_free char *group = in_layer(i, 1, "etc/group"), *last = in_layer(i, 0, "last");
 	auto_buf struct buf text = BUF(64);
 	char value[64];
 	struct stat st = stat_in(i, 0, "bin/tool");
@@ -130,6 +143,17 @@ static void check_contents(const struct image *i)
 	assert_int_equal(fs_read(&text, twice, NULL), 0);
 	assert_string_equal(text.p, "second");
 	(void)stat_in(i, 0, "n\xc3\xa4me");
+	st = stat_in(i, 0, "hollow");
+	assert_int_equal(st.st_size, (8 << 20) + 3);
+	assert_true(st.st_blocks * 512 < 1 << 20);
+	st = stat_in(i, 0, "sealed");
+	assert_int_equal(st.st_mode, S_IFDIR | 01777);
+	assert_int_equal(st.st_mtime, 1000000000); /* in spite of what came after it */
+	assert_int_equal(stat_in(i, 0, "bin/link").st_mtime, 1000000000);
+	(void)stat_in(i, 0, "sealed/" LONG_NAME "/" LONG_NAME "/x");
+	st = stat_in(i, 0, "last");
+	assert_true(st.st_uid == 65535 && st.st_gid == 65535);
+	assert_int_equal(getxattr(last, "user.note", value, sizeof(value)), 1);
 	st = stat_in(i, 1, "a/b");
 	assert_true(S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0));
 	assert_int_equal(getxattr(bin, "trusted.overlay.opaque", value, sizeof(value)), 1);
@@ -204,26 +228,47 @@ static const char *const OUTSIDE = "/var/tmp/leased-test-outside";
 struct hostile {
 	const char *name;
 	struct tar_entry entries[3];
+	const char *why; /* a word of the error */
 };
 
 static const struct hostile HOSTILE[] = {
-	{"dotdot", {{"../leased-test-outside", S_IFREG, .content = "x"}}},
-	{"dotdot within", {{"a/../../leased-test-outside", S_IFREG, .content = "x"}}},
-	{"hard link out", {{"x", S_IFREG, .hardlink = "/etc/passwd"}}},
-	{"hard link up", {{"x", S_IFREG, .hardlink = "../../../../etc/passwd"}}},
-	{"device", {{"disk", S_IFCHR}}},
-	{"foreign owner", {{"x", S_IFREG, .content = "x", .uid = 70000}}},
-	{"whiteout of nothing", {{"a/.wh.", S_IFREG}}},
-	{"whiteout of itself", {{"a/.wh..", S_IFREG}}},
-	{"whiteout of the parent", {{"a/.wh...", S_IFREG}}},
-	{"below a whiteout", {{".wh.a/b", S_IFREG, .content = "x"}}},
-	{"root as a link", {{".", S_IFLNK, .content = "/etc"}}},
+	{"dotdot", {{"../leased-test-outside", S_IFREG, .content = "x"}}, "\"..\""},
+	{"dotdot within", {{"a/../../leased-test-outside", S_IFREG, .content = "x"}}, "\"..\""},
+	{"hard link out", {{"x", S_IFREG, .hardlink = "/etc/passwd"}}, "not in its layer"},
+	{"hard link up", {{"x", S_IFREG, .hardlink = "../../../../etc/passwd"}}, "\"..\""},
+	{"hard link through a link",
+	 {{"l", S_IFLNK, .content = "/etc"}, {"x", S_IFREG, .hardlink = "l/passwd"}},
+	 "folder of l/passwd"},
+	{"hard link to the root", {{"x", S_IFREG, .hardlink = "/"}}, "the root"},
+	{"hard link to a folder",
+	 {{"d/", S_IFDIR}, {"x", S_IFREG, .hardlink = "d"}},
+	 "not in its layer"},
+	{"character device", {{"disk", S_IFCHR}}, "device"},
+	{"block device", {{"disk", S_IFBLK}}, "device"},
+	{"device beside dev", {{"device/null", S_IFCHR}}, "device"},
+	{"foreign owner", {{"x", S_IFREG, .content = "x", .uid = 70000}}, "owner above"},
+	{"foreign group", {{"x", S_IFLNK, .content = "y", .gid = 65536}}, "owner above"},
+	{"whiteout of nothing", {{"a/.wh.", S_IFREG}}, "whiteout"},
+	{"whiteout of itself", {{"a/.wh..", S_IFREG}}, "whiteout"},
+	{"whiteout of the root", {{".wh..", S_IFREG}}, "whiteout"},
+	{"whiteout of the parent", {{"a/.wh...", S_IFREG}}, "whiteout"},
+	{"below a whiteout", {{".wh.a/b", S_IFREG, .content = "x"}}, "below a whiteout"},
+	{"root as a link", {{".", S_IFLNK, .content = "/etc"}}, "as root"},
+	{"root as a file", {{".", S_IFREG, .content = "x"}}, "as root"},
+	{"root opaque through a link",
+	 {{"l", S_IFLNK, .content = "/"}, {"l/.wh..wh..opq", S_IFREG}},
+	 "opaque"},
+	{"folder in a file",
+	 {{"f", S_IFREG, .content = "x"}, {"f/g", S_IFREG, .content = "x"}},
+	 "f"},
 };
 
 static void test_hostile(void **state)
 {
 	for (size_t k = 0; k < ARRAY_SIZE(HOSTILE); k++) {
-		const struct tar_layer layer = {HOSTILE[k].entries, 1, IMAGE_GZIP, LAYER_HONEST};
+		const struct tar_entry *entries = HOSTILE[k].entries;
+		const struct tar_layer layer = {entries, entries[1].path ? 2 : 1, IMAGE_GZIP,
+						LAYER_HONEST};
 		auto_image struct image *i = image_new();
 		size_t before = count_in("layers");
 		struct err e;
@@ -231,21 +276,26 @@ static void test_hostile(void **state)
 		make_layout(place.layout, "bad", &layer, 1, "{}");
 		if (image_ensure(i, &place.store, "oci:box:bad", NULL, &e) == 0)
 			fail_msg("%s was unpacked", HOSTILE[k].name);
+		if (!strstr(e.msg, HOSTILE[k].why))
+			fail_msg("%s: %s", HOSTILE[k].name, e.msg);
 		assert_int_equal(count_in("layers"), before);
 		assert_int_equal(count_in("tmp"), 0);
 		assert_false(fs_exists(OUTSIDE));
 	}
 }
 
-/* A link out of the layer, then a file through it: it stays below the layer's root. */
+/* What looks like the host's is the layer's: absolute names, links, then files through them. */
 static void test_link_out(void **state)
 {
 	static const struct tar_entry entries[] = {
+		{"/etc/leased-test-outside", S_IFREG, .content = "x"},
+		{"dev", S_IFLNK, .content = "/proc/self"},
+		{"etc/passwd", S_IFLNK, .content = "/etc/leased-test-outside"},
 		{"var/tmp/", S_IFDIR},
 		{"out", S_IFLNK, .content = "/var/tmp"},
 		{"out/leased-test-outside", S_IFREG, .content = "x"},
 	};
-	const struct tar_layer layer = {entries, 3, IMAGE_PLAIN, LAYER_HONEST};
+	const struct tar_layer layer = {entries, ARRAY_SIZE(entries), IMAGE_PLAIN, LAYER_HONEST};
 	auto_image struct image *i = image_new();
 	struct err e;
 
@@ -253,7 +303,174 @@ static void test_link_out(void **state)
 	if (image_ensure(i, &place.store, "oci:box:link", NULL, &e))
 		fail_msg("%s", e.msg);
 	assert_false(fs_exists(OUTSIDE));
+	assert_false(fs_exists("/etc/leased-test-outside"));
 	(void)stat_in(i, 0, "var/tmp/leased-test-outside");
+	(void)stat_in(i, 0, "etc/leased-test-outside");
+	assert_true(S_ISLNK(stat_in(i, 0, "dev").st_mode));
+}
+
+/* An image that is refused by one limit alone, whose word the error has, and nothing is left. */
+static void refuse(const struct image_store *store, const struct tar_layer *layer, const char *why)
+{
+	auto_image struct image *i = image_new();
+	size_t before = count_in("layers");
+	struct err e;
+
+	make_layout(place.layout, "large", layer, 1, "{}");
+	if (image_ensure(i, store, "oci:box:large", NULL, &e) == 0)
+		fail_msg("\"%s\" was not refused", why);
+	if (!strstr(e.msg, why))
+		fail_msg("%s", e.msg);
+	assert_int_equal(e.kind, ERRK_LIMIT);
+	assert_int_equal(count_in("layers"), before);
+	assert_int_equal(count_in("tmp"), 0);
+}
+
+static void accept(const struct image_store *store)
+{
+	auto_image struct image *i = image_new();
+	struct err e;
+
+	if (image_ensure(i, store, "oci:box:large", NULL, &e))
+		fail_msg("%s", e.msg);
+}
+
+/* Each limit refuses by itself what passes without it. */
+static void test_limits(void **state)
+{
+	auto_free char *zeros = mem_zero(120 << 20);
+	const struct tar_entry bomb = {"z", S_IFREG, .content = zeros, .content_n = 120 << 20};
+	static const struct tar_entry many = {"f", S_IFREG, .repeat = 2000};
+	static const struct tar_entry fresh = {"fresh", S_IFREG, .content = "x"};
+	static const struct tar_entry deep = {"a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p", S_IFREG};
+	static const struct tar_entry sparse = {"s", S_IFREG, .content = "end", .hole = 64 << 20};
+	struct image_store s = place.store;
+
+	s.entries_max = 1999;
+	refuse(&s, &(struct tar_layer){&many, 1, IMAGE_ZSTD, LAYER_HONEST}, "1999 files");
+	s.entries_max = 2000;
+	accept(&s);
+	s.entries_max = 15;
+	refuse(&s, &(struct tar_layer){&deep, 1, IMAGE_ZSTD, LAYER_HONEST}, "15 files");
+	s.entries_max = 0;
+	accept(&s);
+	refuse(&s, &(struct tar_layer){&sparse, 1, IMAGE_PLAIN, LAYER_HONEST},
+	       "larger than allowed: a file");
+	s.bytes_max = 65 << 20;
+	accept(&s);
+	s.spare = UINT64_MAX; /* nothing of the disk is free for it */
+	refuse(&s, &(struct tar_layer){&fresh, 1, IMAGE_PLAIN, LAYER_HONEST}, "disk");
+	s.spare = 0;
+	s.bytes_max = 1 << 30;
+	refuse(&s, &(struct tar_layer){&bomb, 1, IMAGE_ZSTD, LAYER_HONEST},
+	       "times its compressed size");
+	make_layout(place.layout, "large", &(struct tar_layer){&bomb, 1, IMAGE_PLAIN, LAYER_HONEST},
+		    1, "{}");
+	accept(&s);
+}
+
+static void test_store_limit(void **state)
+{
+	static const struct tar_entry one = {"1", S_IFREG, .content = "1"};
+	static const struct tar_entry many = {"f", S_IFREG, .repeat = 500};
+	struct image_store s = place.store;
+	auto_image struct image *i = image_new(), *again = image_new();
+	auto_free char *leases = mem_printf("%s/leases", place.dir);
+	auto_free char *lease = mem_printf("%s/00000000000000aa", leases);
+	uint64_t freed;
+	struct err e;
+
+	assert_int_equal(image_prune(&s, &freed, &e), 0);
+	assert_int_equal(count_in("layers"), 0);
+	assert_int_equal(fs_mkdirs(lease, 0700, &e), 0);
+	s.leases = leases;
+	s.holder = "00000000000000aa";
+	s.store_max = 1 << 20;
+	make_layout(place.layout, "one", &(struct tar_layer){&one, 1, IMAGE_PLAIN, LAYER_HONEST}, 1,
+		    "{}");
+	assert_int_equal(image_ensure(i, &s, "oci:box:one", NULL, &e), 0);
+	s.holder = NULL;
+	refuse(&s, &(struct tar_layer){&many, 1, IMAGE_PLAIN, LAYER_HONEST}, "store is full");
+	assert_int_equal(image_load(again, &s, i->digest, &e), 0);
+	s.store_max = 502 * 4096;
+	accept(&s); /* both */
+	assert_int_equal(image_load(again, &s, i->digest, &e), 0);
+	assert_int_equal(fs_remove_tree(lease, &e), 0);
+	s.store_max = 500 * 4096;
+	assert_int_equal(image_make_room(&s, 0, &e), 0);
+	assert_int_equal(image_load(again, &s, i->digest, &e), IMAGE_NOT_FOUND);
+	assert_int_equal(image_remove(&s, i->digest, &freed, &e), IMAGE_NOT_FOUND);
+}
+
+/* A pull that dies at any step leaves nothing that is not whole, and is repeated. */
+static void test_death(void **state)
+{
+	static const char *const steps[] = {"IMAGE_HELD",	   "IMAGE_UNPACKED",
+					    "IMAGE_UNPACKED:2",	   "IMAGE_LAYER_ADDED",
+					    "IMAGE_LAYER_ADDED:2", "IMAGE_ADDED"};
+	const struct tar_layer layers[] = {{LOWER, ARRAY_SIZE(LOWER), IMAGE_GZIP, LAYER_HONEST},
+					   {UPPER, ARRAY_SIZE(UPPER), IMAGE_GZIP, LAYER_HONEST}};
+	uint64_t freed;
+
+	make_layout(place.layout, "v1", layers, 2, "{}");
+	for (size_t k = 0; k < ARRAY_SIZE(steps); k++) {
+		auto_image struct image *i = image_new();
+		struct err e;
+		int status;
+		pid_t pid;
+
+		assert_int_equal(image_prune(&place.store, &freed, &e), 0);
+		pid = fork();
+		if (pid == 0) {
+			if (step_arm(steps[k], NULL) == 0)
+				(void)!image_ensure(i, &place.store, "oci:box:v1", NULL, NULL);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		assert_int_equal(image_sweep(&place.store, &e), 0);
+		assert_int_equal(count_in("tmp"), 0);
+		assert_int_equal(count_in("layers"), 2 * count_in("images"));
+		assert_int_equal(image_ensure(i, &place.store, "oci:box:v1", NULL, &e), 0);
+		check_contents(i);
+	}
+}
+
+/* A full disk: a tmpfs of its own under the store. */
+static void test_full_disk(void **state)
+{
+	auto_free char *content = mem_zero(12 << 20);
+	const struct tar_entry big[] = {{"a", S_IFREG, .content = content, .content_n = 12 << 20},
+					{"b", S_IFREG, .content = content, .content_n = 12 << 20}};
+	auto_free char *dir = mem_printf("%s/small", place.dir);
+	auto_free char *tmp = mem_printf("%s/store/tmp", dir), *there = mem_printf("%s/store", dir);
+	struct image_store s = place.store;
+	auto_image struct image *i = image_new();
+	auto_closedir DIR *d = NULL;
+	struct statvfs fs;
+	size_t n = 0;
+	struct err e;
+
+	s.dir = there;
+	assert_int_equal(mkdir(dir, 0755), 0);
+	assert_int_equal(mount("tmpfs", dir, "tmpfs", 0, "size=16m"), 0);
+	memset(content, 'x', 12 << 20);
+	make_layout(place.layout, "big",
+		    (const struct tar_layer[]){{big, 1, IMAGE_PLAIN, LAYER_HONEST},
+					       {big, 2, IMAGE_PLAIN, LAYER_HONEST}},
+		    2, "{}");
+	assert_int_equal(image_ensure(i, &s, "oci:box:big", NULL, &e), -1);
+	assert_int_equal(e.kind, ERRK_LIMIT);
+	assert_non_null(strstr(e.msg, "disk"));
+	assert_non_null(strstr(e.msg, "full"));
+	d = opendir(tmp);
+	while (readdir(d))
+		n++;
+	assert_int_equal(n, 2);
+	assert_int_equal(statvfs(dir, &fs), 0);
+	assert_true(fs.f_bavail * fs.f_bsize > 15 << 20);
+	closedir(steal(&d));
+	assert_int_equal(umount(dir), 0);
 }
 
 static void test_lies(void **state)
@@ -333,7 +550,9 @@ int main(void)
 		cmocka_unit_test(test_compressions), cmocka_unit_test(test_warm),
 		cmocka_unit_test(test_pinned),	     cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_link_out),     cmocka_unit_test(test_lies),
-		cmocka_unit_test(test_bomb),	     cmocka_unit_test(test_users),
+		cmocka_unit_test(test_bomb),	     cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_store_limit),  cmocka_unit_test(test_death),
+		cmocka_unit_test(test_full_disk),    cmocka_unit_test(test_users),
 	};
 
 	if (geteuid() != 0) {

@@ -17,7 +17,7 @@
 #include "crypto/hash.h"
 #include "image/parse.h"
 
-#define TAR_MAX (64u << 20)
+#define TAR_MAX (160u << 20)
 
 static void digest_of(char out[static SPEC_DIGEST_SIZE], const void *p, size_t n)
 {
@@ -36,12 +36,27 @@ static void write_blob(const char *dir, const char *digest, const void *p, size_
 		abort();
 }
 
-static void write_entry(struct archive *a, const struct tar_entry *t)
+static void write_data(struct archive *a, const struct tar_entry *t, size_t n)
+{
+	static const char zeros[65536];
+
+	for (uint64_t left = t->hole; left;) {
+		size_t piece = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
+
+		if (archive_write_data(a, zeros, piece) != (la_ssize_t)piece)
+			abort();
+		left -= piece;
+	}
+	if (n && archive_write_data(a, t->content, n) != (la_ssize_t)n)
+		abort();
+}
+
+static void write_one(struct archive *a, const struct tar_entry *t, const char *path)
 {
 	struct archive_entry *e = archive_entry_new();
 	size_t n = t->content_n ? t->content_n : t->content ? strlen(t->content) : 0;
 
-	archive_entry_set_pathname(e, t->path);
+	archive_entry_set_pathname(e, path);
 	archive_entry_set_filetype(e, t->type);
 	archive_entry_set_perm(e, t->mode ? t->mode : t->type == S_IFDIR ? 0755 : 0644);
 	archive_entry_set_uid(e, t->uid);
@@ -52,17 +67,29 @@ static void write_entry(struct archive *a, const struct tar_entry *t)
 	else if (t->type == S_IFLNK)
 		archive_entry_set_symlink(e, t->content);
 	else if (t->type == S_IFREG)
-		archive_entry_set_size(e, (la_int64_t)n);
-	else if (t->type == S_IFCHR)
+		archive_entry_set_size(e, (la_int64_t)(t->hole + n));
+	else if (t->type == S_IFCHR || t->type == S_IFBLK)
 		archive_entry_set_rdev(e, 0x103);
+	if (t->hole)
+		archive_entry_sparse_add_entry(e, (la_int64_t)t->hole, (la_int64_t)n);
 	if (t->xattr)
 		archive_entry_xattr_add_entry(e, t->xattr, t->xattr_value, t->xattr_n);
 	if (archive_write_header(a, e) < ARCHIVE_WARN)
 		abort();
-	if (t->type == S_IFREG && !t->hardlink && n &&
-	    archive_write_data(a, t->content, n) != (la_ssize_t)n)
-		abort();
+	if (t->type == S_IFREG && !t->hardlink)
+		write_data(a, t, n);
 	archive_entry_free(e);
+}
+
+static void write_entry(struct archive *a, const struct tar_entry *t)
+{
+	if (!t->repeat)
+		write_one(a, t, t->path);
+	for (uint64_t i = 0; i < t->repeat; i++) {
+		auto_free char *path = mem_printf("%s%llu", t->path, (unsigned long long)i);
+
+		write_one(a, t, path);
+	}
 }
 
 static size_t write_tar(char *out, const struct tar_layer *l, enum image_compression c)

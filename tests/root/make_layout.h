@@ -16,9 +16,11 @@ struct tar_entry {
 	size_t content_n;    /* 0: strlen */
 	const char *hardlink;
 	uint32_t uid, gid;
-	const char *xattr; /* name; its value is `content`'s first 20 bytes */
+	const char *xattr; /* name */
 	const void *xattr_value;
 	size_t xattr_n;
+	uint64_t hole;	 /* bytes before the content that are none (a sparse file) */
+	uint64_t repeat; /* so many of it, a number after the path; their content is empty */
 };
 
 struct tar_layer {

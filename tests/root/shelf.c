@@ -145,7 +145,9 @@ static int drop(unsigned n)
 {
 	auto_free char *digest = digest_of('b', n);
 
-	return image_remove(&place.store, digest, NULL);
+	uint64_t bytes;
+
+	return image_remove(&place.store, digest, &bytes, NULL);
 }
 
 static int count_one(void *ctx, const char *name, struct err *e)

@@ -198,6 +198,8 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		host_signal(h, call, msg);
 		return;
 	case PRIV_PING:
+	case PRIV_IMAGES:
+	case PRIV_IMAGE_DROP:
 	case PRIV_BOX_LOGS:
 	case PRIV_KIND_COUNT:
 		err_set(&e, ERRK_STATE, "not in the script");
