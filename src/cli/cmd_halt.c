@@ -1,37 +1,46 @@
-/* lease stop, start and kill: a lease's processes end, run again, get a signal; its data stays. */
+/* lease stop, start, set and kill: a lease's processes end, run again, get a signal; its data
+ * stays.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "cli/out.h"
+#include "cli/registry_auth.h"
 #include "cli/verbs.h"
 
-#define ANSWER_MS 60000 /* beside the time that the command is given to end */
-#define GRACE_S	  30	/* what the provider gives it where nothing else is said */
+#define ANSWER_MS 60000	 /* beside the time that the command is given to end */
+#define PULL_MS	  300000 /* of a start: its image may have to come */
+#define GRACE_S	  30	 /* what the provider gives it where nothing else is said */
 
-static int ask(struct app *a, int argc, char **argv, struct request *req, int64_t timeout_ms)
+static int ask_about(struct app *a, struct book_entry *b, struct request *req, int64_t timeout_ms)
 {
 	auto_reply struct reply *r = NULL;
-	struct book_entry b;
 	char left[32];
-	int rc = cli_find_lease(a, argc, argv, &b);
+	int rc;
 
+	memcpy(req->lease, b->lease, sizeof(req->lease));
+	rc = cli_ask_lease(a, b, req, timeout_ms, &r);
 	if (rc)
 		return rc;
-	memcpy(req->lease, b.lease, sizeof(req->lease));
-	rc = cli_ask_lease(a, &b, req, timeout_ms, &r);
-	if (rc)
-		return rc;
-	if (b.state != BOOK_RUNNING)
-		return app_failf(EXIT_EXPIRED, "%s has ended", b.name);
-	out_left(left, sizeof(left), b.expires_at - clock_wall());
-	if (req->type == REQUEST_STOP && b.halted)
+	if (b->state != BOOK_RUNNING)
+		return app_failf(EXIT_EXPIRED, "%s has ended", b->name);
+	out_left(left, sizeof(left), b->expires_at - clock_wall());
+	if (req->type == REQUEST_STOP && b->halted)
 		app_say(a,
 			"stopped; its data is kept and its time goes on at the full price: %s left",
 			left);
-	printf("%s\n", b.name);
+	printf("%s\n", b->name);
 	return 0;
+}
+
+static int ask(struct app *a, int argc, char **argv, struct request *req, int64_t timeout_ms)
+{
+	struct book_entry b;
+	int rc = cli_find_lease(a, argc, argv, &b);
+
+	return rc ? rc : ask_about(a, &b, req, timeout_ms);
 }
 
 int verb_stop(void *ctx, const void *options, int argc, char **argv)
@@ -51,9 +60,30 @@ int verb_stop(void *ctx, const void *options, int argc, char **argv)
 
 int verb_start(void *ctx, const void *options, int argc, char **argv)
 {
+	const struct start_options *o = options;
 	auto_request struct request *req = request_new(REQUEST_START);
+	struct book_entry b;
+	struct err e;
+	int rc = cli_find_lease(ctx, argc, argv, &b);
 
-	return ask(ctx, argc, argv, req, ANSWER_MS);
+	if (rc)
+		return rc;
+	if (o->registry_auth &&
+	    registry_auth_read(&req->registry_auth, o->registry_auth, b.image, &e) < 0)
+		return app_failf(EXIT_USAGE, "--registry-auth: %s", e.msg);
+	return ask_about(ctx, &b, req, PULL_MS);
+}
+
+int verb_set(void *ctx, const void *options, int argc, char **argv)
+{
+	auto_request struct request *req = request_new(REQUEST_SET);
+	struct err e;
+
+	if (argc != 2 || strncmp(argv[1], "pull=", 5) != 0)
+		return app_failf(EXIT_USAGE, "want NAME pull=always, pull=missing or pull=never");
+	if (spec_set_pull(&req->spec, str_of(argv[1] + 5), &e) < 0)
+		return app_fail(EXIT_USAGE, &e);
+	return ask(ctx, 1, argv, req, ANSWER_MS);
 }
 
 int verb_kill(void *ctx, const void *options, int argc, char **argv)

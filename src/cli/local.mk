@@ -30,7 +30,8 @@ TESTS += tests/unit/cli
 tests_unit_cli_SOURCES = tests/unit/cli.c tests/unit/unit.h \
 	src/cli/app.c src/cli/book.c src/cli/book_refund.c src/cli/market.c src/cli/out.c \
 	src/cli/fundmint.c src/cli/qr.c src/cli/order.c src/cli/funds.c src/cli/invoice.c \
-	src/cli/buy.c src/cli/session.c src/cli/names.c src/cli/refunds.c src/cli/ending.c
+	src/cli/buy.c src/cli/session.c src/cli/names.c src/cli/refunds.c src/cli/ending.c \
+	src/cli/registry_auth.c
 tests_unit_cli_LDADD = $(lease_LDADD) $(CMOCKA_LIBS)
 endif
 TESTS += tests/unit/lease.sh

@@ -72,6 +72,11 @@ static const struct opt stop_opts[] = {
 	 "between the stop signal and the kill (30s)"},
 };
 
+static const struct opt start_opts[] = {
+	{0, "registry-auth", OPT_STRING, O(start_options, registry_auth), "FILE",
+	 "as for run, where its image is to be asked for again"},
+};
+
 static const struct opt kill_opts[] = {
 	{'s', "signal", OPT_STRING, O(kill_options, signal), "NAME", "signal to send (KILL)"},
 };
@@ -174,7 +179,15 @@ static const struct verb verbs[] = {
 	 .help = "end its processes, keep its data; its time goes on",
 	 OPTS(stop_opts, stop_options),
 	 .run = verb_stop},
-	{.name = "start", .args = "NAME", .help = "run a stopped lease again", .run = verb_start},
+	{.name = "start",
+	 .args = "[--registry-auth FILE] NAME",
+	 .help = "run a stopped lease again",
+	 OPTS(start_opts, start_options),
+	 .run = verb_start},
+	{.name = "set",
+	 .args = "NAME pull=WHEN",
+	 .help = "ask its image's registry at the next start: always, missing, never",
+	 .run = verb_set},
 	{.name = "kill",
 	 .args = "[-s NAME] NAME",
 	 .help = "send a signal to its command",

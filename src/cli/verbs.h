@@ -39,6 +39,10 @@ struct stop_options {
 	const char *time; /* -t */
 };
 
+struct start_options {
+	const char *registry_auth;
+};
+
 struct kill_options {
 	const char *signal;
 };
@@ -110,6 +114,7 @@ int verb_status(void *ctx, const void *options, int argc, char **argv);
 int verb_topup(void *ctx, const void *options, int argc, char **argv);
 int verb_stop(void *ctx, const void *options, int argc, char **argv);
 int verb_start(void *ctx, const void *options, int argc, char **argv);
+int verb_set(void *ctx, const void *options, int argc, char **argv);
 int verb_kill(void *ctx, const void *options, int argc, char **argv);
 int verb_rm(void *ctx, const void *options, int argc, char **argv);
 int verb_recover(void *ctx, const void *options, int argc, char **argv);

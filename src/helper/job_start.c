@@ -145,7 +145,8 @@ static int mount_root(struct start *s, struct err *e)
 
 	if (find_layers(&o.nlower, layers, s, e) < 0)
 		return -1;
-	r = overlay_mount(&o, e);
+	/* the layers may be others than those of the last start */
+	r = overlay_unmount(s->paths.dir, e) < 0 ? -1 : overlay_mount(&o, e);
 	for (size_t i = 0; i < o.nlower; i++)
 		free(layers[i]);
 	return r;

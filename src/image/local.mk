@@ -13,6 +13,12 @@ tests_link_image_LDADD = @WHOLE@ src/image/libleased-image.a @NOWHOLE@ src/spec/
 	$(L_crypto) $(SECCOMP_LIBS) $(CAP_LIBS)
 
 if CMOCKA
+check_PROGRAMS += tests/unit/image_pull
+TESTS += tests/unit/image_pull
+tests_unit_image_pull_SOURCES = tests/unit/image_pull.c tests/unit/unit.h
+tests_unit_image_pull_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_image_pull_LDADD = $(L_image) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/root/image
 ROOT_TESTS += tests/root/image
 tests_root_image_SOURCES = tests/root/image.c tests/root/make_layout.c tests/root/make_layout.h

@@ -81,6 +81,7 @@ struct work {
 	char id[LEASE_ID_HEX + 1];
 	struct loop_timer *timer;
 	unsigned tries;
+	char *auth;	 /* of a start: for the image's registry; or NULL. A secret */
 	int64_t told_ms; /* when its owner last heard how far the image is */
 	bool erasing;
 	bool passed; /* the lease is being erased meanwhile: its answer changes nothing */
@@ -207,7 +208,7 @@ int topup_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 void topup_closed(struct engine *g, const struct payment *p);
 
-void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund */
+void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund, set */
 
 /* --- ending.c --- */
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
 
@@ -138,7 +139,14 @@ static void resumed(void *ctx, const struct priv_start_reply *r, const struct er
 	inspect_lease(g, l.id); /* a short command may have ended by now */
 }
 
-static void resume(struct work *w, struct lease *l)
+static int store_digest(struct engine *g, const struct lease *l, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	return db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 ? -1 : db_commit(&tx, e);
+}
+
+static void start_pinned(struct work *w, struct lease *l)
 {
 	struct engine *g = w->g;
 	struct priv_start m;
@@ -151,6 +159,62 @@ static void resume(struct work *w, struct lease *l)
 		priv_client_start(g->host, &m, resumed, w);
 	}
 	spec_clear(&m.spec);
+}
+
+/* What its image's name means now is what it starts with, from here on. */
+static void image_found(void *ctx, const struct priv_image_reply *r, const struct err *error)
+{
+	struct work *w = ctx;
+	struct engine *g = w->g;
+	struct lease l;
+	struct err e;
+	int rc = lease_load(g->db, w->id, &l, &e);
+
+	if (!rc && l.state == LEASE_RUNNING && error) {
+		ask_later(w, error->msg);
+		return;
+	}
+	if (rc || l.state != LEASE_RUNNING) {
+		work_end(w);
+		return;
+	}
+	if (r->outcome != PRIV_IMAGE_FOUND) {
+		work_end(w);
+		finish(g, &l, LEASE_HALTED, r->message);
+		return;
+	}
+	memset(l.digest, 0, sizeof(l.digest));
+	memcpy(l.digest, r->digest, strnlen(r->digest, sizeof(l.digest) - 1));
+	if (store_digest(g, &l, &e) < 0)
+		ask_later(w, e.msg);
+	else
+		start_pinned(w, &l);
+}
+
+static enum spec_pull pull_of(struct engine *g, const struct lease *l)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+	auto_spec struct spec spec = {0};
+
+	if (lease_load_spec(g->db, l->id, &text, NULL) < 0 ||
+	    spec_decode(&spec, buf_view(&text), NULL) < 0)
+		return SPEC_PULL_MISSING; /* the start says what is wrong */
+	return spec.pull;
+}
+
+static void resume(struct work *w, struct lease *l)
+{
+	const struct priv_image m = {
+		.name = l->image,
+		.pull = SPEC_PULL_ALWAYS,
+		.lease = l->id,
+		.auth = {(uint8_t *)w->auth, w->auth ? strlen(w->auth) : 0},
+	};
+
+	if (pull_of(w->g, l) == SPEC_PULL_ALWAYS)
+		priv_client_image(w->g->host, &m, image_found, w);
+	else
+		start_pinned(w, l);
 }
 
 static void next_step(struct work *w, const struct lease *now)
@@ -209,6 +273,7 @@ int halt_asked(const struct ask *a, struct lease *l, enum lease_halt to, struct 
 		work_end(w);
 		return -1;
 	}
+	w->auth = mem_strdup(a->req->registry_auth);
 	next_step(w, l);
 	return HALT_TAKEN;
 }

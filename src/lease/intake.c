@@ -151,6 +151,7 @@ static void dispatch(struct ask *a)
 	case REQUEST_STOP:
 	case REQUEST_START:
 	case REQUEST_REFUND:
+	case REQUEST_SET:
 		verb_asked(a);
 		return;
 	}
@@ -169,6 +170,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_STOP:
 	case REQUEST_START:
 	case REQUEST_REFUND:
+	case REQUEST_SET:
 		return ask_is_open(a->g, &a->author, a->req->request_id);
 	case REQUEST_EXEC:
 	case REQUEST_SIGNAL:

@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
 
@@ -37,6 +38,9 @@ void work_end(struct work *w)
 		p = &(*p)->next;
 	*p = w->next;
 	loop_timer_del(w->timer);
+	if (w->auth)
+		wipe(w->auth, strlen(w->auth));
+	free(w->auth);
 	free(w);
 }
 

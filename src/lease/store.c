@@ -183,6 +183,15 @@ int lease_load_spec(struct db *d, const char *id, struct buf *out, struct err *e
 	return db_secret(out, s, 0, "lease.spec", e);
 }
 
+int lease_save_spec(struct tx *tx, const char *id, struct str spec, struct err *e)
+{
+	struct stmt *s = tx_write(tx, "UPDATE lease SET spec = ? WHERE id = ? AND spec NOT NULL");
+
+	db_bind_secret(s, 1, "lease.spec", spec.p, spec.n);
+	db_bind_text(s, 2, str_of(id));
+	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", id) : 0;
+}
+
 static int add_history(struct tx *tx, const struct lease *l, enum lease_state to,
 		       enum lease_why why, struct err *e)
 {

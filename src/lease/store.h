@@ -17,6 +17,8 @@ int lease_load(struct db *d, const char *id, struct lease *out,
 	       struct err *e) MUST_CHECK; /* STORE_NONE */
 /* Its spec in JSON (a secret: it holds the environment). */
 int lease_load_spec(struct db *d, const char *id, struct buf *out, struct err *e) MUST_CHECK;
+/* Another spec for its next start. */
+int lease_save_spec(struct tx *tx, const char *id, struct str spec, struct err *e) MUST_CHECK;
 /* The only door from state to state: checks that the row still has l->state, writes the history,
  * and sets l->state and l->why. Final states blank the secret columns. */
 int lease_move(struct tx *tx, struct lease *l, enum lease_state to, enum lease_why why,

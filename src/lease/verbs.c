@@ -1,6 +1,6 @@
 /* What an owner asks of a lease that is there: status, end, exec, logs, signal, stop, start,
- * refund. Only the owner is answered with anything but not_found. Exec runs once for one request,
- * however often that arrives. */
+ * refund, set. Only the owner is answered with anything but not_found. Exec runs once for one
+ * request, however often that arrives. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -88,6 +88,39 @@ static void halt_or_resume(struct ask *a, struct lease *l)
 		deny(a, REPLY_BUSY, "the lease is being stopped or started; ask again");
 	else if (rc == HALT_IS_SO)
 		status(a, l);
+}
+
+/* --- set --- */
+
+static int store_pull(struct ask *a, const struct lease *l, struct err *e)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX), changed = BUF(SPEC_JSON_MAX);
+	auto_spec struct spec spec = {0};
+	auto_tx struct tx *tx = NULL;
+
+	if (lease_load_spec(a->g->db, l->id, &text, e) < 0 ||
+	    spec_decode(&spec, buf_view(&text), e) < 0)
+		return -1;
+	spec.pull = a->req->spec.pull;
+	spec_write(&changed, &spec);
+	if (buf_check(&changed, "spec", e) < 0 || db_begin(&tx, a->g->db, e) < 0 ||
+	    lease_save_spec(tx, l->id, buf_view(&changed), e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
+static void set(struct ask *a, const struct lease *l)
+{
+	struct err e;
+
+	if (l->state != LEASE_RUNNING) {
+		deny(a, REPLY_NOT_RUNNING, NULL);
+	} else if (store_pull(a, l, &e) < 0) {
+		log_broken("lease %s: %s", l->id, e.msg);
+		deny(a, REPLY_INTERNAL, NULL);
+	} else {
+		status(a, l);
+	}
 }
 
 /* --- signal --- */
@@ -333,6 +366,9 @@ static void run_verb(struct ask *ask, struct lease *l)
 		return;
 	case REQUEST_REFUND:
 		refund_asked(a, l);
+		return;
+	case REQUEST_SET:
+		set(a, l);
 		return;
 	case REQUEST_STATUS:
 	case REQUEST_SPAWN:

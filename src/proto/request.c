@@ -13,7 +13,7 @@ static const char *const type_names[] = {
 	[REQUEST_SPAWN] = "spawn",   [REQUEST_TOPUP] = "topup", [REQUEST_STATUS] = "status",
 	[REQUEST_END] = "end",	     [REQUEST_EXEC] = "exec",	[REQUEST_LOGS] = "logs",
 	[REQUEST_SIGNAL] = "signal", [REQUEST_STOP] = "stop",	[REQUEST_START] = "start",
-	[REQUEST_REFUND] = "refund",
+	[REQUEST_REFUND] = "refund", [REQUEST_SET] = "set",
 };
 
 static void drop_secret(char **s)
@@ -68,7 +68,6 @@ static void encode_spec(struct jsonw *w, const struct spec *spec)
 static void encode_spawn(struct jsonw *w, const struct request *r)
 {
 	jsonw_text(w, "offer", r->offer);
-	jsonw_text(w, "registry_auth", r->registry_auth);
 	jsonw_object(w, "price");
 	jsonw_u64(w, "msat", r->price.msat);
 	jsonw_u64(w, "per", r->price.per);
@@ -87,8 +86,11 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 	jsonw_text(&w, "lease", r->lease);
 	jsonw_text(&w, "token", r->token);
 	jsonw_text(&w, "refund_key", r->refund_key);
+	jsonw_text(&w, "registry_auth", r->registry_auth);
 	if (r->type == REQUEST_SPAWN)
 		encode_spawn(&w, r);
+	if (r->type == REQUEST_SET)
+		jsonw_text(&w, "pull", spec_pull_name(r->spec.pull));
 	if (r->type == REQUEST_SPAWN || r->type == REQUEST_EXEC)
 		encode_spec(&w, &r->spec);
 	if (r->ninput)
@@ -153,8 +155,7 @@ static int decode_spawn(struct request *r, const struct json *j, struct err *e)
 	if (json_opt_copy(r->offer, sizeof(r->offer), j, "offer", e) < 0 ||
 	    json_child(j, "price", JSON_OBJECT, &price, e) < 0 ||
 	    json_u64(price, "msat", AMOUNT_MSAT_MAX, &r->price.msat, e) < 0 ||
-	    json_u64(price, "per", 31536000, &r->price.per, e) < 0 || decode_auth(r, j, e) < 0 ||
-	    decode_spec(r, j, e) < 0)
+	    json_u64(price, "per", 31536000, &r->price.per, e) < 0 || decode_spec(r, j, e) < 0)
 		return -1;
 	if (!hex_is(str_of(r->offer), 32))
 		return err_set(e, ERRK_INPUT, "offer: want the offer's event id");
@@ -163,6 +164,13 @@ static int decode_spawn(struct request *r, const struct json *j, struct err *e)
 	if (!r->spec.image)
 		return err_set(e, ERRK_INPUT, "spec.image: missing");
 	return 0;
+}
+
+static int decode_set(struct request *r, const struct json *j, struct err *e)
+{
+	struct str pull;
+
+	return json_str(j, "pull", 16, &pull, e) < 0 ? -1 : spec_set_pull(&r->spec, pull, e);
 }
 
 static int decode_exec(struct request *r, const struct json *j, struct err *e)
@@ -237,6 +245,10 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 		return -1;
 	r->timeout = (int64_t)timeout;
 	if (r->type == REQUEST_SPAWN && decode_spawn(r, j, e) < 0)
+		return -1;
+	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_START) && decode_auth(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_SET && decode_set(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_EXEC && decode_exec(r, j, e) < 0)
 		return -1;

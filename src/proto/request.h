@@ -26,6 +26,7 @@ enum request_type {
 	REQUEST_STOP,	/* halt: end the processes, keep the data; time goes on */
 	REQUEST_START,	/* run a halted or exited one again */
 	REQUEST_REFUND, /* the refunds of a lease that has ended, again and again */
+	REQUEST_SET,	/* change what its next start does: the pull policy, in spec */
 };
 
 struct request {
@@ -38,8 +39,9 @@ struct request {
 	char *token;	     /* a secret: freed wiped */
 	char refund_key[67]; /* equal to the lock's refund key */
 	/* spawn */
-	char offer[65];	     /* event id of the offer that was read */
-	struct price price;  /* as read there */
+	char offer[65];	    /* event id of the offer that was read */
+	struct price price; /* as read there */
+	/* spawn and start */
 	char *registry_auth; /* for the image's registry: base64 of USER:PASSWORD, or NULL. A secret
 			      */
 	/* spawn: what to run; exec: args, env, workdir and user count. Limits come from the offer.

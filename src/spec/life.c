@@ -32,6 +32,11 @@ static int read_u32(uint32_t *out, const struct json *obj, const char *key, stru
 	return 0;
 }
 
+const char *spec_pull_name(enum spec_pull p)
+{
+	return PULL[p];
+}
+
 int spec_set_pull(struct spec *s, struct str policy, struct err *e)
 {
 	for (unsigned i = 0; PULL[i]; i++)

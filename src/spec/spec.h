@@ -81,6 +81,7 @@ int spec_check(const struct spec *s, struct err *e) MUST_CHECK;
 /* Builders for command lines; each checks its own field. */
 int spec_set_image(struct spec *s, struct str image, struct err *e) MUST_CHECK;
 int spec_set_digest(struct spec *s, struct str digest, struct err *e) MUST_CHECK;
+const char *spec_pull_name(enum spec_pull p); /* "missing" */
 int spec_set_pull(struct spec *s, struct str policy, struct err *e) MUST_CHECK;
 int spec_set_env(struct spec *s, struct str name, struct str value, struct err *e) MUST_CHECK;
 int spec_set_workdir(struct spec *s, struct str path, struct err *e) MUST_CHECK;

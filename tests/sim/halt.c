@@ -127,6 +127,60 @@ static void stopped_lease_keeps_its_time_and_starts_again(void **state)
 	world_check_books(w, id);
 }
 
+static void set_pull(struct world *w, const char *id, enum spec_pull pull)
+{
+	auto_request struct request *r = world_ask(REQUEST_SET, id);
+	auto_reply struct reply *got = NULL;
+
+	r->spec.pull = pull;
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_STATUS);
+	assert_true(got->final);
+}
+
+/* Pinned at first; asked for again by the starts that come after the change. */
+static void start_asks_for_the_image_again_when_it_was_set(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *start = world_ask(REQUEST_START, id);
+	unsigned asked = w->host.images;
+	auto_reply struct reply *got = NULL;
+
+	w->host.newest = '7';
+	ask(w, REQUEST_STOP, id, "stopped");
+	ask(w, REQUEST_START, id, "running");
+	assert_int_equal(w->host.images, asked);
+	assert_int_equal(w->host.started, 'f');
+	set_pull(w, id, SPEC_PULL_ALWAYS);
+	ask(w, REQUEST_STOP, id, "stopped");
+	start->registry_auth = mem_strdup("YWxpOnNlc2FtZQ==");
+	world_send(w, start);
+	got = world_must(w, start, REPLY_STAGE_STATUS);
+	assert_int_equal(got->image_digest[SPEC_DIGEST_SIZE - 2], '7');
+	assert_int_equal(w->host.started, '7');
+	assert_int_equal(w->host.pull, SPEC_PULL_ALWAYS);
+	assert_int_equal(w->host.nauth, strlen(start->registry_auth));
+	assert_int_equal(w->host.images, asked + 1);
+}
+
+static void start_without_its_image_leaves_it_stopped(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *start = world_ask(REQUEST_START, id);
+	unsigned starts = w->host.starts;
+
+	set_pull(w, id, SPEC_PULL_ALWAYS);
+	ask(w, REQUEST_STOP, id, "stopped");
+	w->host.image = PRIV_IMAGE_UNREACHABLE;
+	assert_denied(w, start, REPLY_START_FAILED);
+	ask(w, REQUEST_STATUS, id, "stopped");
+	assert_int_equal(w->host.starts, starts);
+	w->host.image = PRIV_IMAGE_FOUND;
+	ask(w, REQUEST_START, id, "running");
+}
+
 static void grace_is_the_askers(void **state)
 {
 	struct world *w = *state;
@@ -414,6 +468,8 @@ int main(void)
 		world_test(signal_reaches_the_host),
 		world_test(signal_of_a_stranger_or_after_the_end_is_denied),
 		world_test(stopped_lease_keeps_its_time_and_starts_again),
+		world_test(start_asks_for_the_image_again_when_it_was_set),
+		world_test(start_without_its_image_leaves_it_stopped),
 		world_test(grace_is_the_askers),
 		world_test(whoever_follows_is_told),
 		world_test(stopped_lease_expires_as_any_other),

@@ -31,13 +31,17 @@ static void host_node(struct host *h, struct priv_call call)
 	priv_server_reply(h->server, call, &r);
 }
 
-static void host_image(struct host *h, struct priv_call call)
+static void host_image(struct host *h, struct priv_call call, const struct priv_image *m)
 {
-	static char digest[SPEC_DIGEST_SIZE] =
+	char digest[SPEC_DIGEST_SIZE] =
 		"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 	struct priv_image_reply r = {.outcome = h->image, .platform = no_text};
 
 	h->images++;
+	h->pull = m->pull;
+	h->nauth = m->auth.n;
+	if (h->newest)
+		digest[SPEC_DIGEST_SIZE - 2] = h->newest;
 	if (h->silent_image)
 		return;
 	r.digest = r.outcome == PRIV_IMAGE_FOUND ? digest : no_text;
@@ -51,6 +55,7 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 
 	h->starts++;
 	h->generation = m->generation;
+	h->started = m->spec.digest[SPEC_DIGEST_SIZE - 2];
 	h->clashes += h->there && strcmp(h->id, m->id) != 0;
 	memcpy(h->id, m->id, sizeof(h->id));
 	if (h->start == HOST_SILENT)
@@ -171,7 +176,7 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		host_node(h, call);
 		return;
 	case PRIV_IMAGE:
-		host_image(h, call);
+		host_image(h, call, msg);
 		return;
 	case PRIV_BOX_START:
 		host_start(h, call, msg);

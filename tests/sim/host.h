@@ -10,6 +10,10 @@ struct host { /* the script, and what was asked */
 	struct priv_server *server;
 	enum host_start start;
 	enum priv_image_outcome image;
+	char newest;	       /* last digit of what every image means now; 0: f */
+	char started;	       /* … of what was started last */
+	enum spec_pull pull;   /* of the last question for an image */
+	size_t nauth;	       /* bytes of credentials in it */
 	unsigned start_errors; /* so many starts fail as a dead worker does, then `start` */
 	unsigned not_erased;   /* so many destroys leave something, then all is erased */
 	enum priv_state inspect;

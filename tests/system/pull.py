@@ -185,6 +185,26 @@ def find_secrets(w, provider):
     return found + [word for word in words if word.decode() in (w.dir / "provider.log").read_text()]
 
 
+def again(w, lease):
+    """A start asks for the image only when it was set to."""
+    image = f"{OPEN}/team/moving:1"
+    digests = []
+    push(w, variant(w, "first", {"author": "first"}), image)
+    done = lease("run", "-d", "--name", "moving", "--for", "120s", image, "--", "sh", "-c", "echo x >>/tmp/kept; sleep 100")
+    need(done.returncode == 0, "a lease of a tag that moves", done.stderr)
+    push(w, variant(w, "second", {"author": "second"}, layers=[layer("fresh", 1000)]), image)
+    for policy in (None, "always"):
+        digests.append(digest_of(lease, "moving"))
+        if policy:
+            need(lease("set", "moving", f"pull={policy}").returncode == 0, "lease set")
+        done = [lease(verb, "moving") for verb in ("stop", "start")]
+        check(not any(d.returncode for d in done), "it stops and starts", "".join(d.stderr for d in done))
+    check(digests[0] == digests[1] != digest_of(lease, "moving"), "with the new image once it is set to pull", digests)
+    done = lease("exec", "moving", "--", "sh", "-c", "wc -l </tmp/kept; ls /fresh")
+    check("3" in done.stdout and "/fresh" in done.stdout, "on the data that it had", done.stdout + done.stderr)
+    lease("rm", "moving")
+
+
 def trials(w, lease, provider):
     """What takes a while, side by side."""
     buyers = [Buyer(w, lease.relays, lease.mints, f"buyer-{name}") for name in ("slow", "twin", "more", "hang", "dark")]
@@ -286,6 +306,7 @@ def test(w: World):
         check((digest_of(lease, name) == manifest) == same and digest_of(lease, name), f"--pull {pull}: the {'old' if same else 'new'} one")
     refuses(lease, f"{OPEN}/team/many:2", "(image_not_found)", "not to be pulled", "--pull", "never")
 
+    again(w, lease)
     trials(w, lease, provider)
     w.stop("open.lan")
     done = lease("run", "--for", "20s", f"{OPEN}/team/busybox:1.36", "--", "echo", "warm")

@@ -41,6 +41,42 @@ static void a_short_file_is_enough(void **state)
 	assert_string_equal(c->offers[0]->images[0].tag, "3.20");
 }
 
+static void images_of_registries_and_archives(void **state)
+{
+	static const char text[] =
+		HEAD "[images]\nreach = r.lan:5000=10.0.0.5\nreach = m.lan=10.0.0.6\n"
+		     "plain_http = m.lan\nmirror = docker.io=m.lan/hub\npulls = 3\n"
+		     "[offer far]\nprice = 10sat/h\n"
+		     "image = app=R.lan:5000/team/app\nimage = docker.io/busybox\n"
+		     "image = a:1=oci-archive:/srv/a.tar:2\nimage = docker.io/*\n";
+	auto_config struct config *c = NULL, *near = NULL;
+	const struct config_image *im;
+	struct err e = {0};
+
+	if (load(state, text, &c, &e))
+		fail_msg("%s", e.msg);
+	im = c->offers[0]->images;
+	assert_int_equal(c->offers[0]->nimages, 4);
+	assert_int_equal(im[0].kind, CONFIG_IMAGE_REGISTRY);
+	assert_string_equal(im[0].name, "app");
+	assert_string_equal(im[0].ref, "r.lan:5000/team/app:latest");
+	assert_string_equal(im[1].name, "docker.io/busybox");
+	assert_string_equal(im[1].ref, "docker.io/library/busybox:latest");
+	assert_int_equal(im[2].kind, CONFIG_IMAGE_ARCHIVE);
+	assert_string_equal(im[2].ref, "oci-archive:/srv/a.tar:2");
+	assert_int_equal(im[3].kind, CONFIG_IMAGE_PATTERN);
+	assert_true(c->pulls_images);
+	assert_int_equal(c->nreach, 2);
+	assert_int_equal(c->reach[0].port, 5000);
+	assert_int_equal(c->reach[1].port, 80); /* plain */
+	assert_int_equal(c->reach[1].addr, 0x0a000006);
+	if (load(state, HEAD OFFER, &near, &e))
+		fail_msg("%s", e.msg);
+	assert_false(near->pulls_images);
+	/* the last addresses are those of pulls */
+	assert_int_equal(c->net_slots, near->net_slots - 3);
+}
+
 static void what_is_wrong_is_named(void **state)
 {
 	static const struct {
@@ -57,6 +93,15 @@ static void what_is_wrong_is_named(void **state)
 		{"[nostr]\nrelay = ws://r\n[wallet]\nmint = https://m\n" OFFER, "allow_local"},
 		{"[wallet]\nmint = https://m?x=1\n", ":2: mint"},
 		{"[wallet]\nunit = usd\n", ":2: unit: \"usd\" is none of: sat"},
+		{"[images]\nmirror = docker.io\n" HEAD OFFER, "is not HOST=MIRROR"},
+		{"[images]\nmirror = docker.io=m.lan/A\n" HEAD OFFER, "no proper path"},
+		{"[images]\nmirror = docker.io=m lan\n" HEAD OFFER, "names no host"},
+		{"[images]\nreach = r.lan=here\n" HEAD OFFER, "is not HOST[:PORT]=ADDRESS"},
+		{"[images]\nplain_http = http://r.lan\n" HEAD OFFER, "is no HOST[:PORT]"},
+		{"[images]\ndefault_registry = Docker.io\n" HEAD OFFER, "lower case"},
+		{HEAD "[offer a]\nprice = 1sat/h\nimage = x=busybox\n", ":7: image"},
+		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io*\n", "is no pattern"},
+		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n", "names no resolver"},
 		{"[volume]\nactivation = zfs\n", "auto, dm-crypt, fuse, none"},
 		{HEAD OFFER "image = alpine=docker:/x\n", ":8: image"},
 		{HEAD OFFER "image = oci:relative\n", ":8: image"},
@@ -176,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_short_file_is_enough),
+		cmocka_unit_test(images_of_registries_and_archives),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(a_disk_header_allows_longer_leases),
 		cmocka_unit_test(what_is_printed_is_the_same_configuration),

@@ -13,6 +13,7 @@
 #include "cli/order.h"
 #include "cli/out.h"
 #include "cli/qr.h"
+#include "cli/registry_auth.h"
 
 #define MINT "https://mint.example"
 
@@ -483,6 +484,40 @@ static void stranger_does_not_write_to_the_terminal(void **state)
 
 #define book_test(f) cmocka_unit_test_setup_teardown(f, open_book, close_book)
 
+/* Only the entry of the image's own registry leaves this machine. */
+static void credentials_are_those_of_the_images_registry(void **state)
+{
+	static const char docker[] =
+		"{\"auths\":{\"https://index.docker.io/v1/\":{\"auth\":\"aHViOmE=\"},"
+		"\"r.lan:5000\":{\"auth\":\"bGFuOmI=\"},\"empty.lan\":{}},"
+		"\"credsStore\":\"desktop\"}";
+	static const struct {
+		const char *text, *image, *auth;
+	} rows[] = {
+		{"ali:sesame\n", "r.lan:5000/x", "YWxpOnNlc2FtZQ=="},
+		{docker, "r.lan:5000/x:1", "bGFuOmI="},
+		{docker, "docker.io/team/app", "aHViOmE="},
+		{docker, "busybox", "aHViOmE="},
+		{docker, "other.lan/x", NULL},
+		{docker, "empty.lan/x", NULL},
+		{docker, "oci:/srv/x", NULL},
+		{"no colon\n", "r.lan:5000/x", NULL},
+		{"ali:sesame\nbob:b\n", "r.lan:5000/x", NULL},
+		{"", "r.lan:5000/x", NULL},
+		{"{\"auths\":{\"r.lan:5000\":{\"auth\":\"!!\"}}}", "r.lan:5000/x", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		auto_free char *auth = NULL;
+		struct err e;
+		int r = registry_auth_parse(&auth, str_of(rows[i].text), rows[i].image, &e);
+
+		assert_int_equal(r, rows[i].auth ? 0 : -1);
+		if (rows[i].auth)
+			assert_string_equal(auth, rows[i].auth);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -503,6 +538,7 @@ int main(void)
 		book_test(intent_is_completed_or_dropped),
 		cmocka_unit_test(book_learns_of_stop_and_start),
 		cmocka_unit_test(book_learns_from_replies),
+		cmocka_unit_test(credentials_are_those_of_the_images_registry),
 		cmocka_unit_test(stranger_does_not_write_to_the_terminal),
 		cmocka_unit_test(prices_sizes_and_times_are_for_people),
 	};

@@ -8,8 +8,8 @@
 #include "proto/reply.h"
 #include "proto/request.h"
 
-static const char *const types[] = {"spawn", "topup",  "status", "end",	  "exec",
-				    "logs",  "signal", "stop",	 "start", "refund"};
+static const char *const types[] = {"spawn",  "topup", "status", "end",	   "exec", "logs",
+				    "signal", "stop",  "start",	 "refund", "set"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -47,6 +47,10 @@ static struct request *filled_request(enum request_type t)
 	}
 	if (t == REQUEST_SIGNAL)
 		r->signal = 2;
+	if (t == REQUEST_SPAWN || t == REQUEST_START)
+		r->registry_auth = mem_strdup("YWxpOnNlc2FtZQ==");
+	if (t == REQUEST_SET)
+		r->spec.pull = SPEC_PULL_NEVER;
 	if (t == REQUEST_REFUND)
 		r->receipt = mem_strdup("{\"kind\":2402}");
 	return r;
@@ -63,7 +67,7 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_REFUND; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_SET; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};
