@@ -70,9 +70,10 @@ static int run_withdraw(void *ctx, const void *options, int argc, char **argv)
 		puts(buf_view(&r.raw).p);
 		return CTL_OK;
 	}
-	printf("%" PRIu64 " sat left %s, fees included; preimage %s\n",
-	       ctl_u64(r.result, "cost_sat"), ctl_text(mint, sizeof(mint), r.result, "mint"),
-	       ctl_text(preimage, sizeof(preimage), r.result, "preimage"));
+	ctl_text(preimage, sizeof(preimage), r.result, "preimage");
+	printf("%" PRIu64 " sat left %s, fees included; %s%s\n", ctl_u64(r.result, "cost_sat"),
+	       ctl_text(mint, sizeof(mint), r.result, "mint"),
+	       preimage[0] ? "preimage " : "the mint proves it by no preimage", preimage);
 	return CTL_OK;
 }
 

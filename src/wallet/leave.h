@@ -22,10 +22,11 @@ struct wallet_pay {
 	bool again;
 };
 /* WAITING: the payment is under way, or what it costs at most. DONE: text is the preimage ("" where
- * the mint gave none), amount what it cost with every fee. The same invoice or the same ref again
- * pays nothing: it joins what goes on, or is DONE with the first result. FAILED: nothing was paid,
- * the money is free again, unless the news is `open`: the mint took the money and does not say for
- * what; it is asked again by wallet_resume, and nothing else is sent for this invoice. */
+ * the mint gave none that is the invoice's), amount what it cost with every fee. The same invoice
+ * or the same ref again pays nothing: it joins what goes on, or is DONE with the first result.
+ * FAILED: nothing was paid, the money is free again, unless the news is `open`: the mint took the
+ * money and does not say for what; it is asked again by wallet_resume, and nothing else is sent for
+ * this invoice. */
 void wallet_pay(struct wallet *w, const struct wallet_pay *p, wallet_job_fn *fn, void *ctx);
 
 struct wallet_pay_address {

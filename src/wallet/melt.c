@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "cashu/dhke.h"
+#include "crypto/hash.h"
 #include "wallet/plan.h"
 
 #define LOOK_AGAIN_MS 3000
@@ -234,13 +235,27 @@ static bool melt_is(const struct run *r, const struct melt_quote *q)
 	return strcmp(q->id, r->p->melt) == 0;
 }
 
+/* It is the receipt of a payment: one of another payment is none. */
+static bool melt_proves(const struct run *r, const char *preimage)
+{
+	uint8_t raw[32], hash[32];
+
+	if (hex_decode(raw, sizeof(raw), str_of(preimage), NULL) < 0)
+		return false;
+	sha256(hash, raw, sizeof(raw));
+	return memcmp(hash, r->p->hash, sizeof(hash)) == 0;
+}
+
 static void melt_note(struct run *r, const struct melt_quote *q)
 {
 	r->forgot = false;
 	if (r->melt != MELT_PAID) /* what is paid does not become unpaid */
 		r->melt = q->state;
-	if (q->preimage[0])
+	if (melt_proves(r, q->preimage))
 		memcpy(r->preimage, q->preimage, sizeof(r->preimage));
+	else if (q->preimage[0])
+		log_warn("plan %lld: %s gives a preimage that is not this payment's",
+			 (long long)r->p->pub.id, r->p->mint->url);
 }
 
 /* Change in the answer belongs to the first blanks, in order. Where it is odd, or may be short,

@@ -27,6 +27,7 @@ struct plan {
 	int64_t quote;			   /* row; 0: none */
 	int64_t payout;			   /* row of a Lightning payment; 0: none */
 	char melt[CASHU_QUOTE_ID_MAX + 1]; /* with payout: the mint's name for it */
+	uint8_t hash[32];		   /* with payout: of the payment */
 	struct sat reserve;		   /* with payout: for fees, may come back */
 	char why[160];			   /* of a rejection: the mint's words; "" */
 	struct owner owner;

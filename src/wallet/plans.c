@@ -278,8 +278,8 @@ static int inputs_load(struct plan *p, struct wallet *w, struct err *e)
 static int melt_load(struct plan *p, struct wallet *w, struct err *e)
 {
 	auto_stmt struct stmt *s =
-		db_query(w->db, "SELECT quote, reserve FROM payout WHERE id = ?");
-	struct str quote;
+		db_query(w->db, "SELECT quote, reserve, hash FROM payout WHERE id = ?");
+	struct str quote, hash;
 
 	if (p->payout == 0)
 		return 0;
@@ -287,10 +287,13 @@ static int melt_load(struct plan *p, struct wallet *w, struct err *e)
 	if (db_step(s, e) != DB_ROW)
 		return err_set(e, ERRK_STATE, "plan %lld has no payment", (long long)p->pub.id);
 	quote = db_text(s, 0);
-	if (quote.n >= sizeof(p->melt) || !sat_make(&p->reserve, (uint64_t)db_i64(s, 1)))
+	hash = db_blob(s, 2);
+	if (quote.n >= sizeof(p->melt) || hash.n != sizeof(p->hash) ||
+	    !sat_make(&p->reserve, (uint64_t)db_i64(s, 1)))
 		return err_set(e, ERRK_STATE, "plan %lld: its payment is damaged",
 			       (long long)p->pub.id);
 	memcpy(p->melt, quote.p, quote.n);
+	memcpy(p->hash, hash.p, hash.n);
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 #include "cashu/quote.h"
 #include "cashu/sign.h"
 #include "cashu/token.h"
+#include "crypto/hash.h"
 
 static struct str read_request(struct http_req *r)
 {
@@ -406,16 +407,37 @@ static void post_mint(struct sim *s, struct http_req *r)
 
 /* --- melts --- */
 
+/* Follows from what an invoice says. */
+static void preimage_of(uint8_t out[static 32], const struct invoice *i)
+{
+	auto_buf struct buf text = BUF(128);
+
+	buf_printf(&text, "%lld %lld", (long long)i->created, (long long)i->expires);
+	sha256(out, text.p, text.n);
+}
+
+void sim_preimage(char out[static 65], const struct invoice *i)
+{
+	uint8_t raw[32];
+
+	preimage_of(raw, i);
+	hex_encode(out, raw, sizeof(raw));
+}
+
 char *sim_invoice(uint64_t msat, int64_t expires)
 {
-	struct invoice i = {.network = "bcrt", .created = expires - 7000, .expires = expires};
+	struct invoice i = {.network = "bcrt",
+			    .created = expires - 7000 - (int64_t)rand_below(1u << 28),
+			    .expires = expires};
+	uint8_t preimage[32];
 	auto_buf struct buf text = BUF(INVOICE_TEXT_MAX);
 	uint8_t secret[32] = {7};
 	struct secret key;
 
 	i.has_amount = msat > 0;
 	assert(msat_make(&i.amount, msat));
-	rand_bytes(i.hash, sizeof(i.hash));
+	preimage_of(preimage, &i);
+	sha256(i.hash, preimage, sizeof(preimage));
 	secret_new(&key);
 	assert(invoice_write(&text, &i, secret, &key, NULL) == 0);
 	return buf_steal(&text);
@@ -447,13 +469,19 @@ static void send_melt(struct sim *s, struct http_req *r, size_t i, enum sim_faul
 	static const char *const names[] = {"UNPAID", "PENDING", "PAID"};
 	auto_buf struct buf b = BUF(1 << 18);
 	const struct sim_melt *m = &s->melts_[i];
+	char preimage[65] = "abcd";
+	struct invoice read;
 
+	assert(invoice_read(&read, str_of(m->invoice), NULL) == 0);
+	if (!s->false_proof)
+		sim_preimage(preimage, &read);
 	buf_printf(&b,
 		   "{\"quote\":\"m%zu\",\"request\":\"%s\",\"amount\":%llu,\"unit\":\"sat\","
 		   "\"fee_reserve\":%llu,\"state\":\"%s\",\"expiry\":null,"
-		   "\"payment_preimage\":%s",
+		   "\"payment_preimage\":%s%s%s",
 		   i, m->invoice, (unsigned long long)m->amount, (unsigned long long)s->reserve,
-		   names[m->state], m->state == MELT_PAID ? "\"abcd\"" : "null");
+		   names[m->state], m->state == MELT_PAID ? "\"" : "",
+		   m->state == MELT_PAID ? preimage : "null", m->state == MELT_PAID ? "\"" : "");
 	if (m->state == MELT_PAID)
 		put_change(&b, m, f);
 	buf_puts(&b, "}");

@@ -75,6 +75,7 @@ struct sim {
 	size_t nquotes;
 	uint64_t reserve, lightning; /* of melts: fee reserve, and what the payment costs */
 	bool blind;		     /* forgets every melt quote that is asked for */
+	bool false_proof;	     /* the preimages that it gives are none */
 	bool no_options;	     /* does not know of invoices without an amount */
 	bool keeps_quiet;	     /* answers no melt that it makes */
 	unsigned melts;		     /* POSTs of melts seen */
@@ -95,6 +96,8 @@ struct sim {
 
 /* An invoice that anybody may have made; the caller frees. */
 char *sim_invoice(uint64_t msat, int64_t expires);
+struct invoice;
+void sim_preimage(char out[static 65], const struct invoice *i); /* of one of these */
 enum sim_end { SIM_PAID, SIM_FAILED };
 void sim_melt_over(struct sim *s, enum sim_end how); /* what is pending ends */
 

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "cashu/invoice.h"
 #include "cashu/token.h"
 #include "wallet/audit.h"
 #include "wallet/leave.h"
@@ -86,6 +87,16 @@ static char *invoice(uint64_t sat)
 	return sim_invoice(sat * 1000, clock_wall() + 3600);
 }
 
+static void assert_proven(struct bench *b, const char *text)
+{
+	struct invoice i;
+	char preimage[65];
+
+	assert_int_equal(invoice_read(&i, str_of(text), NULL), 0);
+	sim_preimage(preimage, &i);
+	assert_string_equal(b->told.text, preimage);
+}
+
 /* --- it works --- */
 
 static void test_pay(void **state)
@@ -97,7 +108,7 @@ static void test_pay(void **state)
 	pay(b, i);
 	assert_string_equal(b->told.error, "");
 	assert_int_equal(b->told.stage, WALLET_DONE);
-	assert_string_equal(b->told.text, "abcd");
+	assert_proven(b, i);
 	assert_int_equal(sat_raw(b->told.amount), 100 + 3 + 1);
 	assert_int_equal(bench_available(b), 1000 - 104);
 	assert_int_equal(bench_ledger(b, LEDGER_FEES), 4000);
@@ -172,6 +183,20 @@ static void test_bad_invoices(void **state)
 	assert_int_equal(sat_raw(b->told.amount), 2010);
 	assert_int_equal(b->sim->melts, 0);
 	assert_int_equal(bench_available(b), 1000);
+	assert_sound(b);
+}
+
+/* A preimage that is not the invoice's proves nothing, and is not shown as if it did. */
+static void test_false_proof(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+
+	fund(b, 1000);
+	b->sim->false_proof = true;
+	pay(b, i);
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_string_equal(b->told.text, "");
 	assert_sound(b);
 }
 
@@ -429,7 +454,7 @@ static void test_paid_and_forgotten(void **state)
 	b->sim->deaf = 1;
 	pay(b, i);
 	assert_int_equal(b->told.stage, WALLET_DONE);
-	assert_string_equal(b->told.text, "abcd");
+	assert_proven(b, i);
 	assert_int_equal(bench_available(b), 1000 - 104);
 	assert_sound(b);
 }
@@ -928,6 +953,7 @@ int main(void)
 		TEST(test_ref),
 		TEST(test_bad_invoices),
 		TEST(test_open_amount),
+		TEST(test_false_proof),
 		TEST(test_lost),
 		TEST(test_failed),
 		TEST(test_change_lies),
