@@ -11,6 +11,7 @@
 
 #define POLL_FIRST_MS 200
 #define POLL_MAX_MS   3000
+#define LATE_S	      86400 /* a payment that was under way at the end may still arrive */
 
 static void fund_poll(struct job *j);
 
@@ -70,11 +71,17 @@ static void fund_paid(struct job *j)
 
 /* --- waiting for the payment --- */
 
-static void fund_lapse(struct job *j)
+/* Nobody waits for it any more; later processes look again, for a day. */
+static void fund_lapse(struct job *j, int64_t expiry)
 {
 	auto_tx struct tx *tx = NULL;
 	struct err e;
 
+	if (clock_wall() <= expiry + LATE_S) {
+		job_fail_msg(j, ERRK_PEER,
+			     "the invoice ran out unpaid; it is looked at for another day");
+		return;
+	}
 	if (db_begin(&tx, j->w->db, &e) < 0 || quote_state(tx, j->quote, FUND_LAPSED, &e) < 0 ||
 	    db_commit(&tx, &e) < 0) {
 		job_fail(j, &e);
@@ -102,7 +109,7 @@ static void fund_state(void *ctx, struct mint_quote *q, const struct mint_fault 
 	}
 	/* one that we pay ourselves may arrive late */
 	if (q->expiry > 0 && clock_wall() > q->expiry && !payout_of_invoice(j->w, q->invoice)) {
-		fund_lapse(j);
+		fund_lapse(j, q->expiry);
 		return;
 	}
 	if (j->tries++ == 0)

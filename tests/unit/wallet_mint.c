@@ -351,11 +351,12 @@ static void send_quote(struct sim *s, struct http_req *r, size_t i)
 
 	buf_printf(&b,
 		   "{\"quote\":\"q%zu\",\"request\":\"%s\",\"amount\":%llu,\"unit\":\"sat\","
-		   "\"state\":\"%s\",\"expiry\":null}",
+		   "\"state\":\"%s\",\"expiry\":%lld}",
 		   i, s->quotes[i].invoice, (unsigned long long)s->quotes[i].amount,
 		   s->quotes[i].issued			? "ISSUED"
 		   : s->unpaid && !s->quotes[i].settled ? "UNPAID"
-							: "PAID");
+							: "PAID",
+		   (long long)s->ends);
 	answer(r, 200, &b);
 }
 

@@ -55,6 +55,7 @@ struct sim {
 	bool unproven;		     /* restores without DLEQ proofs */
 	unsigned deaf;		     /* so many restores are answered 500 */
 	uint64_t dearer;	     /* msat that its invoices ask for besides */
+	int64_t ends;		     /* of its invoices; 0: not said */
 	bool stubborn;		     /* refuses every swap */
 	enum keyset_version version; /* of the keysets that are made from now on */
 	unsigned without;	     /* this NUT is not announced; 0: all are */

@@ -764,6 +764,36 @@ static void test_many_at_the_limit(void **state)
 	assert_balanced(b);
 }
 
+/* The payment arrives after the invoice's end: it is not forgotten, for a day. */
+static void test_paid_late(void **state)
+{
+	struct bench *b = *state;
+
+	for (unsigned i = 0; i < 2; i++) {
+		b->sim->unpaid = true;
+		b->sim->ends = clock_wall() + 60;
+		b->told.done = false;
+		wallet_fund(b->w, b->sim->url, SAT(100), bench_job, b);
+		bench_run(b, 300);
+		bench_later(b, 120);
+		for (int k = 0; k < 20 && !b->told.done; k++)
+			bench_run(b, 500);
+		assert_true(b->told.done);
+		assert_int_equal(b->told.stage, WALLET_FAILED);
+		assert_non_null(strstr(b->told.error, "ran out"));
+		if (i == 1) { /* nobody looks after two days */
+			bench_later(b, 2 * 86400);
+			bench_restart(b);
+			bench_run(b, 500);
+		}
+		b->sim->quotes[i].settled = true;
+		bench_restart(b);
+		for (int k = 0; k < 6 && bench_available(b) < 100; k++)
+			bench_run(b, 500);
+		assert_int_equal(bench_available(b), 100);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -773,6 +803,7 @@ int main(void)
 		T(test_fund_answer_lost),
 		T(test_fund_resumed),
 		T(test_fund_watched),
+		T(test_paid_late),
 		T(test_send),
 		T(test_send_answer_lost),
 		T(test_release_redeem),
