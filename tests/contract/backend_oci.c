@@ -52,6 +52,7 @@ int main(void)
 	char dir[] = "/tmp/leased-oci-XXXXXX";
 	auto_spec struct spec spec = {0};
 	struct contract c = {.backend = &backend_oci, .echo = "a b c"};
+	const char *runtime = getenv("LEASED_TEST_RUNTIME");
 	struct CMUnitTest with_state[ARRAY_SIZE(tests)];
 	struct err err;
 	int failed;
@@ -65,7 +66,7 @@ int main(void)
 	fill_spec(&spec);
 	c.box = (struct box){.id = "00000000000000c2",
 			     .dir = dir,
-			     .runtime = "runc",
+			     .runtime = runtime ? runtime : "runc",
 			     .runtime_root = state,
 			     .cgroup = cgroup,
 			     .spec = &spec,

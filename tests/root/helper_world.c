@@ -337,6 +337,7 @@ int set_up(void **state)
 {
 	struct world *w = mem_zero(sizeof(*w));
 	const char *source = getenv("SOURCE_DIR"), *build = getenv("BUILD_DIR");
+	const char *runtime = getenv("LEASED_TEST_RUNTIME");
 	auto_free char *script = mem_printf("%s/tests/system/make-image", source ? source : ".");
 	auto_free char *layout = NULL;
 	auto_buf struct buf why = BUF(900);
@@ -361,7 +362,7 @@ int set_up(void **state)
 	w->c = (struct helper_config){.state_dir = w->state,
 				      .run_dir = w->run,
 				      .libexec_dir = build ? build : ".",
-				      .runtime = "runc",
+				      .runtime = runtime ? runtime : "runc",
 				      .cgroup = w->cgroup,
 				      .allow_cgroup_v1 = true,
 				      .images = &w->image,

@@ -1,6 +1,7 @@
 """An installed provider and buyer in a World."""
 
 import json
+import os
 import re
 
 from harness import BIN, SBIN, SYSTEM, Failed, wait_for
@@ -25,6 +26,7 @@ class Provider:
             raise Failed("make-image")
         given = [o for r in relays for o in ("--relay", r)] + [o for m in mints for o in ("--mint", m)]
         sets = ["agent.run_dir=%s" % self.run_dir, "runtime.allow_cgroup_v1=yes",
+                "runtime.path=" + os.environ.get("LEASED_TEST_RUNTIME", "runc"),
                 f"runtime.cgroup_parent={world.group}-{name}", *settings]
         done = self.ctl("--state-dir", self.dir / "state", "init", *given, "--allow-local", "--price", price, "--name", name,
                         "--user", CORE_USER, "--image", f"busybox=oci:{image}", "--offer-cpu", "500m",
