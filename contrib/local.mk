@@ -1,5 +1,6 @@
 # shipped helpers
-EXTRA_DIST += .ci/run contrib/check contrib/foreign contrib/quickstart contrib/torture contrib/make-image contrib/packages.sh contrib/host-state.sh autogen.sh \
+EXTRA_DIST += .ci/run contrib/check contrib/vm-check contrib/foreign contrib/quickstart contrib/torture contrib/make-image \
+	contrib/packages.sh contrib/host-state.sh autogen.sh \
 	contrib/leased.service.in contrib/lease.bash-completion \
 	README.md HACKING.md SECURITY.md NEWS LICENSE doc/architecture.md doc/money.md .clang-format
 

@@ -12,6 +12,7 @@ declare -A packages=(
 	[test]="libcmocka-dev python3 python3-venv python3-jsonschema nodejs=node npm=npm strace git file
 		universal-ctags clang-format=clang-format shellcheck codespell mandoc
 		golang-github-opencontainers-specs-dev docker-registry openssl"
+	[vm]="qemu-system-x86 qemu-system-common cpio kmod crun apparmor"
 	[cargo]="protobuf-compiler"
 )
 
