@@ -110,9 +110,15 @@ const size_t scenarios_n = ARRAY_SIZE(scenarios);
 
 #define BY_HELPER "tests/root/helper and tests/system/kills.py kill the helper there"
 #define BY_VOLUME "tests/root/volume kills the worker there"
+#define BY_PULL	  "tests/root/image kills the worker there"
+#define BY_STORE  "tests/root/shelf kills the worker there"
 #define BY_KEEPER "tests/root/helper kills the keeper there"
 
 const struct elsewhere elsewhere[] = {
+	{STEP_IMAGE_HELD, BY_PULL},	      {STEP_IMAGE_UNPACKED, BY_PULL},
+	{STEP_IMAGE_LAYER_ADDED, BY_PULL},    {STEP_IMAGE_ADDED, BY_PULL},
+	{STEP_IMAGE_TAKEN, BY_STORE},	      {STEP_IMAGE_FORGOTTEN, BY_STORE},
+	{STEP_IMAGE_LAYER_DROPPED, BY_STORE}, {STEP_IMAGE_COPIED, BY_STORE},
 	{STEP_KEEPER_STARTED, BY_HELPER},     {STEP_BOX_CREATED, BY_KEEPER},
 	{STEP_BOX_STARTED, BY_KEEPER},	      {STEP_BOX_KILLED, BY_HELPER},
 	{STEP_VOLUME_CREATED, BY_VOLUME},     {STEP_VOLUME_OPENED, BY_VOLUME},

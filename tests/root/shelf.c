@@ -324,6 +324,27 @@ static void a_death_leaves_nothing_half(void **state)
 	}
 }
 
+/* Who dies behind the note that the image is a lease's has taken it: it stays. */
+static void a_taker_that_dies_has_taken(void **state)
+{
+	uint64_t bytes;
+	int status;
+	pid_t pid;
+
+	fill_shelf();
+	pid = fork();
+	if (pid == 0) {
+		if (step_arm("IMAGE_TAKEN", NULL) == 0)
+			hold("00000000000000dd", 2);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	assert_int_equal(image_prune(&place.store, &bytes, NULL), 0);
+	assert_true(has_image(2) && !has_image(1) && !has_image(3));
+	unhold("00000000000000dd");
+}
+
 static void sweeps_what_is_no_image(void **state)
 {
 	auto_free char *half = below("store/images/0000.tmp"), *name = below("store/names/x");
@@ -482,6 +503,7 @@ int main(void)
 		cmocka_unit_test(makes_room_with_the_oldest),
 		cmocka_unit_test(keeps_what_is_being_pulled),
 		cmocka_unit_test(a_death_leaves_nothing_half),
+		cmocka_unit_test(a_taker_that_dies_has_taken),
 		cmocka_unit_test(sweeps_what_is_no_image),
 		cmocka_unit_test(a_layer_comes_once),
 		cmocka_unit_test(copies_are_exact_and_whole),
