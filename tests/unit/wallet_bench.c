@@ -123,9 +123,9 @@ void bench_close(struct bench *b)
 {
 	wallet_close(b->w);
 	db_close(b->db);
+	b->db = NULL;
 	http_free(b->http);
 	b->w = NULL;
-	b->db = NULL;
 	b->http = NULL;
 }
 
@@ -222,7 +222,9 @@ static int64_t wall_ahead(void *ctx)
 static int64_t mono_ahead(void *ctx)
 {
 	struct bench *b = ctx;
+	auto_tx struct tx *tx = NULL;
 
+	b->clock_in_tx += b->db && db_begin(&tx, b->db, NULL) < 0;
 	return clock_mono_us() / 1000 + b->ahead_ms;
 }
 

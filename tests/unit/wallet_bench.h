@@ -39,9 +39,10 @@ struct bench {
 	struct heard heard;
 	struct told told;
 	bool timed_out;
-	bool removed;	  /* the mint is in no configuration any more, from the next start on */
-	int log, screen;  /* with bench_listen: what is logged, and where it went before */
-	int64_t ahead_ms; /* with bench_later: of the system's clock */
+	bool removed;	      /* the mint is in no configuration any more, from the next start on */
+	int log, screen;      /* with bench_listen: what is logged, and where it went before */
+	int64_t ahead_ms;     /* with bench_later: of the system's clock */
+	unsigned clock_in_tx; /* the same: read while a transaction was open */
 };
 
 enum bench_side { BENCH_SELLER, BENCH_BUYER };

@@ -583,6 +583,38 @@ static void test_many(void **state)
 	assert_sound(b);
 }
 
+static void mark_proofs(struct bench *b, const char *sql)
+{
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	assert_int_equal(db_begin(&tx, b->db, &e), 0);
+	assert_int_equal(tx_run(tx_write(tx, sql), NULL, &e), 0);
+	assert_int_equal(db_commit(&tx, &e), 0);
+}
+
+/* All is in plans of another process: whether something may come of them is asked in the
+ * transaction that found too little, and the payment is made when it has come. */
+static void test_waits_for_change(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = invoice(100);
+
+	fund(b, 1000);
+	mark_proofs(b, "UPDATE proof SET state = 2 WHERE state = 1");
+	bench_later(b, 0);
+	start_pay(b, i, 0, "");
+	for (int k = 0; k < 400 && b->clock_in_tx == 0 && !b->told.done; k++)
+		bench_run(b, 50);
+	assert_true(b->clock_in_tx > 0);
+	assert_false(b->told.done);
+	mark_proofs(b, "UPDATE proof SET state = 1 WHERE state = 2");
+	wait_job(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_sound(b);
+}
+
 static void earn(struct bench *b, uint64_t sat)
 {
 	struct ledger_posting p = {.from = LEDGER_OPEN,
@@ -968,6 +1000,7 @@ int main(void)
 		TEST(test_unclear),
 		TEST(test_unclear_ends),
 		TEST(test_many),
+		TEST(test_waits_for_change),
 		cmocka_unit_test(test_seller),
 		TEST(test_plain),
 		TEST(test_plain_taken),
