@@ -27,6 +27,8 @@
 #define LEASE_REQUEST_ID_HEX 32
 #define LEASE_PIECE_MAX	     8192    /* bytes of one piece of output in a reply */
 #define LEASE_OUTPUT_MAX     1048576 /* bytes of output of one exec or logs request */
+#define LEASE_INPUT_MAX	     1048576 /* bytes of input of one exec or of one copied file */
+#define LEASE_EXEC_MAX	     3600    /* seconds that a command in a lease may take */
 #define LEASE_EXPIRES_MAX    900     /* seconds that a request may live */
 #define LEASE_PRICE_HOLD     600     /* seconds that a replaced offer's price still holds */
 #define LEASE_HEARTBEAT_S    60

@@ -43,6 +43,7 @@ struct backend_state {
 };
 
 struct backend_exec {
+	const char *name;	 /* of this command in this box: hex characters, never used again */
 	const char *const *argv; /* NULL-ended, at least one */
 	const struct spec_env *env;
 	size_t nenv;
@@ -50,12 +51,14 @@ struct backend_exec {
 	struct image_user user;
 	const void *input;
 	size_t input_n;
-	int64_t timeout_ms;
+	int64_t timeout_ms; /* then it and all that it started is killed */
+	bool detach;	    /* do not wait: no input, no output, no timeout */
 };
 
 struct backend_exec_result {
 	int status;	     /* exit status; 128 + signal; 126, 127 as a shell has them */
-	bool timed_out;	     /* killed by us */
+	int signal;	     /* that ended it; 0: it exited */
+	bool timed_out;	     /* killed by us; the streams have what it said until then */
 	struct buf out, err; /* maxima set by the caller, who frees them; what is beyond is cut */
 };
 
@@ -76,6 +79,9 @@ struct backend {
 	int (*destroy)(const struct box *box, struct err *e);
 	int (*exec)(const struct box *box, const struct backend_exec *x,
 		    struct backend_exec_result *r, struct err *e);
+	/* To a command that exec started, and to all that it started. */
+	int (*exec_signal)(const struct box *box, const char *name, int signal, bool *delivered,
+			   struct err *e);
 };
 
 extern const struct backend backend_oci;  /* a runc-compatible runtime by path */

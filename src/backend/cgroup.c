@@ -120,6 +120,39 @@ int cgroup_count(const char *path, unsigned *out, struct err *e)
 	return r;
 }
 
+int cgroup_signal(const char *path, int signal, unsigned *out, struct err *e)
+{
+	struct count c = {.signal = signal};
+	int r = each_hierarchy(path, count_tree, &c, e);
+
+	*out = c.n;
+	return r;
+}
+
+/* Where groups are that have no limits of their own. */
+static char *names_dir(const char *path)
+{
+	return mem_printf("%s%s%s", CGROUP_MOUNT, cgroup_version() == 2 ? "" : "/freezer", path);
+}
+
+int cgroup_make_names(const char *path, struct err *e)
+{
+	auto_free char *dir = names_dir(path);
+
+	return mkdir(dir, 0755) < 0 && errno != EEXIST ? err_sys(e, "make %s", dir) : 0;
+}
+
+void cgroup_sweep(const char *path, const char *prefix)
+{
+	auto_free char *dir = names_dir(path);
+	auto_closedir DIR *d = opendir(dir);
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d)))
+		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
+			unlinkat(dirfd(d), entry->d_name, AT_REMOVEDIR); /* busy ones stay */
+}
+
 /* Version 2 since Linux 5.14: one write ends a whole tree at once. */
 static int kill_file(void *ctx, const char *dir, struct err *e)
 {

@@ -17,6 +17,13 @@ int cgroup_count(const char *path, unsigned *out, struct err *e) MUST_CHECK;
 int cgroup_kill(const char *path, int64_t timeout_ms, struct err *e) MUST_CHECK;
 /* Remove it everywhere, with what is below; -1 with ERRK_STATE while it has processes. */
 int cgroup_remove(const char *path, struct err *e) MUST_CHECK;
+/* Make a group below an existing one that only names processes, to signal them together: on version
+ * 1 it is in the hierarchy `freezer` alone. */
+int cgroup_make_names(const char *path, struct err *e) MUST_CHECK;
+/* Remove the folders right below `path` whose names begin with `prefix` and that are empty. */
+void cgroup_sweep(const char *path, const char *prefix);
+/* Signal every process in `path` and below it; how many there were. */
+int cgroup_signal(const char *path, int signal, unsigned *out, struct err *e) MUST_CHECK;
 /* Move this process into `path`, made where needed. Without effect on resources: it only keeps the
  * process apart from the service that started it. */
 int cgroup_join(const char *path, struct err *e) MUST_CHECK;

@@ -123,6 +123,14 @@ static int fake_exec(const struct box *box, const struct backend_exec *x,
 	return 0;
 }
 
+/* Its commands end at once. */
+static int fake_exec_signal(const struct box *box, const char *name, int signal, bool *delivered,
+			    struct err *e)
+{
+	*delivered = false;
+	return 0;
+}
+
 const struct backend backend_fake = {
 	.name = "fake",
 	.probe = fake_probe,
@@ -133,4 +141,5 @@ const struct backend backend_fake = {
 	.stop = fake_stop,
 	.destroy = fake_destroy,
 	.exec = fake_exec,
+	.exec_signal = fake_exec_signal,
 };

@@ -1,11 +1,9 @@
 /*
- * The backend for runc-compatible runtimes (runc, crun, runsc): create, start, state, kill, delete
- * and exec of their command line. The bundle is ours; environments are in files on tmpfs, never in
- * an argv.
+ * The backend for runc-compatible runtimes (runc, crun, runsc): create, start, state, kill and
+ * delete of their command line; exec is in oci_exec.c. The bundle is ours; environments are in
+ * files on tmpfs, never in an argv.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,12 +14,11 @@
 
 #include "backend/backend.h"
 #include "backend/cgroup.h"
-#include "base/clock.h"
+#include "backend/oci_impl.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/proc.h"
-#include "base/secret.h"
 #include "oci/runtime.h"
 
 #define RUNTIME_TIMEOUT_MS 60000
@@ -39,8 +36,7 @@ static char *log_path(const struct box *box)
 	return mem_printf("%s/runtime.log", box->dir);
 }
 
-/* The runtime's own account of a failure: the `msg` of the last line of its JSON log. */
-static int runtime_error(const char *log, const char *verb, int status, struct err *e)
+int oci_error(const char *log, const char *verb, int status, struct err *e)
 {
 	auto_buf struct buf text = BUF(LOG_MAX);
 	struct str rest, line, last = {0}, said = {0};
@@ -57,11 +53,13 @@ static int runtime_error(const char *log, const char *verb, int status, struct e
 		       msg);
 }
 
-/* Run one verb to its end with the given output; the exit status, -1 with `e` filled. */
-static int run_verb(const char *const *argv, int out, int err, struct err *e)
+int oci_verb(const char *const *argv, const int std[3], struct err *e)
 {
-	struct proc_spec spec = {
-		.argv = argv, .envp = oci_runtime(argv[0])->env, .in = -1, .out = out, .err = err};
+	struct proc_spec spec = {.argv = argv,
+				 .envp = oci_runtime(argv[0])->env,
+				 .in = std[0],
+				 .out = std[1],
+				 .err = std[2]};
 	struct pollfd p = {.events = POLLIN};
 	auto_close int pidfd = -1;
 	int status;
@@ -93,9 +91,9 @@ static int runtime(const struct box *box, const char *const *args, int out, int 
 	while (*args && n + 1 < ARRAY_SIZE(argv))
 		argv[n++] = *args++;
 	unlink(log);
-	status = run_verb(argv, out, err, e);
+	status = oci_verb(argv, (const int[]){-1, out, err}, e);
 	if (status > 0)
-		return runtime_error(log, argv[7], status, e);
+		return oci_error(log, argv[7], status, e);
 	return status;
 }
 
@@ -159,7 +157,7 @@ static int oci_prepare(const struct box *box, struct err *e)
 	return fs_write(path, config.p, config.n, 0600, e);
 }
 
-static int read_pid(const char *path, pid_t *out, struct err *e)
+int oci_read_pid(const char *path, pid_t *out, struct err *e)
 {
 	auto_buf struct buf text = BUF(32);
 	uint64_t pid;
@@ -183,7 +181,7 @@ static int oci_create(const struct box *box, int out, int err, pid_t *pid, struc
 	unlink(pid_file);
 	if (runtime(box, args, out, err, e) < 0)
 		return -1;
-	return read_pid(pid_file, pid, e);
+	return oci_read_pid(pid_file, pid, e);
 }
 
 static int oci_start(const struct box *box, struct err *e)
@@ -275,84 +273,6 @@ static int oci_destroy(const struct box *box, struct err *e)
 	return fs_remove_tree(bundle, e);
 }
 
-/* The process file of one exec: in the lease's folder on tmpfs, under a name of its own. */
-static int write_process(const struct box *box, const struct backend_exec *x, const char *path,
-			 struct err *e)
-{
-	auto_buf struct buf text = BUF(OCI_CONFIG_MAX);
-	struct oci_exec exec = {.argv = x->argv,
-				.workdir = x->workdir,
-				.env = x->env,
-				.nenv = x->nenv,
-				.user = x->user};
-
-	if (oci_exec(&text, box->spec, box->image, &exec, e) < 0 ||
-	    buf_check(&text, "process", e) < 0)
-		return -1;
-	return fs_write(path, text.p, text.n, 0600, e);
-}
-
-/* A killed `runtime exec` leaves its process inside: end that one, too. */
-static void kill_exec(const char *pid_file)
-{
-	pid_t pid;
-
-	if (read_pid(pid_file, &pid, NULL) == 0 && pid > 1)
-		kill(pid, SIGKILL);
-}
-
-/* What the runtime says when it found no program, as a shell's status. */
-static void shell_status(struct backend_exec_result *r, const struct err *why)
-{
-	if (strstr(why->msg, "permission denied"))
-		r->status = 126;
-	else if (strstr(why->msg, "not found") || strstr(why->msg, "no such file"))
-		r->status = 127;
-}
-
-static int exec_with(const struct box *box, const char *const *argv, const struct backend_exec *x,
-		     struct backend_exec_result *r, struct err *e)
-{
-	struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
-	struct proc_result p = {.out = BUF(r->out.max), .err = BUF(r->err.max)};
-	int64_t end = clock_mono_ms() + x->timeout_ms;
-	int ret = proc_run(&spec, x->input, x->input_n, x->timeout_ms, &p, e);
-
-	r->timed_out = ret < 0 && clock_mono_ms() >= end;
-	r->status = ret == 0 ? p.status : 128 + SIGKILL;
-	r->out = p.out;
-	r->err = p.err;
-	return r->timed_out ? 0 : ret;
-}
-
-static int oci_run_exec(const struct box *box, const struct backend_exec *x,
-			struct backend_exec_result *r, struct err *e)
-{
-	uint64_t name = rand_below(UINT64_MAX);
-	auto_free char *process = mem_printf("%s/exec-%016" PRIx64 ".json", box->dir, name);
-	auto_free char *pid_file = mem_printf("%s/exec-%016" PRIx64 ".pid", box->dir, name);
-	auto_free char *log = mem_printf("%s/exec-%016" PRIx64 ".log", box->dir, name);
-	const char *const argv[] = {
-		box->runtime, "--root", box->runtime_root, "--log", log,	  "--log-format",
-		"json",	      "exec",	"--process",	   process, "--pid-file", pid_file,
-		box->id,      NULL};
-	struct err why = {0};
-	int ret = write_process(box, x, process, e);
-
-	if (ret == 0)
-		ret = exec_with(box, argv, x, r, e);
-	if (ret == 0 && r->timed_out)
-		kill_exec(pid_file);
-	if (ret == 0 && r->status == 255) {
-		runtime_error(log, "exec", r->status, &why);
-		shell_status(r, &why);
-	}
-	unlink(process);
-	unlink(pid_file);
-	unlink(log);
-	return ret;
-}
-
 const struct backend backend_oci = {
 	.name = "oci",
 	.probe = oci_probe,
@@ -362,5 +282,6 @@ const struct backend backend_oci = {
 	.inspect = oci_inspect,
 	.stop = oci_stop,
 	.destroy = oci_destroy,
-	.exec = oci_run_exec,
+	.exec = oci_exec_run,
+	.exec_signal = oci_exec_signal,
 };

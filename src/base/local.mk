@@ -11,7 +11,7 @@ src_base_libleased_base_a_SOURCES = \
 	src/base/opt.c src/base/opt.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/step.c src/base/step.h \
-	src/base/str.c src/base/str.h src/base/term.c src/base/term.h
+	src/base/str.c src/base/str.h src/base/ustar.c src/base/ustar.h src/base/tree.c src/base/tree.h src/base/term.c src/base/term.h
 
 check_PROGRAMS += tests/link/base
 tests_link_base_SOURCES = tests/link/main.c
@@ -21,7 +21,7 @@ src_base_libleased_base_a_SOURCES += src/base/jsonw.c src/base/jsonw.h
 if CMOCKA
 BASE_TESTS = tests/unit/base_amount tests/unit/base_buf tests/unit/base_codec tests/unit/base_conf \
 	tests/unit/base_fs tests/unit/base_json tests/unit/base_lib tests/unit/base_opt tests/unit/base_proc \
-	tests/unit/base_str tests/unit/base_term
+	tests/unit/base_str tests/unit/base_term tests/unit/base_tree
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
 endif
@@ -29,6 +29,8 @@ tests_unit_base_amount_SOURCES = tests/unit/base_amount.c tests/unit/unit.h
 tests_unit_base_amount_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_buf_SOURCES = tests/unit/base_buf.c
 tests_unit_base_buf_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_tree_SOURCES = tests/unit/base_tree.c
+tests_unit_base_tree_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_codec_SOURCES = tests/unit/base_codec.c
 tests_unit_base_codec_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_conf_SOURCES = tests/unit/base_conf.c
@@ -61,3 +63,10 @@ tests_fuzz_fuzz_bech32_SOURCES = tests/fuzz/fuzz_bech32.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_bech32_LDADD = $(L_base)
 tests_fuzz_fuzz_bech32_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 EXTRA_DIST += tests/fuzz/corpus/bech32
+
+check_PROGRAMS += tests/fuzz/fuzz_ustar
+TESTS += tests/fuzz/fuzz_ustar
+tests_fuzz_fuzz_ustar_SOURCES = tests/fuzz/fuzz_ustar.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ustar_LDADD = $(L_base)
+tests_fuzz_fuzz_ustar_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += tests/fuzz/corpus/ustar

@@ -159,14 +159,15 @@ static pid_t fork_child(struct launch *l, int report_read)
 	return pid;
 }
 
-static int wait_for(pid_t pid)
+/* The raw status; 126 where nobody knows. */
+static int wait_raw(pid_t pid)
 {
 	int status = 0;
 
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
-			return 126;
-	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+			return W_EXITCODE(126, 0);
+	return status;
 }
 
 /* End of file on the pipe means that exec closed it. */
@@ -180,7 +181,7 @@ static int read_report(int fd, pid_t pid, const char *name, struct err *e)
 	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return 0;
-	wait_for(pid);
+	wait_raw(pid);
 	if (n != (ssize_t)sizeof(f))
 		return err_set(e, ERRK_SYS, "start %s: the child died early", name);
 	f.what[sizeof(f.what) - 1] = '\0';
@@ -224,6 +225,7 @@ struct run {
 	size_t input_n;
 	int64_t deadline;
 	struct proc_result *r;
+	const struct proc_other *other; /* NULL: we start it, and kill its group */
 };
 
 static void close_end(int *fd)
@@ -346,21 +348,30 @@ static void wait_turn(struct run *r)
 		collect(&r->err, &r->r->err, keep_tail);
 }
 
-/* Ends with the child, not with its pipes: a grandchild may hold those for ever. */
-static int run_loop(struct run *r, const char *name, struct err *e)
+static void kill_run(struct run *r)
 {
-	while (!has_ended(r)) {
-		if (clock_mono_ms() >= r->deadline) {
-			kill(-r->pid, SIGKILL);
-			kill(r->pid, SIGKILL);
-			wait_for(r->pid);
-			return err_set(e, ERRK_SYS, "%s: timed out", name);
-		}
-		wait_turn(r);
+	r->r->timed_out = true;
+	if (r->other) {
+		r->other->kill(r->other->ctx, r->pid);
+		return;
 	}
+	kill(-r->pid, SIGKILL);
+	kill(r->pid, SIGKILL);
+}
+
+/* Ends with the child, not with its pipes: a grandchild may hold those for ever. */
+static void run_loop(struct run *r)
+{
+	int status;
+
+	while (!has_ended(r) && clock_mono_ms() < r->deadline)
+		wait_turn(r);
+	if (!has_ended(r))
+		kill_run(r);
+	status = wait_raw(r->pid);
 	drain(r);
-	r->r->status = wait_for(r->pid);
-	return 0;
+	r->r->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	r->r->status = r->r->signal ? 128 + r->r->signal : WEXITSTATUS(status);
 }
 
 /* A pipe whose end `ours` does not block; `theirs` goes to the child. */
@@ -375,39 +386,82 @@ static int make_pipe(int *ours, int *theirs, int our_end, struct err *e)
 	return fcntl(*ours, F_SETFL, O_NONBLOCK) ? err_sys(e, "pipe") : 0;
 }
 
-static int run_start(struct run *r, struct proc_spec *s, struct err *e)
+static int start_by(const struct proc_other *o, const int std[3], pid_t *pid, struct err *e)
+{
+	auto_close int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const int all[3] = {std[0] >= 0 ? std[0] : null, std[1], std[2]};
+
+	if (null < 0)
+		return err_sys(e, "open /dev/null");
+	return o->start(o->ctx, all, pid, e);
+}
+
+static int run_start(struct run *r, const struct proc_spec *s, struct err *e)
 {
 	auto_close int in = -1, out = -1, err = -1;
+	struct proc_spec spec = s ? *s : (struct proc_spec){0};
+	int std[3];
 
 	if (r->input_n && make_pipe(&r->in, &in, 1, e))
 		return -1;
 	if (make_pipe(&r->out, &out, 0, e) || make_pipe(&r->err, &err, 0, e))
 		return -1;
-	s->in = in;
-	s->out = out;
-	s->err = err;
-	if (proc_start(&r->pid, s, e))
+	std[0] = spec.in = in;
+	std[1] = spec.out = out;
+	std[2] = spec.err = err;
+	if (r->other ? start_by(r->other, std, &r->pid, e) : proc_start(&r->pid, &spec, e))
 		return -1;
 	r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0);
 	return 0;
 }
 
+static int run_all(struct run *run, const struct proc_spec *s, struct err *e)
+{
+	int done;
+
+	if (run->r->out.max == 0)
+		run->r->out = BUF(OUT_MAX);
+	if (run->r->err.max == 0)
+		run->r->err = BUF(ERR_MAX);
+	run->r->timed_out = false;
+	done = run_start(run, s, e);
+	if (done == 0)
+		run_loop(run);
+	run_close(run);
+	return done;
+}
+
 int proc_run(const struct proc_spec *s, const void *input, size_t input_n, int64_t timeout_ms,
 	     struct proc_result *r, struct err *e)
 {
-	struct run run = {-1, -1, -1, -1, 0, input, input_n, clock_mono_ms() + timeout_ms, r};
-	struct proc_spec spec = *s;
-	int done;
+	struct run run = {.in = -1,
+			  .out = -1,
+			  .err = -1,
+			  .pidfd = -1,
+			  .input = input,
+			  .input_n = input_n,
+			  .deadline = clock_mono_ms() + timeout_ms,
+			  .r = r};
 
-	if (r->out.max == 0)
-		r->out = BUF(OUT_MAX);
-	if (r->err.max == 0)
-		r->err = BUF(ERR_MAX);
-	done = run_start(&run, &spec, e);
-	if (done == 0)
-		done = run_loop(&run, s->argv[0], e);
-	run_close(&run);
-	return done;
+	if (run_all(&run, s, e) < 0)
+		return -1;
+	return r->timed_out ? err_set(e, ERRK_SYS, "%s: timed out", s->argv[0]) : 0;
+}
+
+int proc_run_other(const struct proc_other *o, const void *input, size_t input_n,
+		   int64_t timeout_ms, struct proc_result *r, struct err *e)
+{
+	struct run run = {.in = -1,
+			  .out = -1,
+			  .err = -1,
+			  .pidfd = -1,
+			  .input = input,
+			  .input_n = input_n,
+			  .deadline = clock_mono_ms() + timeout_ms,
+			  .r = r,
+			  .other = o};
+
+	return run_all(&run, NULL, e);
 }
 
 void proc_result_free(struct proc_result *r)

@@ -2,6 +2,7 @@
 #ifndef BASE_PROC_H
 #define BASE_PROC_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -26,6 +27,8 @@ int proc_start(pid_t *pid, const struct proc_spec *s, struct err *e) MUST_CHECK;
 
 struct proc_result {
 	int status;	/* exit status, or 128 + signal */
+	int signal;	/* that ended it; 0: it exited */
+	bool timed_out; /* by proc_run_other */
 	struct buf out; /* standard output, cut at its max */
 	struct buf err; /* tail of standard error */
 };
@@ -33,6 +36,19 @@ struct proc_result {
  * after timeout_ms. 0 whatever the exit status; -1 if it could not run or timed out. Blocking. */
 int proc_run(const struct proc_spec *s, const void *input, size_t input_n, int64_t timeout_ms,
 	     struct proc_result *r, struct err *e) MUST_CHECK;
+
+/* A process that somebody else starts for us. */
+struct proc_other {
+	/* With these as its standard descriptors; the process is our child, or becomes one when its
+	 * parent ends (PR_SET_CHILD_SUBREAPER). */
+	int (*start)(void *ctx, const int std[3], pid_t *pid, struct err *e);
+	void (*kill)(void *ctx, pid_t pid); /* it and all that it started */
+	void *ctx;
+};
+/* As proc_run; the time begins before `start`. 0 with `timed_out` and what was said until then
+ * where it was killed. */
+int proc_run_other(const struct proc_other *o, const void *input, size_t input_n,
+		   int64_t timeout_ms, struct proc_result *r, struct err *e) MUST_CHECK;
 /* proc_run that turns a non-zero status into an error with the tail of standard error. */
 int proc_check(const char *const *argv, int64_t timeout_ms, struct err *e) MUST_CHECK;
 void proc_result_free(struct proc_result *r);

@@ -1,4 +1,4 @@
-/* lease exec and lease logs: output carried by gift wraps, piece by piece. */
+/* lease exec and lease logs: input and output carried by gift wraps, piece by piece. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,9 +6,12 @@
 #include "base/mem.h"
 #include "cli/attach.h"
 #include "cli/pieces.h"
+#include "cli/upload.h"
 #include "cli/verbs.h"
 
-static int find(struct app *a, const char *name, struct book_entry *b)
+#define ANSWER_MS 30000
+
+int cli_find_running(struct app *a, const char *name, struct book_entry *b)
 {
 	struct err e;
 	int rc;
@@ -23,14 +26,17 @@ static int find(struct app *a, const char *name, struct book_entry *b)
 	return 0;
 }
 
-static int read_input(struct request *req, struct err *e)
+static int read_input(struct buf *input, struct err *e)
 {
-	req->input = mem_zero(LEASE_PIECE_MAX + 1);
-	req->ninput = fread(req->input, 1, LEASE_PIECE_MAX + 1, stdin);
-	if (req->ninput > LEASE_PIECE_MAX)
+	char piece[4096];
+	size_t n;
+
+	while (!input->failed && (n = fread(piece, 1, sizeof(piece), stdin)) > 0)
+		buf_add(input, piece, n);
+	if (input->failed)
 		return err_set(e, ERRK_LIMIT, "standard input: relays carry at most %d bytes",
-			       LEASE_PIECE_MAX);
-	return 0;
+			       LEASE_INPUT_MAX);
+	return ferror(stdin) ? err_sys(e, "standard input") : 0;
 }
 
 static int set_env(struct spec *s, const struct opt_list *env, struct err *e)
@@ -72,13 +78,12 @@ int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdi
 static int fill_exec(struct request *req, const struct exec_options *o, int argc, char **argv,
 		     struct err *e)
 {
-	if (o->timeout && str_duration(str_of(o->timeout), 600, &req->timeout, e) < 0)
+	if (o->timeout && str_duration(str_of(o->timeout), LEASE_EXEC_MAX, &req->timeout, e) < 0)
 		return err_wrap(e, "--timeout");
 	for (int i = cli_command_at(argc, argv); i < argc; i++)
 		if (spec_add_arg(&req->spec, str_of(argv[i]), e) < 0)
 			return -1;
-	if (o->interactive && read_input(req, e) < 0)
-		return -1;
+	req->detach = o->detach;
 	return cli_fill_spec(&req->spec, &o->env, o->workdir, o->user, e);
 }
 
@@ -86,9 +91,10 @@ int verb_exec(void *ctx, const void *options, int argc, char **argv)
 {
 	const struct exec_options *o = options;
 	struct app *a = ctx;
-	auto_pieces struct pieces p = {.exit_status = -1};
+	auto_pieces struct pieces p = {.exit_status = -1, .interrupt = !o->detach};
 	auto_request struct request *req = request_new(REQUEST_EXEC);
 	auto_session struct session *s = NULL;
+	auto_buf struct buf input = BUF(LEASE_INPUT_MAX);
 	struct book_entry b;
 	struct err e;
 	int rc;
@@ -97,17 +103,25 @@ int verb_exec(void *ctx, const void *options, int argc, char **argv)
 		return app_failf(EXIT_USAGE, "-t: relays carry no terminal; leave it out");
 	if (cli_command_at(argc, argv) >= argc)
 		return app_failf(EXIT_USAGE, "want NAME COMMAND…");
-	if (fill_exec(req, o, argc, argv, &e) < 0)
+	if (o->detach && (o->interactive || o->timeout))
+		return app_failf(EXIT_USAGE, "-d: without -i and --timeout");
+	if (fill_exec(req, o, argc, argv, &e) < 0 || (o->interactive && read_input(&input, &e) < 0))
 		return app_fail(EXIT_USAGE, &e);
-	rc = find(a, argv[0], &b);
+	rc = cli_find_running(a, argv[0], &b);
 	if (rc)
 		return rc;
 	memcpy(req->lease, b.lease, sizeof(req->lease));
 	if (session_open(&s, a, &b.provider, 0, &e) < 0)
 		return app_fail(EXIT_RELAYS, &e);
-	rc = pieces_ask(s, req, (req->timeout ? req->timeout : 60) * 1000 + 30000, &p);
+	rc = upload_input(s, req, buf_view(&input));
+	if (!rc)
+		rc = pieces_ask(s, req,
+				(req->timeout ? req->timeout : LEASE_EXEC_MAX) * 1000 + ANSWER_MS,
+				&p);
 	if (rc)
 		return rc == EXIT_REFUSED ? EXIT_OURS : rc;
+	if (o->detach)
+		printf("%s\n", req->request_id);
 	if (p.more)
 		app_failf(0, "output was longer than relays carry and was cut");
 	return (int)p.exit_status;
@@ -127,7 +141,7 @@ int verb_logs(void *ctx, const void *options, int argc, char **argv)
 		return app_failf(EXIT_USAGE, "want one NAME");
 	if (o->tail && str_u64(str_of(o->tail), 1000000, &t.tail, &e) < 0)
 		return app_failf(EXIT_USAGE, "--tail: %s", e.msg);
-	rc = find(a, argv[0], &b);
+	rc = cli_find_running(a, argv[0], &b);
 	if (rc)
 		return rc;
 	if (session_open(&s, a, &b.provider, 0, &e) < 0)

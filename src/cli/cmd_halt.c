@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hex.h"
 #include "cli/out.h"
 #include "cli/registry_auth.h"
 #include "cli/verbs.h"
@@ -64,10 +65,13 @@ int verb_start(void *ctx, const void *options, int argc, char **argv)
 	auto_request struct request *req = request_new(REQUEST_START);
 	struct book_entry b;
 	struct err e;
-	int rc = cli_find_lease(ctx, argc, argv, &b);
+	int rc = cli_find_lease(ctx, argc > 1 ? 1 : argc, argv, &b);
 
 	if (rc)
 		return rc;
+	for (int i = cli_command_at(argc, argv); i < argc; i++)
+		if (spec_add_arg(&req->spec, str_of(argv[i]), &e) < 0)
+			return app_fail(EXIT_USAGE, &e);
 	if (o->registry_auth &&
 	    registry_auth_read(&req->registry_auth, o->registry_auth, b.image, &e) < 0)
 		return app_failf(EXIT_USAGE, "--registry-auth: %s", e.msg);
@@ -97,5 +101,10 @@ int verb_kill(void *ctx, const void *options, int argc, char **argv)
 	if (!spec_signal_may_send(req->signal))
 		return app_failf(EXIT_USAGE,
 				 "--signal: want HUP, INT, QUIT, KILL, USR1, USR2, TERM or WINCH");
+	if (o->command && !hex_is(str_of(o->command), LEASE_REQUEST_ID_HEX / 2))
+		return app_failf(EXIT_USAGE, "--exec: want %d hex characters",
+				 LEASE_REQUEST_ID_HEX);
+	if (o->command)
+		memcpy(req->command, o->command, sizeof(req->command));
 	return ask(ctx, argc, argv, req, ANSWER_MS);
 }

@@ -10,6 +10,7 @@ lease_SOURCES = \
 	src/cli/buy.c src/cli/buy.h \
 	src/cli/ending.c src/cli/ending.h \
 	src/cli/pieces.c src/cli/pieces.h \
+	src/cli/upload.c src/cli/upload.h \
 	src/cli/attach.c src/cli/attach.h \
 	src/cli/names.c src/cli/names.h \
 	src/cli/out.c src/cli/out.h \
@@ -20,7 +21,7 @@ lease_SOURCES = \
 	src/cli/order.c src/cli/order.h \
 	src/cli/cmd_wallet.c src/cli/cmd_wallet_backup.c src/cli/cmd_wallet_pay.c src/cli/cmd_wallet_send.c \
 	src/cli/cmd_pending.c src/cli/cmd_topup.c src/cli/cmd_offers.c src/cli/cmd_lease.c \
-	src/cli/cmd_run.c src/cli/registry_auth.c src/cli/registry_auth.h src/cli/cmd_exec.c src/cli/cmd_halt.c
+	src/cli/cmd_run.c src/cli/registry_auth.c src/cli/registry_auth.h src/cli/cmd_exec.c src/cli/cmd_cp.c src/cli/cmd_halt.c
 lease_LDADD = src/proto/libleased-proto.a src/nostr/libleased-nostr.a \
 	src/spec/libleased-spec.a $(L_wallet) $(QR_LIBS)
 

@@ -48,12 +48,14 @@ static const struct opt run_opts[] = {
 
 static const struct opt exec_opts[] = {
 	{'i', "interactive", OPT_FLAG, O(exec_options, interactive), NULL,
-	 "send standard input (at most 8 KiB)"},
+	 "send standard input (at most 1 MiB)"},
+	{'d', "detach", OPT_FLAG, O(exec_options, detach), NULL,
+	 "print its id and return; see kill --exec"},
 	{'t', "tty", OPT_FLAG, O(exec_options, tty), NULL, "not carried by relays"},
 	{'e', "env", OPT_LIST, O(exec_options, env), "K=V", "environment; may repeat"},
 	{'w', "workdir", OPT_STRING, O(exec_options, workdir), "PATH", "working directory"},
 	{'u', "user", OPT_STRING, O(exec_options, user), "USER", "user inside"},
-	{0, "timeout", OPT_STRING, O(exec_options, timeout), "TIME", "kill it after so long (60s)"},
+	{0, "timeout", OPT_STRING, O(exec_options, timeout), "TIME", "kill it after so long (1h)"},
 };
 
 static const struct opt logs_opts[] = {
@@ -79,6 +81,8 @@ static const struct opt start_opts[] = {
 
 static const struct opt kill_opts[] = {
 	{'s', "signal", OPT_STRING, O(kill_options, signal), "NAME", "signal to send (KILL)"},
+	{0, "exec", OPT_STRING, O(kill_options, command), "ID",
+	 "to the command that exec -d printed, and all that it started"},
 };
 
 static const struct opt ls_opts[] = {
@@ -154,6 +158,10 @@ static const struct verb verbs[] = {
 	 OPTS(exec_opts, exec_options),
 	 .stop_at_arg = true,
 	 .run = verb_exec},
+	{.name = "cp",
+	 .args = "FILE NAME:PATH | NAME:PATH FILE",
+	 .help = "copy files into a lease, or out of it",
+	 .run = verb_cp},
 	{.name = "logs",
 	 .args = "[OPTION…] NAME",
 	 .help = "what its command printed",
@@ -180,8 +188,9 @@ static const struct verb verbs[] = {
 	 OPTS(stop_opts, stop_options),
 	 .run = verb_stop},
 	{.name = "start",
-	 .args = "[--registry-auth FILE] NAME",
-	 .help = "run a stopped lease again",
+	 .args = "[--registry-auth FILE] NAME [COMMAND…]",
+	 .help = "run a stopped lease again, or another command in it",
+	 .stop_at_arg = true,
 	 OPTS(start_opts, start_options),
 	 .run = verb_start},
 	{.name = "set",
@@ -189,7 +198,7 @@ static const struct verb verbs[] = {
 	 .help = "ask its image's registry at the next start: always, missing, never",
 	 .run = verb_set},
 	{.name = "kill",
-	 .args = "[-s NAME] NAME",
+	 .args = "[-s NAME] [--exec ID] NAME",
 	 .help = "send a signal to its command",
 	 OPTS(kill_opts, kill_options),
 	 .run = verb_kill},

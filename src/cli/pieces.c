@@ -1,13 +1,17 @@
 /* Output that comes in pieces: see pieces.h. */
 #include "cli/pieces.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 
-static void print_piece(const struct reply *r)
+static void print_piece(const struct pieces *p, const struct reply *r)
 {
-	if (r->nout)
+	if (r->nout && p->keep)
+		buf_add(p->keep, r->out, r->nout);
+	else if (r->nout)
 		fwrite(r->out, 1, r->nout, stdout);
 	if (r->nerr)
 		fwrite(r->err, 1, r->nerr, stderr);
@@ -52,9 +56,22 @@ static bool take_piece(void *ctx, const struct reply *r)
 	}
 	while (p->next < PIECES_MAX && p->v[p->next]) {
 		p->any |= p->v[p->next]->nout || p->v[p->next]->nerr;
-		print_piece(p->v[p->next++]);
+		print_piece(p, p->v[p->next++]);
 	}
 	return p->has_final && p->next > p->final;
+}
+
+static void send_interrupt(void *ctx)
+{
+	const struct pieces *p = ctx;
+	auto_request struct request *req = request_new(REQUEST_SIGNAL);
+	struct err e;
+
+	memcpy(req->lease, p->asked->lease, sizeof(req->lease));
+	memcpy(req->command, p->asked->request_id, sizeof(req->command));
+	req->signal = SIGINT;
+	if (session_tell(p->session, req, &e) < 0)
+		app_fail(0, &e);
 }
 
 int pieces_ask(struct session *s, struct request *req, int64_t timeout_ms, struct pieces *p)
@@ -64,10 +81,13 @@ int pieces_ask(struct session *s, struct request *req, int64_t timeout_ms, struc
 				 .rumor_at = clock_wall(),
 				 .timeout_ms = timeout_ms,
 				 .fn = take_piece,
-				 .ctx = p};
+				 .ctx = p,
+				 .tap = p->interrupt ? send_interrupt : NULL};
 	struct err e;
 	int how;
 
+	p->session = s;
+	p->asked = req;
 	req->expires_at = q.rumor_at + 120;
 	if (request_encode(&text, req, &e) < 0)
 		return app_fail(EXIT_OURS, &e);

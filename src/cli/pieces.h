@@ -15,6 +15,10 @@ struct pieces { /* replies may overtake each other: printed in order */
 	int64_t exit_status;
 	uint64_t offset;
 	bool more, any;
+	bool interrupt;	  /* the first Ctrl-C goes to the exec that is asked for */
+	struct buf *keep; /* what is for standard output goes there, or NULL */
+	struct session *session;
+	const struct request *asked;
 };
 
 void pieces_free(struct pieces *p);

@@ -216,20 +216,27 @@ static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_
 		app_done(s->app);
 }
 
-static void send_to(struct session *s, uint32_t relays)
+static int mail(struct session *s, struct nostr_event *rumor, uint32_t relays, nostr_pub_fn *fn,
+		struct err *e)
 {
-	const struct nostr_mail_ask a = {.rumor = s->rumor,
+	const struct nostr_mail_ask a = {.rumor = rumor,
 					 .from = &s->me.secret,
 					 .to = &s->provider,
 					 .how = {.now = clock_wall(),
 						 .backdate = NOSTR_BACKDATE,
 						 .expires = clock_wall() + WRAP_EXPIRES},
 					 .relays = relays,
-					 .fn = published,
+					 .fn = fn,
 					 .ctx = s};
+
+	return nostr_mail_send(NULL, s->pool, &a, e);
+}
+
+static void send_to(struct session *s, uint32_t relays)
+{
 	struct err e;
 
-	if (nostr_mail_send(NULL, s->pool, &a, &e) < 0)
+	if (mail(s, s->rumor, relays, published, &e) < 0)
 		app_fail(EXIT_OTHER, &e);
 }
 
@@ -245,6 +252,7 @@ static void send_rumor(void *ctx)
 int session_ask(struct session *s, const struct session_send *q)
 {
 	int how = APP_DONE;
+	bool told = false, patient = s->app->patient;
 	int64_t end = clock_mono_ms() + q->timeout_ms, left;
 
 	nostr_event_free(s->rumor);
@@ -255,9 +263,16 @@ int session_ask(struct session *s, const struct session_send *q)
 	s->again_ms = FIRST_AGAIN;
 	session_watch(s, q->request_id, q->fn, q->ctx);
 	send_rumor(s);
+	s->app->patient = patient || q->tap;
 	while (!s->answered && !(s->refused && !s->lists) && how == APP_DONE &&
-	       (left = end - clock_mono_ms()) > 0)
+	       (left = end - clock_mono_ms()) > 0) {
 		how = app_wait(s->app, left);
+		if (q->tap && s->app->tapped && !told) {
+			told = true;
+			q->tap(q->ctx);
+		}
+	}
+	s->app->patient = patient;
 	session_unwatch(s, q->request_id);
 	s->asking[0] = 0;
 	loop_timer_del(s->again);
@@ -267,6 +282,20 @@ int session_ask(struct session *s, const struct session_send *q)
 	if (how == APP_INTERRUPTED)
 		return SESSION_INTERRUPTED;
 	return s->accepted ? SESSION_TIMEOUT : SESSION_UNSENT;
+}
+
+int session_tell(struct session *s, struct request *req, struct err *e)
+{
+	auto_buf struct buf text = BUF(LEASE_REQUEST_MAX);
+	auto_event struct nostr_event *rumor = NULL;
+	int64_t now = clock_wall();
+
+	req->expires_at = now + 120;
+	if (request_encode(&text, req, e) < 0)
+		return -1;
+	rumor = nostr_event_new(LEASE_KIND_REQUEST, now, buf_view(&text));
+	nostr_event_tag_key(rumor, "p", &s->provider);
+	return mail(s, rumor, 0, NULL, e);
 }
 
 static bool keep_final(void *ctx, const struct reply *r)

@@ -28,10 +28,14 @@ struct session_send {
 	int64_t timeout_ms; /* of the whole wait */
 	session_reply_fn *fn;
 	void *ctx;
+	void (*tap)(
+		void *ctx); /* the first Ctrl-C, which then does not end the wait; may be NULL */
 };
 enum { SESSION_ANSWERED, SESSION_TIMEOUT, SESSION_INTERRUPTED, SESSION_UNSENT };
 /* Send, and run the loop until fn says so. SESSION_UNSENT: no relay took it. */
 int session_ask(struct session *s, const struct session_send *q);
+/* Send `req` once and do not wait; for the time of an ask. */
+int session_tell(struct session *s, struct request *req, struct err *e) MUST_CHECK;
 /* Encode `req` and ask; the last reply is handed over in *out (NULL when none came). */
 int session_call(struct session *s, struct request *req, int64_t timeout_ms, struct reply **out,
 		 struct err *e) MUST_CHECK;

@@ -20,7 +20,7 @@ struct run_options {
 };
 
 struct exec_options {
-	bool interactive, tty;
+	bool interactive, tty, detach;
 	const char *workdir, *user, *timeout;
 	struct opt_list env;
 };
@@ -44,7 +44,7 @@ struct start_options {
 };
 
 struct kill_options {
-	const char *signal;
+	const char *signal, *command;
 };
 
 struct ls_options {
@@ -100,6 +100,8 @@ int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdi
 
 /* The lease that the one argument names; opens the wallet. 0 or the exit status. */
 int cli_find_lease(struct app *a, int argc, char **argv, struct book_entry *b);
+/* One that was answered once, for exec, logs and cp. */
+int cli_find_running(struct app *a, const char *name, struct book_entry *b);
 /* Ask its provider; the answer goes into the book. 0 or the exit status. */
 int cli_ask_lease(struct app *a, struct book_entry *b, struct request *req, int64_t timeout_ms,
 		  struct reply **out);
@@ -107,6 +109,7 @@ int cli_ask_lease(struct app *a, struct book_entry *b, struct request *req, int6
 int verb_offers(void *ctx, const void *options, int argc, char **argv);
 int verb_run(void *ctx, const void *options, int argc, char **argv);
 int verb_exec(void *ctx, const void *options, int argc, char **argv);
+int verb_cp(void *ctx, const void *options, int argc, char **argv);
 int verb_logs(void *ctx, const void *options, int argc, char **argv);
 int verb_ls(void *ctx, const void *options, int argc, char **argv);
 int verb_show(void *ctx, const void *options, int argc, char **argv);

@@ -1,6 +1,7 @@
 /* Requests of core: checked against the helper's own list, then answered here or by a worker. */
 #include "helper/helper.h"
 
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,6 +16,7 @@
 #include "helper/links.h"
 #include "helper/node.h"
 #include "helper/pool.h"
+#include "helper/probe.h"
 #include "helper/pulls.h"
 #include "helper/table.h"
 #include "helper/worker.h"
@@ -22,6 +24,8 @@
 #include "priv/server.h"
 
 #define WORKERS 16
+#define COMMANDS_MAX                                                                               \
+	8 /* of one lease at once, so that one tenant cannot keep the others from theirs */
 
 struct helper {
 	struct loop *loop;
@@ -33,7 +37,7 @@ struct helper {
 	unsigned connection; /* counts them: answers belong to one */
 	struct table leases;
 	struct workers *workers;
-	unsigned execs; /* of them, commands of tenants: as long as these like */
+	struct workers *commands; /* of tenants: as long as these like */
 	struct pool *pool;
 	struct pulls *pulls; /* NULL: nothing is pulled */
 	struct found *found;
@@ -186,6 +190,14 @@ static bool after_image(struct task *t, struct str body)
 	return cold;
 }
 
+static void command_ended(struct helper *h, const struct task *t)
+{
+	struct lease *l = table_find(&h->leases, t->job.rec.id);
+
+	if (l && l->commands > 0)
+		l->commands--;
+}
+
 static void task_done(void *ctx, struct str result)
 {
 	struct task *t = ctx;
@@ -193,7 +205,8 @@ static void task_done(void *ctx, struct str result)
 	struct priv_frame f;
 	struct err err;
 
-	h->execs -= t->call.kind == PRIV_BOX_EXEC;
+	if (t->call.kind == PRIV_BOX_EXEC)
+		command_ended(h, t);
 	if (result.n == 0 || priv_frame_parse(&f, (const uint8_t *)result.p, result.n, &err) < 0) {
 		err_set(&err, ERRK_SYS, "the worker for %s died", priv_kind_name(t->call.kind));
 		if (is_heard(t))
@@ -225,7 +238,10 @@ static struct task *task_new(struct helper *h, struct priv_call call, void *msg,
 
 static void task_start(struct task *t)
 {
-	worker_start(t->h->workers, task_run, task_done, task_drop, t);
+	struct helper *h = t->h;
+
+	worker_start(t->call.kind == PRIV_BOX_EXEC ? h->commands : h->workers, task_run, task_done,
+		     task_drop, t);
 }
 
 static void set_lease(struct task *t, const struct lease *l)
@@ -504,6 +520,22 @@ static void on_deadline(struct helper *h, struct priv_call call, struct priv_dea
 	start_lease_task(h, call, m, job_deadline);
 }
 
+static void on_exec(struct helper *h, struct priv_call call, struct priv_exec *m)
+{
+	struct lease *l = table_find(&h->leases, m->id);
+	struct priv_exec_reply r = {.outcome = PRIV_EXEC_FAILED};
+
+	if (l && l->commands == COMMANDS_MAX) {
+		r.message = mem_printf("%d commands run in it already", COMMANDS_MAX);
+		priv_server_reply(h->server, call, &r);
+		free(r.message);
+		return;
+	}
+	if (l)
+		l->commands++;
+	start_lease_task(h, call, m, job_exec);
+}
+
 static enum priv_state list_state(const struct lease *l)
 {
 	return l->said ? l->status.state : PRIV_BOX_UNKNOWN;
@@ -563,8 +595,7 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		start_lease_task(h, call, msg, call.kind == PRIV_BOX_STOP ? job_stop : job_destroy);
 		return;
 	case PRIV_BOX_EXEC:
-		h->execs++;
-		start_lease_task(h, call, msg, job_exec);
+		on_exec(h, call, msg);
 		return;
 	case PRIV_BOX_LOGS:
 		start_lease_task(h, call, msg, job_logs);
@@ -574,6 +605,12 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_SIGNAL:
 		start_lease_task(h, call, msg, job_signal);
+		return;
+	case PRIV_BOX_PUT:
+		start_lease_task(h, call, msg, job_put);
+		return;
+	case PRIV_BOX_GET:
+		start_lease_task(h, call, msg, job_get);
 		return;
 	case PRIV_KIND_COUNT:
 		return;
@@ -640,39 +677,6 @@ static bool volume_is_used(void *ctx, const char *volume)
 	return false;
 }
 
-/* "runc 1.1.5+ds1" against the table of what is known. */
-static int check_runtime(struct helper *h, struct err *e)
-{
-	struct str name, version = str_of(h->runtime);
-	struct err why;
-	int r;
-
-	str_cut(&version, ' ', &name);
-	r = oci_runtime_check(oci_runtime(h->c->runtime), version, &why);
-	h->runtime_old = r == OCI_RUNTIME_OLD;
-	if (h->runtime_old && h->c->refuse_old_runtime)
-		return err_set(e, ERRK_DENIED, "%s ([runtime] refuse_old)", why.msg);
-	if (h->runtime_old)
-		log_warn("%s", why.msg);
-	return 0;
-}
-
-static int probe(struct helper *h, struct err *e)
-{
-	auto_buf struct buf version = BUF(200);
-	struct box box = {.runtime = h->c->runtime};
-
-	if (cgroup_version() == 1 && !h->c->allow_cgroup_v1)
-		return err_set(
-			e, ERRK_DENIED,
-			"this machine has cgroups of version 1, whose limits are weaker: set "
-			"allow_cgroup_v1 = yes to sell it all the same");
-	if (h->backend->probe(&box, &version, e) < 0)
-		return err_wrap(e, "runtime %s", h->c->runtime);
-	h->runtime = mem_strndup(version.p ? version.p : "", version.n);
-	return check_runtime(h, e);
-}
-
 static int sweep_images(const struct helper_config *c, struct err *e)
 {
 	auto_job_store struct job_store store;
@@ -712,9 +716,11 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 	h->c = c;
 	h->backend = &backend_oci;
 	h->workers = workers_new(l, c->workers ? c->workers : WORKERS);
+	h->commands = workers_new(l, UINT_MAX);
 	h->found = found_new();
 	h->pool = pool_new(l, c, h->workers);
-	if (probe(h, e) < 0 || fs_mkdirs(leases, 0711, e) < 0 || sweep_images(c, e) < 0)
+	if (probe_runtime(&h->runtime, &h->runtime_old, h->backend, c, e) < 0 ||
+	    fs_mkdirs(leases, 0711, e) < 0 || sweep_images(c, e) < 0)
 		return -1;
 	broken = record_each(c, take_over, h, e);
 	if (broken < 0)
@@ -741,6 +747,7 @@ void helper_free(struct helper *h)
 	pool_free(h->pool);
 	pulls_free(h->pulls);
 	workers_free(h->workers);
+	workers_free(h->commands);
 	free(h->runtime);
 	free(h);
 }
@@ -767,7 +774,7 @@ static void wait_for_jobs(void *ctx)
 	struct helper *h = ctx;
 
 	h->closing = NULL;
-	if (workers_busy(h->workers) > h->execs)
+	if (workers_busy(h->workers) > 0)
 		h->closing = loop_timer_add(h->loop, 20, wait_for_jobs, h);
 	else
 		h->done(h->done_ctx);
@@ -780,20 +787,4 @@ void helper_shut_down(struct helper *h, helper_done_fn *done, void *ctx)
 	if (h->pulls)
 		pulls_stop(h->pulls);
 	pool_close(h->pool, wait_for_jobs, h);
-}
-
-int helper_choose_activation(enum volume_activation *out, struct buf *why, struct err *e)
-{
-	static const enum volume_activation order[] = {VOLUME_DM_CRYPT, VOLUME_FUSE};
-	struct err err;
-
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		if (volume_probe(order[i], &err) == 0) {
-			*out = order[i];
-			return 0;
-		}
-		buf_printf(why, "%s%s: %s", why->n ? "; " : "", volume_activation_name(order[i]),
-			   err.msg);
-	}
-	return err_set(e, ERRK_STATE, "no encrypted volumes here: %.*s", (int)why->n, why->p);
 }

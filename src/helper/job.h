@@ -26,6 +26,8 @@ typedef int job_fn(const struct job *j, void *reply, struct err *e);
 
 job_fn job_image, job_start, job_inspect, job_deadline, job_signal, job_stop, job_destroy, job_exec,
 	job_logs, job_images, job_image_drop;
+job_fn job_put, job_get;
+job_fn job_signal_command; /* a part of job_signal */
 
 /* For volumes prepared ahead: `id` is the volume's name. */
 int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes,

@@ -58,6 +58,8 @@ int job_signal(const struct job *j, void *reply, struct err *e)
 
 	if (!spec_signal_may_send((int)m->signal))
 		return err_set(e, ERRK_DENIED, "signal %u is not one that may be sent", m->signal);
+	if (*m->command)
+		return job_signal_command(j, reply, e);
 	if (!j->known)
 		return 0;
 	known = job_keeper(&fd, j->c, j->rec.id, e);

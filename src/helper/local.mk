@@ -3,13 +3,13 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/found.c src/helper/found.h \
 	src/helper/helper.c src/helper/helper.h \
 	src/helper/job.c src/helper/job.h \
-	src/helper/job_end.c \
+	src/helper/job_end.c src/helper/job_copy.c src/helper/job_exec.c \
 	src/helper/job_images.c \
 	src/helper/job_look.c \
 	src/helper/job_start.c \
 	src/helper/links.c src/helper/links.h \
 	src/helper/node.c src/helper/node.h \
-	src/helper/pool.c src/helper/pool.h \
+	src/helper/pool.c src/helper/pool.h src/helper/probe.c src/helper/probe.h \
 	src/helper/job_pull.c src/helper/pulls.c src/helper/pulls.h \
 	src/helper/pull_box.c src/helper/pull_box.h \
 	src/helper/record.c src/helper/record.h \

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/close_range.h>
 #include <locale.h>
 #include <sched.h>
@@ -10,6 +11,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/capability.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,13 +27,13 @@
 #define PARSE_SECONDS 60
 
 static const int PARSE_CALLS[] = {
-	SCMP_SYS(read),		SCMP_SYS(write),	  SCMP_SYS(close),
-	SCMP_SYS(exit),		SCMP_SYS(exit_group),	  SCMP_SYS(brk),
-	SCMP_SYS(mmap),		SCMP_SYS(munmap),	  SCMP_SYS(mremap),
-	SCMP_SYS(madvise),	SCMP_SYS(mprotect),	  SCMP_SYS(futex),
-	SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(getpid),	SCMP_SYS(gettid),	  SCMP_SYS(clock_gettime),
-	SCMP_SYS(getrandom),	SCMP_SYS(sigaltstack),	  SCMP_SYS(sched_yield),
+	SCMP_SYS(read),		  SCMP_SYS(write),	   SCMP_SYS(close),
+	SCMP_SYS(exit),		  SCMP_SYS(exit_group),	   SCMP_SYS(brk),
+	SCMP_SYS(munmap),	  SCMP_SYS(mremap),	   SCMP_SYS(dup),
+	SCMP_SYS(madvise),	  SCMP_SYS(futex),	   SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigaction),  SCMP_SYS(getpid),
+	SCMP_SYS(gettid),	  SCMP_SYS(clock_gettime), SCMP_SYS(getrandom),
+	SCMP_SYS(sigaltstack),	  SCMP_SYS(sched_yield),
 };
 
 static const int UNPACK_CALLS[] = {
@@ -52,6 +54,18 @@ static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)
 	return 0;
 }
 
+/* Not as code: no library that a stranger put there is ever loaded. */
+static int allow_memory(scmp_filter_ctx ctx)
+{
+	static const int calls[] = {SCMP_SYS(mmap), SCMP_SYS(mprotect)};
+
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+		if (seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i], 1,
+				     SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)))
+			return -1;
+	return 0;
+}
+
 /* For abort(). The child is still root and must not signal anybody else. */
 static int allow_abort(scmp_filter_ctx ctx)
 {
@@ -65,6 +79,7 @@ static int load_filter(enum confine_kind kind, struct err *e)
 	int r = -1;
 
 	if (ctx && allow_abort(ctx) == 0 && allow(ctx, PARSE_CALLS, ARRAY_SIZE(PARSE_CALLS)) == 0 &&
+	    allow_memory(ctx) == 0 &&
 	    (kind == CONFINE_PARSE || allow(ctx, UNPACK_CALLS, ARRAY_SIZE(UNPACK_CALLS)) == 0))
 		r = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -102,13 +117,14 @@ static int set_limits(const struct confine *c, struct err *e)
 static int drop_powers(enum confine_kind kind, struct err *e)
 {
 	static const cap_value_t KEPT[] = {CAP_CHOWN, CAP_FOWNER, CAP_DAC_OVERRIDE, CAP_FSETID,
-					   CAP_SETFCAP};
-	cap_t caps = cap_init(); /* none */
+					   CAP_SETFCAP}; /* the last one for unpackers only */
+	cap_t caps = cap_init();			 /* none */
+	int n = ARRAY_SIZE(KEPT) - (kind == CONFINE_INSIDE);
 	int r = caps ? 0 : -1;
 
-	if (r == 0 && kind == CONFINE_UNPACK)
-		r = cap_set_flag(caps, CAP_PERMITTED, ARRAY_SIZE(KEPT), KEPT, CAP_SET) ||
-		    cap_set_flag(caps, CAP_EFFECTIVE, ARRAY_SIZE(KEPT), KEPT, CAP_SET);
+	if (r == 0 && kind != CONFINE_PARSE)
+		r = cap_set_flag(caps, CAP_PERMITTED, n, KEPT, CAP_SET) ||
+		    cap_set_flag(caps, CAP_EFFECTIVE, n, KEPT, CAP_SET);
 	if (r == 0)
 		r = cap_set_proc(caps);
 	cap_free(caps);
@@ -132,10 +148,28 @@ static int set_descriptors(int input, int answer)
 	return close_range(ANSWER_FD + 1, ~0U, 0);
 }
 
+/* The container's root is ours then, and no path leads out of it. It cannot see or signal us: we
+ * stay out of its process namespace. */
+static int enter_container(const struct confine *c, struct err *e)
+{
+	if (unshare(CLONE_NEWNET | CLONE_NEWIPC) ||
+	    setns(CONFINE_INPUT, CLONE_NEWNS | (c->mapped ? CLONE_NEWUSER : 0)))
+		return err_sys(e, "enter the container");
+	if (setgroups(0, NULL) || setresgid(0, 0, 0) || setresuid(0, 0, 0))
+		return err_sys(e, "become its root");
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL)) /* which another user does not inherit */
+		return err_sys(e, "prctl");
+	if (close(CONFINE_INPUT) || chdir("/"))
+		return err_sys(e, "enter the container's root");
+	return 0;
+}
+
 /* A parser's filter lets it open, connect and mount nothing, so namespaces, which cost
  * milliseconds, are for unpackers. */
 static int enter_root(const struct confine *c, struct err *e)
 {
+	if (c->kind == CONFINE_INSIDE)
+		return enter_container(c, e);
 	if (c->kind == CONFINE_UNPACK && (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC) ||
 					  mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)))
 		return err_sys(e, "new namespaces");
@@ -172,7 +206,7 @@ static _Noreturn void child_main(const struct confine *c, int answer, pid_t pare
 	struct buf tail = BUF(c->tail ? c->tail->max : 0);
 	struct err e = {0};
 
-	if (set_descriptors(c->input, answer))
+	if (set_descriptors(c->kind == CONFINE_INSIDE ? c->pidfd : c->input, answer))
 		_exit(2);
 	if (confine_self(c, parent, &e) == 0)
 		head.status = c->run(c->arg, c->answer, &tail, &e);

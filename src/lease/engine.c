@@ -167,6 +167,7 @@ void engine_free(struct engine *g)
 		ask_free(g->asks);
 	while (g->working)
 		work_end(g->working);
+	uploads_close(g);
 	nostr_sub_end(g->twin_sub);
 	nostr_sub_end(g->inbox);
 	budget_close(g);

@@ -71,6 +71,7 @@ struct engine {
 	struct sending *sending; /* outbox rows on their way */
 	struct work *working;	 /* leases with a helper request under way */
 	struct ask *asks;	 /* requests that the helper is working on */
+	struct upload *uploads;	 /* input that waits for its request */
 };
 
 /* --- working set: one helper step a lease at a time --- */
@@ -208,7 +209,38 @@ int topup_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 void topup_closed(struct engine *g, const struct payment *p);
 
-void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund, set */
+void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund, set, input,
+		put, get */
+
+/* Refuse without storing: nothing was done, and asking again may be answered differently. */
+void verb_deny(const struct ask *a, enum reply_code code, const char *message);
+bool verb_finds_it_running(const struct ask *a, const struct lease *l); /* else it is denied */
+
+/* --- output.c --- */
+
+/* Both streams side by side, so many bytes of each in a reply; the last one is final. */
+struct lease_output {
+	struct str out, err;
+	int64_t exit_status;
+	uint64_t offset;
+	bool truncated, final;
+	enum reply_stage stage;
+};
+void output_send(struct ask *a, const struct lease *l, const struct lease_output *o);
+
+/* --- files.c --- */
+
+void put_asked(struct ask *a, const struct lease *l); /* own a */
+void get_asked(struct ask *a, const struct lease *l);
+
+/* --- upload.c --- */
+
+/* One more piece for the owner's running lease. ERRK_LIMIT: too much, or out of order. */
+int upload_add(struct engine *g, const struct request *r, struct err *e) MUST_CHECK;
+/* The input of `r`: its own, or the upload that it names, which is gone then. The caller frees. */
+int upload_take(struct buf *out, struct engine *g, const struct request *r,
+		struct err *e) MUST_CHECK;
+void uploads_close(struct engine *g);
 
 /* --- ending.c --- */
 

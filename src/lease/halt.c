@@ -237,6 +237,27 @@ void halt_continue(struct engine *g, const struct lease *l)
 		next_step(w, l);
 }
 
+/* Another command is the lease's from now on. */
+static int store_command(struct engine *g, struct tx *tx, const char *id, const struct spec *wish,
+			 struct err *e)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX), changed = BUF(SPEC_JSON_MAX);
+	auto_spec struct spec spec = {0};
+
+	if (wish->args.n == 0)
+		return 0;
+	if (lease_load_spec(g->db, id, &text, e) < 0 || spec_decode(&spec, buf_view(&text), e) < 0)
+		return -1;
+	spec_drop_args(&spec);
+	for (size_t i = 0; i < wish->args.n; i++)
+		if (spec_add_arg(&spec, str_of(wish->args.v[i]), e) < 0)
+			return -1;
+	spec_write(&changed, &spec);
+	if (buf_check(&changed, "spec", e) < 0)
+		return -1;
+	return lease_save_spec(tx, id, buf_view(&changed), e);
+}
+
 static int store_wish(struct engine *g, struct lease *l, const struct ask *a, enum lease_halt to,
 		      struct err *e)
 {
@@ -250,7 +271,8 @@ static int store_wish(struct engine *g, struct lease *l, const struct ask *a, en
 		l->exit_status = -1;
 	}
 	if (db_begin(&tx, g->db, e) < 0 || lease_save_halt(tx, l, e) < 0 ||
-	    lease_save(tx, l, e) < 0 || db_commit(&tx, e) < 0)
+	    lease_save(tx, l, e) < 0 || store_command(g, tx, l->id, &a->req->spec, e) < 0 ||
+	    db_commit(&tx, e) < 0)
 		return -1;
 	step_at(to == LEASE_HALTING ? STEP_LEASE_HALTING : STEP_LEASE_RESUMING);
 	return 0;

@@ -152,6 +152,9 @@ static void dispatch(struct ask *a)
 	case REQUEST_START:
 	case REQUEST_REFUND:
 	case REQUEST_SET:
+	case REQUEST_INPUT:
+	case REQUEST_PUT:
+	case REQUEST_GET:
 		verb_asked(a);
 		return;
 	}
@@ -167,6 +170,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_STATUS:
 	case REQUEST_END:
 	case REQUEST_LOGS:
+	case REQUEST_GET:
 	case REQUEST_STOP:
 	case REQUEST_START:
 	case REQUEST_REFUND:
@@ -174,6 +178,8 @@ static bool answered_or_unclear(struct ask *a)
 		return ask_is_open(a->g, &a->author, a->req->request_id);
 	case REQUEST_EXEC:
 	case REQUEST_SIGNAL:
+	case REQUEST_INPUT:
+	case REQUEST_PUT:
 		if (!ask_is_open(a->g, &a->author, a->req->request_id))
 			ask_refuse(a, REPLY_UNCLEAR, NULL);
 		return true;

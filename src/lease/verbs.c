@@ -1,6 +1,6 @@
 /* What an owner asks of a lease that is there: status, end, exec, logs, signal, stop, start,
- * refund, set. Only the owner is answered with anything but not_found. Exec runs once for one
- * request, however often that arrives. */
+ * refund, set, input. Only the owner is answered with anything but not_found. Exec runs once for
+ * one request, however often that arrives. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,11 +9,9 @@
 #include "lease/engine_impl.h"
 #include "priv/logline.h"
 
-#define EXEC_TIMEOUT_S 60
-#define LOG_WINDOW     LEASE_OUTPUT_MAX
+#define LOG_WINDOW LEASE_OUTPUT_MAX
 
-/* Refuse without storing: nothing was done, and asking again may be answered differently. */
-static void deny(const struct ask *a, enum reply_code code, const char *message)
+void verb_deny(const struct ask *a, enum reply_code code, const char *message)
 {
 	auto_reply struct reply *r = reply_new(a->req->request_id, REPLY_STAGE_REFUSED, code);
 
@@ -61,11 +59,25 @@ static void end(struct ask *a, struct lease *l)
 	if (l->state == LEASE_RUNNING || l->state == LEASE_PAID) {
 		if (end_lease(a->g, l, WHY_OWNER, &e) < 0) {
 			log_broken("lease %s: %s", l->id, e.msg);
-			deny(a, REPLY_INTERNAL, NULL);
+			verb_deny(a, REPLY_INTERNAL, NULL);
 			return;
 		}
 	}
 	status(a, l);
+}
+
+/* A command has the lease's powers and limits: what else its spec says would be ignored. */
+static bool says_more(const struct spec *s, enum request_type t)
+{
+	struct spec only = {.args = s->args};
+	auto_buf struct buf all = BUF(2 * SPEC_JSON_MAX), some = BUF(2 * SPEC_JSON_MAX);
+
+	if (t == REQUEST_EXEC)
+		only = (struct spec){
+			.args = s->args, .env = s->env, .workdir = s->workdir, .user = s->user};
+	spec_write(&all, s);
+	spec_write(&some, &only);
+	return !str_eq(buf_view(&all), buf_view(&some));
 }
 
 /* --- stop, start --- */
@@ -76,16 +88,22 @@ static void halt_or_resume(struct ask *a, struct lease *l)
 	int rc;
 
 	if (l->state != LEASE_RUNNING || l->expires_at <= clock_wall()) {
-		deny(a, REPLY_NOT_RUNNING, NULL);
+		verb_deny(a, REPLY_NOT_RUNNING, NULL);
+		return;
+	}
+	if (says_more(&a->req->spec, REQUEST_START)) {
+		verb_deny(a, REPLY_SPEC, "start: a command has args only");
 		return;
 	}
 	rc = halt_asked(a, l, a->req->type == REQUEST_STOP ? LEASE_HALTING : LEASE_RESUMING, &e);
 	if (rc < 0)
 		log_broken("lease %s: %s", l->id, e.msg);
 	if (rc < 0)
-		deny(a, REPLY_INTERNAL, NULL);
+		verb_deny(a, REPLY_INTERNAL, NULL);
 	else if (rc == HALT_BUSY)
-		deny(a, REPLY_BUSY, "the lease is being stopped or started; ask again");
+		verb_deny(a, REPLY_BUSY, "the lease is being stopped or started; ask again");
+	else if (rc == HALT_IS_SO && a->req->spec.args.n)
+		verb_deny(a, REPLY_SPEC, "start: a command of the lease runs; stop it first");
 	else if (rc == HALT_IS_SO)
 		status(a, l);
 }
@@ -114,10 +132,10 @@ static void set(struct ask *a, const struct lease *l)
 	struct err e;
 
 	if (l->state != LEASE_RUNNING) {
-		deny(a, REPLY_NOT_RUNNING, NULL);
+		verb_deny(a, REPLY_NOT_RUNNING, NULL);
 	} else if (store_pull(a, l, &e) < 0) {
 		log_broken("lease %s: %s", l->id, e.msg);
-		deny(a, REPLY_INTERNAL, NULL);
+		verb_deny(a, REPLY_INTERNAL, NULL);
 	} else {
 		status(a, l);
 	}
@@ -134,9 +152,9 @@ static void signalled(void *ctx, const struct priv_signal_reply *r, const struct
 	if (lease_load(a->g->db, a->req->lease, &l, &e))
 		return;
 	if (error)
-		deny(a, REPLY_INTERNAL, error->msg);
+		verb_deny(a, REPLY_INTERNAL, error->msg);
 	else if (!r->delivered)
-		deny(a, REPLY_NOT_RUNNING, NULL);
+		verb_deny(a, REPLY_NOT_RUNNING, NULL);
 	else
 		status(a, &l);
 }
@@ -144,10 +162,10 @@ static void signalled(void *ctx, const struct priv_signal_reply *r, const struct
 static void send_signal(struct ask *ask, const struct lease *l)
 {
 	auto_ask struct ask *a = ask;
-	struct priv_signal m = {.signal = (uint32_t)a->req->signal};
+	struct priv_signal m = {.signal = (uint32_t)a->req->signal, .command = a->req->command};
 
 	if (l->state != LEASE_RUNNING || l->halt != LEASE_RUNS || l->exit_status >= 0) {
-		deny(a, REPLY_NOT_RUNNING, NULL);
+		verb_deny(a, REPLY_NOT_RUNNING, NULL);
 		return;
 	}
 	memcpy(m.id, l->id, sizeof(m.id));
@@ -156,93 +174,30 @@ static void send_signal(struct ask *ask, const struct lease *l)
 	a = NULL; /* signalled has it */
 }
 
-/* --- pieces of output --- */
-
-static void fill_piece(char **dst, size_t *n, const uint8_t *src, size_t total, size_t at)
-{
-	size_t left = at < total ? total - at : 0;
-
-	*n = left < LEASE_PIECE_MAX ? left : LEASE_PIECE_MAX;
-	*dst = *n ? mem_dup(src + at, *n) : NULL;
-}
-
-/* Both streams side by side, so many bytes of each in a reply; the last one is final. */
-struct output {
-	struct str out, err;
-	int64_t exit_status;
-	uint64_t offset;
-	bool truncated, final;
-	enum reply_stage stage;
-};
-
-static int add_piece(struct ask *a, struct tx *tx, const struct lease *l, const struct output *o,
-		     uint64_t piece, struct err *e)
-{
-	auto_reply struct reply *r = reply_new(a->req->request_id, o->stage, REPLY_OK);
-	size_t at = piece * LEASE_PIECE_MAX;
-
-	memcpy(r->lease, l->id, sizeof(r->lease));
-	memcpy(r->state, lease_state_name(l->state), strlen(lease_state_name(l->state)));
-	r->piece = piece;
-	fill_piece(&r->out, &r->nout, (const uint8_t *)o->out.p, o->out.n, at);
-	fill_piece(&r->err, &r->nerr, (const uint8_t *)o->err.p, o->err.n, at);
-	at += LEASE_PIECE_MAX;
-	r->final = at >= o->out.n && at >= o->err.n;
-	if (r->final) {
-		r->exit_status = o->exit_status;
-		r->offset = o->offset;
-		r->truncated = o->truncated;
-	}
-	return outbox_add(a->g, tx, &a->author, r, e);
-}
-
-static int store_output(struct ask *a, const struct lease *l, const struct output *o, struct err *e)
-{
-	size_t most = o->out.n > o->err.n ? o->out.n : o->err.n;
-	auto_tx struct tx *tx = NULL;
-
-	if (db_begin(&tx, a->g->db, e) < 0)
-		return -1;
-	for (uint64_t piece = 0; piece == 0 || piece * LEASE_PIECE_MAX < most; piece++)
-		if (add_piece(a, tx, l, o, piece, e) < 0)
-			return -1;
-	return db_commit(&tx, e);
-}
-
-static void send_output(struct ask *a, const struct lease *l, const struct output *o)
-{
-	struct err e;
-
-	if (store_output(a, l, o, &e) < 0)
-		log_broken("output of lease %s: %s", l->id, e.msg);
-	else
-		outbox_kick(a->g);
-}
-
 /* --- exec --- */
 
 static void exec_done(void *ctx, const struct priv_exec_reply *r, const struct err *error)
 {
 	auto_ask struct ask *a = ctx;
-	struct output o = {.stage = REPLY_STAGE_EXEC};
+	struct lease_output o = {.stage = REPLY_STAGE_EXEC};
 	struct lease l;
 	struct err e;
 
 	if (lease_load(a->g->db, a->req->lease, &l, &e))
 		return;
 	if (error || r->outcome == PRIV_EXEC_FAILED) {
-		deny(a, REPLY_EXEC_FAILED, error ? error->msg : r->message);
+		verb_deny(a, REPLY_EXEC_FAILED, error ? error->msg : r->message);
 		return;
 	}
 	if (r->outcome == PRIV_EXEC_NOT_RUNNING) {
-		deny(a, REPLY_NOT_RUNNING, NULL);
+		verb_deny(a, REPLY_NOT_RUNNING, NULL);
 		return;
 	}
 	o.out = (struct str){(const char *)r->out.p, r->out.n};
 	o.err = (struct str){(const char *)r->err.p, r->err.n};
 	o.exit_status = r->outcome == PRIV_EXEC_TIMED_OUT ? 124 : (int64_t)r->exit_status;
 	o.truncated = r->cut;
-	send_output(a, &l, &o);
+	output_send(a, &l, &o);
 }
 
 static void fill_env(struct wire_strings *out, const struct spec *s)
@@ -252,16 +207,12 @@ static void fill_env(struct wire_strings *out, const struct spec *s)
 		out->v[out->n] = mem_printf("%s=%s", s->env.v[out->n].name, s->env.v[out->n].value);
 }
 
-/* A command inside has the lease's powers and limits: what else its spec says would be ignored. */
-static bool says_more(const struct spec *s)
+bool verb_finds_it_running(const struct ask *a, const struct lease *l)
 {
-	const struct spec only = {
-		.args = s->args, .env = s->env, .workdir = s->workdir, .user = s->user};
-	auto_buf struct buf all = BUF(2 * SPEC_JSON_MAX), some = BUF(2 * SPEC_JSON_MAX);
-
-	spec_write(&all, s);
-	spec_write(&some, &only);
-	return !str_eq(buf_view(&all), buf_view(&some));
+	if (l->state == LEASE_RUNNING && l->halt == LEASE_RUNS && l->exit_status < 0)
+		return true;
+	verb_deny(a, REPLY_NOT_RUNNING, NULL);
+	return false;
 }
 
 static void exec(struct ask *ask, const struct lease *l)
@@ -269,29 +220,50 @@ static void exec(struct ask *ask, const struct lease *l)
 	auto_ask struct ask *a = ask;
 	struct priv_exec m = {.output_max = LEASE_OUTPUT_MAX};
 	const struct request *req = a->req;
+	auto_buf struct buf input = BUF(0);
+	struct err e;
 
-	if (l->state != LEASE_RUNNING || l->halt != LEASE_RUNS || l->exit_status >= 0) {
-		deny(a, REPLY_NOT_RUNNING, NULL);
+	if (!verb_finds_it_running(a, l))
+		return;
+	if (says_more(&req->spec, REQUEST_EXEC)) {
+		verb_deny(a, REPLY_SPEC, "exec: a command has args, env, workdir and user only");
 		return;
 	}
-	if (says_more(&req->spec)) {
-		deny(a, REPLY_SPEC, "exec: a command has args, env, workdir and user only");
+	if (upload_take(&input, a->g, req, &e) < 0) {
+		verb_deny(a, REPLY_LIMIT, e.msg);
 		return;
 	}
 	memcpy(m.id, l->id, sizeof(m.id));
+	memcpy(m.name, req->request_id, sizeof(m.name));
 	m.argv = (struct wire_strings){req->spec.args.v, req->spec.args.n};
 	fill_env(&m.env, &req->spec);
 	m.cwd = req->spec.workdir;
 	m.user = req->spec.user;
-	m.input = (struct wire_blob){(uint8_t *)req->input, req->ninput};
-	m.timeout_ms = 1000 * (uint32_t)(req->timeout && req->timeout < 600 ? req->timeout
-									    : EXEC_TIMEOUT_S);
+	m.input = (struct wire_blob){(uint8_t *)input.p, input.n};
+	m.timeout_ms =
+		1000 * (uint32_t)(req->timeout && req->timeout < LEASE_EXEC_MAX ? req->timeout
+										: LEASE_EXEC_MAX);
+	m.detach = req->detach;
 	ask_open(a);
 	priv_client_exec(a->g->host, &m, exec_done, a);
 	for (size_t i = 0; i < m.env.n; i++)
 		free(m.env.v[i]);
 	free(m.env.v);
 	a = NULL; /* exec_done has it */
+}
+
+/* --- input --- */
+
+static void input(struct ask *a, const struct lease *l)
+{
+	struct err e;
+
+	if (!verb_finds_it_running(a, l))
+		return;
+	if (upload_add(a->g, a->req, &e) < 0)
+		verb_deny(a, REPLY_LIMIT, e.msg);
+	else
+		status(a, l);
 }
 
 /* --- logs --- */
@@ -314,14 +286,14 @@ static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct e
 {
 	auto_ask struct ask *a = ctx;
 	auto_buf struct buf out = BUF(LOG_WINDOW), err = BUF(LOG_WINDOW);
-	struct output o = {.stage = REPLY_STAGE_LOGS, .exit_status = -1};
+	struct lease_output o = {.stage = REPLY_STAGE_LOGS, .exit_status = -1};
 	struct lease l;
 	struct err e;
 
 	if (lease_load(a->g->db, a->req->lease, &l, &e))
 		return;
 	if (error || !r->found) {
-		deny(a, REPLY_NOT_FOUND, error ? error->msg : "the log is gone");
+		verb_deny(a, REPLY_NOT_FOUND, error ? error->msg : "the log is gone");
 		return;
 	}
 	split_streams(&out, &err, (struct str){(const char *)r->bytes.p, r->bytes.n});
@@ -330,7 +302,7 @@ static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct e
 	o.offset = r->next;
 	o.truncated = !r->eof;
 	o.exit_status = r->eof ? l.exit_status : -1;
-	send_output(a, &l, &o);
+	output_send(a, &l, &o);
 }
 
 static void logs(struct ask *a, const struct lease *l)
@@ -356,6 +328,15 @@ static void run_verb(struct ask *ask, struct lease *l)
 		return;
 	case REQUEST_SIGNAL:
 		send_signal(steal(&a), l);
+		return;
+	case REQUEST_INPUT:
+		input(a, l);
+		return;
+	case REQUEST_PUT:
+		put_asked(steal(&a), l);
+		return;
+	case REQUEST_GET:
+		get_asked(steal(&a), l);
 		return;
 	case REQUEST_END:
 		end(a, l);
@@ -404,7 +385,7 @@ void verb_asked(struct ask *ask)
 	if (rc < 0)
 		log_broken("lease %s: %s", a->req->lease, e.msg);
 	if (rc || !pubkey_eq(&l.author, &a->author)) {
-		deny(a, rc < 0 ? REPLY_INTERNAL : REPLY_NOT_FOUND, NULL);
+		verb_deny(a, rc < 0 ? REPLY_INTERNAL : REPLY_NOT_FOUND, NULL);
 		return;
 	}
 	rc = store_request(a, &e);

@@ -18,11 +18,13 @@ static const struct oci_runtime RUNTIMES[] = {
 	 .env = RUNC_ENV,
 	 .seccomp = true,
 	 .unified = true,
+	 .exec_group = 1,
 	 .floors = {"1.3.6", "1.4.3", "1.5.0"}},
 	{.name = "crun",
 	 .isolation = "shared-kernel",
 	 .seccomp = true,
 	 .unified = true,
+	 .exec_group = 2,
 	 .floors = {"1.28"}},
 	/* Its own kernel answers the system calls; the filter of config.json is not applied. */
 	{.name = "runsc", .isolation = "user-kernel"},

@@ -14,11 +14,12 @@
 #define OCI_RUNTIME_LINES 4 /* of versions that are kept up */
 
 struct oci_runtime {
-	const char *name;		       /* "runc" */
-	const char *isolation;		       /* word of an offer: "shared-kernel" */
-	const char *const *env;		       /* NULL-ended; NULL: the usual one */
-	bool seccomp;			       /* applies the filter of config.json */
-	bool unified;			       /* knows linux.resources.unified */
+	const char *name;	/* "runc" */
+	const char *isolation;	/* word of an offer: "shared-kernel" */
+	const char *const *env; /* NULL-ended; NULL: the usual one */
+	bool seccomp;		/* applies the filter of config.json */
+	bool unified;		/* knows linux.resources.unified */
+	unsigned exec_group;	/* lowest cgroup version with exec --cgroup; 0: none */
 	const char *floors[OCI_RUNTIME_LINES]; /* lowest good version of each line, ascending */
 };
 

@@ -193,7 +193,11 @@ static const struct wire_table priv_stop_reply_table = TABLE(priv_stop_reply);
 #undef MSG
 
 #define MSG priv_signal
-static const struct wire_field priv_signal_fields[] = {ID, U32(signal, 1, 64)};
+static const struct wire_field priv_signal_fields[] = {
+	ID,
+	U32(signal, 1, 64),
+	TEXT(command, PRIV_EXEC_LEN),
+};
 static const struct wire_table priv_signal_table = TABLE(priv_signal);
 #undef MSG
 
@@ -230,13 +234,15 @@ static const struct wire_table priv_destroy_reply_table = TABLE(priv_destroy_rep
 #define MSG priv_exec
 static const struct wire_field priv_exec_fields[] = {
 	ID,
+	HEX(name, PRIV_EXEC_LEN),
 	STRINGS(argv, SPEC_ARGS_MAX, SPEC_ARG_MAX),
 	STRINGS(env, SPEC_ENV_MAX, SPEC_ENV_NAME_MAX + 1 + SPEC_ENV_VALUE_MAX),
 	TEXT(cwd, SPEC_PATH_MAX),
 	TEXT(user, SPEC_USER_MAX),
 	BLOB(input, PRIV_INPUT_MAX),
-	U32(timeout_ms, 1, 600000),
+	U32(timeout_ms, 0, PRIV_EXEC_MAX_MS),
 	U32(output_max, 0, PRIV_OUTPUT_MAX),
+	BOOL(detach),
 };
 static const struct wire_table priv_exec_table = TABLE(priv_exec);
 #undef MSG
@@ -245,12 +251,49 @@ static const struct wire_table priv_exec_table = TABLE(priv_exec);
 static const struct wire_field priv_exec_reply_fields[] = {
 	ENUM(outcome, PRIV_EXEC_FAILED + 1),
 	U32(exit_status, 0, PRIV_EXIT_UNKNOWN),
+	U32(signal, 0, 64),
 	BLOB(out, PRIV_OUTPUT_MAX),
 	BLOB(err, PRIV_OUTPUT_MAX),
 	BOOL(cut),
 	TEXT(message, MESSAGE_MAX),
 };
 static const struct wire_table priv_exec_reply_table = TABLE(priv_exec_reply);
+#undef MSG
+
+#define MSG priv_put
+static const struct wire_field priv_put_fields[] = {
+	ID,
+	TEXT(path, SPEC_PATH_MAX),
+	BLOB(archive, PRIV_INPUT_MAX),
+};
+static const struct wire_table priv_put_table = TABLE(priv_put);
+#undef MSG
+
+#define MSG priv_put_reply
+static const struct wire_field priv_put_reply_fields[] = {
+	ENUM(outcome, PRIV_COPY_COUNT),
+	TEXT(message, MESSAGE_MAX),
+};
+static const struct wire_table priv_put_reply_table = TABLE(priv_put_reply);
+#undef MSG
+
+#define MSG priv_get
+static const struct wire_field priv_get_fields[] = {
+	ID,
+	TEXT(path, SPEC_PATH_MAX),
+	U32(max, 1, PRIV_INPUT_MAX),
+};
+static const struct wire_table priv_get_table = TABLE(priv_get);
+#undef MSG
+
+#define MSG priv_get_reply
+static const struct wire_field priv_get_reply_fields[] = {
+	ENUM(outcome, PRIV_COPY_COUNT),
+	BLOB(archive, PRIV_INPUT_MAX),
+	U32(skipped, 0, UINT32_MAX),
+	TEXT(message, MESSAGE_MAX),
+};
+static const struct wire_table priv_get_reply_table = TABLE(priv_get_reply);
 #undef MSG
 
 #define MSG priv_logs

@@ -12,17 +12,16 @@
 
 #include "priv/frame.h"
 #include "priv/msg_image.h"
+#include "priv/msg_inside.h"
 #include "priv/wire.h"
 #include "spec/spec.h"
 
 #define PRIV_VERSION	1
-#define PRIV_ID_LEN	16
 #define PRIV_OWNER_LEN	64
 #define PRIV_FRAME_MAX	((size_t)3 << 20)
-#define PRIV_INPUT_MAX	((size_t)64 << 10) /* standard input of an exec */
-#define PRIV_OUTPUT_MAX ((size_t)1 << 20)  /* output of an exec, each stream; one piece of a log */
-#define PRIV_AUTH_MAX	8192		   /* base64 of a registry's USER:PASSWORD */
-#define PRIV_LIST_MAX	256		   /* leases in one BOX_LIST answer */
+#define PRIV_OUTPUT_MAX ((size_t)1 << 20) /* output of an exec, each stream; one piece of a log */
+#define PRIV_AUTH_MAX	8192		  /* base64 of a registry's USER:PASSWORD */
+#define PRIV_LIST_MAX	256		  /* leases in one BOX_LIST answer */
 #define PRIV_VOLUME_MIN ((uint64_t)16 << 20)
 #define PRIV_VOLUME_MAX ((uint64_t)16 << 40)
 
@@ -39,7 +38,7 @@
 	X(BOX_LOGS, logs)                                                                          \
 	X(BOX_LIST, list)                                                                          \
 	X(BOX_SIGNAL, signal)                                                                      \
-	X(IMAGES, images) X(IMAGE_DROP, image_drop)
+	X(IMAGES, images) X(IMAGE_DROP, image_drop) X(BOX_PUT, put) X(BOX_GET, get)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,
@@ -167,15 +166,6 @@ struct priv_stop_reply {
 	uint32_t exit_status;
 };
 
-/* BOX_SIGNAL: to the main process, one of those that spec_signal_may_send. */
-struct priv_signal {
-	char id[PRIV_ID_LEN + 1];
-	uint32_t signal;
-};
-struct priv_signal_reply {
-	bool delivered; /* false: it does not run */
-};
-
 /* BOX_DESTROY: end and erase everything of the lease. Repeat it until `erased`. */
 struct priv_destroy {
 	char id[PRIV_ID_LEN + 1];
@@ -190,31 +180,6 @@ struct priv_destroy_reply {
 	int64_t erased_at; /* wall */
 	char *unproven;	   /* what nobody can show */
 	char *message;	   /* what is left and why, when not erased */
-};
-
-/* BOX_EXEC: one command inside a running lease. */
-struct priv_exec {
-	char id[PRIV_ID_LEN + 1];
-	struct wire_strings argv;
-	struct wire_strings env; /* NAME=VALUE, added to the container's */
-	char *cwd;		 /* empty: the container's */
-	char *user;		 /* "UID[:GID]"; empty: the container's */
-	struct wire_blob input;	 /* at most PRIV_INPUT_MAX */
-	uint32_t timeout_ms;	 /* 1…600000 */
-	uint32_t output_max;	 /* each stream; at most PRIV_OUTPUT_MAX; more is cut */
-};
-enum priv_exec_outcome {
-	PRIV_EXEC_DONE,
-	PRIV_EXEC_NOT_RUNNING,
-	PRIV_EXEC_TIMED_OUT,
-	PRIV_EXEC_FAILED
-};
-struct priv_exec_reply {
-	enum priv_exec_outcome outcome;
-	uint32_t exit_status; /* 126, 127 as a shell has them */
-	struct wire_blob out, err;
-	bool cut;      /* a stream was longer than output_max */
-	char *message; /* of FAILED */
 };
 
 /* BOX_LOGS: the log from a byte offset. It is in the lines of priv/logline.h; a piece ends at the

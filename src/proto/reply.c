@@ -27,6 +27,7 @@ static const char *const stages[] = {
 	[REPLY_STAGE_TOPPED_UP] = "topped_up", [REPLY_STAGE_ENDED] = "ended",
 	[REPLY_STAGE_EXEC] = "exec",	       [REPLY_STAGE_LOGS] = "logs",
 	[REPLY_STAGE_WARNING] = "warning",     [REPLY_STAGE_REFUND] = "refund",
+	[REPLY_STAGE_FILES] = "files",
 };
 
 static const char *const tokens[] = {

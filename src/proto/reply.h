@@ -57,6 +57,7 @@
 	X(NOT_RUNNING, "not_running", 0, "the lease does not run")                                 \
 	X(TOO_LATE, "too_late", 0, "the lease ends before a top-up could be taken")                \
 	X(EXEC_FAILED, "exec_failed", 0, "the command could not be started")                       \
+	X(FILES, "files_failed", 0, "the files could not be copied")                               \
 	X(LIMIT, "limit", 0, "more than this carrier moves")                                       \
 	X(INTERNAL, "internal", 1, "the provider failed")                                          \
 	X(UNCLEAR, "unclear", 0, "the provider was restarted meanwhile; it may have been done")
@@ -85,6 +86,7 @@ enum reply_stage {
 	REPLY_STAGE_LOGS,
 	REPLY_STAGE_WARNING, /* the lease ends soon */
 	REPLY_STAGE_REFUND,  /* one refund of the lease: its token, or why it is not there yet */
+	REPLY_STAGE_FILES,   /* put: done; get: the archive, in pieces as output is */
 };
 const char *reply_stage_name(enum reply_stage s);
 

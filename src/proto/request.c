@@ -13,7 +13,8 @@ static const char *const type_names[] = {
 	[REQUEST_SPAWN] = "spawn",   [REQUEST_TOPUP] = "topup", [REQUEST_STATUS] = "status",
 	[REQUEST_END] = "end",	     [REQUEST_EXEC] = "exec",	[REQUEST_LOGS] = "logs",
 	[REQUEST_SIGNAL] = "signal", [REQUEST_STOP] = "stop",	[REQUEST_START] = "start",
-	[REQUEST_REFUND] = "refund", [REQUEST_SET] = "set",
+	[REQUEST_REFUND] = "refund", [REQUEST_SET] = "set",	[REQUEST_INPUT] = "input",
+	[REQUEST_PUT] = "put",	     [REQUEST_GET] = "get",
 };
 
 static void drop_secret(char **s)
@@ -54,6 +55,7 @@ void request_free(struct request *r)
 		wipe(r->input, r->ninput);
 	free(r->input);
 	free(r->receipt);
+	free(r->path);
 	free(r);
 }
 
@@ -91,10 +93,16 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 		encode_spawn(&w, r);
 	if (r->type == REQUEST_SET)
 		jsonw_text(&w, "pull", spec_pull_name(r->spec.pull));
-	if (r->type == REQUEST_SPAWN || r->type == REQUEST_EXEC)
+	if (r->type == REQUEST_SPAWN || r->type == REQUEST_EXEC ||
+	    (r->type == REQUEST_START && r->spec.args.n))
 		encode_spec(&w, &r->spec);
 	if (r->ninput)
 		jsonw_base64(&w, "input", r->input, r->ninput);
+	jsonw_text(&w, "upload", r->upload);
+	if (r->piece)
+		jsonw_u64(&w, "piece", r->piece);
+	if (r->detach)
+		jsonw_bool(&w, "detach", true);
 	if (r->timeout)
 		jsonw_i64(&w, "timeout", r->timeout);
 	if (r->offset)
@@ -103,6 +111,8 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 		jsonw_u64(&w, "tail", r->tail);
 	if (r->signal)
 		jsonw_text(&w, "signal", spec_signal_name(r->signal));
+	jsonw_text(&w, "command", r->command);
+	jsonw_text(&w, "path", r->path);
 	jsonw_text(&w, "receipt", r->receipt);
 	jsonw_end_object(&w);
 	return buf_check(out, "request", e);
@@ -179,12 +189,47 @@ static int decode_exec(struct request *r, const struct json *j, struct err *e)
 		return -1;
 	if (!r->spec.args.n)
 		return err_set(e, ERRK_INPUT, "spec.args: missing");
+	return json_opt_bool(j, "detach", &r->detach, e);
+}
+
+static int decode_path(struct request *r, const struct json *j, struct err *e)
+{
+	struct str s;
+
+	if (json_str(j, "path", SPEC_PATH_MAX, &s, e) < 0)
+		return -1;
+	if (s.n == 0 || s.p[0] != '/')
+		return err_set(e, ERRK_INPUT, "path: want an absolute one");
+	r->path = mem_strndup(s.p, s.n);
+	if (r->type == REQUEST_PUT && !r->ninput && !r->upload[0])
+		return err_set(e, ERRK_INPUT, "input: missing");
+	return 0;
+}
+
+static int check_input(const struct request *r, struct err *e)
+{
+	if (!r->upload[0])
+		return err_set(e, ERRK_INPUT, "upload: missing");
+	return r->ninput ? 0 : err_set(e, ERRK_INPUT, "input: missing");
+}
+
+static int decode_name(char out[static LEASE_REQUEST_ID_HEX + 1], const struct json *j,
+		       const char *key, struct err *e)
+{
+	if (json_opt_copy(out, LEASE_REQUEST_ID_HEX + 1, j, key, e) < 0)
+		return -1;
+	if (*out && !hex_is(str_of(out), LEASE_REQUEST_ID_HEX / 2))
+		return err_set(e, ERRK_INPUT, "%s: want %d hex characters", key,
+			       LEASE_REQUEST_ID_HEX);
 	return 0;
 }
 
 static int decode_signal(struct request *r, const struct json *j, struct err *e)
 {
 	struct str name;
+
+	if (decode_name(r->command, j, "command", e) < 0)
+		return -1;
 
 	if (json_str(j, "signal", 16, &name, e) < 0 || spec_signal(name, &r->signal, e) < 0)
 		return err_wrap(e, "signal");
@@ -239,7 +284,9 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 
 	if (decode_type(r, j, e) < 0 ||
 	    json_opt_copy(r->lease, sizeof(r->lease), j, "lease", e) < 0 ||
-	    decode_input(r, j, e) < 0 || json_opt_u64(j, "timeout", 86400, &timeout, e) < 0 ||
+	    decode_input(r, j, e) < 0 || decode_name(r->upload, j, "upload", e) < 0 ||
+	    json_opt_u64(j, "piece", LEASE_INPUT_MAX / LEASE_PIECE_MAX, &r->piece, e) < 0 ||
+	    json_opt_u64(j, "timeout", 86400, &timeout, e) < 0 ||
 	    json_opt_u64(j, "offset", JSON_INT_MAX, &r->offset, e) < 0 ||
 	    json_opt_u64(j, "tail", 1000000, &r->tail, e) < 0)
 		return -1;
@@ -251,6 +298,12 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	if (r->type == REQUEST_SET && decode_set(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_EXEC && decode_exec(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_START && json_get(j, "spec") && decode_spec(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_INPUT && check_input(r, e) < 0)
+		return -1;
+	if ((r->type == REQUEST_PUT || r->type == REQUEST_GET) && decode_path(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_SIGNAL && decode_signal(r, j, e) < 0)
 		return -1;

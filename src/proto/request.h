@@ -24,9 +24,12 @@ enum request_type {
 	REQUEST_LOGS,
 	REQUEST_SIGNAL, /* to the main process */
 	REQUEST_STOP,	/* halt: end the processes, keep the data; time goes on */
-	REQUEST_START,	/* run a halted or exited one again */
+	REQUEST_START,	/* run a halted or exited one again, perhaps with another command */
 	REQUEST_REFUND, /* the refunds of a lease that has ended, again and again */
 	REQUEST_SET,	/* change what its next start does: the pull policy, in spec */
+	REQUEST_INPUT,	/* the next piece of an upload, for one exec or put that names it */
+	REQUEST_PUT,	/* write files; the input is an archive */
+	REQUEST_GET,	/* read files; the answer is an archive */
 };
 
 struct request {
@@ -44,18 +47,26 @@ struct request {
 	/* spawn and start */
 	char *registry_auth; /* for the image's registry: base64 of USER:PASSWORD, or NULL. A secret
 			      */
-	/* spawn: what to run; exec: args, env, workdir and user count. Limits come from the offer.
-	 */
+	/* spawn: what to run; exec: args, env, workdir and user count; start: args, if there are
+	 * any, instead of those that the lease had. Limits come from the offer. */
 	struct spec spec;
-	/* exec */
+	/* put, get: absolute, in the container; at most SPEC_PATH_MAX bytes */
+	char *path;
+	/* exec, input, put */
 	char *input; /* base64 on the wire, at most LEASE_PIECE_MAX bytes */
 	size_t ninput;
-	int64_t timeout; /* seconds, 0: none but the carrier's */
+	char upload[LEASE_REQUEST_ID_HEX + 1]; /* random; exec, put: its bytes instead of `input` */
+	uint64_t piece;			       /* input: counts from 0, which begins a new upload */
+	/* exec */
+	int64_t timeout; /* seconds, 0: LEASE_EXEC_MAX */
+	bool detach;	 /* answer when it runs; nothing is kept of what it says */
 	/* logs */
 	uint64_t offset; /* bytes from the start of the log */
 	uint64_t tail;	 /* >0: the last so many lines instead of offset */
 	/* signal */
 	int signal; /* its name on the wire; one that spec_signal_may_send */
+	char command[LEASE_REQUEST_ID_HEX + 1]; /* request id of an exec: to it and to all that it
+						   started, not to the main process */
 	/* refund */
 	char *receipt; /* JSON text of the signed event kind 2402, or NULL: for a provider whose
 			  database is older than the lease's end */

@@ -127,8 +127,9 @@ void contract_exec(void **state)
 {
 	struct contract *c = *state;
 	const char *const argv[] = {"echo", "a b", "c", NULL};
-	struct backend_exec x = {.argv = argv, .timeout_ms = 5000};
+	struct backend_exec x = {.name = "c0", .argv = argv, .timeout_ms = 5000};
 	struct backend_exec_result r = {.out = BUF(100), .err = BUF(100)};
+	bool delivered = true;
 	struct err err;
 
 	create_and_start(c);
@@ -137,6 +138,8 @@ void contract_exec(void **state)
 	assert_true(str_is(str_trim(buf_view(&r.out)), c->echo));
 	buf_free(&r.out);
 	buf_free(&r.err);
+	do_ok(c->backend->exec_signal(&c->box, "c0", SIGKILL, &delivered, &err), &err);
+	assert_false(delivered); /* it has ended */
 	do_ok(c->backend->destroy(&c->box, &err), &err);
 	r = (struct backend_exec_result){.out = BUF(100), .err = BUF(100)};
 	assert_true(c->backend->exec(&c->box, &x, &r, &err) < 0 || r.status != 0);

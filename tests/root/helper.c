@@ -26,6 +26,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/step.h"
+#include "base/ustar.h"
 #include "helper/helper.h"
 #include "helper/record.h"
 #include "priv/client.h"
@@ -404,20 +405,25 @@ static void exec_has_limits(void **state)
 {
 	struct world *w = *state;
 	const char *id = "00000000000000a4";
-	char *argv[] = {"sleep", "60", NULL};
-	struct priv_exec m = {.argv = {argv, 2}, .timeout_ms = 300, .output_max = 10};
+	char *argv[] = {"sh", "-c", "echo said; (sleep 60 &); sleep 60", NULL};
+	struct priv_exec m = {.argv = {argv, 3}, .timeout_ms = 500, .output_max = 10};
 	struct answer a;
 
 	run_script(w, id, "sleep 1000");
 	memcpy(m.id, id, sizeof(m.id));
+	name_exec(&m);
 	do_exec(w, &m, &a);
 	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_TIMED_OUT);
+	assert_int_equal(a.r.exec.exit_status, 137);
+	assert_int_equal(a.r.exec.signal, SIGKILL);
+	assert_out(&a, "said\n"); /* what it said until then */
 	free_answer(&a, PRIV_BOX_EXEC);
 	exec_sh(w, id, "ps | grep -c 'sleep 6[0]'", &a);
-	assert_out(&a, "0\n"); /* the process inside was ended, too */
+	assert_out(&a, "0\n"); /* all that it started was ended, too */
 	free_answer(&a, PRIV_BOX_EXEC);
 	argv[0] = "no-such";
 	m.timeout_ms = 5000;
+	name_exec(&m);
 	do_exec(w, &m, &a);
 	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
 	assert_int_equal(a.r.exec.exit_status, 127);
@@ -427,6 +433,208 @@ static void exec_has_limits(void **state)
 	assert_true(a.r.exec.cut);
 	free_answer(&a, PRIV_BOX_EXEC);
 	destroy_ok(w, id);
+}
+
+static unsigned groups_of_commands(const char *id)
+{
+	auto_buf struct buf out = BUF(4096);
+	auto_free char *list =
+		mem_printf("ls -d /sys/fs/cgroup/leased-*/%s/exec-* "
+			   "/sys/fs/cgroup/freezer/leased-*/%s/exec-* 2>/dev/null | wc -l",
+			   id, id);
+	const char *const argv[] = {"sh", "-c", list, NULL};
+	struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
+	struct proc_result r = {0};
+	struct err err;
+	uint64_t n = 99;
+
+	assert_int_equal(proc_run(&spec, NULL, 0, 10000, &r, &err), 0);
+	assert_int_equal(str_u64(str_trim(buf_view(&r.out)), 99, &n, &err), 0);
+	proc_result_free(&r);
+	return (unsigned)n;
+}
+
+static void signal_command(struct world *w, const struct priv_exec *m, uint32_t signal, bool there)
+{
+	struct priv_signal s = {.signal = signal, .command = (char *)m->name};
+	struct answer a;
+
+	memcpy(s.id, m->id, sizeof(s.id));
+	do_signal(w, &s, &a);
+	assert_int_equal(a.err.kind, 0);
+	assert_int_equal(a.r.signal.delivered, there);
+	free_answer(&a, PRIV_BOX_SIGNAL);
+}
+
+/* A command goes on by itself, has a name, and is ended by it with all that it started. */
+static void exec_detached_and_signalled(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000ab";
+	char *argv[] = {"sh", "-c", "trap 'echo heard >/tmp/heard' INT; sleep 61 & wait; sleep 62",
+			NULL};
+	struct priv_exec m = {.argv = {argv, 3}, .detach = true};
+	struct answer a;
+
+	run_script(w, id, "sleep 1000");
+	memcpy(m.id, id, sizeof(m.id));
+	name_exec(&m);
+	do_exec(w, &m, &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
+	free_answer(&a, PRIV_BOX_EXEC);
+	exec_sh(w, id, "until ps | grep -q 'sleep 6[1]'; do sleep 0.05; done", &a);
+	assert_int_equal(a.r.exec.exit_status, 0);
+	free_answer(&a, PRIV_BOX_EXEC);
+	assert_int_equal(groups_of_commands(id), 1);
+	signal_command(w, &m, SIGINT, true);
+	exec_sh(w, id, "until test -e /tmp/heard && ps | grep -q 'sleep 6[2]'; do sleep 0.05; done",
+		&a);
+	assert_int_equal(a.r.exec.exit_status, 0);
+	free_answer(&a, PRIV_BOX_EXEC);
+	signal_command(w, &m, SIGKILL, true);
+	exec_sh(w, id, "ps | grep -c 'sleep 6[12]'", &a);
+	assert_out(&a, "0\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	signal_command(w, &m, SIGKILL, false);
+	exec_sh(w, id, "true", &a);
+	free_answer(&a, PRIV_BOX_EXEC);
+	assert_int_equal(groups_of_commands(id), 0);
+	destroy_ok(w, id);
+}
+
+/* One tenant's commands take nobody else's turn, whatever they do. */
+static void commands_of_one_lease_are_few(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000ad", *other = "00000000000000ae";
+	char *argv[] = {"sleep", "1000", NULL};
+	struct priv_exec m = {.argv = {argv, 2}, .timeout_ms = 600000};
+	struct priv_exec all[8];
+	struct answer answers[8], a;
+
+	run_script(w, id, "sleep 1000");
+	memcpy(m.id, id, sizeof(m.id));
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		all[i] = m;
+		name_exec(&all[i]);
+		begin_exec(w, &all[i], &answers[i]);
+	}
+	name_exec(&m);
+	do_exec(w, &m, &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_FAILED);
+	assert_non_null(strstr(a.r.exec.message, "8 commands"));
+	free_answer(&a, PRIV_BOX_EXEC);
+	run_script(w, other, "sleep 1000");
+	exec_sh(w, other, "echo free", &a);
+	assert_out(&a, "free\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	destroy_ok(w, other);
+	destroy_ok(w, id);
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		wait_answer(w, &answers[i]);
+		free_answer(&answers[i], PRIV_BOX_EXEC);
+	}
+}
+
+static enum priv_copy_outcome put_file(struct world *w, const char *id, const char *path)
+{
+	auto_buf struct buf archive = BUF(4096);
+	auto_free struct ustar_entry *t = mem_zero(sizeof(*t));
+	struct priv_put m = {.path = (char *)path};
+	enum priv_copy_outcome outcome;
+	struct answer a;
+
+	*t = (struct ustar_entry){.kind = USTAR_FILE, .path = "f", .mode = 0755, .size = 4};
+	ustar_add(&archive, t, "text");
+	ustar_finish(&archive);
+	memcpy(m.id, id, sizeof(m.id));
+	m.archive = (struct wire_blob){(uint8_t *)archive.p, archive.n};
+	do_put(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	outcome = a.r.put.outcome;
+	if (*a.r.put.message)
+		print_message("# %s: %s\n", path, a.r.put.message);
+	free_answer(&a, PRIV_BOX_PUT);
+	return outcome;
+}
+
+/* The archive of `path`, or nothing. */
+static enum priv_copy_outcome get_file(struct world *w, const char *id, const char *path,
+				       struct ustar_entry *t, char text[static 16])
+{
+	struct priv_get m = {.path = (char *)path, .max = 65536};
+	enum priv_copy_outcome outcome;
+	struct str rest, data;
+	struct answer a;
+	struct err err;
+
+	memcpy(m.id, id, sizeof(m.id));
+	do_get(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	outcome = a.r.get.outcome;
+	rest = (struct str){(const char *)a.r.get.archive.p, a.r.get.archive.n};
+	if (outcome == PRIV_COPY_DONE) {
+		assert_int_equal(ustar_next(&rest, t, &data, &err), 0);
+		snprintf(text, 16, "%.*s", (int)data.n, data.p);
+	} else {
+		assert_int_equal(rest.n, 0);
+		print_message("# %s: %s\n", path, a.r.get.message);
+	}
+	free_answer(&a, PRIV_BOX_GET);
+	return outcome;
+}
+
+/* Copying sees what the container sees, also what is mounted there alone, and nothing of the host,
+ * wherever links point. */
+static void copies_stay_inside(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000ac";
+	auto_free struct ustar_entry *t = mem_zero(sizeof(*t));
+	auto_free char *canary = mem_printf("%s/canary", w->state);
+	auto_free char *script =
+		mem_printf("ln -s %s /away; ln -s /proc/1/root /loop; ln -s ../../../../.. /up; "
+			   "mkfifo /pipe; head -c 100000 /dev/zero >/big; mkdir /folder; echo done "
+			   ">/ready; sleep 1000",
+			   w->state);
+	auto_free char *inside =
+		mem_printf("mkdir -p %s; until test -e /ready; do sleep 0.05; done", w->state);
+	struct err err;
+	struct answer a;
+	char text[16];
+
+	assert_int_equal(fs_write(canary, "host", 4, 0644, &err), 0);
+	run_script(w, id, script);
+	exec_sh(w, id, "until test -e /ready; do sleep 0.05; done", &a);
+	free_answer(&a, PRIV_BOX_EXEC);
+	/* The host's folder is not there … */
+	assert_int_equal(put_file(w, id, "/away/canary"), PRIV_COPY_FAILED);
+	assert_int_equal(get_file(w, id, "/away/canary", t, text), PRIV_COPY_FAILED);
+	/* … and one of that name in the container is the container's. */
+	exec_sh(w, id, inside, &a);
+	free_answer(&a, PRIV_BOX_EXEC);
+	assert_int_equal(put_file(w, id, "/away/canary"), PRIV_COPY_DONE);
+	assert_int_equal(get_file(w, id, "/up/away/canary", t, text), PRIV_COPY_DONE);
+	assert_string_equal(text, "text");
+	assert_int_equal(t->mode, 0755);
+	{
+		auto_buf struct buf host = BUF(100);
+
+		assert_int_equal(fs_read(&host, canary, &err), 0);
+		assert_memory_equal(host.p, "host", 4);
+	}
+	assert_int_equal(put_file(w, id, "/folder"), PRIV_COPY_DONE);
+	assert_int_equal(put_file(w, id, "/dev/shm/here"), PRIV_COPY_DONE); /* mounted inside */
+	exec_sh(w, id, "cat /folder/f /dev/shm/here; stat -c %u:%g /folder/f", &a);
+	assert_out(&a, "texttext0:0\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	/* Ways through other processes' roots are not even entered. */
+	assert_int_equal(get_file(w, id, "/loop/away/canary", t, text), PRIV_COPY_FAILED);
+	assert_int_equal(get_file(w, id, "/pipe", t, text), PRIV_COPY_FAILED);
+	assert_int_equal(get_file(w, id, "/big", t, text), PRIV_COPY_TOO_MUCH);
+	assert_int_equal(put_file(w, id, "/proc/sys/kernel/hostname"), PRIV_COPY_FAILED);
+	destroy_ok(w, id);
+	assert_int_equal(put_file(w, id, "/folder"), PRIV_COPY_NOT_RUNNING);
 }
 
 /* The point of the keeper: kill -9 of the helper while the container writes all the time. */
@@ -732,6 +940,9 @@ int main(void)
 		cmocka_unit_test(halted_and_run_again),
 		cmocka_unit_test(failures_say_where),
 		cmocka_unit_test(exec_has_limits),
+		cmocka_unit_test(exec_detached_and_signalled),
+		cmocka_unit_test(commands_of_one_lease_are_few),
+		cmocka_unit_test(copies_stay_inside),
 		cmocka_unit_test(helper_killed_while_it_writes),
 		cmocka_unit_test(deadline_without_an_agent),
 		cmocka_unit_test(deadlines_move),

@@ -17,9 +17,11 @@
 #include "backend/cgroup.h"
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "base/secret.h"
 #include "base/step.h"
 #include "helper/helper.h"
 #include "helper/record.h"
@@ -122,7 +124,7 @@ static void take_answer(struct answer *a, enum priv_kind k, const void *r, const
 	assert_int_equal(wire_decode(&a->r, priv_reply_table(k), buf_view(&copy), &err), 0);
 }
 
-static void wait_answer(struct world *w, struct answer *a)
+void wait_answer(struct world *w, struct answer *a)
 {
 	int64_t end = clock_mono_ms() + WAIT_MS;
 
@@ -148,6 +150,12 @@ static void wait_answer(struct world *w, struct answer *a)
 	}
 PRIV_KINDS(X)
 #undef X
+
+void begin_exec(struct world *w, const struct priv_exec *m, struct answer *a)
+{
+	memset(a, 0, sizeof(*a));
+	priv_client_exec(w->client, m, on_exec, a);
+}
 
 void free_answer(struct answer *a, enum priv_kind k)
 {
@@ -258,6 +266,14 @@ char *read_log(struct world *w, const char *id, enum log_stream stream)
 	return buf_steal(&out);
 }
 
+void name_exec(struct priv_exec *m)
+{
+	uint8_t name[PRIV_EXEC_LEN / 2];
+
+	rand_bytes(name, sizeof(name));
+	hex_encode(m->name, name, sizeof(name));
+}
+
 void exec_sh(struct world *w, const char *id, const char *script, struct answer *a)
 {
 	char *argv[] = {"sh", "-c", (char *)script, NULL};
@@ -267,6 +283,7 @@ void exec_sh(struct world *w, const char *id, const char *script, struct answer 
 			      .output_max = 65536};
 
 	memcpy(m.id, id, sizeof(m.id));
+	name_exec(&m);
 	do_exec(w, &m, a);
 	assert_int_equal(a->err.kind, 0);
 	if (a->r.exec.outcome != PRIV_EXEC_DONE)

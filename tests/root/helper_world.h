@@ -55,6 +55,10 @@ void run_script(struct world *w, const char *id, const char *script);
 struct priv_inspect_reply inspect(struct world *w, const char *id);
 struct priv_inspect_reply wait_stopped(struct world *w, const char *id);
 char *read_log(struct world *w, const char *id, enum log_stream stream);
+/* Does not wait: `a` is filled while others are waited for. */
+void begin_exec(struct world *w, const struct priv_exec *m, struct answer *a);
+void wait_answer(struct world *w, struct answer *a);
+void name_exec(struct priv_exec *m); /* a fresh one */
 void exec_sh(struct world *w, const char *id, const char *script, struct answer *a);
 void assert_out(const struct answer *a, const char *want);
 bool mentions(const char *file, const char *what);

@@ -181,6 +181,32 @@ static void start_without_its_image_leaves_it_stopped(void **state)
 	ask(w, REQUEST_START, id, "running");
 }
 
+static void another_command_starts_in_its_place(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+	auto_request struct request *early = world_ask(REQUEST_START, id);
+	auto_request struct request *more = world_ask(REQUEST_START, id);
+	auto_request struct request *other = world_ask(REQUEST_START, id);
+	auto_reply struct reply *got = NULL;
+
+	assert_int_equal(spec_add_arg(&early->spec, STR("early"), NULL), 0);
+	assert_denied(w, early, REPLY_SPEC);
+	ask(w, REQUEST_STOP, id, "stopped");
+	assert_int_equal(spec_add_arg(&more->spec, STR("more"), NULL), 0);
+	more->spec.powers.add = spec_cap(STR("NET_RAW"));
+	assert_denied(w, more, REPLY_SPEC);
+	assert_int_equal(spec_add_arg(&other->spec, STR("other"), NULL), 0);
+	world_send(w, other);
+	got = world_must(w, other, REPLY_STAGE_STATUS);
+	assert_string_equal(got->state, "running");
+	assert_string_equal(w->host.first_arg, "other");
+	ask(w, REQUEST_STOP, id, "stopped");
+	ask(w, REQUEST_START, id, "running"); /* and stays the lease's command */
+	assert_string_equal(w->host.first_arg, "other");
+}
+
 static void grace_is_the_askers(void **state)
 {
 	struct world *w = *state;
@@ -362,6 +388,99 @@ static void death_at_every_step_does_what_was_asked(void **state)
 	}
 }
 
+static void send_input(struct world *w, const char *id, uint64_t piece, char byte,
+		       enum reply_code want)
+{
+	auto_request struct request *r = world_ask(REQUEST_INPUT, id);
+	auto_reply struct reply *got = NULL;
+
+	memset(r->upload, 'a', LEASE_REQUEST_ID_HEX);
+	r->piece = piece;
+	r->input = mem_zero(LEASE_PIECE_MAX);
+	memset(r->input, byte, LEASE_PIECE_MAX);
+	r->ninput = LEASE_PIECE_MAX;
+	world_send(w, r);
+	got = world_must(w, r, want == REPLY_OK ? REPLY_STAGE_STATUS : REPLY_STAGE_REFUSED);
+	assert_int_equal(got->code, want);
+}
+
+static struct request *exec_with_upload(const char *id)
+{
+	struct request *x = world_ask(REQUEST_EXEC, id);
+
+	memset(x->upload, 'a', LEASE_REQUEST_ID_HEX);
+	assert_int_equal(spec_add_arg(&x->spec, STR("cat"), NULL), 0);
+	return x;
+}
+
+/* Input in pieces is one exec's, once; pieces out of order are nobody's. */
+static void exec_takes_uploaded_input(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+	auto_request struct request *x = exec_with_upload(id), *again = exec_with_upload(id);
+	auto_request struct request *third = exec_with_upload(id);
+	auto_reply struct reply *got = NULL, *lost = NULL, *gap = NULL;
+
+	x->detach = true;
+	send_input(w, id, 0, 'x', REPLY_OK);
+	send_input(w, id, 1, 'y', REPLY_OK);
+	world_send(w, x);
+	got = world_must(w, x, REPLY_STAGE_EXEC);
+	assert_int_equal(w->host.input_n, 2 * LEASE_PIECE_MAX);
+	assert_int_equal(w->host.first_input, 'x');
+	assert_int_equal(w->host.last_input, 'y');
+	assert_true(w->host.detach);
+	assert_int_equal(w->host.timeout_ms, 1000 * LEASE_EXEC_MAX);
+	assert_string_equal(w->host.command, x->request_id);
+	world_send(w, again);
+	lost = world_must(w, again, REPLY_STAGE_REFUSED);
+	assert_int_equal(lost->code, REPLY_LIMIT);
+	send_input(w, id, 0, 'x', REPLY_OK);
+	send_input(w, id, 2, 'z', REPLY_LIMIT);
+	world_send(w, third);
+	gap = world_must(w, third, REPLY_STAGE_REFUSED);
+	assert_int_equal(w->host.execs, 1);
+}
+
+static void files_come_and_go(void **state)
+{
+	static const struct {
+		enum priv_copy_outcome outcome;
+		enum reply_code code;
+	} failures[] = {{PRIV_COPY_NOT_RUNNING, REPLY_NOT_RUNNING},
+			{PRIV_COPY_TOO_MUCH, REPLY_LIMIT},
+			{PRIV_COPY_FAILED, REPLY_FILES}};
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+	auto_request struct request *put = world_ask(REQUEST_PUT, id);
+	auto_request struct request *get = world_ask(REQUEST_GET, id);
+	auto_reply struct reply *stored = NULL, *got = NULL;
+
+	put->path = mem_strdup("/x");
+	get->path = mem_strdup("/x");
+	memset(put->upload, 'a', LEASE_REQUEST_ID_HEX);
+	send_input(w, id, 0, 'x', REPLY_OK);
+	send_input(w, id, 1, 'y', REPLY_OK);
+	world_send(w, put);
+	stored = world_must(w, put, REPLY_STAGE_FILES);
+	assert_true(stored->final);
+	assert_int_equal(w->host.input_n, 2 * LEASE_PIECE_MAX);
+	world_send(w, get);
+	got = world_must(w, get, REPLY_STAGE_FILES);
+	assert_int_equal(got->nout, 5);
+	assert_memory_equal(got->out, "files", 5);
+	for (size_t i = 0; i < ARRAY_SIZE(failures); i++) {
+		auto_request struct request *again = world_ask(REQUEST_GET, id);
+
+		again->path = mem_strdup("/x");
+		w->host.copies = failures[i].outcome;
+		assert_denied(w, again, failures[i].code);
+	}
+}
+
 /* An agent that died over an exec does not do it again, and says so when it is asked again. */
 static void exec_that_died_unanswered_is_unclear(void **state)
 {
@@ -470,6 +589,7 @@ int main(void)
 		world_test(stopped_lease_keeps_its_time_and_starts_again),
 		world_test(start_asks_for_the_image_again_when_it_was_set),
 		world_test(start_without_its_image_leaves_it_stopped),
+		world_test(another_command_starts_in_its_place),
 		world_test(grace_is_the_askers),
 		world_test(whoever_follows_is_told),
 		world_test(stopped_lease_expires_as_any_other),
@@ -480,6 +600,8 @@ int main(void)
 		world_test(end_while_it_is_halted_erases),
 		world_test(agent_killed_while_stopped_keeps_it_stopped),
 		cmocka_unit_test(death_at_every_step_does_what_was_asked),
+		world_test(exec_takes_uploaded_input),
+		world_test(files_come_and_go),
 		world_test(exec_that_died_unanswered_is_unclear),
 		world_test(engine_ends_with_requests_under_way),
 		world_test(inspect_that_fails_is_repeated),

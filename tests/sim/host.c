@@ -54,6 +54,7 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 	struct priv_start_reply r = {.message = no_text};
 
 	h->starts++;
+	snprintf(h->first_arg, sizeof(h->first_arg), "%s", m->spec.args.n ? m->spec.args.v[0] : "");
 	h->generation = m->generation;
 	h->started = m->spec.digest[SPEC_DIGEST_SIZE - 2];
 	h->clashes += h->there && strcmp(h->id, m->id) != 0;
@@ -149,10 +150,11 @@ static void host_signal(struct host *h, struct priv_call call, const struct priv
 
 	h->signals++;
 	h->signal = m->signal;
+	memcpy(h->command, m->command, strlen(m->command) + 1);
 	priv_server_reply(h->server, call, &r);
 }
 
-static void host_exec(struct host *h, struct priv_call call)
+static void host_exec(struct host *h, struct priv_call call, const struct priv_exec *m)
 {
 	static uint8_t text[] = "hello\n";
 	struct priv_exec_reply r = {.outcome = PRIV_EXEC_DONE,
@@ -161,8 +163,32 @@ static void host_exec(struct host *h, struct priv_call call)
 				    .message = no_text};
 
 	h->execs++;
+	memcpy(h->command, m->name, sizeof(h->command));
+	h->input_n = m->input.n;
+	h->first_input = m->input.n ? m->input.p[0] : 0;
+	h->last_input = m->input.n ? m->input.p[m->input.n - 1] : 0;
+	h->detach = m->detach;
+	h->timeout_ms = m->timeout_ms;
 	if (!h->silent_exec)
 		priv_server_reply(h->server, call, &r);
+}
+
+static void host_put(struct host *h, struct priv_call call, const struct priv_put *m)
+{
+	struct priv_put_reply r = {.outcome = h->copies, .message = no_text};
+
+	h->input_n = m->archive.n;
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_get(struct host *h, struct priv_call call)
+{
+	static uint8_t archive[] = "files";
+	struct priv_get_reply r = {.outcome = h->copies, .message = no_text};
+
+	if (h->copies == PRIV_COPY_DONE)
+		r.archive = (struct wire_blob){archive, sizeof(archive) - 1};
+	priv_server_reply(h->server, call, &r);
 }
 
 static void host_asked(void *ctx, struct priv_call call, void *msg)
@@ -191,7 +217,7 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		host_destroy(h, call);
 		return;
 	case PRIV_BOX_EXEC:
-		host_exec(h, call);
+		host_exec(h, call, msg);
 		return;
 	case PRIV_BOX_LIST:
 		priv_server_reply(h->server, call, &none);
@@ -201,6 +227,12 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_SIGNAL:
 		host_signal(h, call, msg);
+		return;
+	case PRIV_BOX_PUT:
+		host_put(h, call, msg);
+		return;
+	case PRIV_BOX_GET:
+		host_get(h, call);
 		return;
 	case PRIV_PING:
 	case PRIV_IMAGES:

@@ -23,6 +23,13 @@ struct host { /* the script, and what was asked */
 	bool silent_exec, silent_image; /* never answered */
 	unsigned images, execs, stops, signals;
 	unsigned signal, generation, grace_ms; /* the last that was asked for */
+	char command[PRIV_EXEC_LEN + 1];       /* the last signal's; of an exec: its name */
+	uint8_t first_input, last_input;       /* of the last exec … */
+	size_t input_n;			       /* … and how much there was */
+	bool detach;
+	char first_arg[32]; /* of the last start's spec */
+	enum priv_copy_outcome copies;
+	uint32_t timeout_ms;
 	unsigned starts, destroys, deadlines, inspects;
 	unsigned clashes;	      /* starts of one box while another one was there */
 	int64_t deadline, started_ms; /* the last told; when it began to run */

@@ -2,6 +2,7 @@
 """What an owner does to a running lease: Ctrl-C, signals, stop and start, over kill -9 and expiry; on lease-devnet."""
 
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -85,6 +86,11 @@ def stop_and_start(lease, provider):
     check(wait_for(lambda: "kept" in lease("logs", "box").stdout, 10, 0.5), "with the file that was written before",
           lease("logs", "box").stdout)
     check(lease("logs", "box").stdout.count("run") == 2, "and the log goes on", lease("logs", "box").stdout)
+    check(lease("start", "box", "--", "true").returncode != 0, "another command does not start beside it")
+    need(lease("stop", "-t", "1s", "box").returncode == 0, "it is stopped once more")
+    done = lease("start", "box", "--", "sh", "-c", "cat /root/kept; echo other; sleep 1000")
+    check(done.returncode == 0 and wait_for(lambda: "other" in lease("logs", "box").stdout, 10, 0.5),
+          "another command starts in its place", done.stderr)
     done = lease("rm", "box")
     check(done.returncode == 0 and "erased" in done.stderr, "lease rm ends it", done.stderr)
 
@@ -98,6 +104,60 @@ def stopped_expires(w, lease, provider):
     left = [str(p) for p in w.dir.rglob(f"*{one}*")]
     left += [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines() if one in line]
     check(not left, "and is erased", "\n".join(left))
+
+
+def commands(lease):
+    """Input larger than a request, Ctrl-C, and a command that stays."""
+    need(lease("run", "-d", "--name", "cmds", "--for", "120s", "busybox", "--", "sleep", "1000").returncode == 0, "a lease for commands")
+    data = os.urandom(20000)
+    done = subprocess.run([str(lease.program), "exec", "-i", "cmds", "--", "sh", "-c", "cat; echo apart >&2"], input=data,
+                          capture_output=True, timeout=60, env=lease.w.env(LEASE_HOME=lease.home))
+    check(done.stdout == data and b"apart" in done.stderr, "lease exec -i carries 20 kB there and back", done.stderr[-300:])
+    done = lease("exec", "--timeout", "1s", "cmds", "--", "sh", "-c", "echo begun; setsid sleep 98 & sleep 99")
+    check(done.returncode == 124 and "begun" in done.stdout, "a timeout keeps what was said", f"{done.returncode} {done.stdout}")
+    check(lease("exec", "cmds", "--", "sh", "-c", "ps | grep -c 'sleep 9[89]'").stdout == "0\n", "and kills all that was started")
+    detached = lease("exec", "-d", "cmds", "--", "sleep", "97").stdout.strip()
+    check(len(detached) == 32, "lease exec -d prints an id", detached)
+    asking = subprocess.Popen([str(lease.program), "exec", "cmds", "--", "sh", "-c", "trap 'exit 7' INT; echo > /root/set; while :; do sleep 0.1; done"],
+                              stdin=subprocess.DEVNULL, env=lease.w.env(LEASE_HOME=lease.home))
+    check(wait_for(lambda: lease("exec", "cmds", "--", "cat", "/root/set").returncode == 0, 30, 0.5), "a command waits for Ctrl-C")
+    asking.send_signal(signal.SIGINT)
+    check(asking.wait(timeout=30) == 7, "which reaches it", asking.returncode)
+    check(lease("exec", "cmds", "--", "sh", "-c", "ps | grep -c 'sleep 9[7]'").stdout == "1\n", "and not the others")
+    check(lease("kill", "--exec", detached, "cmds").returncode == 0, "lease kill --exec ends one")
+    check(lease("exec", "cmds", "--", "sh", "-c", "ps | grep -c 'sleep 9[7]'").stdout == "0\n", "which is gone")
+    check(lease("kill", "--exec", detached, "cmds").returncode != 0, "and is not there to be killed again")
+    lease("rm", "cmds")
+
+
+def copies(w, lease):
+    """Files there and back, larger than a request, by an image that needs no tar."""
+    need(lease("run", "-d", "--name", "files", "--for", "120s", "busybox", "--", "sh", "-c",
+               "rm /bin/tar; ln -s /etc/passwd /root/away; sleep 1000").returncode == 0, "a lease for files")
+    here = w.dir / "here"
+    (here / "sub").mkdir(parents=True)
+    data = os.urandom(20000)
+    (here / "sub" / "data").write_bytes(data)
+    (here / "sub" / "program").write_text("#!/bin/sh\necho ran\n")
+    (here / "sub" / "program").chmod(0o755)
+    (here / "link").symlink_to("sub/data")
+    done = lease("cp", str(here), "files:/root")
+    check(done.returncode == 0, "lease cp copies a folder into a lease", done.stderr)
+    check(lease("exec", "files", "--", "/root/here/sub/program").stdout == "ran\n", "with its modes")
+    done = lease("cp", "files:root/here", str(w.dir / "back"))
+    check(done.returncode == 0, "and out of it, under another name", done.stderr)
+    check((w.dir / "back" / "sub" / "data").read_bytes() == data and os.readlink(w.dir / "back" / "link") == "sub/data",
+          "as it was")
+    done = lease("cp", "files:/root", str(w.dir / "all"))
+    check(done.returncode == 0 and "left out" in done.stderr and not (w.dir / "all" / "away").is_symlink(),
+          "a link that leads elsewhere does not come out", done.stderr)
+    (here / "big").write_bytes(b"x" * 1100000)
+    done = lease("cp", str(here / "big"), "files:/root")
+    check(done.returncode == 1 and "1048576" in done.stderr, "more than relays carry is refused here", done.stderr)
+    done = lease("cp", "files:/none", str(w.dir / "none"))
+    check(done.returncode == 4 and "/none" in done.stderr, "what is not there is said", f"{done.returncode} {done.stderr}")
+    check(lease("cp", "a", "b").returncode == 2, "lease cp between two files here is wrong usage")
+    lease("rm", "files")
 
 
 def docker_words(lease):
@@ -128,6 +188,8 @@ def test(w: World):
     docker_words(lease)
     lease.fund(2000)
     interrupts(lease)
+    commands(lease)
+    copies(w, lease)
     stop_and_start(lease, provider)
     stopped_expires(w, lease, provider)
     end_under_way(lease, provider)

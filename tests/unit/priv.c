@@ -55,7 +55,8 @@ static void cut_messages_are_refused(void **state)
 	auto_buf struct buf out = BUF(PRIV_FRAME_MAX);
 	const struct wire_table *t = priv_request_table(PRIV_BOX_EXEC);
 	char *argv[] = {"ls", "-l", NULL};
-	struct priv_exec in = {.argv = {argv, 2},
+	struct priv_exec in = {.name = "00112233445566778899aabbccddeeff",
+			       .argv = {argv, 2},
 			       .input = {(uint8_t *)"in\0put", 6},
 			       .timeout_ms = 1000,
 			       .output_max = 10};

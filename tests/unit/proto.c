@@ -8,8 +8,8 @@
 #include "proto/reply.h"
 #include "proto/request.h"
 
-static const char *const types[] = {"spawn",  "topup", "status", "end",	   "exec", "logs",
-				    "signal", "stop",  "start",	 "refund", "set"};
+static const char *const types[] = {"spawn", "topup", "status", "end", "exec",	"logs", "signal",
+				    "stop",  "start", "refund", "set", "input", "put",	"get"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -34,13 +34,27 @@ static struct request *filled_request(enum request_type t)
 		r->price = (struct price){10000, 3600};
 		assert_int_equal(spec_set_image(&r->spec, STR("oci:busybox"), NULL), 0);
 	}
+	if (t == REQUEST_START)
+		assert_int_equal(spec_add_arg(&r->spec, STR("/bin/true"), NULL), 0);
 	if (t == REQUEST_EXEC) {
 		assert_int_equal(spec_add_arg(&r->spec, STR("/bin/true"), NULL), 0);
 		assert_int_equal(spec_set_env(&r->spec, STR("A"), STR("b"), NULL), 0);
 		r->input = mem_strdup("in");
 		r->ninput = 2;
 		r->timeout = 30;
+		r->detach = true;
 	}
+	if (t == REQUEST_PUT || t == REQUEST_GET)
+		r->path = mem_strdup("/a b");
+	if (t == REQUEST_INPUT || t == REQUEST_PUT) {
+		r->input = mem_strdup("in");
+		r->ninput = 2;
+		r->piece = 3;
+	}
+	if (t == REQUEST_INPUT || t == REQUEST_EXEC)
+		memcpy(r->upload, ID, sizeof(r->upload));
+	if (t == REQUEST_SIGNAL)
+		memcpy(r->command, ID, sizeof(r->command));
 	if (t == REQUEST_LOGS) {
 		r->offset = 77;
 		r->tail = 10;
@@ -67,7 +81,7 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_SET; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_GET; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};
@@ -145,6 +159,15 @@ static const char *const bad_requests[] = {
 	HEAD "\"type\":\"signal\",\"lease\":\"" LEASE "\",\"signal\":\"STOP\"}",
 	HEAD "\"type\":\"signal\",\"lease\":\"" LEASE "\",\"signal\":\"NONE\"}",
 	HEAD "\"type\":\"signal\",\"signal\":\"INT\"}",
+	HEAD "\"type\":\"signal\",\"lease\":\"" LEASE
+	     "\",\"signal\":\"INT\",\"command\":\"../../x\"}",
+	HEAD "\"type\":\"input\",\"lease\":\"" LEASE "\",\"input\":\"aW4=\"}",
+	HEAD "\"type\":\"get\",\"lease\":\"" LEASE "\"}",
+	HEAD "\"type\":\"get\",\"lease\":\"" LEASE "\",\"path\":\"etc\"}",
+	HEAD "\"type\":\"put\",\"lease\":\"" LEASE "\",\"path\":\"/etc\"}",
+	HEAD "\"type\":\"input\",\"lease\":\"" LEASE "\",\"upload\":\"" ID "\"}",
+	HEAD "\"type\":\"input\",\"lease\":\"" LEASE "\",\"upload\":\"" ID
+	     "\",\"input\":\"aW4=\",\"piece\":129}",
 	HEAD "\"type\":\"stop\"}",
 	HEAD "\"type\":\"start\",\"lease\":\"\"}",
 	HEAD "\"type\":\"topup\",\"lease\":\"" LEASE "\"}",
@@ -285,13 +308,14 @@ static const char *const code_words[] = {
 	"not_running",
 	"too_late",
 	"exec_failed",
+	"files_failed",
 	"limit",
 	"internal",
 	"unclear",
 };
 static const char *const stage_words[] = {
 	NULL,	     "accepted", "paid", "running", "refused", "failed", "status",
-	"topped_up", "ended",	 "exec", "logs",    "warning", "refund",
+	"topped_up", "ended",	 "exec", "logs",    "warning", "refund", "files",
 };
 
 static void codes_and_stages_are_stable(void **state)
