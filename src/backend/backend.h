@@ -32,6 +32,7 @@ struct box {
 	struct image_user user;		 /* who the main process is */
 	uint32_t id_base, id_count;	 /* host ids of its user namespace; count 0: none */
 	uint32_t disk_major, disk_minor; /* block device of its volume; 0: none, no io limits */
+	const char *probe;		 /* program mounted as SPEC_PROBE; NULL: none */
 };
 
 enum backend_status { BACKEND_RUNNING, BACKEND_STOPPED, BACKEND_GONE, BACKEND_UNKNOWN };

@@ -19,7 +19,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "oci/guards.h"
 #include "oci/runtime.h"
+#include "spec/guard.h"
 
 #define RUNTIME_TIMEOUT_MS 60000
 #define KILL_TIMEOUT_MS	   10000
@@ -136,6 +138,8 @@ static int oci_prepare(const struct box *box, struct err *e)
 	auto_buf struct buf config = BUF(OCI_CONFIG_MAX);
 	auto_free char *bundle = bundle_dir(box);
 	auto_free char *path = mem_printf("%s/config.json", bundle);
+	const struct oci_bind probe = {
+		.source = box->probe, .target = SPEC_PROBE, .access = OCI_READ_ONLY};
 	struct oci_placement p = {.rootfs = box->root,
 				  .cgroup = box->cgroup,
 				  .hostname = box->id,
@@ -147,7 +151,10 @@ static int oci_prepare(const struct box *box, struct err *e)
 				  .cgroup_version = oci_runtime(box->runtime)->unified
 							    ? (unsigned)cgroup_version()
 							    : 1,
-				  .throttling_cpus = throttling_cpus()};
+				  .throttling_cpus = throttling_cpus(),
+				  .apparmor = oci_apparmor(),
+				  .binds = &probe,
+				  .nbinds = box->probe ? 1 : 0};
 
 	if (oci_config(&config, box->spec, box->image, &p, e) < 0 ||
 	    buf_check(&config, "config.json", e) < 0)
@@ -177,9 +184,15 @@ static int oci_create(const struct box *box, int out, int err, pid_t *pid, struc
 	auto_free char *pid_file = mem_printf("%s/pid", box->dir);
 	const char *const args[] = {"create", "--bundle", bundle, "--pid-file",
 				    pid_file, box->id,	  NULL};
+	mode_t mask;
+	int r;
 
 	unlink(pid_file);
-	if (runtime(box, args, out, err, e) < 0)
+	/* Control groups are root's, and those inside shall be able to read their limits there. */
+	mask = umask(022);
+	r = runtime(box, args, out, err, e);
+	umask(mask);
+	if (r < 0)
 		return -1;
 	return oci_read_pid(pid_file, pid, e);
 }

@@ -83,7 +83,8 @@ static int write_process(const struct command *c, struct err *e)
 				.workdir = c->x->workdir,
 				.env = c->x->env,
 				.nenv = c->x->nenv,
-				.user = c->x->user};
+				.user = c->x->user,
+				.apparmor = oci_apparmor()};
 
 	if (oci_exec(&text, c->box->spec, c->box->image, &exec, e) < 0 ||
 	    buf_check(&text, "process", e) < 0)

@@ -11,6 +11,7 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "spec/guard.h"
 
 void out_price(char *dst, size_t size, struct price p)
 {
@@ -160,6 +161,11 @@ void out_offer_json(struct buf *out, const struct listing *l)
 	jsonw_text(&w, "header", o->header);
 	jsonw_text(&w, "network", o->network);
 	jsonw_text(&w, "cgroup", o->cgroup);
+	jsonw_array(&w, "guards");
+	for (unsigned g = 0; g < SPEC_GUARD_COUNT; g++)
+		if (o->guards & spec_guard_bit((enum spec_guard)g))
+			jsonw_text(&w, NULL, spec_guard_word((enum spec_guard)g));
+	jsonw_end_array(&w);
 	jsonw_u64(&w, "beat_seq", l->beat.seq);
 	jsonw_i64(&w, "beat_at", l->beat.created_at);
 	jsonw_u64(&w, "leases", l->beat.leases);

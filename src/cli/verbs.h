@@ -122,6 +122,7 @@ int verb_kill(void *ctx, const void *options, int argc, char **argv);
 int verb_rm(void *ctx, const void *options, int argc, char **argv);
 int verb_recover(void *ctx, const void *options, int argc, char **argv);
 int verb_verify(void *ctx, const void *options, int argc, char **argv);
+int verb_verify_isolation(void *ctx, const void *options, int argc, char **argv);
 int verb_identity(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_fund(void *ctx, const void *options, int argc, char **argv);
 int verb_wallet_balance(void *ctx, const void *options, int argc, char **argv);

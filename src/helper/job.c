@@ -49,6 +49,7 @@ void box_paths_free(struct box_paths *p)
 	free(p->runtime_root);
 	free(p->cgroup);
 	free(p->root);
+	free(p->probe);
 }
 
 struct box job_box(struct box_paths *p, const struct job *j)
@@ -57,12 +58,14 @@ struct box job_box(struct box_paths *p, const struct job *j)
 	p->runtime_root = mem_printf("%s/runtime", j->c->run_dir);
 	p->cgroup = job_cgroup(j->c, j->rec.id);
 	p->root = overlay_root(p->dir);
+	p->probe = mem_printf("%s/leased-probe", j->c->libexec_dir);
 	return (struct box){.id = j->rec.id,
 			    .dir = p->dir,
 			    .runtime = j->c->runtime,
 			    .runtime_root = p->runtime_root,
 			    .cgroup = p->cgroup,
 			    .root = p->root,
+			    .probe = fs_exists(p->probe) ? p->probe : NULL,
 			    .id_base = j->c->id_slots ? j->c->id_base + j->rec.slot * 65536 : 0,
 			    .id_count = j->c->id_slots ? 65536 : 0};
 }

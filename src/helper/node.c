@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "oci/guards.h"
 
 static void read_text(struct buf *out, const char *path)
 {
@@ -145,4 +146,9 @@ void node_measure(struct priv_node_reply *r, struct node_meter *m, const struct 
 		r->arch = mem_strdup(oci_arch(u.machine));
 	}
 	r->lsm = security_module();
+	r->guards = oci_guards(oci_runtime(c->runtime),
+			       &(struct oci_host){.cgroup_version = r->cgroup_version,
+						  .user_namespace = r->user_namespace,
+						  .seccomp = r->seccomp,
+						  .apparmor = oci_apparmor() != NULL});
 }

@@ -175,6 +175,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	copy_word(o->isolation, sizeof(o->isolation), g->isolation);
 	copy_word(o->runtime, sizeof(o->runtime), g->runtime);
 	o->runtime_old = g->node.runtime_old;
+	o->guards = g->node.guards;
 	copy_word(o->volume, sizeof(o->volume), g->volume);
 	copy_word(o->header, sizeof(o->header), g->header);
 	copy_word(o->network, sizeof(o->network), g->set.network);

@@ -52,6 +52,7 @@ static const struct wire_field priv_node_reply_fields[] = {
 	TEXT(lsm, 256),
 	TEXT(isolation, 31),
 	BOOL(runtime_old),
+	U32(guards, 0, UINT32_MAX),
 };
 static const struct wire_table priv_node_reply_table = TABLE(priv_node_reply);
 #undef MSG

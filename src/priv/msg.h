@@ -67,11 +67,10 @@ struct priv_node_reply {
 	uint64_t load1_milli;	    /* 1-minute load average * 1000 */
 	uint64_t memory_total, memory_available; /* bytes */
 	uint64_t disk_total, disk_free;		 /* bytes, of the file system that holds volumes */
-	uint64_t disk_prepared; /* bytes promised to volumes that are prepared ahead */
-	uint32_t leases, running;
-	uint32_t prepared;	      /* volumes that wait, ready */
-	uint32_t cgroup_version;      /* 1 (also hybrid) or 2 */
-	bool user_namespace, seccomp; /* a lease gets its own / a filter */
+	uint64_t disk_prepared;		    /* bytes promised to volumes that are prepared ahead */
+	uint32_t leases, running, prepared; /* prepared: volumes that wait, ready */
+	uint32_t cgroup_version;	    /* 1 (also hybrid) or 2 */
+	bool user_namespace, seccomp;	    /* a lease gets its own / a filter */
 	enum priv_activation activation;
 	bool header_on_disk;  /* false: headers are on memory only and die with a reboot */
 	char *activation_why; /* "no /dev/mapper/control" */
@@ -82,6 +81,7 @@ struct priv_node_reply {
 	char *lsm;	      /* "apparmor", "none" */
 	char *isolation;      /* word of an offer: "shared-kernel" */
 	bool runtime_old;     /* below the floor of its line: known ways out are open */
+	uint32_t guards;      /* bits of enum spec_guard: what every lease is kept in by */
 };
 
 /* BOX_START: make volume, root and container and run it. Safe to repeat: a generation that was

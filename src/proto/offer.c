@@ -10,6 +10,7 @@
 #include "base/jsonw.h"
 #include "base/mem.h"
 #include "lease/protocol.h"
+#include "spec/guard.h"
 #include "spec/ref.h"
 
 #define CONTENT_MAX 32768
@@ -59,6 +60,15 @@ static void write_terms(struct jsonw *w, const struct offer *o)
 	jsonw_bool(w, "accepting", o->accepting);
 }
 
+static void write_guards(struct jsonw *w, uint32_t guards)
+{
+	jsonw_array(w, "guards");
+	for (unsigned g = 0; g < SPEC_GUARD_COUNT; g++)
+		if (guards & spec_guard_bit((enum spec_guard)g))
+			jsonw_text(w, NULL, spec_guard_word((enum spec_guard)g));
+	jsonw_end_array(w);
+}
+
 static void write_offer(struct buf *out, const struct offer *o)
 {
 	struct jsonw w = JSONW(out);
@@ -77,6 +87,7 @@ static void write_offer(struct buf *out, const struct offer *o)
 	jsonw_text(&w, "network", o->network);
 	jsonw_text(&w, "cgroup", o->cgroup);
 	jsonw_text(&w, "registry", o->registry);
+	write_guards(&w, o->guards);
 	write_mints(&w, o);
 	write_images(&w, o);
 	jsonw_array(&w, "relays");
@@ -212,6 +223,17 @@ static int read_terms(struct offer *o, const struct json *j, struct err *e)
 	return json_opt_bool(j, "accepting", &o->accepting, e);
 }
 
+/* A word that we do not know promises nothing that we could look for. */
+static void read_guards(struct offer *o, const struct json *j)
+{
+	const struct json *word;
+	struct str s;
+
+	for (word = json_first(json_get(j, "guards")); word; word = json_next(word))
+		if (json_as_str(word, &s))
+			o->guards |= spec_guard_of(s);
+}
+
 static int read_words(struct offer *o, const struct json *j, struct err *e)
 {
 	if (json_opt_copy(o->agent, sizeof(o->agent), j, "agent", e) < 0 ||
@@ -225,6 +247,7 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 	    json_opt_copy(o->cgroup, sizeof(o->cgroup), j, "cgroup", e) < 0 ||
 	    json_opt_copy(o->registry, sizeof(o->registry), j, "registry", e) < 0)
 		return -1;
+	read_guards(o, j);
 	return 0;
 }
 

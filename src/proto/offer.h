@@ -53,6 +53,7 @@ struct offer {
 	char network[32];      /* "none" */
 	char cgroup[8];	       /* "v1", "v2" */
 	char registry[128];    /* of images that are named without one; "": none */
+	uint32_t guards;       /* bits of enum spec_guard; words of "guards" that we know */
 	bool accepting;	       /* false: drained or full, nothing to buy now */
 	struct offer_mint mints[OFFER_MINTS_MAX];
 	size_t nmints;

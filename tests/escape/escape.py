@@ -24,6 +24,7 @@ from world import BUILD, RUNC, Tap, World, into_namespaces, run
 
 LEASE, OTHER, FRAGILE = "00000000000000e1", "00000000000000e2", "00000000000000e3"
 ATTACKER = BUILD / "tests/escape/attacker"
+PROBE = "/run/lease.probe"
 ARGS_AT_ONCE = 40
 KEY = 0x1EA5ED
 
@@ -236,6 +237,27 @@ def try_table(world, control, count, table, lease):
         count.add(f"{a.action}{' (' + a.about + ')' if a.about else ''}", got_by, controlled, str(bare))
 
 
+# What the probe must miss where a protection is taken out.
+MISSED = {"userns": "user-namespace", "seccomp": "seccomp", "nnp": "no-new-privileges", "caps": "few-capabilities",
+          "masks": "masked-paths", "readonly": "masked-paths", "rlimits": "no-core-dumps", "limits": "limits", "root": "own-disk",
+          "ns:cgroup": "namespaces", "descriptors": "closed-descriptors"}
+
+
+def sightings(output):
+    return {word: answer for word, answer, *_ in (line.split(" ", 2) for line in output.splitlines())}
+
+
+def try_probe(world, control, tap):
+    """What `lease verify-isolation` runs sees what is there, and what is not."""
+    _, status, output = world.exec(LEASE, PROBE)
+    seen = sightings(output)
+    missing = [word for word in (*MISSED.values(), "real-folders") if seen.get(word) != "yes"]
+    tap.result(status == 0 and not missing, "the probe finds every guard of a lease", f"{missing}: {output}")
+    for layer, word in MISSED.items():
+        said, errors = control.run({layer}, [PROBE])
+        tap.result(sightings(said).get(word) == "no", f"the probe misses {word} without {layer}", said + errors)
+
+
 def main():
     into_namespaces()
     tap = Tap()
@@ -261,6 +283,7 @@ def main():
             ("limits", attempts.LIMITS, FRAGILE)):
         try_table(world, control, count, table, lease)
         print(f"# {name}: {time.monotonic() - took:.1f} s")
+    try_probe(world, control, tap)
     net.attack(count, inside, LEASE, OTHER)
     print(f"# network: {time.monotonic() - took:.1f} s")
     hostile.attack(count, world, place, control, tricks, LEASE)

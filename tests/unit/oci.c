@@ -8,8 +8,10 @@
 #include <stdio.h>
 
 #include "base/json.h"
+#include "oci/guards.h"
 #include "oci/oci.h"
 #include "oci/runtime.h"
+#include "spec/guard.h"
 
 struct golden {
 	const char *name;
@@ -425,6 +427,27 @@ static void test_runtimes(void **state)
 	assert_false(oci_runtime("runsc")->seccomp);
 }
 
+/* What an offer promises follows from the host, and from a runtime whose kernel is the host's. */
+static void test_guards(void **state)
+{
+	const struct oci_host poor = {.cgroup_version = 1}, rich = {.cgroup_version = 2,
+								    .user_namespace = true,
+								    .seccomp = true,
+								    .apparmor = true};
+	uint32_t little = oci_guards(oci_runtime("runc"), &poor);
+	uint32_t all = oci_guards(oci_runtime("runc"), &rich);
+
+	assert_int_equal(all, spec_guard_bit(SPEC_GUARD_COUNT) - 1);
+	assert_int_equal(all & ~little, spec_guard_bit(SPEC_GUARD_USER_NAMESPACE) |
+						spec_guard_bit(SPEC_GUARD_SECCOMP) |
+						spec_guard_bit(SPEC_GUARD_CGROUP_V2) |
+						spec_guard_bit(SPEC_GUARD_APPARMOR));
+	assert_int_equal(oci_guards(oci_runtime("runsc"), &rich) & (all & ~little), 0);
+	assert_int_equal(spec_guard_of(STR("seccomp")), spec_guard_bit(SPEC_GUARD_SECCOMP));
+	assert_int_equal(spec_guard_of(STR("seccom")), 0);
+	assert_string_equal(spec_guard_word(SPEC_GUARD_APPARMOR), "apparmor");
+}
+
 static void test_defaults(void **state)
 {
 	auto_free struct image_config *img = make_image(&GOLDENS[0]);
@@ -448,6 +471,7 @@ int main(void)
 		cmocka_unit_test(test_workdir_in_proc),
 		cmocka_unit_test(test_limits_needed),
 		cmocka_unit_test(test_runtimes),
+		cmocka_unit_test(test_guards),
 		cmocka_unit_test(test_no_socket),
 		cmocka_unit_test(test_no_mknod),
 		cmocka_unit_test(test_rows),

@@ -7,6 +7,7 @@
 #include "proto/offer.h"
 #include "proto/reply.h"
 #include "proto/request.h"
+#include "spec/guard.h"
 
 static const char *const types[] = {"spawn", "topup", "status", "end", "exec",	"logs", "signal",
 				    "stop",  "start", "refund", "set", "input", "put",	"get"};
@@ -556,6 +557,8 @@ static void fill_offer(struct offer *o)
 			    .header = "memory",
 			    .network = "none",
 			    .cgroup = "v2",
+			    .guards = spec_guard_bit(SPEC_GUARD_SECCOMP) |
+				      spec_guard_bit(SPEC_GUARD_APPARMOR),
 			    .nmints = OFFER_MINTS_MAX,
 			    .nimages = OFFER_IMAGES_MAX,
 			    .nrelays = OFFER_RELAYS_MAX};
