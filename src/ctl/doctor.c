@@ -129,6 +129,7 @@ static void check_all(struct doctor *d)
 	doctor_say(d, DOCTOR_OK, "configuration", NULL, "%zu offer(s)", conf->noffers);
 	d->conf = conf;
 	doctor_host(d);
+	doctor_isolation(d);
 	check_keys(d);
 	doctor_peers(d);
 	check_agent(d);

@@ -22,7 +22,8 @@ struct doctor {
 void doctor_say(struct doctor *d, enum doctor_level level, const char *what, const char *fix,
 		const char *fmt, ...) PRINTF_LIKE(5, 6);
 
-void doctor_host(struct doctor *d);  /* kernel, cgroups, devices, runtime, folders */
-void doctor_peers(struct doctor *d); /* relays, mints, clock */
+void doctor_host(struct doctor *d);	 /* kernel, cgroups, devices, runtime, folders */
+void doctor_isolation(struct doctor *d); /* what keeps tenants in: on, off, impossible here */
+void doctor_peers(struct doctor *d);	 /* relays, mints, clock */
 
 #endif

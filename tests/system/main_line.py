@@ -48,6 +48,13 @@ def test(w: World):
     check(done.returncode == 3 and done.stdout.strip() == "sh", "lease exec runs a command and exits as it does",
           f"{done.returncode} {done.stdout}{done.stderr}")
     check("purple" in lease("logs", "long").stdout, "lease logs shows what the command wrote")
+    done = provider.ctl("doctor")
+    check(re.search(r"^ok +isolation: seccomp: on: ", done.stdout, re.M) and
+          re.search(r"isolation: apparmor: (on|off|impossible here): ", done.stdout), "leasectl doctor says what keeps leases in",
+          done.stdout + done.stderr)
+    done = lease("verify-isolation", "long")
+    check(done.returncode == 0 and re.search(r"^seccomp +yes +yes ", done.stdout, re.M),
+          "lease verify-isolation finds what the offer promises", done.stdout + done.stderr)
     before = lease.balance()
     done = lease("topup", "--for", "30s", "long")
     check(done.returncode == 0 and before - lease.balance() >= 30, "lease topup buys time", done.stdout + done.stderr)
