@@ -17,6 +17,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "oci/guards.h"
 #include "oci/runtime.h"
 
 #define KILL_TIMEOUT_MS 10000

@@ -21,8 +21,9 @@ static const char *const MASKED[] = {
 	"/sys/devices/virtual/powercap",
 };
 
+/* The last: the folder of version 1, which runc mounts writable whatever it is told. */
 static const char *const READ_ONLY[] = {
-	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
+	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys/fs/cgroup",
 };
 
 bool part_is_privileged(const struct oci_placement *p)

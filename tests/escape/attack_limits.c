@@ -12,30 +12,31 @@
 
 #include "attack.h"
 
+#define FORKS_MAX 1000
+
 /* More than N processes at a time. */
 static int try_forks(char *arg)
 {
 	unsigned long want = next_number(&arg), n = 0;
+	pid_t pids[FORKS_MAX];
 	int failed = 0;
 
-	signal(SIGTERM, SIG_IGN);
-	setpgid(0, 0);
-	while (n < want && !failed) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
-			signal(SIGTERM, SIG_DFL);
+	while (n < want && n < FORKS_MAX && !failed) {
+		pids[n] = fork();
+		if (pids[n] == 0) {
 			prctl(PR_SET_PDEATHSIG, SIGKILL);
 			pause();
 			_exit(0);
 		}
-		if (pid < 0)
+		if (pids[n] < 0)
 			failed = errno;
-		n++;
+		else
+			n++;
 	}
-	kill(0, SIGTERM);
-	while (wait(NULL) > 0)
-		;
+	for (unsigned long i = 0; i < n; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+	}
 	return failed ? refused(failed) : 0;
 }
 

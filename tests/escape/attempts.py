@@ -87,10 +87,11 @@ WRITES = [attempt("write:" + path, "readonly", "userns") for path in (
     attempt("write:/sys/power/state", "mounts", "userns"),
     attempt("write:/sys/kernel/uevent_helper", "mounts", "userns"),
     attempt("write:/sys/kernel/mm/transparent_hugepage/enabled", "mounts", "userns"),
-    attempt("write:/sys/fs/cgroup/cgroup.procs", "mounts", "userns"),
-    attempt("write:/sys/fs/cgroup/pids/cgroup.procs", "mounts", "userns"),
-    attempt("mkdir:/sys/fs/cgroup/pids/attack", "mounts", "userns"),
-    attempt("write:/sys/fs/cgroup/memory/memory.limit_in_bytes", "mounts", "userns"),
+    attempt("write:/sys/fs/cgroup/cgroup.procs", "mounts", "userns", also=["readonly"]),
+    attempt("write:/sys/fs/cgroup/pids/cgroup.procs", "mounts", "userns", also=["readonly"]),
+    attempt("mkdir:/sys/fs/cgroup/pids/attack", "mounts", "userns", also=["readonly"]),
+    attempt("write:/sys/fs/cgroup/memory/memory.limit_in_bytes", "mounts", "userns", also=["readonly"]),
+    attempt("mkdir:/sys/fs/cgroup/attack", "readonly", also=["mounts"]),
     attempt("oom_score", "caps", "userns"),
 ]
 
