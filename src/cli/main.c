@@ -144,8 +144,17 @@ static const struct opt history_opts[] = {
 	 "so many of the newest (50)"},
 };
 
+static const struct opt images_opts[] = {
+	{'p', "provider", OPT_STRING, O(images_options, provider), "KEY", "ask this one"},
+};
+
 static const struct verb verbs[] = {
 	{.name = "offers", .args = "", .help = "list what is for sale", .run = verb_offers},
+	{.name = "images",
+	 .args = "-p KEY",
+	 .help = "list the images that a provider has unpacked",
+	 OPTS(images_opts, images_options),
+	 .run = verb_images},
 	{.name = "run",
 	 .args = "[OPTION…] [IMAGE [COMMAND…]]",
 	 .help = "buy a lease and run a command",

@@ -88,6 +88,10 @@ struct move_options {
 	const char *from, *to, *max_fee;
 };
 
+struct images_options {
+	const char *provider;
+};
+
 struct mints_options {
 	bool offers;
 };
@@ -106,6 +110,7 @@ int cli_find_running(struct app *a, const char *name, struct book_entry *b);
 int cli_ask_lease(struct app *a, struct book_entry *b, struct request *req, int64_t timeout_ms,
 		  struct reply **out);
 
+int verb_images(void *ctx, const void *options, int argc, char **argv);
 int verb_offers(void *ctx, const void *options, int argc, char **argv);
 int verb_run(void *ctx, const void *options, int argc, char **argv);
 int verb_exec(void *ctx, const void *options, int argc, char **argv);

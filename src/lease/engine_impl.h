@@ -209,6 +209,7 @@ int topup_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 void topup_closed(struct engine *g, const struct payment *p);
 
+void images_asked(struct ask *a);
 void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund, set, input,
 		put, get */
 

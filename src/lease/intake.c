@@ -157,6 +157,9 @@ static void dispatch(struct ask *a)
 	case REQUEST_GET:
 		verb_asked(a);
 		return;
+	case REQUEST_IMAGES:
+		images_asked(a);
+		return;
 	}
 	ask_free(a);
 }
@@ -175,6 +178,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_START:
 	case REQUEST_REFUND:
 	case REQUEST_SET:
+	case REQUEST_IMAGES:
 		return ask_is_open(a->g, &a->author, a->req->request_id);
 	case REQUEST_EXEC:
 	case REQUEST_SIGNAL:

@@ -352,11 +352,78 @@ static void run_verb(struct ask *ask, struct lease *l)
 		set(a, l);
 		return;
 	case REQUEST_STATUS:
+	case REQUEST_IMAGES:
 	case REQUEST_SPAWN:
 	case REQUEST_TOPUP:
 		status(a, l);
 		return;
 	}
+}
+
+/* --- images --- */
+
+static bool is_there(const struct priv_images_reply *held, const char *digest, uint64_t *size)
+{
+	for (size_t i = 0; i < held->items.n; i++)
+		if (!strcmp(priv_images_at(held, i)->digest, digest)) {
+			*size = priv_images_at(held, i)->size;
+			return true;
+		}
+	return false;
+}
+
+static void add_image(struct reply *r, const char *name, const char *digest, uint64_t size)
+{
+	struct reply_image *im = &r->images[r->nimages];
+
+	for (size_t i = 0; i < r->nimages; i++)
+		if (!strcmp(r->images[i].name, name))
+			return;
+	if (r->nimages == REPLY_IMAGES_MAX)
+		return;
+	r->nimages++;
+	memcpy(im->name, name, strnlen(name, sizeof(im->name) - 1));
+	memcpy(im->digest, digest, strnlen(digest, sizeof(im->digest) - 1));
+	im->size = size;
+}
+
+/* Only what offers name anyway, with the digest that they give for it: whatever else the store
+ * holds was brought by buyers, and is nobody's business. */
+static void images_done(void *ctx, const struct priv_images_reply *held, const struct err *error)
+{
+	auto_ask struct ask *a = ctx;
+	auto_reply struct reply *r = reply_new(a->req->request_id, REPLY_STAGE_IMAGES, REPLY_OK);
+	uint64_t size;
+
+	if (error) {
+		verb_deny(a, REPLY_INTERNAL, NULL);
+		return;
+	}
+	r->final = true;
+	r->images = mem_array(REPLY_IMAGES_MAX, sizeof(*r->images));
+	for (size_t i = 0; i < a->g->noffers; i++) {
+		const struct offer_now *o = &a->g->offers[i];
+
+		for (size_t k = 0; k < o->terms.nimages; k++)
+			if (o->digests[k][0] && is_there(held, o->digests[k], &size))
+				add_image(r, o->terms.images[k], o->digests[k], size);
+	}
+	outbox_send(a->g, &a->author, r);
+}
+
+void images_asked(struct ask *ask)
+{
+	auto_ask struct ask *a = ask;
+	struct priv_client *host = a->g->host;
+	struct priv_images m = {0};
+	struct err e;
+
+	if (store_request(a, &e) < 0) {
+		log_broken("request %s: %s", a->req->request_id, e.msg);
+		return;
+	}
+	ask_open(a);
+	priv_client_images(host, &m, images_done, steal(&a));
 }
 
 /* lease_load, but a refund may be asked for with a receipt, of a lease that is not known here. */

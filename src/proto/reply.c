@@ -27,7 +27,7 @@ static const char *const stages[] = {
 	[REPLY_STAGE_TOPPED_UP] = "topped_up", [REPLY_STAGE_ENDED] = "ended",
 	[REPLY_STAGE_EXEC] = "exec",	       [REPLY_STAGE_LOGS] = "logs",
 	[REPLY_STAGE_WARNING] = "warning",     [REPLY_STAGE_REFUND] = "refund",
-	[REPLY_STAGE_FILES] = "files",
+	[REPLY_STAGE_FILES] = "files",	       [REPLY_STAGE_IMAGES] = "images",
 };
 
 static const char *const tokens[] = {
@@ -79,6 +79,7 @@ void reply_free(struct reply *r)
 	free(r->refund);
 	free(r->out);
 	free(r->err);
+	free(r->images);
 	wipe(r, sizeof(*r));
 	free(r);
 }
@@ -150,6 +151,21 @@ static void encode_output(struct jsonw *w, const struct reply *r)
 		jsonw_bool(w, "truncated", true);
 }
 
+static void encode_images(struct jsonw *w, const struct reply *r)
+{
+	if (r->stage != REPLY_STAGE_IMAGES)
+		return;
+	jsonw_array(w, "images");
+	for (size_t i = 0; i < r->nimages; i++) {
+		jsonw_object(w, NULL);
+		jsonw_text(w, "name", r->images[i].name);
+		jsonw_text(w, "digest", r->images[i].digest);
+		jsonw_u64(w, "size", r->images[i].size);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
 int reply_encode(struct buf *out, const struct reply *r, struct err *e)
 {
 	struct jsonw w = JSONW(out);
@@ -167,6 +183,7 @@ int reply_encode(struct buf *out, const struct reply *r, struct err *e)
 	encode_refund(&w, r);
 	encode_lease(&w, r);
 	encode_output(&w, r);
+	encode_images(&w, r);
 	jsonw_end_object(&w);
 	return buf_check(out, "reply", e);
 }
@@ -330,6 +347,28 @@ static int decode_output(struct reply *r, const struct json *j, struct err *e)
 	return decode_bytes(&r->err, &r->nerr, j, "stderr", e);
 }
 
+static int decode_images(struct reply *r, const struct json *j, struct err *e)
+{
+	const struct json *a = json_get(j, "images");
+
+	if (!a)
+		return 0;
+	if (json_type(a) != JSON_ARRAY || json_count(a) > REPLY_IMAGES_MAX)
+		return err_set(e, ERRK_INPUT, "images: want at most %d", REPLY_IMAGES_MAX);
+	r->images = mem_array(json_count(a) + 1, sizeof(*r->images));
+	for (const struct json *c = json_first(a); c; c = json_next(c)) {
+		struct reply_image *im = &r->images[r->nimages++];
+
+		if (json_type(c) != JSON_OBJECT)
+			return err_set(e, ERRK_INPUT, "images: want objects");
+		if (json_opt_copy(im->name, sizeof(im->name), c, "name", e) < 0 ||
+		    json_opt_copy(im->digest, sizeof(im->digest), c, "digest", e) < 0 ||
+		    json_opt_u64(c, "size", JSON_INT_MAX, &im->size, e) < 0)
+			return err_wrap(e, "images");
+	}
+	return 0;
+}
+
 int reply_decode(struct reply **out, struct str text, struct err *e)
 {
 	const struct json_limits lim = {.bytes = REPLY_MAX, .depth = 6, .nodes = 1024};
@@ -350,7 +389,7 @@ int reply_decode(struct reply **out, struct str text, struct err *e)
 	r->exit_status = -1;
 	if (json_opt_copy(r->request_id, sizeof(r->request_id), j, "request_id", e) < 0 ||
 	    decode_words(r, j, e) < 0 || decode_money(r, j, e) < 0 || decode_refund(r, j, e) < 0 ||
-	    decode_lease(r, j, e) < 0 || decode_output(r, j, e) < 0 ||
+	    decode_lease(r, j, e) < 0 || decode_output(r, j, e) < 0 || decode_images(r, j, e) < 0 ||
 	    json_opt_copy(r->message, sizeof(r->message), j, "message", e) < 0)
 		return -1;
 	*out = steal(&r);

@@ -87,10 +87,19 @@ enum reply_stage {
 	REPLY_STAGE_WARNING, /* the lease ends soon */
 	REPLY_STAGE_REFUND,  /* one refund of the lease: its token, or why it is not there yet */
 	REPLY_STAGE_FILES,   /* put: done; get: the archive, in pieces as output is */
+	REPLY_STAGE_IMAGES,  /* what of the offers' images is unpacked already */
 };
 const char *reply_stage_name(enum reply_stage s);
 
 enum reply_token { REPLY_TOKEN_NONE, REPLY_TOKEN_UNSPENT, REPLY_TOKEN_SPENT, REPLY_TOKEN_REFUNDED };
+
+#define REPLY_IMAGES_MAX 64
+
+struct reply_image {
+	char name[256]; /* as offers have it */
+	char digest[72];
+	uint64_t size; /* of its compressed layers */
+};
 
 struct reply {
 	char request_id[LEASE_REQUEST_ID_HEX + 1];
@@ -122,8 +131,10 @@ struct reply {
 	uint64_t piece;	 /* counts from 0 */
 	char *out, *err; /* bytes; base64 on the wire */
 	size_t nout, nerr;
-	uint64_t offset; /* logs: where the next request continues */
-	bool truncated;	 /* output was longer than the carrier moves */
+	uint64_t offset;	    /* logs: where the next request continues */
+	bool truncated;		    /* output was longer than the carrier moves */
+	struct reply_image *images; /* stage images; at most REPLY_IMAGES_MAX */
+	size_t nimages;
 };
 
 struct reply *reply_new(const char *request_id, enum reply_stage s, enum reply_code c);

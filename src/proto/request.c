@@ -14,7 +14,7 @@ static const char *const type_names[] = {
 	[REQUEST_END] = "end",	     [REQUEST_EXEC] = "exec",	[REQUEST_LOGS] = "logs",
 	[REQUEST_SIGNAL] = "signal", [REQUEST_STOP] = "stop",	[REQUEST_START] = "start",
 	[REQUEST_REFUND] = "refund", [REQUEST_SET] = "set",	[REQUEST_INPUT] = "input",
-	[REQUEST_PUT] = "put",	     [REQUEST_GET] = "get",
+	[REQUEST_PUT] = "put",	     [REQUEST_GET] = "get",	[REQUEST_IMAGES] = "images",
 };
 
 static void drop_secret(char **s)
@@ -311,7 +311,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 		return -1;
 	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_TOPUP) && decode_money(r, j, e) < 0)
 		return -1;
-	if (r->type != REQUEST_SPAWN && !hex_is(str_of(r->lease), LEASE_ID_HEX / 2))
+	if (r->type != REQUEST_SPAWN && r->type != REQUEST_IMAGES &&
+	    !hex_is(str_of(r->lease), LEASE_ID_HEX / 2))
 		return err_set(e, ERRK_INPUT, "lease: want %d hex characters", LEASE_ID_HEX);
 	return 0;
 }

@@ -30,13 +30,14 @@ enum request_type {
 	REQUEST_INPUT,	/* the next piece of an upload, for one exec or put that names it */
 	REQUEST_PUT,	/* write files; the input is an archive */
 	REQUEST_GET,	/* read files; the answer is an archive */
+	REQUEST_IMAGES, /* which images of the offers are there already; of no lease */
 };
 
 struct request {
 	enum request_type type;
 	char request_id[LEASE_REQUEST_ID_HEX + 1];
 	int64_t expires_at;
-	char lease[LEASE_ID_HEX + 1]; /* all but spawn */
+	char lease[LEASE_ID_HEX + 1]; /* all but spawn and images */
 
 	/* spawn and top-up */
 	char *token;	     /* a secret: freed wiped */

@@ -31,20 +31,39 @@ static void host_node(struct host *h, struct priv_call call)
 	priv_server_reply(h->server, call, &r);
 }
 
+static char digest[SPEC_DIGEST_SIZE] =
+	"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/* The offer's, and one that another buyer brought. */
+static void host_images(struct host *h, struct priv_call call)
+{
+	static char other[SPEC_DIGEST_SIZE] =
+		"sha256:fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210";
+	static char name[] = "registry.example/secret";
+	char *names[] = {name, NULL};
+	struct priv_images_item items[] = {
+		{.digest = other, .size = 7, .names = {names, 1}},
+		{.digest = digest, .size = 12345},
+	};
+	struct priv_images_reply r = {.items = {items, h->cold ? 1 : 2}};
+
+	priv_server_reply(h->server, call, &r);
+}
+
 static void host_image(struct host *h, struct priv_call call, const struct priv_image *m)
 {
-	char digest[SPEC_DIGEST_SIZE] =
-		"sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 	struct priv_image_reply r = {.outcome = h->image, .platform = no_text};
+	char now[SPEC_DIGEST_SIZE];
 
 	h->images++;
 	h->pull = m->pull;
 	h->nauth = m->auth.n;
+	memcpy(now, digest, sizeof(now));
 	if (h->newest)
-		digest[SPEC_DIGEST_SIZE - 2] = h->newest;
+		now[SPEC_DIGEST_SIZE - 2] = h->newest;
 	if (h->silent_image)
 		return;
-	r.digest = r.outcome == PRIV_IMAGE_FOUND ? digest : no_text;
+	r.digest = r.outcome == PRIV_IMAGE_FOUND ? now : no_text;
 	priv_server_reply(h->server, call, &r);
 }
 
@@ -234,8 +253,10 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 	case PRIV_BOX_GET:
 		host_get(h, call);
 		return;
-	case PRIV_PING:
 	case PRIV_IMAGES:
+		host_images(h, call);
+		return;
+	case PRIV_PING:
 	case PRIV_IMAGE_DROP:
 	case PRIV_BOX_LOGS:
 	case PRIV_KIND_COUNT:

@@ -20,6 +20,7 @@ struct host { /* the script, and what was asked */
 	enum priv_why why;    /* of an inspected one that stopped … */
 	unsigned exit_status; /* … and its status */
 	unsigned stop_errors, inspect_errors;
+	bool cold;			/* the offer's image is not in the store */
 	bool silent_exec, silent_image; /* never answered */
 	unsigned images, execs, stops, signals;
 	unsigned signal, generation, grace_ms; /* the last that was asked for */

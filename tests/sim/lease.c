@@ -898,11 +898,35 @@ static void death_at_a_topup_tops_up_once(void **state)
 	world_free(w);
 }
 
+/* Of what the store holds a stranger learns no more than the offers say: not what others brought.
+ */
+static void images_that_are_there_are_told(void **state)
+{
+	struct world *w = *state;
+
+	for (unsigned n = 0; n < 2; n++) {
+		auto_request struct request *r = world_ask(REQUEST_IMAGES, "0000000000000000");
+		auto_reply struct reply *got = NULL;
+
+		w->host.cold = n == 1;
+		world_send(w, r);
+		got = world_must(w, r, REPLY_STAGE_IMAGES);
+		assert_true(got->final);
+		assert_int_equal(got->nimages, n == 0);
+		if (n == 1)
+			continue;
+		assert_string_equal(got->images[0].name, "oci:a");
+		assert_int_equal(strncmp(got->images[0].digest, "sha256:0123456789", 17), 0);
+		assert_int_equal(got->images[0].size, 12345);
+	}
+}
+
 #define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		world_test(images_that_are_there_are_told),
 		world_test(paid_request_runs),
 		world_test(lease_ends_at_its_expiry_with_a_receipt),
 		world_test(owner_ends_early_and_the_rest_is_owed),

@@ -9,8 +9,9 @@
 #include "proto/request.h"
 #include "spec/guard.h"
 
-static const char *const types[] = {"spawn", "topup", "status", "end", "exec",	"logs", "signal",
-				    "stop",  "start", "refund", "set", "input", "put",	"get"};
+static const char *const types[] = {"spawn", "topup",  "status", "end",	  "exec",
+				    "logs",  "signal", "stop",	 "start", "refund",
+				    "set",   "input",  "put",	 "get",	  "images"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -82,7 +83,7 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_GET; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_IMAGES; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};
@@ -315,8 +316,8 @@ static const char *const code_words[] = {
 	"unclear",
 };
 static const char *const stage_words[] = {
-	NULL,	     "accepted", "paid", "running", "refused", "failed", "status",
-	"topped_up", "ended",	 "exec", "logs",    "warning", "refund", "files",
+	NULL,	 "accepted", "paid", "running", "refused", "failed", "status", "topped_up",
+	"ended", "exec",     "logs", "warning", "refund",  "files",  "images",
 };
 
 static void codes_and_stages_are_stable(void **state)
@@ -383,6 +384,30 @@ static void reply_round_trips_with_every_member(void **state)
 	assert_string_equal(one.p, two.p);
 	assert_int_equal(back->nout, LEASE_PIECE_MAX);
 	assert_int_equal(back->exit_status, 0);
+}
+
+static void reply_of_images_round_trips(void **state)
+{
+	auto_reply struct reply *r = reply_new(ID, REPLY_STAGE_IMAGES, REPLY_OK), *back = NULL;
+	auto_reply struct reply *broken = NULL;
+	auto_buf struct buf text = BUF(4096);
+
+	r->images = mem_array(2, sizeof(*r->images));
+	r->nimages = 2;
+	memcpy(r->images[1].name, "alpine", 7);
+	memcpy(r->images[1].digest, "sha256:00", 10);
+	r->images[1].size = 5;
+	assert_int_equal(reply_encode(&text, r, NULL), 0);
+	assert_int_equal(reply_decode(&back, buf_view(&text), NULL), 0);
+	assert_int_equal(back->nimages, 2);
+	assert_string_equal(back->images[1].name, "alpine");
+	assert_string_equal(back->images[1].digest, "sha256:00");
+	assert_int_equal(back->images[1].size, 5);
+	assert_int_equal(reply_decode(&broken,
+				      STR("{\"v\":1,\"stage\":\"images\",\"code\":\"ok\","
+					  "\"images\":[7]}"),
+				      NULL),
+			 -1);
 }
 
 static void reply_of_every_code_and_stage_round_trips(void **state)
@@ -738,6 +763,7 @@ int main(void)
 		cmocka_unit_test(codes_and_stages_are_stable),
 		cmocka_unit_test(reply_round_trips_with_every_member),
 		cmocka_unit_test(reply_of_every_code_and_stage_round_trips),
+		cmocka_unit_test(reply_of_images_round_trips),
 		cmocka_unit_test(reply_of_a_newer_provider_is_understood),
 		cmocka_unit_test(broken_reply_is_refused),
 		cmocka_unit_test(reply_with_a_release_too_many_is_refused),
