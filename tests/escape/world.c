@@ -134,6 +134,7 @@ static void exec_inside(struct world *w, char **words, size_t n)
 	struct answer a;
 
 	memcpy(m.id, words[1], PRIV_ID_LEN + 1);
+	name_exec(&m);
 	do_exec(w, &m, &a);
 	if (a.err.kind) {
 		printf("exec refused 0 0 %zu\n%s", strlen(a.err.msg), a.err.msg);
