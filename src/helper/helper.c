@@ -774,7 +774,7 @@ static void wait_for_jobs(void *ctx)
 	struct helper *h = ctx;
 
 	h->closing = NULL;
-	if (workers_busy(h->workers) > 0)
+	if (workers_busy(h->workers) > 0 || (h->pulls && pulls_busy(h->pulls)))
 		h->closing = loop_timer_add(h->loop, 20, wait_for_jobs, h);
 	else
 		h->done(h->done_ctx);

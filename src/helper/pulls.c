@@ -349,6 +349,11 @@ void pulls_stop(struct pulls *p)
 	workers_kill(p->workers);
 }
 
+bool pulls_busy(const struct pulls *p)
+{
+	return p->used != 0;
+}
+
 void pulls_free(struct pulls *p)
 {
 	if (!p)

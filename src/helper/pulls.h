@@ -40,6 +40,7 @@ int pulls_ask(struct pulls *p, const struct pull_want *w, const struct pull_ear 
 	      struct err *e) MUST_CHECK;
 /* Kill what is under way; it is told as a failure. */
 void pulls_stop(struct pulls *p);
+bool pulls_busy(const struct pulls *p); /* runs, or leaves something that is being removed */
 
 void pulls_keep_auth(struct pulls *p, const char *lease, const char *auth);
 /* The caller frees and wipes; "" where there is none. */

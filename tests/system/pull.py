@@ -205,6 +205,30 @@ def again(w, lease):
     lease("rm", "moving")
 
 
+def survive(w, lease, provider):
+    """kill -9 in the middle of a pull: the start is made again after it; a stop leaves nothing of one."""
+    for name in ("killed", "stopped"):
+        push(w, variant(w, name, {"author": name}, layers=[layer(name, 4 << 20)]), f"{DARK}/slow/{name}:1")
+    done = []
+    job = threading.Thread(target=lambda: done.append(lease("run", "--for", "20s", f"{TWISTED}/slow/killed:1", "--", "echo", "up",
+                                                            timeout=100)))
+    volumes = provider.dir / "state/volumes"
+    job.start()
+    need(wait_for(lambda: list(volumes.glob("pull-*")), 30), "a pull is under way", provider.log())
+    provider.stop(sig=9)
+    provider.start()
+    job.join()
+    check("up" in done[0].stdout, "after kill -9 of leased the image is pulled again", done[0].stderr + provider.log())
+    job = threading.Thread(target=lambda: lease("run", "--for", "20s", f"{TWISTED}/slow/stopped:1", "--", "true", timeout=100))
+    job.start()
+    need(wait_for(lambda: list(volumes.glob("pull-*")), 30), "another one", provider.log())
+    provider.stop()
+    left = w.run("sh", "-c", "nft list tables; ip -o link; ps -e").stdout
+    check("skopeo" not in left and ": lp" not in left and not list(volumes.glob("pull-*")), "a stop leaves nothing of a pull", left)
+    provider.start()
+    job.join()
+
+
 def trials(w, lease, provider):
     """What takes a while, side by side."""
     buyers = [Buyer(w, lease.relays, lease.mints, f"buyer-{name}") for name in ("slow", "twin", "more", "hang", "dark")]
@@ -308,6 +332,7 @@ def test(w: World):
 
     again(w, lease)
     trials(w, lease, provider)
+    survive(w, lease, provider)
     w.stop("open.lan")
     done = lease("run", "--for", "20s", f"{OPEN}/team/busybox:1.36", "--", "echo", "warm")
     check("warm" in done.stdout, "without its registry a warm image runs", done.stderr)
