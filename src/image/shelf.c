@@ -25,6 +25,7 @@ struct layer {
 /* An image and the indices of its layers, each once. */
 struct item {
 	struct image_entry e;
+	long used_ns; /* of its second */
 	size_t *at;
 	size_t nat;
 };
@@ -158,6 +159,7 @@ static int add_item(void *ctx, const char *name, struct err *e)
 	*it = (struct item){
 		.e = {.size = i->size, .nlayers = i->nlayers, .used = st.st_mtim.tv_sec},
 		.at = mem_array(i->nlayers + 1, sizeof(*it->at))};
+	it->used_ns = st.st_mtim.tv_nsec;
 	memcpy(it->e.digest, i->digest, sizeof(it->e.digest));
 	for (size_t n = 0; n < i->nlayers; n++)
 		add_layer_of(v, it, i->layers[n].diffid);
@@ -204,6 +206,8 @@ static int compare_items(const void *a, const void *b)
 
 	if (x->e.used != y->e.used)
 		return x->e.used < y->e.used ? -1 : 1;
+	if (x->used_ns != y->used_ns)
+		return x->used_ns < y->used_ns ? -1 : 1;
 	return strcmp(x->e.digest, y->e.digest);
 }
 

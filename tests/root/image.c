@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -376,7 +377,8 @@ static void test_store_limit(void **state)
 	struct image_store s = place.store;
 	auto_image struct image *i = image_new(), *again = image_new();
 	auto_free char *leases = mem_printf("%s/leases", place.dir);
-	auto_free char *lease = mem_printf("%s/00000000000000aa", leases);
+	auto_free char *lease = mem_printf("%s/00000000000000aa", leases), *record = NULL;
+	const struct timespec past[2] = {{1000000000, 0}, {1000000000, 0}};
 	uint64_t freed;
 	struct err e;
 
@@ -396,6 +398,8 @@ static void test_store_limit(void **state)
 	accept(&s); /* both */
 	assert_int_equal(image_load(again, &s, i->digest, &e), 0);
 	assert_int_equal(fs_remove_tree(lease, &e), 0);
+	record = mem_printf("%s/images/%s", place.store_dir, i->digest + 7);
+	assert_int_equal(utimensat(AT_FDCWD, record, past, 0), 0);
 	s.store_max = 500 * 4096;
 	assert_int_equal(image_make_room(&s, 0, &e), 0);
 	assert_int_equal(image_load(again, &s, i->digest, &e), IMAGE_NOT_FOUND);
