@@ -23,6 +23,7 @@ enum config_activation { CONFIG_AUTO, CONFIG_DM_CRYPT, CONFIG_FUSE, CONFIG_PLAIN
 enum config_header { CONFIG_HEADER_TMPFS, CONFIG_HEADER_DISK };
 #define CONFIG_RESOLVERS_MAX 3 /* resolv.conf(5) reads no more */
 #define CONFIG_SOURCE_PORT   10000
+#define CONFIG_PUBLISH_MIN   1024
 enum config_network { CONFIG_NETWORK_NONE, CONFIG_NETWORK_LOOPBACK, CONFIG_NETWORK_INTERNET };
 
 #define CONFIG_PULLS_MAX 16
@@ -116,6 +117,13 @@ struct config {
 	uint64_t bandwidth;	      /* bytes a second, each way; 0: no limit */
 	uint64_t source_ports;	      /* of each lease; 0: no fixed block */
 	uint32_t net_base, net_slots; /* of addresses, host byte order; two for each slot */
+	char *prefix6_text;	      /* "2001:db8:1::/64", or "none" */
+	bool has6;
+	uint8_t prefix6[16];
+	char *publish_ports;		       /* "20000-29999", or "none" */
+	uint16_t publish_first, publish_last;  /* 0: none */
+	char *publish_address;		       /* what buyers are told */
+	int64_t reconnect_pause, port_history; /* seconds */
 	uint32_t resolver[CONFIG_RESOLVERS_MAX];
 	size_t nresolvers;
 	/* [images] */

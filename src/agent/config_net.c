@@ -3,11 +3,14 @@
 #include <string.h>
 
 #include "agent/config.h"
+#include "backend/tenant_ports.h"
 
-#define PREFIX_MIN 16
-#define PREFIX_MAX 24
-#define SLOTS_MAX  8192
-#define PORTS	   (65536 - CONFIG_SOURCE_PORT) /* for all leases */
+#define PREFIX_MIN  16
+#define PREFIX_MAX  24
+#define SLOTS_MAX   8192
+#define PREFIX6_MIN 64
+#define PREFIX6_MAX 96 /* the last 32 bits are the slots' */
+#define ADDRESS_MAX 253
 
 static int read_addr(struct str s, uint32_t *out, struct err *e)
 {
@@ -46,6 +49,79 @@ static int read_range(struct config *c, struct err *e)
 	return 0;
 }
 
+/* "2001:db8:1:2::/64" */
+static int read_prefix6(struct config *c, struct err *e)
+{
+	struct str rest = str_of(c->prefix6_text), addr = {0};
+	char text[INET6_ADDRSTRLEN];
+	uint64_t prefix;
+
+	if (str_is(rest, "none"))
+		return 0;
+	str_cut(&rest, '/', &addr);
+	if (addr.n > 0 && addr.n < sizeof(text)) {
+		memcpy(text, addr.p, addr.n);
+		text[addr.n] = '\0';
+		c->has6 = inet_pton(AF_INET6, text, c->prefix6) == 1 &&
+			  str_u64(rest, PREFIX6_MAX, &prefix, NULL) == 0 && prefix >= PREFIX6_MIN;
+	}
+	for (size_t i = 0; c->has6 && i < sizeof(c->prefix6); i++)
+		if (i >= prefix / 8 && c->prefix6[i] & (i == prefix / 8 ? 255 >> prefix % 8 : 255))
+			c->has6 = false;
+	if (!c->has6)
+		return err_set(e, ERRK_INPUT,
+			       "\"%s\" is no prefix: write it as 2001:db8:1:2::/64, with a length "
+			       "of %d to %d",
+			       c->prefix6_text, PREFIX6_MIN, PREFIX6_MAX);
+	return 0;
+}
+
+static bool is_address(struct str s)
+{
+	if (s.n == 0 || s.n > ADDRESS_MAX)
+		return false;
+	for (size_t i = 0; i < s.n; i++)
+		if (!(s.p[i] >= 'a' && s.p[i] <= 'z') && !(s.p[i] >= 'A' && s.p[i] <= 'Z') &&
+		    !(s.p[i] >= '0' && s.p[i] <= '9') && s.p[i] != '.' && s.p[i] != '-')
+			return false;
+	return true;
+}
+
+/* "20000-29999" */
+static int read_publish(struct config *c, struct err *e)
+{
+	struct str rest = str_of(c->publish_ports), first = {0};
+	uint64_t from, to;
+
+	if (str_is(rest, "none"))
+		return 0;
+	str_cut(&rest, '-', &first);
+	if (str_u64(first, UINT16_MAX, &from, NULL) < 0 ||
+	    str_u64(rest, UINT16_MAX, &to, NULL) < 0 || from < CONFIG_PUBLISH_MIN || to < from)
+		return err_set(e, ERRK_INPUT,
+			       "publish_ports: \"%s\" is no range: write it as 20000-29999, from "
+			       "%d on",
+			       c->publish_ports, CONFIG_PUBLISH_MIN);
+	if (c->network != CONFIG_NETWORK_INTERNET)
+		return err_set(e, ERRK_INPUT, "publish_ports: needs mode = internet");
+	if (!c->publish_address || !is_address(str_of(c->publish_address)))
+		return err_set(e, ERRK_INPUT,
+			       "publish_address: buyers must be told an IPv4 address or a name");
+	c->publish_first = (uint16_t)from;
+	c->publish_last = (uint16_t)to;
+	return 0;
+}
+
+/* As many leases as there are blocks of source ports. */
+static void limit_slots(struct config *c)
+{
+	const struct tenant_ports p = {CONFIG_SOURCE_PORT, (uint16_t)c->source_ports,
+				       c->publish_first, c->publish_last};
+
+	if (c->source_ports > 0 && c->net_slots > tenant_ports_blocks(&p))
+		c->net_slots = tenant_ports_blocks(&p);
+}
+
 int config_check_network(struct config *c, struct err *e)
 {
 	if (read_range(c, e) < 0)
@@ -60,7 +136,12 @@ int config_check_network(struct config *c, struct err *e)
 	}
 	if (c->network == CONFIG_NETWORK_INTERNET && c->nresolvers == 0)
 		return err_set(e, ERRK_INPUT, "mode is internet, but no resolver is named");
-	if (c->source_ports > 0 && c->net_slots > PORTS / c->source_ports)
-		c->net_slots = (uint32_t)(PORTS / c->source_ports);
-	return 0;
+	if (read_prefix6(c, e) < 0)
+		return err_wrap(e, "prefix6");
+	if (read_publish(c, e) < 0)
+		return -1;
+	limit_slots(c);
+	return c->net_slots > 0
+		       ? 0
+		       : err_set(e, ERRK_INPUT, "source_ports: no block of so many is left");
 }

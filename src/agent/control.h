@@ -54,6 +54,10 @@ extern const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS];
 #define CONTROL_IMAGE_VERBS 2
 extern const struct control_verb control_image_verbs[CONTROL_IMAGE_VERBS];
 
+/* The network's verbs, the same. */
+#define CONTROL_NET_VERBS 2
+extern const struct control_verb control_net_verbs[CONTROL_NET_VERBS];
+
 struct control;
 struct control_setup {
 	struct loop *loop;

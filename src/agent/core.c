@@ -34,7 +34,7 @@ struct core {
 	struct engine *engine;
 	struct control *control;
 	struct wallet_mint *mints; /* the engine borrows them */
-	struct control_verb verbs[CONTROL_WALLET_VERBS + CONTROL_IMAGE_VERBS];
+	struct control_verb verbs[CONTROL_WALLET_VERBS + CONTROL_IMAGE_VERBS + CONTROL_NET_VERBS];
 };
 
 static void core_close(struct core *c)
@@ -190,6 +190,9 @@ static int open_engine(struct core *c, struct err *e)
 		.noffers = conf->noffers,
 		.network = conf->network_name,
 		.registry = conf->pulls_images ? conf->default_registry : NULL,
+		.net = {conf->publish_first, conf->publish_last,
+			conf->publish_address ? conf->publish_address : "", conf->has6,
+			conf->reconnect_pause, conf->port_history},
 		.booted_at = (clock_wall_ms() - clock_mono_ms()) / 1000,
 	};
 
@@ -214,6 +217,8 @@ static int open_control(struct core *c, struct err *e)
 
 	memcpy(c->verbs, control_wallet_verbs, sizeof(control_wallet_verbs));
 	memcpy(c->verbs + CONTROL_WALLET_VERBS, control_image_verbs, sizeof(control_image_verbs));
+	memcpy(c->verbs + CONTROL_WALLET_VERBS + CONTROL_IMAGE_VERBS, control_net_verbs,
+	       sizeof(control_net_verbs));
 	return control_new(&c->control, &s, e);
 }
 

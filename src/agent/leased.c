@@ -162,9 +162,13 @@ static void fill_network(struct leased *a)
 				     .slots = c->net_slots,
 				     .resolvers = c->resolver,
 				     .nresolvers = c->nresolvers,
-				     .first_port = CONFIG_SOURCE_PORT,
-				     .ports = (uint16_t)c->source_ports,
+				     .source = {CONFIG_SOURCE_PORT, (uint16_t)c->source_ports,
+						c->publish_first, c->publish_last},
+				     .has6 = c->has6,
 				     .rate = c->bandwidth};
+	memcpy(a->net.prefix6, c->prefix6, sizeof(a->net.prefix6));
+	a->hc.publish_first = c->publish_first;
+	a->hc.publish_last = c->publish_last;
 	a->hc.net = &a->net;
 	a->hc.resolv_conf = a->resolv_conf;
 }

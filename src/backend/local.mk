@@ -4,10 +4,12 @@ src_backend_libleased_backend_a_SOURCES = \
 	src/backend/boxlog.c src/backend/boxlog.h \
 	src/backend/cgroup.c src/backend/cgroup.h \
 	src/backend/fake.c \
+	src/backend/nfnl.c src/backend/nfnl.h \
 	src/backend/nft.c src/backend/nft.h \
 	src/backend/oci.c src/backend/oci_exec.c src/backend/oci_impl.h \
 	src/backend/rtnl.c src/backend/rtnl.h \
 	src/backend/tenant_net.c src/backend/tenant_net.h \
+	src/backend/tenant_ports.h \
 	src/backend/tenant_parts.h src/backend/tenant_rules.c
 
 check_PROGRAMS += tests/link/backend

@@ -112,26 +112,45 @@ int rtnl_link_remove(struct rtnl *r, const char *name, struct err *e)
 	return 0;
 }
 
+static int set_link(struct rtnl *r, const char *name, unsigned flags)
+{
+	struct rtnl_request q;
+	struct ifinfomsg *link = request_link(&q, RTM_NEWLINK, 0);
+
+	link->ifi_flags = flags;
+	link->ifi_change = IFF_UP;
+	mnl_attr_put_strz(&q.head, IFLA_IFNAME, name);
+	return request_send(r, &q);
+}
+
+int rtnl_link_up(struct rtnl *r, const char *name, struct err *e)
+{
+	return set_link(r, name, IFF_UP) < 0 ? err_sys(e, "bring up the link %s", name) : 0;
+}
+
+int rtnl_link_down(struct rtnl *r, const char *name, struct err *e)
+{
+	if (set_link(r, name, 0) < 0 && errno != ENODEV)
+		return err_sys(e, "take down the link %s", name);
+	return 0;
+}
+
 static int index_of(const char *name, unsigned *out, struct err *e)
 {
 	*out = if_nametoindex(name);
 	return *out ? 0 : err_sys(e, "find the link %s", name);
 }
 
-int rtnl_link_up(struct rtnl *r, const char *name, struct err *e)
-{
-	struct rtnl_request q;
-	struct ifinfomsg *link = request_link(&q, RTM_NEWLINK, 0);
+/* What an address is made of; the bytes in network order. */
+struct address {
+	uint8_t family;
+	const void *bytes;
+	size_t n;
+	unsigned prefix;
+	uint32_t flags; /* IFA_F_… */
+};
 
-	link->ifi_flags = IFF_UP;
-	link->ifi_change = IFF_UP;
-	mnl_attr_put_strz(&q.head, IFLA_IFNAME, name);
-	if (request_send(r, &q) < 0)
-		return err_sys(e, "bring up the link %s", name);
-	return 0;
-}
-
-int rtnl_addr_add(struct rtnl *r, const char *name, uint32_t addr, unsigned prefix, struct err *e)
+static int add_address(struct rtnl *r, const char *name, const struct address *want, struct err *e)
 {
 	struct rtnl_request q;
 	struct ifaddrmsg *a;
@@ -141,30 +160,85 @@ int rtnl_addr_add(struct rtnl *r, const char *name, uint32_t addr, unsigned pref
 		return -1;
 	a = mnl_nlmsg_put_extra_header(request_begin(&q, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE),
 				       sizeof(*a));
-	a->ifa_family = AF_INET;
-	a->ifa_prefixlen = (uint8_t)prefix;
+	a->ifa_family = want->family;
+	a->ifa_prefixlen = (uint8_t)want->prefix;
 	a->ifa_scope = RT_SCOPE_UNIVERSE;
 	a->ifa_index = index;
-	mnl_attr_put_u32(&q.head, IFA_LOCAL, htonl(addr));
-	mnl_attr_put_u32(&q.head, IFA_ADDRESS, htonl(addr));
+	mnl_attr_put(&q.head, IFA_LOCAL, want->n, want->bytes);
+	mnl_attr_put(&q.head, IFA_ADDRESS, want->n, want->bytes);
+	if (want->flags)
+		mnl_attr_put_u32(&q.head, IFA_FLAGS, want->flags);
 	if (request_send(r, &q) < 0)
 		return err_sys(e, "give the link %s its address", name);
 	return 0;
 }
 
-int rtnl_route_default(struct rtnl *r, uint32_t gateway, struct err *e)
+int rtnl_addr_add(struct rtnl *r, const char *name, uint32_t addr, unsigned prefix, struct err *e)
 {
-	struct rtnl_request q;
-	struct rtmsg *m = mnl_nlmsg_put_extra_header(
-		request_begin(&q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE), sizeof(*m));
+	uint32_t bytes = htonl(addr);
+	const struct address a = {AF_INET, &bytes, sizeof(bytes), prefix, 0};
 
-	m->rtm_family = AF_INET;
+	return add_address(r, name, &a, e);
+}
+
+int rtnl_addr6_add(struct rtnl *r, const char *name, const uint8_t *addr, unsigned prefix,
+		   struct err *e)
+{
+	const struct address a = {AF_INET6, addr, 16, prefix, IFA_F_NODAD};
+
+	return add_address(r, name, &a, e);
+}
+
+static struct rtmsg *request_route(struct rtnl_request *q, uint8_t family)
+{
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(
+		request_begin(q, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE), sizeof(*m));
+
+	m->rtm_family = family;
 	m->rtm_table = RT_TABLE_MAIN;
 	m->rtm_protocol = RTPROT_STATIC;
 	m->rtm_scope = RT_SCOPE_UNIVERSE;
 	m->rtm_type = RTN_UNICAST;
+	return m;
+}
+
+int rtnl_route_default(struct rtnl *r, uint32_t gateway, struct err *e)
+{
+	struct rtnl_request q;
+
+	request_route(&q, AF_INET);
 	mnl_attr_put_u32(&q.head, RTA_GATEWAY, htonl(gateway));
 	if (request_send(r, &q) < 0)
 		return err_sys(e, "set the default route");
+	return 0;
+}
+
+int rtnl_route6_default(struct rtnl *r, const char *name, const uint8_t *gateway, struct err *e)
+{
+	struct rtnl_request q;
+	unsigned index;
+
+	if (index_of(name, &index, e) < 0)
+		return -1;
+	request_route(&q, AF_INET6);
+	mnl_attr_put(&q.head, RTA_GATEWAY, 16, gateway);
+	mnl_attr_put_u32(&q.head, RTA_OIF, index);
+	if (request_send(r, &q) < 0)
+		return err_sys(e, "set the default route of IPv6");
+	return 0;
+}
+
+int rtnl_route6_host(struct rtnl *r, const char *name, const uint8_t *addr, struct err *e)
+{
+	struct rtnl_request q;
+	unsigned index;
+
+	if (index_of(name, &index, e) < 0)
+		return -1;
+	request_route(&q, AF_INET6)->rtm_dst_len = 128;
+	mnl_attr_put(&q.head, RTA_DST, 16, addr);
+	mnl_attr_put_u32(&q.head, RTA_OIF, index);
+	if (request_send(r, &q) < 0)
+		return err_sys(e, "route to the link %s", name);
 	return 0;
 }

@@ -1,25 +1,32 @@
 /* A lease's link, and its elements in the table; see tenant_net.h. */
 #include "backend/tenant_net.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <net/if.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "backend/nfnl.h"
 #include "backend/nft.h"
 #include "backend/rtnl.h"
 #include "backend/tenant_parts.h"
 #include "base/auto.h"
 #include "base/fs.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 
-#define LINK_SIZE  20
-#define RULES_MAX  ((size_t)16 << 20)
-#define ANSWER_MAX 65536
-#define INSIDE	   "eth0" /* what a tenant sees */
+#define RULES_MAX ((size_t)32 << 20)
+#define SEAT_MAX  65536
+#define INSIDE	  "eth0" /* what a tenant sees */
+#define IPV4	  "/proc/sys/net/ipv4"
+#define IPV6	  "/proc/sys/net/ipv6"
+
+static const uint8_t gateway6[16] = {0xfe, 0x80, [15] = 1}; /* the host's end of every link */
 
 uint32_t tenant_net_host_addr(const struct tenant_net *n, uint32_t slot)
 {
@@ -29,6 +36,14 @@ uint32_t tenant_net_host_addr(const struct tenant_net *n, uint32_t slot)
 uint32_t tenant_net_lease_addr(const struct tenant_net *n, uint32_t slot)
 {
 	return n->base + 2 * slot + 1;
+}
+
+void tenant_net_lease_addr6(uint8_t out[static 16], const struct tenant_net *n, uint32_t slot)
+{
+	uint32_t last = htonl(slot + 2); /* ::0 and ::1 are often a router's */
+
+	memcpy(out, n->prefix6, 12);
+	memcpy(out + 12, &last, sizeof(last));
 }
 
 static int sysctl_set(const char *path, const char *value, struct err *e)
@@ -48,14 +63,15 @@ static int run_rules(struct buf *commands, struct err *e)
 	return nft_run(commands->p, e);
 }
 
-int tenant_net_load(const struct tenant_net *n, const uint32_t *slots, size_t nslots, struct err *e)
+int tenant_net_load(const struct tenant_net *n, const struct tenant_seat *seats, size_t nseats,
+		    struct err *e)
 {
 	auto_buf struct buf rules = BUF(RULES_MAX);
 
-	tenant_net_rules(&rules, n, slots, nslots);
-	if (run_rules(&rules, e) < 0)
+	tenant_net_rules(&rules, n, seats, nseats);
+	if (run_rules(&rules, e) < 0 || sysctl_set(IPV4 "/ip_forward", "1", e) < 0)
 		return -1;
-	return sysctl_set("/proc/sys/net/ipv4/ip_forward", "1", e);
+	return n->has6 ? sysctl_set(IPV6 "/conf/all/forwarding", "1", e) : 0;
 }
 
 int tenant_net_unload(const struct tenant_net *n, struct err *e)
@@ -66,9 +82,12 @@ int tenant_net_unload(const struct tenant_net *n, struct err *e)
 	return run_rules(&rules, e);
 }
 
-static void link_name(char out[static LINK_SIZE], const struct tenant_net *n, uint32_t slot)
+/* --- links --- */
+
+static void link_name(char out[static TENANT_NET_LINK_MAX], const struct tenant_net *n,
+		      uint32_t slot)
 {
-	struct buf name = BUF(LINK_SIZE);
+	struct buf name = BUF(TENANT_NET_LINK_MAX + 8);
 
 	buf_printf(&name, "%.9s%" PRIu32, n->link, slot);
 	memcpy(out, name.p, name.n);
@@ -84,19 +103,34 @@ static int netns_of(pid_t pid, int *out, struct err *e)
 	return *out < 0 ? err_sys(e, "open %s", path) : 0;
 }
 
+/* Nobody on a tenant's link announces routers, and without a prefix there is no IPv6 at all. */
+static int configure_inside6(const struct tenant_net *n, uint32_t slot, struct rtnl *r,
+			     struct err *e)
+{
+	uint8_t addr[16];
+
+	if (!n->has6)
+		return fs_exists(IPV6) ? sysctl_set(IPV6 "/conf/all/disable_ipv6", "1", e) : 0;
+	tenant_net_lease_addr6(addr, n, slot);
+	if (sysctl_set(IPV6 "/conf/all/disable_ipv6", "0", e) < 0 ||
+	    sysctl_set(IPV6 "/conf/" INSIDE "/accept_ra", "0", e) < 0)
+		return -1;
+	if (rtnl_addr6_add(r, INSIDE, addr, 128, e) < 0)
+		return -1;
+	return rtnl_route6_default(r, INSIDE, gateway6, e);
+}
+
 /* In the tenant's namespace. */
 static int configure_inside(const struct tenant_net *n, uint32_t slot, struct err *e)
 {
 	auto_rtnl struct rtnl *r = NULL;
 
-	if (rtnl_open(&r, e) < 0 ||
-	    (fs_exists("/proc/sys/net/ipv6") &&
-	     sysctl_set("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1", e) < 0))
+	if (rtnl_open(&r, e) < 0 || rtnl_link_up(r, "lo", e) < 0 ||
+	    rtnl_link_up(r, INSIDE, e) < 0 ||
+	    rtnl_addr_add(r, INSIDE, tenant_net_lease_addr(n, slot), 31, e) < 0 ||
+	    rtnl_route_default(r, tenant_net_host_addr(n, slot), e) < 0)
 		return -1;
-	if (rtnl_link_up(r, "lo", e) < 0 || rtnl_link_up(r, INSIDE, e) < 0 ||
-	    rtnl_addr_add(r, INSIDE, tenant_net_lease_addr(n, slot), 31, e) < 0)
-		return -1;
-	return rtnl_route_default(r, tenant_net_host_addr(n, slot), e);
+	return configure_inside6(n, slot, r, e);
 }
 
 static int visit_inside(const struct tenant_net *n, uint32_t slot, int netns, struct err *e)
@@ -114,34 +148,41 @@ static int visit_inside(const struct tenant_net *n, uint32_t slot, int netns, st
 	return r;
 }
 
+/* What the kernel drops when the link goes down is here, so that coming up brings it back. */
+static int configure_host6(const struct tenant_net *n, uint32_t slot, struct rtnl *r,
+			   const char *link, struct err *e)
+{
+	uint8_t addr[16];
+
+	if (!n->has6)
+		return 0;
+	tenant_net_lease_addr6(addr, n, slot);
+	if (rtnl_addr6_add(r, link, gateway6, 64, e) < 0)
+		return -1;
+	return rtnl_route6_host(r, link, addr, e);
+}
+
 static int configure_host(const struct tenant_net *n, uint32_t slot, struct rtnl *r,
 			  const char *link, struct err *e)
 {
-	auto_free char *filter = mem_printf("/proc/sys/net/ipv4/conf/%s/rp_filter", link);
-	auto_free char *redirects = mem_printf("/proc/sys/net/ipv4/conf/%s/send_redirects", link);
+	auto_free char *filter = mem_printf(IPV4 "/conf/%s/rp_filter", link);
+	auto_free char *redirects = mem_printf(IPV4 "/conf/%s/send_redirects", link);
+	auto_free char *routers = mem_printf(IPV6 "/conf/%s/accept_ra", link);
 
-	if (sysctl_set(filter, "1", e) < 0 || sysctl_set(redirects, "0", e) < 0)
+	if (sysctl_set(filter, "1", e) < 0 || sysctl_set(redirects, "0", e) < 0 ||
+	    (n->has6 && sysctl_set(routers, "0", e) < 0))
 		return -1;
-	if (rtnl_addr_add(r, link, tenant_net_host_addr(n, slot), 31, e) < 0)
+	if (rtnl_addr_add(r, link, tenant_net_host_addr(n, slot), 31, e) < 0 ||
+	    rtnl_link_up(r, link, e) < 0)
 		return -1;
-	return rtnl_link_up(r, link, e);
-}
-
-int tenant_net_add(const struct tenant_net *n, uint32_t slot, struct err *e)
-{
-	auto_buf struct buf elements = BUF(16384);
-
-	if (slot >= n->slots || n->slots > TENANT_NET_SLOTS_MAX)
-		return err_set(e, ERRK_LIMIT, "the tenant network has no slot %" PRIu32, slot);
-	tenant_put_slot(&elements, n, slot);
-	return run_rules(&elements, e);
+	return configure_host6(n, slot, r, link, e);
 }
 
 int tenant_net_join(const struct tenant_net *n, uint32_t slot, pid_t pid, struct err *e)
 {
+	char link[TENANT_NET_LINK_MAX];
 	auto_rtnl struct rtnl *r = NULL;
 	auto_close int netns = -1;
-	char link[LINK_SIZE];
 
 	link_name(link, n, slot);
 	if (netns_of(pid, &netns, e) < 0 || rtnl_open(&r, e) < 0 ||
@@ -153,53 +194,184 @@ int tenant_net_join(const struct tenant_net *n, uint32_t slot, pid_t pid, struct
 	return visit_inside(n, slot, netns, e);
 }
 
-int tenant_net_remove(const struct tenant_net *n, uint32_t slot, struct err *e)
+int tenant_net_links(const struct tenant_net *n, uint32_t slot, enum tenant_net_links to,
+		     struct err *e)
 {
-	auto_buf struct buf elements = BUF(16384);
+	char link[TENANT_NET_LINK_MAX];
 	auto_rtnl struct rtnl *r = NULL;
-	char link[LINK_SIZE];
 
 	link_name(link, n, slot);
-	tenant_put_removal(&elements, n, slot);
-	if (rtnl_open(&r, e) < 0 || rtnl_link_remove(r, link, e) < 0)
+	if (if_nametoindex(link) == 0)
+		return 0;
+	if (rtnl_open(&r, e) < 0)
+		return -1;
+	if (to == TENANT_NET_DOWN)
+		return rtnl_link_down(r, link, e);
+	return rtnl_link_up(r, link, e) < 0 ? -1 : configure_host6(n, slot, r, link, e);
+}
+
+/* --- seats --- */
+
+/* What conntrack has of the slot's addresses: of all ports, or of one that was published. */
+static int forget(const struct tenant_net *n, uint32_t slot, const struct spec_port *port,
+		  struct err *e)
+{
+	uint32_t addr = htonl(tenant_net_lease_addr(n, slot));
+	struct nfnl_flows f = {.addr = &addr, .naddr = sizeof(addr)};
+	uint8_t addr6[16];
+
+	if (port) {
+		f.protocol = port->protocol == SPEC_UDP ? IPPROTO_UDP : IPPROTO_TCP;
+		f.port = port->inside;
+	}
+	if (nfnl_forget(&f, e) < 0)
+		return -1;
+	if (!n->has6)
+		return 0;
+	tenant_net_lease_addr6(addr6, n, slot);
+	f.addr = addr6;
+	f.naddr = sizeof(addr6);
+	return nfnl_forget(&f, e);
+}
+
+int tenant_net_add(const struct tenant_net *n, const struct tenant_seat *seat, struct err *e)
+{
+	auto_buf struct buf elements = BUF(SEAT_MAX);
+
+	if (seat->slot >= n->slots || n->slots > TENANT_NET_SLOTS_MAX)
+		return err_set(e, ERRK_LIMIT, "the tenant network has no slot %" PRIu32,
+			       seat->slot);
+	tenant_put_seat(&elements, n, seat);
+	if (forget(n, seat->slot, NULL, e) < 0)
 		return -1;
 	return run_rules(&elements, e);
 }
 
-/* {"nftables": [{"metainfo": …}, {"counter": {… "bytes": N}}]} */
-static int counter_bytes(uint64_t *out, struct str text, struct err *e)
+int tenant_net_remove(const struct tenant_net *n, const struct tenant_seat *seat, struct err *e)
 {
-	auto_json struct json *j = NULL;
-	const struct json *list, *item;
+	auto_buf struct buf elements = BUF(2 * SEAT_MAX);
+	char link[TENANT_NET_LINK_MAX];
+	auto_rtnl struct rtnl *r = NULL;
 
-	if (json_parse(&j, text, NULL, e) < 0 ||
-	    json_child(j, "nftables", JSON_ARRAY, &list, e) < 0)
+	link_name(link, n, seat->slot);
+	tenant_put_removal(&elements, n, seat);
+	if (rtnl_open(&r, e) < 0 || rtnl_link_remove(r, link, e) < 0 || run_rules(&elements, e) < 0)
 		return -1;
-	for (item = json_first(list); item; item = json_next(item)) {
-		const struct json *counter = json_get(item, "counter");
-
-		if (counter)
-			return json_u64(counter, "bytes", JSON_INT_MAX, out, e);
-	}
-	return err_set(e, ERRK_STATE, "nftables has no such counter");
+	return forget(n, seat->slot, NULL, e);
 }
 
-static int read_counter(const struct tenant_net *n, const char *way, uint32_t slot, uint64_t *out,
+/* Whoever sends all the time to a port that was not published yet is let in, too. */
+static int forget_knocks(const struct spec_port *port, struct err *e)
+{
+	const struct nfnl_flows f = {.protocol = IPPROTO_UDP, .port = port->outside};
+
+	return port->protocol == SPEC_UDP ? nfnl_forget(&f, e) : 0;
+}
+
+static bool has_port(const struct tenant_seat *seat, const struct spec_port *p)
+{
+	for (size_t i = 0; i < seat->nports; i++)
+		if (spec_port_eq(&seat->ports[i], p))
+			return true;
+	return false;
+}
+
+int tenant_net_publish(const struct tenant_net *n, const struct tenant_seat *seat,
+		       const struct spec_ports *was, struct err *e)
+{
+	auto_buf struct buf elements = BUF(2 * SEAT_MAX);
+
+	for (size_t i = 0; i < was->n; i++)
+		if (!has_port(seat, &was->v[i]))
+			tenant_put_port_removal(&elements, n, seat->slot, &was->v[i]);
+	for (size_t i = 0; i < seat->nports; i++)
+		tenant_put_port(&elements, n, seat->slot, &seat->ports[i]);
+	if (elements.n > 0 && run_rules(&elements, e) < 0)
+		return -1;
+	for (size_t i = 0; i < was->n; i++)
+		if (!has_port(seat, &was->v[i]) && forget(n, seat->slot, &was->v[i], e) < 0)
+			return -1;
+	for (size_t i = 0; i < seat->nports; i++)
+		if (forget_knocks(&seat->ports[i], e) < 0)
+			return -1;
+	return 0;
+}
+
+int tenant_net_reconnect(const struct tenant_net *n, uint32_t slot, struct err *e)
+{
+	auto_buf struct buf elements = BUF(1024);
+
+	tenant_put_reconnect(&elements, n, slot);
+	return run_rules(&elements, e);
+}
+
+/* --- looking --- */
+
+struct look {
+	const struct tenant_net *n;
+	struct tenant_net_use *out;
+};
+
+/* The number behind `prefix`; false where it is none of our slots. */
+static bool slot_of(const struct look *l, struct str name, const char *prefix, uint64_t *slot)
+{
+	size_t skip = strlen(prefix);
+	struct str rest = {name.p + skip, name.n - skip};
+
+	return str_starts(name, prefix) && str_u64(rest, l->n->slots - 1, slot, NULL) == 0;
+}
+
+static void see_counter(void *ctx, struct str name, uint64_t bytes)
+{
+	const struct look *l = ctx;
+	uint64_t slot;
+
+	if (slot_of(l, name, "up", &slot))
+		l->out[slot].count.up = bytes;
+	else if (slot_of(l, name, "down", &slot))
+		l->out[slot].count.down = bytes;
+}
+
+static void see_cut(void *ctx, struct str name)
+{
+	const struct look *l = ctx;
+	uint64_t slot;
+
+	if (slot_of(l, name, l->n->link, &slot))
+		l->out[slot].cut = true;
+}
+
+int tenant_net_look(const struct tenant_net *n, struct tenant_net_use *out, struct err *e)
+{
+	struct look l = {n, out};
+	uint64_t unused;
+	int r = tenant_net_fingerprint(n, &unused, e);
+
+	memset(out, 0, n->slots * sizeof(*out));
+	if (r == 0)
+		r = nfnl_each_name(n->table, "cut", see_cut, &l, e);
+	if (r == 0)
+		r = nfnl_each_counter(n->table, see_counter, &l, e);
+	return r == NFNL_ABSENT ? TENANT_NET_ABSENT : r;
+}
+
+int tenant_net_counters(const struct tenant_net *n, uint32_t slot, struct tenant_net_count *out,
 			struct err *e)
 {
-	auto_free char *command =
-		mem_printf("list counter inet %s %s%" PRIu32, n->table, way, slot);
-	auto_buf struct buf answer = BUF(ANSWER_MAX);
+	auto_free struct tenant_net_use *all = mem_array(n->slots, sizeof(*all));
+	struct look l = {n, all};
+	int r;
 
-	if (nft_ask(&answer, command, e) < 0)
-		return -1;
-	return counter_bytes(out, str_trim(buf_view(&answer)), e);
+	if (slot >= n->slots)
+		return err_set(e, ERRK_LIMIT, "the tenant network has no slot %" PRIu32, slot);
+	r = nfnl_each_counter(n->table, see_counter, &l, e);
+	*out = all[slot].count;
+	return r == NFNL_ABSENT ? TENANT_NET_ABSENT : r;
 }
 
-int tenant_net_count(const struct tenant_net *n, uint32_t slot, struct tenant_net_count *out,
-		     struct err *e)
+int tenant_net_fingerprint(const struct tenant_net *n, uint64_t *out, struct err *e)
 {
-	if (read_counter(n, "up", slot, &out->up, e) < 0)
-		return -1;
-	return read_counter(n, "down", slot, &out->down, e);
+	int r = nfnl_fingerprint(n->table, TENANT_CHAIN, out, e);
+
+	return r == NFNL_ABSENT ? TENANT_NET_ABSENT : r;
 }

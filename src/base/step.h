@@ -72,6 +72,8 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(LEASE_HALTED, COMMIT, "it is halted, and its owner is told")                             \
 	X(LEASE_RESUMING, COMMIT, "the lease is to run again")                                     \
 	X(LEASE_RESUMED, COMMIT, "it runs again, and its owner is told")                           \
+	X(LEASE_PORTS_ASKED, COMMIT, "ports are to come and to go; the host does not know")        \
+	X(LEASE_PORTS, COMMIT, "the host has them, and history says so")                           \
 	/* image store */                                                                          \
 	X(IMAGE_HELD, HELPER, "what a pull brings is held against eviction")                       \
 	X(IMAGE_UNPACKED, HELPER, "a layer is unpacked, not yet in its place")                     \

@@ -26,6 +26,10 @@ static const struct db_migration steps[] = {
 	 "CREATE INDEX ask_open ON ask(open) WHERE open = 1;"},
 	{2, "ALTER TABLE book ADD COLUMN halted INTEGER NOT NULL DEFAULT 0;"},
 	{3, "ALTER TABLE book ADD COLUMN image_digest TEXT NOT NULL DEFAULT '';"},
+	{4, "ALTER TABLE book ADD COLUMN ports TEXT NOT NULL DEFAULT '';"
+	    "ALTER TABLE book ADD COLUMN address TEXT NOT NULL DEFAULT '';"
+	    "ALTER TABLE book ADD COLUMN address6 TEXT NOT NULL DEFAULT '';"
+	    "ALTER TABLE book ADD COLUMN cut INTEGER NOT NULL DEFAULT 0;"},
 };
 
 static const struct db_schema schema = {"book", steps, ARRAY_SIZE(steps)};
@@ -67,7 +71,11 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 	db_bind_text(s, 18, str_of(b->why));
 	db_bind_i64(s, 19, b->halted);
 	db_bind_text(s, 20, str_of(b->image_digest));
-	db_bind_text(s, 21, str_of(b->name));
+	db_bind_text(s, 21, str_of(b->ports));
+	db_bind_text(s, 22, str_of(b->address));
+	db_bind_text(s, 23, str_of(b->address6));
+	db_bind_i64(s, 24, b->cut);
+	db_bind_text(s, 25, str_of(b->name));
 }
 
 #define BOOK_GONE                                                                                  \
@@ -113,8 +121,8 @@ int book_add(struct tx *tx, const struct book_entry *b, struct err *e)
 	s = tx_write(tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
 			 "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
 			 "created_at,started_at,expires_at,ended_at,exit_status,why,halted,"
-			 "image_digest,name)"
-			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+			 "image_digest,ports,address,address6,cut,name)"
+			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	bind_entry(s, b);
 	rc = tx_run(s, NULL, e);
 	return rc == DB_CONFLICT ? BOOK_TAKEN : rc;
@@ -126,7 +134,7 @@ int book_save(struct tx *tx, const struct book_entry *b, struct err *e)
 		tx, "UPDATE book SET state=?,provider=?,lease=?,offer=?,mint=?,payment_key=?,"
 		    "price_msat=?,price_per=?,image=?,request_id=?,paid_msat=?,refund_msat=?,"
 		    "created_at=?,started_at=?,expires_at=?,ended_at=?,exit_status=?,why=?,"
-		    "halted=?,image_digest=? WHERE name=?");
+		    "halted=?,image_digest=?,ports=?,address=?,address6=?,cut=? WHERE name=?");
 
 	bind_entry(s, b);
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", b->name) : 0;
@@ -153,7 +161,7 @@ int book_rename(struct tx *tx, const char *name, const char *to, struct err *e)
 #define BOOK_COLUMNS                                                                               \
 	"name,state,provider,lease,offer,mint,payment_key,price_msat,price_per,image,request_id,"  \
 	"paid_msat,refund_msat,created_at,started_at,expires_at,ended_at,exit_status,why,halted,"  \
-	"image_digest"
+	"image_digest,ports,address,address6,cut"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -191,6 +199,10 @@ static void read_entry(struct book_entry *b, struct stmt *s)
 	copy_text(b->why, sizeof(b->why), db_text(s, 18));
 	b->halted = db_i64(s, 19) != 0;
 	copy_text(b->image_digest, sizeof(b->image_digest), db_text(s, 20));
+	copy_text(b->ports, sizeof(b->ports), db_text(s, 21));
+	copy_text(b->address, sizeof(b->address), db_text(s, 22));
+	copy_text(b->address6, sizeof(b->address6), db_text(s, 23));
+	b->cut = db_i64(s, 24) != 0;
 }
 
 int book_get(struct db *d, const char *name, struct book_entry *out, struct err *e)
@@ -288,6 +300,23 @@ static void learn_halt(struct book_entry *b, const struct reply *r)
 		b->exit_status = -1;
 }
 
+/* Only what tells all of a lease tells its network; a provider's address goes to a terminal. */
+static void learn_network(struct book_entry *b, const struct reply *r)
+{
+	auto_buf struct buf text = BUF(sizeof(b->ports));
+
+	if ((r->stage != REPLY_STAGE_STATUS && r->stage != REPLY_STAGE_RUNNING) || !r->state[0])
+		return;
+	for (size_t i = 0; i < r->ports.n && i < SPEC_PORTS_MAX; i++) {
+		buf_printf(&text, "%s%u:", i ? " " : "", r->ports.v[i].outside);
+		spec_port_print(&text, &r->ports.v[i]);
+	}
+	copy_text(b->ports, sizeof(b->ports), buf_view(&text));
+	str_printable(b->address, sizeof(b->address), str_of(r->address));
+	str_printable(b->address6, sizeof(b->address6), str_of(r->address6));
+	b->cut = !strcmp(r->network, "cut");
+}
+
 void book_learn(struct book_entry *b, const struct reply *r)
 {
 	if (r->lease[0] && !b->lease[0])
@@ -309,6 +338,7 @@ void book_learn(struct book_entry *b, const struct reply *r)
 	if (r->why[0])
 		memcpy(b->why, r->why, sizeof(b->why));
 	learn_halt(b, r);
+	learn_network(b, r);
 	b->state = learn_state(b, r);
 }
 

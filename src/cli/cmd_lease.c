@@ -29,6 +29,8 @@ static const char *entry_word(const struct book_entry *b)
 		return "expired";
 	if (b->halted)
 		return "stopped";
+	if (b->cut)
+		return "cut off";
 	return b->exit_status >= 0 ? "exited" : book_state_name(b->state);
 }
 
@@ -171,7 +173,8 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 		return 0;
 	}
 	out_left(left, sizeof(left), r->expires_at - clock_wall());
-	printf(", %s left\n", left);
+	printf(", %s left%s\n", left, b.cut ? ", its network is cut off: lease reconnect" : "");
+	out_ports(&b);
 	return 0;
 }
 

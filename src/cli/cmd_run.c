@@ -76,6 +76,25 @@ static int read_spec_file(struct spec *s, const char *path, struct err *e)
 	return spec_decode(s, buf_view(&text), e) < 0 ? err_wrap(e, "%s", path) : 0;
 }
 
+static int read_network(struct run *r, struct err *e)
+{
+	struct spec *s = &r->order.req->spec;
+	struct spec_port p;
+
+	if (r->o->network && spec_network_parse(&s->network, str_of(r->o->network), e) < 0)
+		return err_wrap(e, "--network");
+	for (size_t i = 0; i < r->o->publish.n; i++) {
+		if (spec_port_parse(&p, str_of(r->o->publish.v[i]), e) < 0)
+			return err_wrap(e, "-p");
+		spec_ports_add(&s->ports, &p);
+	}
+	if (spec_reach_check(s, e) < 0)
+		return -1;
+	r->order.want.internet = s->network == SPEC_NETWORK_INTERNET || s->ports.n > 0;
+	r->order.want.ports = s->ports.n;
+	return 0;
+}
+
 /* The file's, and over it what the command line says. */
 static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 {
@@ -104,6 +123,8 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 	if (o->registry_auth &&
 	    registry_auth_read(&r->order.req->registry_auth, o->registry_auth, s->image, e) < 0)
 		return err_wrap(e, "--registry-auth");
+	if (read_network(r, e) < 0)
+		return -1;
 	return cli_fill_spec(s, &o->env, o->workdir, o->user, e);
 }
 
@@ -134,9 +155,6 @@ static int check_docker(const struct run_options *o, struct err *e)
 		return err_set(e, ERRK_INPUT,
 			       "-i: relays carry no standard input to the command; start it with "
 			       "-d and send input with: lease exec -i NAME COMMAND");
-	if (o->publish.n)
-		return err_set(e, ERRK_INPUT,
-			       "-p: no provider publishes ports so far; leave it out");
 	if (o->volume.n)
 		return err_set(e, ERRK_INPUT,
 			       "-v: there are no named volumes; a lease keeps what it writes until "
@@ -226,8 +244,17 @@ static int open_all(struct run *r)
 	return rc ? rc : name_mint(r);
 }
 
+static void say_ports(const struct run *r)
+{
+	const struct book_entry *b = &r->order.entry;
+
+	if (*b->ports)
+		app_say(r->order.app, "published at %s: %s", b->address, b->ports);
+}
+
 static int started(struct run *r)
 {
+	say_ports(r);
 	if (r->o->detach) {
 		printf("%s\n", r->order.entry.name);
 		return r->order.prolonged;

@@ -174,6 +174,8 @@ enum misfit {
 	MISFIT_IMAGE,
 	MISFIT_MINT,
 	MISFIT_SIZE,
+	MISFIT_NETWORK,
+	MISFIT_PORTS,
 	MISFIT_TIME,
 	MISFIT_PRICE,
 	MISFIT_DEAD,
@@ -186,6 +188,8 @@ static const char *const misfit_words[] = {
 	[MISFIT_IMAGE] = "no offer has that image; lease offers lists them",
 	[MISFIT_MINT] = "no provider of that image takes this mint",
 	[MISFIT_SIZE] = "no offer is that large",
+	[MISFIT_NETWORK] = "no offer has the Internet",
+	[MISFIT_PORTS] = "no offer publishes so many ports",
 	[MISFIT_TIME] = "no offer lasts so long",
 	[MISFIT_PRICE] = "no offer has a price that can be paid",
 	[MISFIT_DEAD] = "the provider does not answer now (no heartbeat in the last three "
@@ -207,6 +211,10 @@ static enum misfit misfit(const struct listing *l, const struct market_want *w)
 		return MISFIT_MINT;
 	if (o->cpu_millicores < w->cpu || o->memory < w->memory)
 		return MISFIT_SIZE;
+	if (w->internet && strcmp(o->network, "internet"))
+		return MISFIT_NETWORK;
+	if (o->ports < w->ports)
+		return MISFIT_PORTS;
 	if (o->max_lease < w->seconds)
 		return MISFIT_TIME;
 	if (!price_cost(&hour, o->price, 3600))

@@ -31,6 +31,8 @@ struct market_want {
 	const char *image;    /* NULL: any */
 	const char *mint;     /* normalised; NULL: any */
 	uint64_t cpu, memory; /* at least; 0: any */
+	bool internet;	      /* a network is needed */
+	size_t ports;	      /* published ones, so many */
 	int64_t seconds;      /* the offer's longest lease allows for it; 0: any */
 };
 /* The cheapest live listing that fits, or NULL with why the best candidate was no good in `e`. */

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,6 +84,45 @@ static int out_refund(void *ctx, const struct book_refund *r)
 	return 0;
 }
 
+/* The next port of b->ports; false at their end. */
+static bool next_port(struct str *rest, struct spec_port *p)
+{
+	struct str word;
+
+	return str_cut(rest, ' ', &word) && word.n > 0 && spec_port_parse(p, word, NULL) == 0;
+}
+
+void out_ports(const struct book_entry *b)
+{
+	struct str rest = str_of(b->ports);
+	struct spec_port p;
+
+	while (next_port(&rest, &p)) {
+		auto_buf struct buf inside = BUF(32);
+
+		spec_port_print(&inside, &p);
+		printf("%s -> %s:%u\n", inside.p, b->address, p.outside);
+		if (*b->address6)
+			printf("%s -> [%s]:%u\n", inside.p, b->address6, p.inside);
+	}
+}
+
+static void entry_network(struct jsonw *w, const struct book_entry *b)
+{
+	struct str rest = str_of(b->ports);
+	struct spec_ports ports = {0};
+	struct spec_port p;
+
+	while (next_port(&rest, &p))
+		spec_ports_add(&ports, &p);
+	spec_ports_write(w, "ports", &ports);
+	free(ports.v);
+	jsonw_text(w, "address", b->address);
+	jsonw_text(w, "address6", b->address6);
+	if (b->state == BOOK_RUNNING && b->cut)
+		jsonw_text(w, "network", "cut");
+}
+
 void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b)
 {
 	struct err e;
@@ -108,6 +148,7 @@ void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b)
 	if (b->exit_status >= 0)
 		jsonw_i64(&w, "exit_status", b->exit_status);
 	jsonw_text(&w, "why", b->why);
+	entry_network(&w, b);
 	jsonw_array(&w, "refunds");
 	if (book_each_refund(d, b->name, out_refund, &w, &e) < 0)
 		log_warn("refunds of %s: %s", b->name, e.msg);
@@ -160,6 +201,8 @@ void out_offer_json(struct buf *out, const struct listing *l)
 	jsonw_text(&w, "volume", o->volume);
 	jsonw_text(&w, "header", o->header);
 	jsonw_text(&w, "network", o->network);
+	jsonw_bool(&w, "ipv6", o->ipv6);
+	jsonw_u64(&w, "ports", o->ports);
 	jsonw_text(&w, "cgroup", o->cgroup);
 	jsonw_array(&w, "guards");
 	for (unsigned g = 0; g < SPEC_GUARD_COUNT; g++)

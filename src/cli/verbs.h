@@ -10,12 +10,13 @@
 
 struct run_options {
 	bool detach, keep, rm, any;
-	bool interactive, tty;		 /* Docker's; refused with a word why */
-	struct opt_list publish, volume; /* these, too */
-	const char *wait;		 /* --for */
+	bool interactive, tty;	/* Docker's; refused with a word why */
+	struct opt_list volume; /* this, too */
+	struct opt_list publish;
+	const char *wait; /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
 	const char *cpus, *memory, *budget, *max_risk, *token_file, *spec;
-	const char *pull, *registry_auth;
+	const char *pull, *registry_auth, *network;
 	struct opt_list env;
 };
 
@@ -123,6 +124,10 @@ int verb_topup(void *ctx, const void *options, int argc, char **argv);
 int verb_stop(void *ctx, const void *options, int argc, char **argv);
 int verb_start(void *ctx, const void *options, int argc, char **argv);
 int verb_set(void *ctx, const void *options, int argc, char **argv);
+int verb_port(void *ctx, const void *options, int argc, char **argv);
+int verb_port_add(void *ctx, const void *options, int argc, char **argv);
+int verb_port_rm(void *ctx, const void *options, int argc, char **argv);
+int verb_reconnect(void *ctx, const void *options, int argc, char **argv);
 int verb_kill(void *ctx, const void *options, int argc, char **argv);
 int verb_rm(void *ctx, const void *options, int argc, char **argv);
 int verb_recover(void *ctx, const void *options, int argc, char **argv);

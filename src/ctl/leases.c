@@ -67,7 +67,7 @@ static void print_lease(const struct json *lease)
 
 	json_as_u64(json_get(lease, "paid_msat"), &paid);
 	cell(lease, "lease", 16);
-	cell(lease, "state", 8);
+	cell(lease, json_get(lease, "network") ? "network" : "state", 8);
 	cell(lease, "offer", 10);
 	cell(lease, "image", 16);
 	printf("%8llu  ", (unsigned long long)paid / 1000);

@@ -5,7 +5,7 @@ leasectl_SOURCES = \
 	src/ctl/doctor.c src/ctl/doctor.h src/ctl/doctor_host.c src/ctl/doctor_isolation.c src/ctl/doctor_peers.c \
 	src/ctl/drain.c src/ctl/earnings.c src/ctl/images.c src/ctl/init.c src/ctl/leases.c src/ctl/main.c \
 	src/ctl/probe.c src/ctl/probe.h src/ctl/status.c src/ctl/stop.c src/ctl/wallet.c \
-	src/ctl/wallet_audit.c src/ctl/wallet_out.c src/ctl/wallet_pending.c src/ctl/wallet_restore.c
+	src/ctl/wallet_audit.c src/ctl/wallet_out.c src/ctl/wallet_pending.c src/ctl/wallet_restore.c src/ctl/who.c
 # Of the agent only its sandbox, for the look-up of users; the linker takes no other member.
 leasectl_LDADD = src/agent/libleased-config.a src/agent/libleased-agent.a \
 	src/oci/libleased-oci.a $(L_proto) \

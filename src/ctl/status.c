@@ -71,6 +71,23 @@ static void print_lists(const struct json *r)
 	}
 }
 
+static void print_network(const struct json *n)
+{
+	char text[32];
+
+	if (!n)
+		return;
+	printf("%-10s %s", "network", ctl_text(text, sizeof(text), n, "mode"));
+	if (ctl_u64(n, "cut"))
+		printf(", ALARM: %llu leases are cut off", (unsigned long long)ctl_u64(n, "cut"));
+	if (ctl_u64(n, "repairs"))
+		printf(", ALARM: others changed its rules %llu times",
+		       (unsigned long long)ctl_u64(n, "repairs"));
+	if (ctl_bool(n, "down"))
+		printf(", ALARM: they cannot be loaded, all leases are offline");
+	putchar('\n');
+}
+
 static int run(void *ctx, const void *options, int argc, char **argv)
 {
 	auto_ctl_reply struct ctl_reply r = {NULL};
@@ -93,6 +110,7 @@ static int run(void *ctx, const void *options, int argc, char **argv)
 	printf("%-10s %llu open, %llu running\n", "leases",
 	       (unsigned long long)ctl_u64(r.result, "leases"),
 	       (unsigned long long)ctl_u64(r.result, "running"));
+	print_network(json_get(r.result, "network"));
 	print_text("volume", r.result, "volume");
 	print_text("header", r.result, "header");
 	print_lists(r.result);

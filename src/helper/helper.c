@@ -17,8 +17,10 @@
 #include "helper/node.h"
 #include "helper/pool.h"
 #include "helper/probe.h"
+#include "helper/publish.h"
 #include "helper/pulls.h"
 #include "helper/table.h"
+#include "helper/watch.h"
 #include "helper/worker.h"
 #include "oci/runtime.h"
 #include "priv/server.h"
@@ -41,6 +43,7 @@ struct helper {
 	struct pool *pool;
 	struct pulls *pulls; /* NULL: nothing is pulled */
 	struct found *found;
+	struct watch *watch;
 	struct node_meter meter;
 	helper_done_fn *done;
 	void *done_ctx;
@@ -96,6 +99,19 @@ static void task_run(void *ctx, struct buf *out)
 
 /* back in the helper */
 
+/* What the answer says of its network is newer than the last look at it. */
+static void after_net(struct helper *h, struct lease *l, struct str body)
+{
+	struct priv_net_reply r;
+	struct err err;
+
+	if (wire_decode(&r, priv_reply_table(PRIV_BOX_NET), body, &err) < 0 || !r.found ||
+	    l->net.cut == r.cut)
+		return;
+	l->net.cut = r.cut;
+	helper_on_state(h, l);
+}
+
 /* A lease that was erased leaves the list; one that was started gets its keeper's ear. */
 static void after_task(struct helper *h, const struct task *t, struct str body)
 {
@@ -107,6 +123,8 @@ static void after_task(struct helper *h, const struct task *t, struct str body)
 		return;
 	if (t->call.kind == PRIV_BOX_START)
 		link_open(l, h->loop);
+	if (t->call.kind == PRIV_BOX_NET)
+		after_net(h, l, body);
 	if (t->call.kind != PRIV_BOX_DESTROY ||
 	    wire_decode(&r, priv_reply_table(PRIV_BOX_DESTROY), body, &err) < 0)
 		return;
@@ -249,6 +267,7 @@ static void set_lease(struct task *t, const struct lease *l)
 	t->job.rec = l->rec;
 	t->job.known = true;
 	t->job.prepared = l->prepared;
+	t->job.cut = l->net.cut;
 }
 
 /* What a lease that is not in the list may have left: everything is named by its id. */
@@ -298,22 +317,6 @@ static void on_image(struct helper *h, struct priv_call call, struct priv_image 
 
 /* BOX_START */
 
-/* Bytes that the sparse files of other volumes may still grow by. */
-static uint64_t promised(const struct helper *h)
-{
-	uint64_t sum = pool_bytes(h->pool);
-
-	for (size_t i = 0; i < h->leases.n; i++) {
-		const struct record *r = &h->leases.v[i]->rec;
-		auto_free char *path = mem_printf("%s/volumes/%s", h->c->state_dir, r->volume);
-		struct stat st;
-		uint64_t used = stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
-
-		sum += r->volume_bytes > used ? r->volume_bytes - used : 0;
-	}
-	return sum;
-}
-
 /* How many leases ids and addresses are enough for; 0: any number. */
 static uint32_t slots(const struct helper_config *c)
 {
@@ -335,7 +338,9 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 	memcpy(r.id, m->id, sizeof(r.id));
 	memcpy(r.owner, m->owner, sizeof(r.owner));
 	memcpy(r.volume, m->id, sizeof(m->id));
-	if (table_slot(&h->leases, slots(h->c), &r.slot, e) < 0)
+	record_set_spec_ports(&r, &m->spec.ports);
+	if (publish_check(&h->leases, h->c, &r, e) < 0 ||
+	    table_slot(&h->leases, slots(h->c), &r.slot, e) < 0)
 		return NULL;
 	prepared = r.inodes == 0 && pool_take(h->pool, r.volume_bytes, r.volume);
 	if (record_write(&r, h->c, e) < 0)
@@ -343,6 +348,7 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 	l = table_add(&h->leases, &r);
 	l->h = h;
 	l->prepared = prepared;
+	watch_wake(h->watch);
 	return l;
 }
 
@@ -356,7 +362,8 @@ static int old_lease(struct helper *h, struct lease *l, const struct priv_start 
 		return 0;
 	r.generation = m->generation;
 	r.deadline = m->deadline;
-	if (record_write(&r, h->c, e) < 0)
+	record_set_spec_ports(&r, &m->spec.ports);
+	if (publish_check(&h->leases, h->c, &r, e) < 0 || record_write(&r, h->c, e) < 0)
 		return -1;
 	l->rec = r;
 	stream_free(steal(&l->link)); /* of the keeper before */
@@ -434,7 +441,7 @@ static void start_or_pull(struct task *t, const struct lease *l)
 static void on_start(struct helper *h, struct priv_call call, struct priv_start *m)
 {
 	struct lease *l = table_find(&h->leases, m->id);
-	uint64_t others = promised(h);
+	uint64_t others = pool_bytes(h->pool) + table_promised(&h->leases, h->c->state_dir);
 	struct task *t;
 	struct err err;
 
@@ -469,6 +476,8 @@ static void on_node(struct helper *h, struct priv_call call)
 	r.backend = mem_strdup(h->backend->name);
 	r.runtime = mem_strdup(h->runtime);
 	r.runtime_old = h->runtime_old;
+	r.net_repairs = watch_repairs(h->watch);
+	r.net_down = watch_is_down(h->watch);
 	r.isolation = mem_strdup(oci_runtime(h->c->runtime)->isolation);
 	r.leases = (uint32_t)h->leases.n;
 	for (size_t i = 0; i < h->leases.n; i++)
@@ -496,7 +505,8 @@ static void on_inspect(struct helper *h, struct priv_call call, struct priv_insp
 					.started_ms = l->status.started_ms,
 					.ended_ms = l->status.ended_ms,
 					.deadline = l->rec.deadline,
-					.generation = l->status.generation};
+					.generation = l->status.generation,
+					.cut = l->net.cut};
 	priv_server_reply(h->server, call, &r);
 }
 
@@ -536,9 +546,29 @@ static void on_exec(struct helper *h, struct priv_call call, struct priv_exec *m
 	start_lease_task(h, call, m, job_exec);
 }
 
-static enum priv_state list_state(const struct lease *l)
+/* Written down first: a helper that starts again loads it so. */
+static void on_ports(struct helper *h, struct priv_call call, struct priv_ports *m)
 {
-	return l->said ? l->status.state : PRIV_BOX_UNKNOWN;
+	struct lease *l = table_find(&h->leases, m->id);
+	struct record r = l ? l->rec : (struct record){0};
+	struct task *t;
+	struct err err;
+
+	if (l)
+		record_set_ports(&r, &m->ports);
+	if (l &&
+	    (publish_check(&h->leases, h->c, &r, &err) < 0 || record_write(&r, h->c, &err) < 0)) {
+		priv_server_fail(h->server, call, &err);
+		return;
+	}
+	t = task_new(h, call, m, job_ports);
+	if (l) {
+		t->job.nwas = l->rec.nports;
+		memcpy(t->job.was, l->rec.ports, sizeof(t->job.was));
+		l->rec = r;
+		set_lease(t, l);
+	}
+	task_start(t);
 }
 
 static void on_list(struct helper *h, struct priv_call call, const struct priv_list *m)
@@ -551,7 +581,7 @@ static void on_list(struct helper *h, struct priv_call call, const struct priv_l
 		const struct lease *l = h->leases.v[at];
 		struct priv_list_item *it = &items[r.items.n++];
 
-		*it = (struct priv_list_item){.state = list_state(l),
+		*it = (struct priv_list_item){.state = lease_state(l),
 					      .generation = l->rec.generation,
 					      .deadline = l->rec.deadline,
 					      .volume_bytes = l->rec.volume_bytes};
@@ -612,6 +642,12 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 	case PRIV_BOX_GET:
 		start_lease_task(h, call, msg, job_get);
 		return;
+	case PRIV_BOX_PORTS:
+		on_ports(h, call, msg);
+		return;
+	case PRIV_BOX_NET:
+		start_lease_task(h, call, msg, job_net);
+		return;
 	case PRIV_KIND_COUNT:
 		return;
 	}
@@ -621,10 +657,11 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 
 void helper_on_state(struct helper *h, const struct lease *l)
 {
-	struct priv_event ev = {.state = l->status.state,
+	struct priv_event ev = {.state = lease_state(l),
 				.why = l->status.why,
 				.exit_status = l->status.exit_status,
-				.ended_ms = l->status.ended_ms};
+				.ended_ms = l->status.ended_ms,
+				.cut = l->net.cut};
 
 	memcpy(ev.id, l->rec.id, sizeof(ev.id));
 	if (h->server)
@@ -667,35 +704,6 @@ static int take_over(void *ctx, const char *id)
 	return 0;
 }
 
-static bool volume_is_used(void *ctx, const char *volume)
-{
-	const struct helper *h = ctx;
-
-	for (size_t i = 0; i < h->leases.n; i++)
-		if (strcmp(h->leases.v[i]->rec.volume, volume) == 0)
-			return true;
-	return false;
-}
-
-static int sweep_images(const struct helper_config *c, struct err *e)
-{
-	auto_job_store struct job_store store;
-
-	job_store_init(&store, c, NULL);
-	if (fs_mkdirs(store.dir, 0700, e) < 0)
-		return -1;
-	return image_sweep(&store.s, e);
-}
-
-static int load_network(const struct helper *h, struct err *e)
-{
-	auto_free uint32_t *live = mem_array(h->leases.n + 1, sizeof(*live));
-
-	for (size_t i = 0; i < h->leases.n; i++)
-		live[i] = h->leases.v[i]->rec.slot;
-	return tenant_net_load(h->c->net, live, h->leases.n, e);
-}
-
 static int open_pulls(struct helper *h, struct err *e)
 {
 	auto_free char *left = mem_printf("%s/pull", h->c->run_dir);
@@ -720,18 +728,18 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 	h->found = found_new();
 	h->pool = pool_new(l, c, h->workers);
 	if (probe_runtime(&h->runtime, &h->runtime_old, h->backend, c, e) < 0 ||
-	    fs_mkdirs(leases, 0711, e) < 0 || sweep_images(c, e) < 0)
+	    fs_mkdirs(leases, 0711, e) < 0 || job_sweep_images(c, e) < 0)
 		return -1;
 	broken = record_each(c, take_over, h, e);
 	if (broken < 0)
 		return -1;
 	if (broken > 0)
 		return err_set(e, ERRK_STATE, "the list of leases in %s is damaged", leases);
-	if (c->net && load_network(h, e) < 0)
+	if (watch_new(&h->watch, l, c, &h->leases, e) < 0)
 		return err_wrap(e, "[network]");
 	if (c->pull && open_pulls(h, e) < 0)
 		return err_wrap(e, "[images]");
-	pool_open(h->pool, volume_is_used, h);
+	pool_open(h->pool, table_has_volume, &h->leases);
 	*out = steal(&h);
 	return 0;
 }
@@ -742,6 +750,7 @@ void helper_free(struct helper *h)
 		return;
 	loop_timer_del(h->closing);
 	priv_server_free(h->server);
+	watch_free(h->watch);
 	table_free(&h->leases);
 	found_free(h->found);
 	pool_free(h->pool);

@@ -65,8 +65,9 @@ struct helper_config {
 
 	uint32_t id_base;  /* first host id of all leases' user namespaces … */
 	uint32_t id_slots; /* … and how many leases that is enough for; 0: no user namespaces */
-	const char *resolv_conf;      /* text; NULL: empty */
-	const struct tenant_net *net; /* NULL: leases have no network but their loopback */
+	const char *resolv_conf;	      /* text; NULL: empty */
+	const struct tenant_net *net;	      /* NULL: leases have no network but their loopback */
+	uint16_t publish_first, publish_last; /* ports that leases may publish; 0: none */
 
 	const struct helper_prepared *prepared;
 	size_t nprepared;

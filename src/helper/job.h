@@ -14,9 +14,12 @@
 struct job {
 	const struct helper_config *c;
 	const struct backend *backend;
-	struct record rec; /* of requests that name a lease: at least its id */
-	bool known;	   /* the helper has that lease in its list */
-	bool prepared;	   /* its volume was made ahead */
+	struct record rec;		      /* of requests that name a lease: at least its id */
+	bool known;			      /* the helper has that lease in its list */
+	bool prepared;			      /* its volume was made ahead */
+	bool cut;			      /* its network is cut off, as the helper knows */
+	struct spec_port was[SPEC_PORTS_MAX]; /* PORTS: what it published before */
+	uint32_t nwas;
 	uint64_t promised; /* bytes that other volumes may still take from the disk */
 	const void *msg;   /* the decoded request */
 };
@@ -28,11 +31,15 @@ job_fn job_image, job_start, job_inspect, job_deadline, job_signal, job_stop, jo
 	job_logs, job_images, job_image_drop;
 job_fn job_put, job_get;
 job_fn job_signal_command; /* a part of job_signal */
+job_fn job_ports, job_net;
 
 /* For volumes prepared ahead: `id` is the volume's name. */
 int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes,
 		struct err *e) MUST_CHECK;
 int job_unprepare(const struct helper_config *c, const char *id, struct err *e) MUST_CHECK;
+
+/* What an interrupted pull or unpacking left in the store goes. */
+int job_sweep_images(const struct helper_config *c, struct err *e) MUST_CHECK;
 
 /* Shared by the jobs. */
 

@@ -109,13 +109,14 @@ static int destroy_all(const struct job *j, struct priv_destroy_reply *r, struct
 {
 	auto_free char *dir = record_dir(j->c, j->rec.id);
 	struct volume v = record_volume(&j->rec, j->c);
+	struct tenant_seat seat = record_seat(&j->rec);
 	struct volume_erasure er = {0};
 	int erased;
 
 	if (job_end_box(j, e) < 0)
 		return -1;
 	r->killed = true;
-	if (j->c->net && tenant_net_remove(j->c->net, j->rec.slot, e) < 0)
+	if (j->c->net && j->known && tenant_net_remove(j->c->net, &seat, e) < 0)
 		return -1;
 	if (fs_exists(dir) && overlay_unmount(dir, e) < 0)
 		return -1;

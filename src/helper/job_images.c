@@ -1,6 +1,7 @@
 /* IMAGES and IMAGE_DROP: what the store holds, and taking away what nobody uses. */
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "helper/job.h"
 #include "image/shelf.h"
@@ -64,4 +65,14 @@ int job_image_drop(const struct job *j, void *reply, struct err *e)
 		     : done == IMAGE_IN_USE  ? PRIV_DROP_IN_USE
 					     : PRIV_DROP_DONE;
 	return done < 0 ? -1 : 0;
+}
+
+int job_sweep_images(const struct helper_config *c, struct err *e)
+{
+	auto_job_store struct job_store store;
+
+	job_store_init(&store, c, NULL);
+	if (fs_mkdirs(store.dir, 0700, e) < 0)
+		return -1;
+	return image_sweep(&store.s, e);
 }

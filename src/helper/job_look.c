@@ -70,6 +70,7 @@ int job_inspect(const struct job *j, void *reply, struct err *e)
 
 	r->exit_status = PRIV_EXIT_UNKNOWN;
 	r->deadline = j->rec.deadline;
+	r->cut = j->cut;
 	r->state = j->known ? PRIV_BOX_STOPPED : PRIV_BOX_GONE;
 	if (!j->known)
 		return 0;

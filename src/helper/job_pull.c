@@ -325,7 +325,8 @@ static void close_pull(struct pull *x)
 
 	if (x->box.netns >= 0) {
 		close(x->box.netns);
-		if (tenant_net_remove(x->p->net, x->t->slot, &err) < 0)
+		if (tenant_net_remove(x->p->net, &(struct tenant_seat){.slot = x->t->slot}, &err) <
+		    0)
 			log_warn("pull: %s", err.msg);
 	}
 	if (x->volume.bytes && volume_erase(&x->volume, &er, &err) < 0)
@@ -378,7 +379,7 @@ int job_pull_clean(const struct helper_config *c, uint32_t slot, struct err *e)
 
 	if (volume_erase(&v, &er, e) || fs_remove_tree(dir, e))
 		return -1;
-	return tenant_net_remove(c->pull->net, slot, e);
+	return tenant_net_remove(c->pull->net, &(struct tenant_seat){.slot = slot}, e);
 }
 
 static void tell(struct pull *x, int done, const struct err *err)

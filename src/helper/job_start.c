@@ -1,4 +1,5 @@
 /* BOX_START: image, volume, root, bundle, keeper; each stage timed and safe to repeat. */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
@@ -59,6 +60,8 @@ static int stage_check(struct start *s, struct err *e)
 	spec_policy_here(&policy);
 	if (s->j->c->net)
 		policy.features |= SPEC_OFFERS_INTERNET;
+	if (s->j->c->net && s->j->c->publish_first)
+		policy.features |= SPEC_OFFERS_PORTS;
 	spec_copy(&s->spec, &s->m->spec);
 	s->volume = record_volume(&s->j->rec, s->j->c);
 	s->mount = volume_path(&s->volume);
@@ -230,9 +233,12 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .out_uid = s->box.id_base + s->box.user.uid,
 				 .disk_pid = (uint32_t)s->disk,
 				 .net_link = (char *)"",
+				 .net_prefix6 = (char *)"",
 				 .net_slot = s->j->rec.slot};
 	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};
 	const struct tenant_net *net = s->spec.network == SPEC_NETWORK_NONE ? NULL : s->j->c->net;
+	struct tenant_seat seat = record_seat(&s->j->rec);
+	char prefix6[INET6_ADDRSTRLEN];
 	auto_close int link = -1;
 	int64_t from = clock_mono_us();
 
@@ -241,7 +247,9 @@ static int stage_keeper(struct start *s, struct err *e)
 		m.net_link = (char *)net->link;
 		m.net_base = net->base;
 	}
-	if (net && tenant_net_add(net, s->j->rec.slot, e) < 0)
+	if (net && net->has6)
+		m.net_prefix6 = (char *)inet_ntop(AF_INET6, net->prefix6, prefix6, sizeof(prefix6));
+	if (net && tenant_net_add(net, &seat, e) < 0)
 		return -1;
 	if (start_keeper(s, &link, e) < 0 ||
 	    keeper_call(link, KEEPER_START, &m, &kr, START_TIMEOUT_MS, e) < 0)
@@ -304,6 +312,24 @@ static int started_before(const struct job *j, const struct priv_start *m,
 		       : 0;
 }
 
+/* Under which ports and address it is seen outside. */
+static void tell_network(const struct job *j, const struct priv_start *m,
+			 struct priv_start_reply *r)
+{
+	const struct tenant_net *net = m->spec.network == SPEC_NETWORK_NONE ? NULL : j->c->net;
+	char text[INET6_ADDRSTRLEN] = "";
+	uint8_t addr[16];
+
+	if (!net)
+		return;
+	r->source_first = tenant_ports_of(&net->source, j->rec.slot);
+	r->source_count = net->source.each;
+	if (!net->has6)
+		return;
+	tenant_net_lease_addr6(addr, net, j->rec.slot);
+	r->address6 = mem_strdup(inet_ntop(AF_INET6, addr, text, sizeof(text)) ? text : "");
+}
+
 /* A start that failed on the way never was one. */
 static void take_back(const struct job *j)
 {
@@ -325,6 +351,7 @@ int job_start(const struct job *j, void *reply, struct err *e)
 	struct err why;
 	int before;
 
+	tell_network(j, m, r);
 	before = job_lock(&lock, j, e);
 	if (before == RECORD_NOT_FOUND)
 		return err_set(e, ERRK_STATE, "the lease was destroyed");

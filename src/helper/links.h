@@ -10,7 +10,7 @@
 void link_open(struct lease *l, struct loop *loop);
 
 /* Called by links. */
-void helper_on_state(struct helper *h, const struct lease *l); /* l->status is news */
+void helper_on_state(struct helper *h, const struct lease *l); /* l->status or l->net is news */
 void helper_end_alone(struct helper *h, struct lease *l);      /* deadline, and no keeper */
 struct loop *helper_loop(const struct helper *h);
 const struct helper_config *helper_config(const struct helper *h);

@@ -6,14 +6,17 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/job_end.c src/helper/job_copy.c src/helper/job_exec.c \
 	src/helper/job_images.c \
 	src/helper/job_look.c \
+	src/helper/job_net.c \
 	src/helper/job_start.c \
 	src/helper/links.c src/helper/links.h \
 	src/helper/node.c src/helper/node.h \
 	src/helper/pool.c src/helper/pool.h src/helper/probe.c src/helper/probe.h \
 	src/helper/job_pull.c src/helper/pulls.c src/helper/pulls.h \
 	src/helper/pull_box.c src/helper/pull_box.h \
+	src/helper/publish.c src/helper/publish.h \
 	src/helper/record.c src/helper/record.h \
 	src/helper/table.c src/helper/table.h \
+	src/helper/watch.c src/helper/watch.h \
 	src/helper/worker.c src/helper/worker.h
 
 check_PROGRAMS += tests/link/helper

@@ -70,8 +70,8 @@ int pull_box_connect(int *netns, const struct helper_pull *p, uint32_t slot, str
 		    : 0;
 	close(ends[0]);
 	if (r == 0)
-		r = tenant_net_add(p->net, slot, e) || tenant_net_join(p->net, slot, pid, e) ||
-				    open_netns(&fd, pid, e)
+		r = tenant_net_add(p->net, &(struct tenant_seat){.slot = slot}, e) ||
+				    tenant_net_join(p->net, slot, pid, e) || open_netns(&fd, pid, e)
 			    ? -1
 			    : 0;
 	if (pid > 0) {

@@ -21,6 +21,7 @@ struct stored {
 	uint64_t volume_bytes, inodes;
 	char *volume;
 	uint32_t activation, slot;
+	struct wire_list ports;
 };
 
 #define MSG stored
@@ -34,6 +35,7 @@ static const struct wire_field stored_fields[] = {
 	TEXT(volume, VOLUME_ID_MAX),
 	U32(activation, 0, VOLUME_DM_CRYPT),
 	U32(slot, 0, UINT32_MAX),
+	LIST(ports, SPEC_PORTS_MAX, &priv_port_table),
 };
 static const struct wire_table stored_table = TABLE(stored);
 #undef MSG
@@ -66,6 +68,29 @@ char *record_log_dir(const struct helper_config *c, const struct record *r)
 	return mem_printf("%s/log", path);
 }
 
+struct tenant_seat record_seat(const struct record *r)
+{
+	return (struct tenant_seat){.slot = r->slot, .ports = r->ports, .nports = r->nports};
+}
+
+void record_set_ports(struct record *r, const struct wire_list *ports)
+{
+	const struct priv_port *from = ports->v;
+
+	r->nports = 0;
+	for (size_t i = 0; i < ports->n && i < SPEC_PORTS_MAX; i++)
+		r->ports[r->nports++] =
+			(struct spec_port){(uint16_t)from[i].inside, (uint16_t)from[i].outside,
+					   (enum spec_protocol)from[i].protocol};
+}
+
+void record_set_spec_ports(struct record *r, const struct spec_ports *from)
+{
+	r->nports = (uint32_t)from->n; /* at most SPEC_PORTS_MAX: spec_check */
+	if (from->n)
+		memcpy(r->ports, from->v, from->n * sizeof(*from->v));
+}
+
 static void record_of_stored(struct record *r, const struct stored *s)
 {
 	*r = (struct record){.generation = s->generation,
@@ -74,6 +99,7 @@ static void record_of_stored(struct record *r, const struct stored *s)
 			     .inodes = s->inodes,
 			     .activation = s->activation,
 			     .slot = s->slot};
+	record_set_ports(r, &s->ports);
 	memcpy(r->id, s->id, sizeof(r->id));
 	memcpy(r->owner, s->owner, sizeof(r->owner));
 	memcpy(r->volume, s->volume, strlen(s->volume) + 1);
@@ -115,14 +141,19 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 	auto_buf struct buf text = BUF(RECORD_MAX);
 	auto_free char *dir = record_dir(c, r->id);
 	auto_free char *path = record_path(c, r->id, "lease");
+	struct priv_port ports[SPEC_PORTS_MAX];
 	struct stored s = {.generation = r->generation,
 			   .deadline = r->deadline,
 			   .volume_bytes = r->volume_bytes,
 			   .inodes = r->inodes,
 			   .volume = (char *)r->volume,
 			   .activation = r->activation,
-			   .slot = r->slot};
+			   .slot = r->slot,
+			   .ports = {ports, r->nports}};
 
+	for (size_t i = 0; i < r->nports; i++)
+		ports[i] = (struct priv_port){r->ports[i].inside, r->ports[i].outside,
+					      r->ports[i].protocol};
 	memcpy(s.id, r->id, sizeof(s.id));
 	memcpy(s.owner, r->owner, sizeof(s.owner));
 	if (wire_encode(&text, &stored_table, &s, e) < 0 || make_dir(dir, r, c, e) < 0)

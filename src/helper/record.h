@@ -22,7 +22,9 @@ struct record {
 	uint64_t inodes;
 	char volume[VOLUME_ID_MAX + 1]; /* the volume's name: the lease's id, or a prepared one's */
 	uint32_t activation;
-	uint32_t slot; /* of its user namespace */
+	uint32_t slot; /* of its user namespace, and in the tenant network */
+	uint32_t nports;
+	struct spec_port ports[SPEC_PORTS_MAX]; /* published */
 };
 
 enum { RECORD_NOT_FOUND = 1 };
@@ -33,6 +35,12 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 /* The ids of all leases in the run folder. */
 int record_each(const struct helper_config *c, int (*fn)(void *ctx, const char *id), void *ctx,
 		struct err *e) MUST_CHECK;
+
+/* Its place in the tenant network; borrows the record. */
+struct tenant_seat record_seat(const struct record *r);
+/* The ports of a message; at most SPEC_PORTS_MAX, as its table has it. */
+void record_set_spec_ports(struct record *r, const struct spec_ports *from);
+void record_set_ports(struct record *r, const struct wire_list *ports);
 
 /* Paths; the caller frees. */
 char *record_dir(const struct helper_config *c, const char *id); /* RUN/leases/ID */

@@ -2,6 +2,7 @@
 #include "helper/table.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 
@@ -80,4 +81,53 @@ int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e
 		return err_set(e, ERRK_LIMIT,
 			       "no user ids or addresses are left for another lease");
 	return 0;
+}
+
+bool table_has_volume(void *ctx, const char *volume)
+{
+	const struct table *t = ctx;
+
+	for (size_t i = 0; i < t->n; i++)
+		if (strcmp(t->v[i]->rec.volume, volume) == 0)
+			return true;
+	return false;
+}
+
+enum priv_state lease_state(const struct lease *l)
+{
+	return l->said ? l->status.state : PRIV_BOX_UNKNOWN;
+}
+
+void table_list(const struct table *t, const struct priv_list *m, struct priv_list_item *items,
+		struct priv_list_reply *r)
+{
+	size_t at = *m->after ? table_after(t, m->after) : 0;
+
+	for (; at < t->n && r->items.n < m->max; at++) {
+		const struct lease *l = t->v[at];
+		struct priv_list_item *it = &items[r->items.n++];
+
+		*it = (struct priv_list_item){.state = lease_state(l),
+					      .generation = l->rec.generation,
+					      .deadline = l->rec.deadline,
+					      .volume_bytes = l->rec.volume_bytes};
+		memcpy(it->id, l->rec.id, sizeof(it->id));
+		memcpy(it->owner, l->rec.owner, sizeof(it->owner));
+	}
+	r->more = at < t->n;
+}
+
+uint64_t table_promised(const struct table *t, const char *state_dir)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct record *r = &t->v[i]->rec;
+		auto_free char *path = mem_printf("%s/volumes/%s", state_dir, r->volume);
+		struct stat st;
+		uint64_t used = stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+
+		sum += r->volume_bytes > used ? r->volume_bytes - used : 0;
+	}
+	return sum;
 }

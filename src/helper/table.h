@@ -17,7 +17,8 @@ struct lease {
 	bool said;	     /* `status` is what the keeper said */
 	bool heard;	     /* the keeper itself has spoken: what is the same now is no news */
 	struct keeper_record status;
-	struct loop_timer *alone; /* the deadline of a container without a keeper */
+	struct tenant_net_use net; /* of its network, at the last look */
+	struct loop_timer *alone;  /* the deadline of a container without a keeper */
 };
 
 struct table {
@@ -33,5 +34,15 @@ void table_remove(struct table *t, struct lease *l);		  /* frees it */
 void table_free(struct table *t);
 /* The lowest slot below `max` that no lease has. */
 int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e) MUST_CHECK;
+/* Is it a lease's? Of struct pool: `table` is a struct table. */
+bool table_has_volume(void *table, const char *volume);
+
+/* What its keeper last said of it. */
+enum priv_state lease_state(const struct lease *l);
+/* The answer to BOX_LIST; its items go to `items`, which holds PRIV_LIST_MAX. */
+void table_list(const struct table *t, const struct priv_list *m, struct priv_list_item *items,
+		struct priv_list_reply *r);
+/* Bytes that the sparse files of the leases' volumes may still grow by. */
+uint64_t table_promised(const struct table *t, const char *state_dir);
 
 #endif

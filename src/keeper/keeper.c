@@ -1,6 +1,7 @@
 /* One lease's keeper: requests, the container's end, the deadline. See keeper.h. */
 #include "keeper/keeper.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -279,9 +280,10 @@ static int watch_disk(struct keeper *k, struct err *e)
 
 static int join_network(const struct keeper *k, pid_t pid, struct err *e)
 {
-	const struct tenant_net net = {
+	struct tenant_net net = {
 		.link = k->start.net_link, .base = k->start.net_base, .slots = UINT32_MAX};
 
+	net.has6 = inet_pton(AF_INET6, k->start.net_prefix6, net.prefix6) == 1;
 	return *k->start.net_link ? tenant_net_join(&net, k->start.net_slot, pid, e) : 0;
 }
 

@@ -139,6 +139,18 @@ static void listed(void *ctx, const struct priv_list_reply *r, const struct err 
 			listed, g);
 }
 
+/* The operator may have moved; old history goes. */
+static int refresh_ports(struct engine *g, struct err *e)
+{
+	auto_tx struct tx *tx = NULL;
+
+	if (db_begin(&tx, g->db, e) < 0 ||
+	    ports_set_address(tx, g->set.net.address ? g->set.net.address : "", e) < 0 ||
+	    net_use_prune(tx, clock_wall() - g->set.net.history, e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
 int engine_start(struct engine *g, struct err *e)
 {
 	g->begun = clock_wall();
@@ -146,6 +158,8 @@ int engine_start(struct engine *g, struct err *e)
 	expiry_arm(g);
 	if (lease_each(g->db, LEASE_LIVE, 0, resume_one, g, e) < 0 ||
 	    wallet_resume(g->wallet, e) < 0 || intake_start(g, e) < 0 || offers_start(g, e) < 0)
+		return -1;
+	if (refresh_ports(g, e) < 0)
 		return -1;
 	twin_watch(g);
 	treasury_start(g);
@@ -280,6 +294,16 @@ static void report_offers(struct engine *g, struct jsonw *w)
 	jsonw_u64(w, "offers_seen_on_relays", g->visible);
 }
 
+static void report_network(struct engine *g, struct jsonw *w)
+{
+	jsonw_object(w, "network");
+	jsonw_text(w, "mode", g->set.network);
+	jsonw_u64(w, "cut", lease_count_cut(g->db));
+	jsonw_u64(w, "repairs", g->node.net_repairs);
+	jsonw_bool(w, "down", g->node.net_down);
+	jsonw_end_object(w);
+}
+
 int engine_report_status(struct engine *g, struct buf *out, struct err *e)
 {
 	struct jsonw w = JSONW(out);
@@ -295,6 +319,7 @@ int engine_report_status(struct engine *g, struct buf *out, struct err *e)
 	jsonw_u64(&w, "running", use.running);
 	jsonw_text(&w, "volume", g->volume);
 	jsonw_text(&w, "header", g->header);
+	report_network(g, &w);
 	report_offers(g, &w);
 	report_relays(g, &w);
 	jsonw_array(&w, "mints");
@@ -354,6 +379,8 @@ static void report_lease(void *ctx, const char *id)
 	jsonw_hex(w, "owner", l.author.b, sizeof(l.author.b));
 	jsonw_text(w, "offer", l.offer);
 	jsonw_text(w, "image", l.image);
+	jsonw_text(w, "network", l.cut_at ? "cut" : NULL);
+	spec_ports_write(w, "ports", &(struct spec_ports){l.ports, l.nports});
 	report_labels(r->g, w, id);
 	jsonw_text(w, "mint", l.mint);
 	jsonw_u64(w, "paid_msat", msat_raw(l.paid));

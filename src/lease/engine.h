@@ -41,6 +41,14 @@ struct engine_treasury {
 	struct sat sweep_above;	 /* what is free at a mint leaves once it is so much */
 };
 
+struct engine_network {
+	uint16_t publish_first, publish_last; /* ports that leases may publish; 0: none */
+	const char *address;		      /* under which they are reached */
+	bool ipv6;			      /* a lease has an address of its own */
+	int64_t reconnect_pause; /* seconds that a network stays cut off for its owner */
+	int64_t history;	 /* seconds that net_use is kept after a lease */
+};
+
 struct engine_setup {
 	struct loop *loop;
 	struct db *db; /* borrowed, like everything here; brought to the engine's schema */
@@ -60,7 +68,8 @@ struct engine_setup {
 	struct engine_treasury treasury;
 	const struct engine_offer *offers; /* copied */
 	size_t noffers;
-	const char *network;  /* word for the offer */
+	const char *network; /* word for the offer */
+	struct engine_network net;
 	const char *registry; /* of images that are named without one; NULL: none */
 	int64_t booted_at;    /* when the machine started; 0: not known */
 };
@@ -99,6 +108,12 @@ enum engine_cap { ENGINE_CAP_NONE, ENGINE_CAP_UNDER, ENGINE_CAP_NEAR, ENGINE_CAP
 const char *engine_cap_name(enum engine_cap c); /* "near"; "" for none */
 struct sat engine_exposure_cap(const struct engine *g);
 enum engine_cap engine_cap_of(struct engine *g, const char *mint);
+/* A network that was cut off is joined again, without the owner's pause. ENGINE_NO_SUCH. */
+int engine_reconnect(struct engine *g, const char *id, struct err *e) MUST_CHECK;
+/* Who had `port` (or the address, where it is not empty) at a time: {"uses":[…]}. */
+struct net_use_ask;
+int engine_report_who(struct engine *g, const struct net_use_ask *ask, struct buf *out,
+		      struct err *e) MUST_CHECK;
 int engine_end_lease(struct engine *g, const char *id, struct err *e) MUST_CHECK;
 
 #endif

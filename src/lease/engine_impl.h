@@ -3,6 +3,7 @@
 #define LEASE_ENGINE_IMPL_H
 
 #include "lease/engine.h"
+#include "lease/ports.h"
 #include "lease/store.h"
 #include "nostr/mail.h"
 #include "proto/reply.h"
@@ -215,6 +216,7 @@ void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start,
 
 /* Refuse without storing: nothing was done, and asking again may be answered differently. */
 void verb_deny(const struct ask *a, enum reply_code code, const char *message);
+void ask_status(struct ask *a, const struct lease *l);			/* answer how it is */
 bool verb_finds_it_running(const struct ask *a, const struct lease *l); /* else it is denied */
 
 /* --- output.c --- */
@@ -242,6 +244,17 @@ int upload_add(struct engine *g, const struct request *r, struct err *e) MUST_CH
 int upload_take(struct buf *out, struct engine *g, const struct request *r,
 		struct err *e) MUST_CHECK;
 void uploads_close(struct engine *g);
+
+/* --- network.c --- */
+struct ports_range ports_range_of(const struct engine *g);
+/* The owner wants other ports, or its network back; both own a. */
+void ports_asked(struct ask *a, const struct lease *l);
+void reconnect_asked(struct ask *a, const struct lease *l);
+void ports_resume(struct engine *g, const struct lease *l); /* after a restart */
+/* The host says whether the network of a RUNNING lease is cut off. */
+void network_noted(struct engine *g, struct lease *l, bool cut);
+int network_running(struct engine *g, struct tx *tx, struct lease *l,
+		    const struct priv_start_reply *r, struct err *e) MUST_CHECK;
 
 /* --- ending.c --- */
 

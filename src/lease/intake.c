@@ -155,6 +155,8 @@ static void dispatch(struct ask *a)
 	case REQUEST_INPUT:
 	case REQUEST_PUT:
 	case REQUEST_GET:
+	case REQUEST_PORTS:
+	case REQUEST_RECONNECT:
 		verb_asked(a);
 		return;
 	case REQUEST_IMAGES:
@@ -179,11 +181,13 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_REFUND:
 	case REQUEST_SET:
 	case REQUEST_IMAGES:
+	case REQUEST_RECONNECT:
 		return ask_is_open(a->g, &a->author, a->req->request_id);
 	case REQUEST_EXEC:
 	case REQUEST_SIGNAL:
 	case REQUEST_INPUT:
 	case REQUEST_PUT:
+	case REQUEST_PORTS:
 		if (!ask_is_open(a->g, &a->author, a->req->request_id))
 			ask_refuse(a, REPLY_UNCLEAR, NULL);
 		return true;

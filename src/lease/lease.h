@@ -70,6 +70,11 @@ struct lease {
 	int64_t halt_grace;			     /* seconds to KILL; 0: as the spec says */
 	uint32_t generation;			     /* of its last start, from 1 */
 	char halt_request[LEASE_REQUEST_ID_HEX + 1]; /* whom the step under way answers */
+	int64_t cut_at;				/* its network was cut off then; 0: it was not */
+	char address6[46];			/* its own, "": none */
+	char address[254];			/* under which its ports are reached */
+	struct spec_port ports[SPEC_PORTS_MAX]; /* published */
+	size_t nports;
 };
 
 const char *lease_state_name(enum lease_state s); /* "running" */

@@ -151,6 +151,15 @@ static void copy_word(char *dst, size_t size, const char *word)
 	memcpy(dst, word, strnlen(word, size - 1));
 }
 
+static uint64_t ports_offered(const struct engine *g)
+{
+	uint64_t n = g->set.net.publish_last - g->set.net.publish_first + 1u;
+
+	if (!g->set.net.publish_first)
+		return 0;
+	return n < SPEC_PORTS_MAX ? n : SPEC_PORTS_MAX;
+}
+
 static void fill_offer(struct engine *g, const struct offer_now *now, struct offer *o)
 {
 	const struct engine_offer *t = &now->terms;
@@ -179,6 +188,8 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	copy_word(o->volume, sizeof(o->volume), g->volume);
 	copy_word(o->header, sizeof(o->header), g->header);
 	copy_word(o->network, sizeof(o->network), g->set.network);
+	o->ipv6 = g->set.net.ipv6;
+	o->ports = ports_offered(g);
 	copy_word(o->cgroup, sizeof(o->cgroup), g->cgroup);
 	copy_word(o->registry, sizeof(o->registry), g->set.registry ? g->set.registry : "");
 	o->accepting = !g->draining && !g->stopping;

@@ -26,6 +26,7 @@ void reply_fill(struct reply *r, const struct lease *l)
 {
 	struct lease_bill bill;
 
+	free(r->ports.v);
 	lease_bill(&bill, l, l->ended_at ? l->ended_at : clock_wall());
 	copy(r->lease, sizeof(r->lease), l->id);
 	copy(r->state, sizeof(r->state), lease_word(l));
@@ -35,6 +36,12 @@ void reply_fill(struct reply *r, const struct lease *l)
 	r->expires_at = l->expires_at;
 	r->ended_at = l->ended_at;
 	r->exit_status = l->exit_status;
+	spec_ports_copy(&r->ports, &(struct spec_ports){(struct spec_port *)l->ports, l->nports});
+	if (l->nports)
+		copy(r->address, sizeof(r->address), l->address);
+	copy(r->address6, sizeof(r->address6), l->address6);
+	if (l->cut_at)
+		memcpy(r->network, "cut", sizeof("cut"));
 	r->paid = l->paid;
 	r->mint_fee = l->fee;
 	if (l->state != LEASE_STOPPING && l->state != LEASE_ENDED)

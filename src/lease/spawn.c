@@ -50,6 +50,8 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 	spec_policy_here(&policy);
 	if (str_is(str_of(g->set.network), "internet"))
 		policy.features |= SPEC_OFFERS_INTERNET;
+	if (g->set.net.publish_first)
+		policy.features |= SPEC_OFFERS_PORTS;
 	if (spec_policy_check(&policy, spec, e) < 0)
 		return -1;
 	if (spec->limits.cpu > have->cpu || spec->limits.memory > have->memory ||
@@ -154,11 +156,15 @@ static void new_lease(struct lease *l, const struct ask *a, const struct offer_n
 	l->exit_status = -1;
 }
 
-/* One commit: the request is known, the lease is asked for. STORE_KNOWN: a twin was faster. */
+/* One commit: the request is known, the lease is asked for, its ports are nobody else's.
+ * STORE_KNOWN: a twin was faster; STORE_PORTS: they are somebody's, `e` says which. */
+enum { STORE_PORTS = 4 };
+
 static int store_asked(const struct ask *a, const struct lease *l, struct err *e)
 {
 	struct request_row row = {.author = a->author, .at = l->asked_at};
 	auto_buf struct buf spec = BUF(SPEC_JSON_MAX);
+	struct ports_range range = ports_range_of(a->g);
 	auto_tx struct tx *tx = NULL;
 	int rc;
 
@@ -170,7 +176,12 @@ static int store_asked(const struct ask *a, const struct lease *l, struct err *e
 	rc = request_insert(tx, &row, e);
 	if (rc)
 		return rc;
-	if (lease_insert(tx, l, buf_view(&spec), e) < 0 || db_commit(&tx, e) < 0)
+	if (lease_insert(tx, l, buf_view(&spec), e) < 0)
+		return -1;
+	rc = ports_reserve(tx, l->id, &range, &a->req->spec.ports, e);
+	if (rc)
+		return rc < 0 ? -1 : STORE_PORTS;
+	if (db_commit(&tx, e) < 0)
 		return -1;
 	step_at(STEP_LEASE_ASKED);
 	return 0;
@@ -308,6 +319,8 @@ void spawn_asked(struct ask *ask)
 		return;
 	}
 	rc = store_asked(a, &l, &e);
+	if (rc == STORE_PORTS)
+		ask_refuse(a, REPLY_SPEC, e.msg);
 	if (rc) {
 		if (rc < 0)
 			log_broken("lease %s: %s", l.id, e.msg);

@@ -46,15 +46,17 @@ void work_end(struct work *w)
 
 /* --- start --- */
 
-static int store_running(struct engine *g, struct lease *l, int64_t started_at, struct err *e)
+static int store_running(struct engine *g, struct lease *l, const struct priv_start_reply *s,
+			 struct err *e)
 {
 	auto_reply struct reply *r = NULL;
 	auto_tx struct tx *tx = NULL;
 
-	l->started_at = started_at;
-	l->expires_at = started_at + lease_paid_seconds(l);
+	l->started_at = s->started_ms / 1000;
+	l->expires_at = l->started_at + lease_paid_seconds(l);
 	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 ||
-	    lease_move(tx, l, LEASE_RUNNING, WHY_NONE, e) < 0)
+	    lease_move(tx, l, LEASE_RUNNING, WHY_NONE, e) < 0 ||
+	    network_running(g, tx, l, s, e) < 0)
 		return -1;
 	r = reply_for(l, REPLY_STAGE_RUNNING, REPLY_OK);
 	r->final = true;
@@ -136,7 +138,7 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 		start_failed(g, &l, r);
 		return;
 	}
-	if (store_running(g, &l, r->started_ms / 1000, &e) < 0) {
+	if (store_running(g, &l, r, &e) < 0) {
 		log_broken("lease %s: %s", l.id, e.msg);
 		return;
 	}
@@ -192,6 +194,9 @@ int start_fill(struct engine *g, struct priv_start *m, const struct lease *l, st
 	if (lease_load_spec(g->db, l->id, &spec, e) < 0 ||
 	    spec_decode(&m->spec, buf_view(&spec), e) < 0)
 		return -1;
+	free(m->spec.ports.v); /* those that it has by now */
+	spec_ports_copy(&m->spec.ports,
+			&(struct spec_ports){(struct spec_port *)l->ports, l->nports});
 	memcpy(m->spec.digest, l->digest, sizeof(m->spec.digest));
 	memcpy(m->id, l->id, sizeof(m->id));
 	hex_encode(m->owner, l->author.b, sizeof(l->author.b));
@@ -298,6 +303,10 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 		set_deadline(g, &l);
 	if (r->state == PRIV_BOX_GONE && end_lease(g, &l, WHY_HOST_REBOOTED, &e) < 0)
 		log_broken("lease %s: %s", l.id, e.msg);
+	if (r->state == PRIV_BOX_GONE)
+		return;
+	network_noted(g, &l, r->cut);
+	ports_resume(g, &l);
 }
 
 static void ask_inspect(struct work *w)
@@ -322,8 +331,11 @@ void engine_host_event(void *ctx, const struct priv_event *ev)
 	struct lease l;
 	struct err e;
 
-	if (ev->state != PRIV_BOX_STOPPED || ev->why != PRIV_WHY_EXITED ||
-	    lease_load(g->db, ev->id, &l, &e))
+	if (lease_load(g->db, ev->id, &l, &e))
+		return;
+	if (l.state == LEASE_RUNNING && ev->cut != (l.cut_at != 0))
+		network_noted(g, &l, ev->cut);
+	if (ev->state != PRIV_BOX_STOPPED || ev->why != PRIV_WHY_EXITED)
 		return;
 	if (l.state == LEASE_RUNNING)
 		note_exit(g, &l, ev->exit_status);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "lease/ports.h"
 
 static const struct db_migration steps[] = {
 	{1,
@@ -47,6 +48,18 @@ static const struct db_migration steps[] = {
 	    "ALTER TABLE lease ADD COLUMN halt_request TEXT NOT NULL DEFAULT '';"},
 	{3, "CREATE TABLE hour(hour INTEGER PRIMARY KEY, minutes INTEGER NOT NULL, id BLOB,"
 	    " event TEXT);"},
+	{4, "ALTER TABLE lease ADD COLUMN cut_at INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN address6 TEXT NOT NULL DEFAULT '';"
+	    "CREATE TABLE lease_port(lease TEXT NOT NULL, inside INTEGER NOT NULL,"
+	    " outside INTEGER NOT NULL, protocol INTEGER NOT NULL, state INTEGER NOT NULL,"
+	    " address TEXT NOT NULL, UNIQUE(outside, protocol));"
+	    "CREATE INDEX lease_port_of ON lease_port(lease);"
+	    "CREATE TABLE net_use(lease TEXT NOT NULL, author BLOB NOT NULL,"
+	    " what INTEGER NOT NULL, protocol INTEGER NOT NULL, first INTEGER NOT NULL,"
+	    " last INTEGER NOT NULL, address TEXT NOT NULL, from_at INTEGER NOT NULL,"
+	    " until_at INTEGER NOT NULL DEFAULT 0);"
+	    "CREATE INDEX net_use_of ON net_use(lease);"
+	    "CREATE INDEX net_use_until ON net_use(until_at);"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};
@@ -93,7 +106,7 @@ int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct e
 	"id,state,why,author,request_id,offer,price_msat,price_per,max_lease,start_timeout,"       \
 	"refund_min,image,digest,cpu,memory,pids,disk,mint,refund_key,plan,paid_msat,fee_sat,"     \
 	"asked_at,not_after,paid_at,started_at,expires_at,ended_at,exit_status,halt,generation,"   \
-	"halt_request,halt_grace"
+	"halt_request,halt_grace,cut_at,address6"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -152,6 +165,8 @@ static void read_lease(struct lease *l, struct stmt *s)
 	l->generation = (uint32_t)db_i64(s, 30);
 	copy_text(l->halt_request, sizeof(l->halt_request), db_text(s, 31));
 	l->halt_grace = db_i64(s, 32);
+	l->cut_at = db_i64(s, 33);
+	copy_text(l->address6, sizeof(l->address6), db_text(s, 34));
 }
 
 int lease_load(struct db *d, const char *id, struct lease *out, struct err *e)
@@ -166,7 +181,7 @@ int lease_load(struct db *d, const char *id, struct lease *out, struct err *e)
 	if (rc != DB_ROW)
 		return STORE_NONE;
 	read_lease(out, s);
-	return 0;
+	return ports_load(d, out, e);
 }
 
 int lease_load_spec(struct db *d, const char *id, struct buf *out, struct err *e)
@@ -236,7 +251,8 @@ int lease_move(struct tx *tx, struct lease *l, enum lease_state to, enum lease_w
 	if (changed != 1)
 		return err_set(e, ERRK_STATE, "lease %s is no longer %s", l->id,
 			       lease_state_name(l->state));
-	if ((to == LEASE_ENDED || to == LEASE_REFUSED) && blank_secrets(tx, l->id, e) < 0)
+	if ((to == LEASE_ENDED || to == LEASE_REFUSED) &&
+	    (blank_secrets(tx, l->id, e) < 0 || ports_release(tx, l->id, e) < 0))
 		return err_wrap(e, "lease %s", l->id);
 	l->state = to;
 	l->why = why;
@@ -273,6 +289,25 @@ int lease_save_halt(struct tx *tx, const struct lease *l, struct err *e)
 	db_bind_i64(s, 3, l->generation);
 	db_bind_text(s, 4, str_of(l->halt_request));
 	db_bind_text(s, 5, str_of(l->id));
+	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", l->id) : 0;
+}
+
+uint64_t lease_count_cut(struct db *d)
+{
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT count(*) FROM lease WHERE state = 5 AND " LEASE_SQL_LIVE_STATES
+			    " AND cut_at > 0");
+
+	return db_step(s, NULL) == DB_ROW ? (uint64_t)db_i64(s, 0) : 0;
+}
+
+int lease_save_network(struct tx *tx, const struct lease *l, struct err *e)
+{
+	struct stmt *s = tx_write(tx, "UPDATE lease SET cut_at=?, address6=? WHERE id=?");
+
+	db_bind_i64(s, 1, l->cut_at);
+	db_bind_text(s, 2, str_of(l->address6));
+	db_bind_text(s, 3, str_of(l->id));
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", l->id) : 0;
 }
 

@@ -27,6 +27,9 @@ int lease_move(struct tx *tx, struct lease *l, enum lease_state to, enum lease_w
 int lease_save(struct tx *tx, const struct lease *l, struct err *e) MUST_CHECK;
 /* Write halt, generation and halt_request back. */
 int lease_save_halt(struct tx *tx, const struct lease *l, struct err *e) MUST_CHECK;
+uint64_t lease_count_cut(struct db *d); /* running ones whose network is cut off */
+/* Write cut_at and address6 back. */
+int lease_save_network(struct tx *tx, const struct lease *l, struct err *e) MUST_CHECK;
 int lease_save_receipt(struct tx *tx, const char *id, struct str receipt, struct err *e) MUST_CHECK;
 int lease_load_receipt(struct db *d, const char *id, struct buf *out, struct err *e) MUST_CHECK;
 

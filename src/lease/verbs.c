@@ -37,7 +37,7 @@ static int store_request(const struct ask *a, struct err *e)
 
 /* --- status --- */
 
-static void status(struct ask *a, const struct lease *l)
+void ask_status(struct ask *a, const struct lease *l)
 {
 	auto_reply struct reply *r = reply_new(a->req->request_id, REPLY_STAGE_STATUS, REPLY_OK);
 	auto_buf struct buf receipt = BUF(8192);
@@ -63,7 +63,7 @@ static void end(struct ask *a, struct lease *l)
 			return;
 		}
 	}
-	status(a, l);
+	ask_status(a, l);
 }
 
 /* A command has the lease's powers and limits: what else its spec says would be ignored. */
@@ -105,7 +105,7 @@ static void halt_or_resume(struct ask *a, struct lease *l)
 	else if (rc == HALT_IS_SO && a->req->spec.args.n)
 		verb_deny(a, REPLY_SPEC, "start: a command of the lease runs; stop it first");
 	else if (rc == HALT_IS_SO)
-		status(a, l);
+		ask_status(a, l);
 }
 
 /* --- set --- */
@@ -137,7 +137,7 @@ static void set(struct ask *a, const struct lease *l)
 		log_broken("lease %s: %s", l->id, e.msg);
 		verb_deny(a, REPLY_INTERNAL, NULL);
 	} else {
-		status(a, l);
+		ask_status(a, l);
 	}
 }
 
@@ -156,7 +156,7 @@ static void signalled(void *ctx, const struct priv_signal_reply *r, const struct
 	else if (!r->delivered)
 		verb_deny(a, REPLY_NOT_RUNNING, NULL);
 	else
-		status(a, &l);
+		ask_status(a, &l);
 }
 
 static void send_signal(struct ask *ask, const struct lease *l)
@@ -263,7 +263,7 @@ static void input(struct ask *a, const struct lease *l)
 	if (upload_add(a->g, a->req, &e) < 0)
 		verb_deny(a, REPLY_LIMIT, e.msg);
 	else
-		status(a, l);
+		ask_status(a, l);
 }
 
 /* --- logs --- */
@@ -351,11 +351,17 @@ static void run_verb(struct ask *ask, struct lease *l)
 	case REQUEST_SET:
 		set(a, l);
 		return;
+	case REQUEST_PORTS:
+		ports_asked(steal(&a), l);
+		return;
+	case REQUEST_RECONNECT:
+		reconnect_asked(steal(&a), l);
+		return;
 	case REQUEST_STATUS:
 	case REQUEST_IMAGES:
 	case REQUEST_SPAWN:
 	case REQUEST_TOPUP:
-		status(a, l);
+		ask_status(a, l);
 		return;
 	}
 }

@@ -27,7 +27,11 @@
 #define TEXT(m, max)	   FIELD(m, WIRE_TEXT, 0, max)
 #define BLOB(m, max)	   FIELD(m, WIRE_BLOB, 0, max)
 #define STRINGS(m, n, max) FIELD(m, WIRE_STRINGS, n, max)
-#define SPEC(m)		   FIELD(m, WIRE_SPEC, 0, 0)
+#define LIST(m, n, table)                                                                          \
+	{                                                                                          \
+#m, WIRE_LIST, offsetof(struct MSG, m), 0, n, table                                \
+	}
+#define SPEC(m) FIELD(m, WIRE_SPEC, 0, 0)
 #define TABLE(name)                                                                                \
 	{                                                                                          \
 		sizeof(struct name), name##_fields, ARRAY_SIZE(name##_fields)                      \

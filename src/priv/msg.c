@@ -53,6 +53,8 @@ static const struct wire_field priv_node_reply_fields[] = {
 	TEXT(isolation, 31),
 	BOOL(runtime_old),
 	U32(guards, 0, UINT32_MAX),
+	U32(net_repairs, 0, UINT32_MAX),
+	BOOL(net_down),
 };
 static const struct wire_table priv_node_reply_table = TABLE(priv_node_reply);
 #undef MSG
@@ -146,6 +148,9 @@ static const struct wire_field priv_start_reply_fields[] = {
 	U32(keeper_us, 0, UINT32_MAX),
 	U32(create_us, 0, UINT32_MAX),
 	U32(start_us, 0, UINT32_MAX),
+	U32(source_first, 0, UINT16_MAX),
+	U32(source_count, 0, UINT16_MAX),
+	TEXT(address6, 45),
 	ENUM(stage, PRIV_STAGE_COUNT),
 	TEXT(message, MESSAGE_MAX),
 };
@@ -166,6 +171,7 @@ static const struct wire_field priv_inspect_reply_fields[] = {
 	WALL_MS(ended_ms),
 	WALL(deadline),
 	U32(generation, 0, UINT32_MAX),
+	BOOL(cut),
 };
 static const struct wire_table priv_inspect_reply_table = TABLE(priv_inspect_reply);
 #undef MSG
@@ -336,11 +342,47 @@ static const struct wire_table priv_list_item_table = TABLE(priv_list_item);
 
 #define MSG priv_list_reply
 static const struct wire_field priv_list_reply_fields[] = {
-	{"items", WIRE_LIST, offsetof(struct priv_list_reply, items), 0, PRIV_LIST_MAX,
-	 &priv_list_item_table},
+	LIST(items, PRIV_LIST_MAX, &priv_list_item_table),
 	BOOL(more),
 };
 static const struct wire_table priv_list_reply_table = TABLE(priv_list_reply);
+#undef MSG
+
+#define MSG priv_port
+static const struct wire_field priv_port_fields[] = {
+	U32(inside, 1, UINT16_MAX),
+	U32(outside, 1, UINT16_MAX),
+	ENUM(protocol, SPEC_UDP + 1),
+};
+const struct wire_table priv_port_table = TABLE(priv_port);
+#undef MSG
+
+#define MSG priv_ports
+static const struct wire_field priv_ports_fields[] = {
+	ID,
+	LIST(ports, SPEC_PORTS_MAX, &priv_port_table),
+};
+static const struct wire_table priv_ports_table = TABLE(priv_ports);
+#undef MSG
+
+#define MSG priv_ports_reply
+static const struct wire_field priv_ports_reply_fields[] = {BOOL(found)};
+static const struct wire_table priv_ports_reply_table = TABLE(priv_ports_reply);
+#undef MSG
+
+#define MSG priv_net
+static const struct wire_field priv_net_fields[] = {ID, ENUM(wish, PRIV_NET_WISHES)};
+static const struct wire_table priv_net_table = TABLE(priv_net);
+#undef MSG
+
+#define MSG priv_net_reply
+static const struct wire_field priv_net_reply_fields[] = {
+	BOOL(found),
+	BOOL(cut),
+	U64(up, 0, INT64_MAX),
+	U64(down, 0, INT64_MAX),
+};
+static const struct wire_table priv_net_reply_table = TABLE(priv_net_reply);
 #undef MSG
 
 #define MSG priv_event
@@ -350,6 +392,7 @@ static const struct wire_field priv_event_fields[] = {
 	ENUM(why, PRIV_WHY_COUNT),
 	U32(exit_status, 0, PRIV_EXIT_UNKNOWN),
 	WALL_MS(ended_ms),
+	BOOL(cut),
 };
 #undef MSG
 const struct wire_table priv_event_table = {sizeof(struct priv_event), priv_event_fields,

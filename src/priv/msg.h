@@ -13,6 +13,8 @@
 #include "priv/frame.h"
 #include "priv/msg_image.h"
 #include "priv/msg_inside.h"
+#include "priv/msg_net.h"
+#include "priv/msg_node.h"
 #include "priv/wire.h"
 #include "spec/spec.h"
 
@@ -38,7 +40,9 @@
 	X(BOX_LOGS, logs)                                                                          \
 	X(BOX_LIST, list)                                                                          \
 	X(BOX_SIGNAL, signal)                                                                      \
-	X(IMAGES, images) X(IMAGE_DROP, image_drop) X(BOX_PUT, put) X(BOX_GET, get)
+	X(IMAGES, images)                                                                          \
+	X(IMAGE_DROP, image_drop)                                                                  \
+	X(BOX_PUT, put) X(BOX_GET, get) X(BOX_PORTS, ports) X(BOX_NET, net)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,
@@ -54,34 +58,6 @@ struct priv_ping {
 struct priv_ping_reply {
 	uint32_t version;
 	uint32_t pid;
-};
-
-/* NODE: measured facts about this machine, for the heartbeat and for offers. */
-struct priv_node {
-	uint32_t unused; /* 0 */
-};
-enum priv_activation { PRIV_PLAIN, PRIV_DM_CRYPT, PRIV_FUSE };
-struct priv_node_reply {
-	uint32_t cpus;
-	uint32_t cpu_busy_permille; /* of all cores, since the previous NODE or over the uptime */
-	uint64_t load1_milli;	    /* 1-minute load average * 1000 */
-	uint64_t memory_total, memory_available; /* bytes */
-	uint64_t disk_total, disk_free;		 /* bytes, of the file system that holds volumes */
-	uint64_t disk_prepared;		    /* bytes promised to volumes that are prepared ahead */
-	uint32_t leases, running, prepared; /* prepared: volumes that wait, ready */
-	uint32_t cgroup_version;	    /* 1 (also hybrid) or 2 */
-	bool user_namespace, seccomp;	    /* a lease gets its own / a filter */
-	enum priv_activation activation;
-	bool header_on_disk;  /* false: headers are on memory only and die with a reboot */
-	char *activation_why; /* "no /dev/mapper/control" */
-	char *backend;	      /* "oci" */
-	char *runtime;	      /* "runc 1.1.5" */
-	char *kernel;	      /* "6.1.0-18-amd64" */
-	char *arch;	      /* as OCI names it: "amd64" */
-	char *lsm;	      /* "apparmor", "none" */
-	char *isolation;      /* word of an offer: "shared-kernel" */
-	bool runtime_old;     /* below the floor of its line: known ways out are open */
-	uint32_t guards;      /* bits of enum spec_guard: what every lease is kept in by */
 };
 
 /* BOX_START: make volume, root and container and run it. Safe to repeat: a generation that was
@@ -113,8 +89,10 @@ struct priv_start_reply {
 	int64_t started_ms;
 	bool prepared; /* the volume was one made ahead */
 	uint32_t image_us, volume_us, bundle_us, keeper_us, create_us, start_us;
-	enum priv_stage stage; /* where it failed */
-	char *message;	       /* empty when running */
+	uint32_t source_first, source_count; /* the lease's source ports; 0: any */
+	char *address6;			     /* its own address; empty: none */
+	enum priv_stage stage;		     /* where it failed */
+	char *message;			     /* empty when running */
 };
 
 /* BOX_INSPECT. Nothing is ever destroyed on unknown. */
@@ -142,6 +120,7 @@ struct priv_inspect_reply {
 	int64_t started_ms, ended_ms;
 	int64_t deadline;
 	uint32_t generation;
+	bool cut; /* its network is cut off: it asked for too many addresses */
 };
 #define PRIV_EXIT_UNKNOWN 65535
 
@@ -228,19 +207,22 @@ struct priv_progress { /* said unasked while a lease waits for its image */
 };
 
 /* Said unasked, too: a lease's state changed (its command ended, its deadline
- * passed). It may be lost at a restart of either side: inspect after connecting. */
+ * passed, its network was cut off or joined again). It may be lost at a restart of either side:
+ * inspect after connecting. */
 struct priv_event {
 	char id[PRIV_ID_LEN + 1];
 	enum priv_state state;
 	enum priv_why why;
 	uint32_t exit_status;
 	int64_t ended_ms;
+	bool cut; /* its network is cut off */
 };
 
 /* Tables of the structs above. */
 const struct wire_table *priv_request_table(enum priv_kind k);
 const struct wire_table *priv_reply_table(enum priv_kind k);
 extern const struct wire_table priv_event_table, priv_progress_table;
+extern const struct wire_table priv_port_table;
 const char *priv_kind_name(enum priv_kind k);	/* "BOX_START" */
 const char *priv_stage_name(enum priv_stage s); /* "volume" */
 bool priv_id_valid(const char *id);

@@ -85,6 +85,10 @@ static void write_offer(struct buf *out, const struct offer *o)
 	jsonw_text(&w, "volume", o->volume);
 	jsonw_text(&w, "header", o->header);
 	jsonw_text(&w, "network", o->network);
+	if (o->ipv6)
+		jsonw_bool(&w, "ipv6", true);
+	if (o->ports)
+		jsonw_u64(&w, "ports", o->ports);
 	jsonw_text(&w, "cgroup", o->cgroup);
 	jsonw_text(&w, "registry", o->registry);
 	write_guards(&w, o->guards);
@@ -244,6 +248,8 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 	    json_opt_copy(o->volume, sizeof(o->volume), j, "volume", e) < 0 ||
 	    json_opt_copy(o->header, sizeof(o->header), j, "header", e) < 0 ||
 	    json_opt_copy(o->network, sizeof(o->network), j, "network", e) < 0 ||
+	    json_opt_bool(j, "ipv6", &o->ipv6, e) < 0 ||
+	    json_opt_u64(j, "ports", UINT16_MAX, &o->ports, e) < 0 ||
 	    json_opt_copy(o->cgroup, sizeof(o->cgroup), j, "cgroup", e) < 0 ||
 	    json_opt_copy(o->registry, sizeof(o->registry), j, "registry", e) < 0)
 		return -1;

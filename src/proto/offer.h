@@ -51,6 +51,8 @@ struct offer {
 	char volume[32];       /* "luks2", "luks1-fuse", "none" */
 	char header[16];       /* "memory", "disk"; where the volume's key material lies */
 	char network[32];      /* "none" */
+	bool ipv6;	       /* a lease has its own address of IPv6, too */
+	uint64_t ports;	       /* how many a lease may publish */
 	char cgroup[8];	       /* "v1", "v2" */
 	char registry[128];    /* of images that are named without one; "": none */
 	uint32_t guards;       /* bits of enum spec_guard; words of "guards" that we know */

@@ -72,6 +72,7 @@ void reply_free(struct reply *r)
 {
 	if (!r)
 		return;
+	free(r->ports.v);
 	free(r->release);
 	free(r->receipt);
 	if (r->refund)
@@ -137,6 +138,14 @@ static void encode_lease(struct jsonw *w, const struct reply *r)
 	jsonw_text(w, "receipt", r->receipt);
 }
 
+static void encode_network(struct jsonw *w, const struct reply *r)
+{
+	spec_ports_write(w, "ports", &r->ports);
+	jsonw_text(w, "address", r->address);
+	jsonw_text(w, "address6", r->address6);
+	jsonw_text(w, "network", r->network);
+}
+
 static void encode_output(struct jsonw *w, const struct reply *r)
 {
 	if (r->piece)
@@ -182,6 +191,7 @@ int reply_encode(struct buf *out, const struct reply *r, struct err *e)
 	encode_money(&w, r);
 	encode_refund(&w, r);
 	encode_lease(&w, r);
+	encode_network(&w, r);
 	encode_output(&w, r);
 	encode_images(&w, r);
 	jsonw_end_object(&w);
@@ -314,6 +324,15 @@ static int decode_lease(struct reply *r, const struct json *j, struct err *e)
 	return 0;
 }
 
+static int decode_network(struct reply *r, const struct json *j, struct err *e)
+{
+	if (spec_ports_read(&r->ports, j, "ports", e) < 0 ||
+	    json_opt_copy(r->address, sizeof(r->address), j, "address", e) < 0 ||
+	    json_opt_copy(r->address6, sizeof(r->address6), j, "address6", e) < 0)
+		return -1;
+	return json_opt_copy(r->network, sizeof(r->network), j, "network", e);
+}
+
 static int decode_bytes(char **out, size_t *n, const struct json *j, const char *key, struct err *e)
 {
 	auto_buf struct buf b = BUF(LEASE_PIECE_MAX);
@@ -389,7 +408,8 @@ int reply_decode(struct reply **out, struct str text, struct err *e)
 	r->exit_status = -1;
 	if (json_opt_copy(r->request_id, sizeof(r->request_id), j, "request_id", e) < 0 ||
 	    decode_words(r, j, e) < 0 || decode_money(r, j, e) < 0 || decode_refund(r, j, e) < 0 ||
-	    decode_lease(r, j, e) < 0 || decode_output(r, j, e) < 0 || decode_images(r, j, e) < 0 ||
+	    decode_lease(r, j, e) < 0 || decode_network(r, j, e) < 0 ||
+	    decode_output(r, j, e) < 0 || decode_images(r, j, e) < 0 ||
 	    json_opt_copy(r->message, sizeof(r->message), j, "message", e) < 0)
 		return -1;
 	*out = steal(&r);

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "lease/protocol.h"
+#include "spec/reach.h"
 
 /* One row a code: name on the wire, whether asking again may help, what a buyer reads. */
 #define REPLY_CODES(X)                                                                             \
@@ -126,6 +127,12 @@ struct reply {
 	int64_t exit_status;		   /* -1: not known or still running */
 	char why[32];  /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
 	char *receipt; /* JSON text of a signed event kind 2402, or NULL */
+
+	/* its network */
+	struct spec_ports ports; /* published now, outside of `address` … */
+	char address[254];	 /* … which is an IPv4 address or a name */
+	char address6[46];	 /* its own, where the same ports inside are reached; "": none */
+	char network[16];	 /* "cut": off, because it asked for too many addresses */
 
 	/* exec and logs: pieces in order; each reply carries one */
 	uint64_t piece;	 /* counts from 0 */

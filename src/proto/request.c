@@ -10,11 +10,23 @@
 #include "base/secret.h"
 
 static const char *const type_names[] = {
-	[REQUEST_SPAWN] = "spawn",   [REQUEST_TOPUP] = "topup", [REQUEST_STATUS] = "status",
-	[REQUEST_END] = "end",	     [REQUEST_EXEC] = "exec",	[REQUEST_LOGS] = "logs",
-	[REQUEST_SIGNAL] = "signal", [REQUEST_STOP] = "stop",	[REQUEST_START] = "start",
-	[REQUEST_REFUND] = "refund", [REQUEST_SET] = "set",	[REQUEST_INPUT] = "input",
-	[REQUEST_PUT] = "put",	     [REQUEST_GET] = "get",	[REQUEST_IMAGES] = "images",
+	[REQUEST_SPAWN] = "spawn",
+	[REQUEST_TOPUP] = "topup",
+	[REQUEST_STATUS] = "status",
+	[REQUEST_END] = "end",
+	[REQUEST_EXEC] = "exec",
+	[REQUEST_LOGS] = "logs",
+	[REQUEST_SIGNAL] = "signal",
+	[REQUEST_STOP] = "stop",
+	[REQUEST_START] = "start",
+	[REQUEST_REFUND] = "refund",
+	[REQUEST_SET] = "set",
+	[REQUEST_INPUT] = "input",
+	[REQUEST_PUT] = "put",
+	[REQUEST_GET] = "get",
+	[REQUEST_IMAGES] = "images",
+	[REQUEST_PORTS] = "ports",
+	[REQUEST_RECONNECT] = "reconnect",
 };
 
 static void drop_secret(char **s)
@@ -56,6 +68,8 @@ void request_free(struct request *r)
 	free(r->input);
 	free(r->receipt);
 	free(r->path);
+	free(r->publish.v);
+	free(r->unpublish.v);
 	free(r);
 }
 
@@ -113,6 +127,8 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 		jsonw_text(&w, "signal", spec_signal_name(r->signal));
 	jsonw_text(&w, "command", r->command);
 	jsonw_text(&w, "path", r->path);
+	spec_ports_write(&w, "publish", &r->publish);
+	spec_ports_write(&w, "unpublish", &r->unpublish);
 	jsonw_text(&w, "receipt", r->receipt);
 	jsonw_end_object(&w);
 	return buf_check(out, "request", e);
@@ -264,6 +280,19 @@ static int decode_receipt(struct request *r, const struct json *j, struct err *e
 	return 0;
 }
 
+static int decode_ports(struct request *r, const struct json *j, struct err *e)
+{
+	if (spec_ports_read(&r->publish, j, "publish", e) < 0 ||
+	    spec_ports_read(&r->unpublish, j, "unpublish", e) < 0)
+		return -1;
+	for (size_t i = 0; i < r->publish.n; i++)
+		if (!r->publish.v[i].inside)
+			return err_set(e, ERRK_INPUT, "publish[%zu].inside: missing", i);
+	if (!r->publish.n && !r->unpublish.n)
+		return err_set(e, ERRK_INPUT, "publish: missing");
+	return 0;
+}
+
 static int decode_type(struct request *r, const struct json *j, struct err *e)
 {
 	struct str s;
@@ -308,6 +337,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	if (r->type == REQUEST_SIGNAL && decode_signal(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_REFUND && decode_receipt(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_PORTS && decode_ports(r, j, e) < 0)
 		return -1;
 	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_TOPUP) && decode_money(r, j, e) < 0)
 		return -1;

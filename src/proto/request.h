@@ -22,15 +22,17 @@ enum request_type {
 	REQUEST_END, /* the owner ends the lease: erase, refund due, record */
 	REQUEST_EXEC,
 	REQUEST_LOGS,
-	REQUEST_SIGNAL, /* to the main process */
-	REQUEST_STOP,	/* halt: end the processes, keep the data; time goes on */
-	REQUEST_START,	/* run a halted or exited one again, perhaps with another command */
-	REQUEST_REFUND, /* the refunds of a lease that has ended, again and again */
-	REQUEST_SET,	/* change what its next start does: the pull policy, in spec */
-	REQUEST_INPUT,	/* the next piece of an upload, for one exec or put that names it */
-	REQUEST_PUT,	/* write files; the input is an archive */
-	REQUEST_GET,	/* read files; the answer is an archive */
-	REQUEST_IMAGES, /* which images of the offers are there already; of no lease */
+	REQUEST_SIGNAL,	   /* to the main process */
+	REQUEST_STOP,	   /* halt: end the processes, keep the data; time goes on */
+	REQUEST_START,	   /* run a halted or exited one again, perhaps with another command */
+	REQUEST_REFUND,	   /* the refunds of a lease that has ended, again and again */
+	REQUEST_SET,	   /* change what its next start does: the pull policy, in spec */
+	REQUEST_INPUT,	   /* the next piece of an upload, for one exec or put that names it */
+	REQUEST_PUT,	   /* write files; the input is an archive */
+	REQUEST_GET,	   /* read files; the answer is an archive */
+	REQUEST_IMAGES,	   /* which images of the offers are there already; of no lease */
+	REQUEST_PORTS,	   /* publish some more, and others no longer, while it runs */
+	REQUEST_RECONNECT, /* its network was cut off: join it again */
 };
 
 struct request {
@@ -68,6 +70,8 @@ struct request {
 	int signal; /* its name on the wire; one that spec_signal_may_send */
 	char command[LEASE_REQUEST_ID_HEX + 1]; /* request id of an exec: to it and to all that it
 						   started, not to the main process */
+	/* ports: what to add, 0 outside: any; what to take away, 0 outside: all of `inside` */
+	struct spec_ports publish, unpublish;
 	/* refund */
 	char *receipt; /* JSON text of the signed event kind 2402, or NULL: for a provider whose
 			  database is older than the lease's end */

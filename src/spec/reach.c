@@ -27,6 +27,16 @@ static int read_network(struct spec *out, const struct json *spec, struct err *e
 	return 0;
 }
 
+int spec_network_parse(enum spec_network *out, struct str word, struct err *e)
+{
+	for (unsigned i = 0; NETWORKS[i]; i++)
+		if (str_is(word, NETWORKS[i])) {
+			*out = (enum spec_network)i;
+			return 0;
+		}
+	return err_set(e, ERRK_INPUT, "want none or internet");
+}
+
 static int read_port(struct spec_port *p, const struct json *obj, struct err *e)
 {
 	static const char *const NAMES[] = {"inside", "outside", "protocol", NULL};
@@ -44,19 +54,19 @@ static int read_port(struct spec_port *p, const struct json *obj, struct err *e)
 	return 0;
 }
 
-static int read_ports(struct spec_ports *out, const struct json *spec, struct err *e)
+int spec_ports_read(struct spec_ports *out, const struct json *obj, const char *name, struct err *e)
 {
 	const struct json *list;
-	int r = read_child(&list, spec, "ports", JSON_ARRAY, e);
+	int r = read_child(&list, obj, name, JSON_ARRAY, e);
 
 	if (r)
 		return r < 0 ? -1 : 0;
 	if (json_count(list) > SPEC_PORTS_MAX)
-		return err_set(e, ERRK_LIMIT, "ports: more than %d", SPEC_PORTS_MAX);
+		return err_set(e, ERRK_LIMIT, "%s: more than %d", name, SPEC_PORTS_MAX);
 	out->v = mem_array(json_count(list), sizeof(*out->v));
 	for (const struct json *j = json_first(list); j; j = json_next(j)) {
 		if (read_port(&out->v[out->n], j, e))
-			return read_under(e, "ports[%zu].", out->n);
+			return read_under(e, "%s[%zu].", name, out->n);
 		out->n++;
 	}
 	return 0;
@@ -84,7 +94,7 @@ static int read_gpu(struct spec_gpu *out, const struct json *spec, struct err *e
 
 int spec_reach_read(struct spec *out, const struct json *spec, struct err *e)
 {
-	if (read_network(out, spec, e) || read_ports(&out->ports, spec, e) ||
+	if (read_network(out, spec, e) || spec_ports_read(&out->ports, spec, "ports", e) ||
 	    read_gpu(&out->gpu, spec, e))
 		return -1;
 	return spec_reach_check(out, e);
@@ -100,16 +110,21 @@ static void write_port(struct jsonw *w, const struct spec_port *p)
 	jsonw_end_object(w);
 }
 
+void spec_ports_write(struct jsonw *w, const char *name, const struct spec_ports *ports)
+{
+	if (ports->n == 0)
+		return;
+	jsonw_array(w, name);
+	for (size_t i = 0; i < ports->n; i++)
+		write_port(w, &ports->v[i]);
+	jsonw_end_array(w);
+}
+
 void spec_reach_write(struct jsonw *w, const struct spec *s)
 {
 	if (s->network != SPEC_NETWORK_OFFERED)
 		jsonw_text(w, "network", NETWORKS[s->network]);
-	if (s->ports.n) {
-		jsonw_array(w, "ports");
-		for (size_t i = 0; i < s->ports.n; i++)
-			write_port(w, &s->ports.v[i]);
-		jsonw_end_array(w);
-	}
+	spec_ports_write(w, "ports", &s->ports);
 	if (s->gpu.count) {
 		jsonw_object(w, "gpu");
 		jsonw_text(w, "vendor", VENDORS[s->gpu.vendor]);
@@ -147,6 +162,50 @@ int spec_reach_check(const struct spec *s, struct err *e)
 	if (s->gpu.count > SPEC_GPUS_MAX || (unsigned)s->gpu.vendor > SPEC_INTEL)
 		return err_set(e, ERRK_INPUT, "gpu: out of range");
 	return 0;
+}
+
+bool spec_port_eq(const struct spec_port *a, const struct spec_port *b)
+{
+	return a->inside == b->inside && a->outside == b->outside && a->protocol == b->protocol;
+}
+
+static int parse_number(uint16_t *out, struct str text, struct err *e)
+{
+	uint64_t n;
+
+	if (str_u64(text, UINT16_MAX, &n, NULL) < 0 || n == 0)
+		return err_set(e, ERRK_INPUT, "\"%.*s\" is no port: want 1 to 65535", (int)text.n,
+			       text.p);
+	*out = (uint16_t)n;
+	return 0;
+}
+
+int spec_port_parse(struct spec_port *out, struct str text, struct err *e)
+{
+	struct str protocol = text, inside, outside;
+
+	*out = (struct spec_port){0};
+	str_cut(&protocol, '/', &inside);
+	if (protocol.p && !str_is(protocol, "tcp") && !str_is(protocol, "udp"))
+		return err_set(e, ERRK_INPUT, "\"%.*s\": want /tcp or /udp", (int)text.n, text.p);
+	out->protocol = protocol.p && str_is(protocol, "udp") ? SPEC_UDP : SPEC_TCP;
+	if (inside.n && memchr(inside.p, ':', inside.n)) {
+		str_cut(&inside, ':', &outside);
+		if (parse_number(&out->outside, outside, e) < 0)
+			return -1;
+	}
+	return parse_number(&out->inside, inside, e);
+}
+
+void spec_port_print(struct buf *out, const struct spec_port *p)
+{
+	buf_printf(out, "%u/%s", p->inside, PROTOCOLS[p->protocol]);
+}
+
+void spec_ports_add(struct spec_ports *ports, const struct spec_port *p)
+{
+	ports->v = mem_grow(ports->v, ports->n + 1, sizeof(*ports->v));
+	ports->v[ports->n++] = *p;
 }
 
 void spec_ports_copy(struct spec_ports *dst, const struct spec_ports *src)

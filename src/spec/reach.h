@@ -3,9 +3,11 @@
 #ifndef SPEC_REACH_H
 #define SPEC_REACH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/jsonw.h"
@@ -43,6 +45,16 @@ struct spec_gpu {
 int spec_reach_read(struct spec *out, const struct json *spec, struct err *e) MUST_CHECK;
 void spec_reach_write(struct jsonw *w, const struct spec *s);
 int spec_reach_check(const struct spec *s, struct err *e) MUST_CHECK;
+bool spec_port_eq(const struct spec_port *a, const struct spec_port *b);
+/* "[OUTSIDE:]INSIDE[/udp|/tcp]", as people write it. */
+int spec_port_parse(struct spec_port *out, struct str text, struct err *e) MUST_CHECK;
+void spec_port_print(struct buf *out, const struct spec_port *p); /* "80/tcp" */
+void spec_ports_add(struct spec_ports *ports, const struct spec_port *p);
+/* A list of ports on its own: appends to `out`; nothing where there is none. */
+int spec_ports_read(struct spec_ports *out, const struct json *obj, const char *name,
+		    struct err *e) MUST_CHECK;
+void spec_ports_write(struct jsonw *w, const char *name, const struct spec_ports *ports);
+int spec_network_parse(enum spec_network *out, struct str word, struct err *e) MUST_CHECK;
 void spec_ports_copy(struct spec_ports *dst, const struct spec_ports *src);
 
 #endif

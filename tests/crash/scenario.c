@@ -108,11 +108,12 @@ const struct scenario scenarios[] = {
 };
 const size_t scenarios_n = ARRAY_SIZE(scenarios);
 
-#define BY_HELPER "tests/root/helper and tests/system/kills.py kill the helper there"
-#define BY_VOLUME "tests/root/volume kills the worker there"
-#define BY_PULL	  "tests/root/image kills the worker there"
-#define BY_STORE  "tests/root/shelf kills the worker there"
-#define BY_KEEPER "tests/root/helper kills the keeper there"
+#define BY_HELPER  "tests/root/helper and tests/system/kills.py kill the helper there"
+#define BY_VOLUME  "tests/root/volume kills the worker there"
+#define BY_PULL	   "tests/root/image kills the worker there"
+#define BY_STORE   "tests/root/shelf kills the worker there"
+#define BY_KEEPER  "tests/root/helper kills the keeper there"
+#define BY_NETWORK "tests/sim/network kills the engine there"
 
 const struct elsewhere elsewhere[] = {
 	{STEP_IMAGE_HELD, BY_PULL},	      {STEP_IMAGE_UNPACKED, BY_PULL},
@@ -128,6 +129,7 @@ const struct elsewhere elsewhere[] = {
 	{STEP_VOLUME_FORMATTED, BY_VOLUME},   {STEP_VOLUME_UNMOUNTED, BY_VOLUME},
 	{STEP_VOLUME_DETACHED, BY_VOLUME},    {STEP_VOLUME_SLOTS_GONE, BY_VOLUME},
 	{STEP_VOLUME_HEADER_GONE, BY_VOLUME}, {STEP_VOLUME_DISCARDED, BY_VOLUME},
+	{STEP_LEASE_PORTS_ASKED, BY_NETWORK}, {STEP_LEASE_PORTS, BY_NETWORK},
 };
 const size_t elsewhere_n = ARRAY_SIZE(elsewhere);
 

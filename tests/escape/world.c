@@ -36,8 +36,7 @@ static const struct tenant_net NET = {.table = "leasedescape",
 				      .slots = 256,
 				      .resolvers = RESOLVERS,
 				      .nresolvers = ARRAY_SIZE(RESOLVERS),
-				      .first_port = 20000,
-				      .ports = 100,
+				      .source = {.first = 20000, .each = 100},
 				      .rate = 50000000};
 
 static int read_spec(struct priv_start *m, const char *id, const char *path, struct err *e)

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "backend/nft.h"
 #include "backend/rtnl.h"
 #include "backend/tenant_net.h"
 #include "base/auto.h"
@@ -36,6 +37,9 @@
 #define METADATA       IP(169, 254, 169, 254)
 #define WAIT_MS	       400
 
+static const uint8_t HOST6[16] = {0x26, 0x06, [15] = 1}, PUBLIC6[16] = {0x26, 0x06, [15] = 2},
+		     PRIVATE6[16] = {0xfd, [15] = 9};
+
 enum way { PASSES, REFUSED, SILENT };
 
 static const uint32_t resolvers[] = {RESOLVER};
@@ -46,8 +50,9 @@ static const struct tenant_net net = {
 	.slots = 16,
 	.resolvers = resolvers,
 	.nresolvers = ARRAY_SIZE(resolvers),
-	.first_port = 20000,
-	.ports = 100,
+	.has6 = true,
+	.prefix6 = {0x2a, 0x00, 0x99, 0x99, [7] = 1},
+	.source = {20000, 100, 20250, 20299}, /* slot 2 begins behind the gap */
 	.rate = 50000000,
 };
 
@@ -179,6 +184,43 @@ static enum way try_new_link(pid_t from, uint32_t addr, uint16_t port)
 	return try_tcp_for(from, addr, port, 5000);
 }
 
+static enum way try_tcp6(pid_t from, const uint8_t *addr, uint16_t port, int wait_ms)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	auto_close int fd = -1;
+	int error = 0;
+	socklen_t n = sizeof(error);
+
+	memcpy(&to.sin6_addr, addr, 16);
+	enter(from);
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	leave();
+	if (connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0)
+		return PASSES;
+	if (errno != EINPROGRESS)
+		return REFUSED;
+	if (!readable(fd, POLLOUT, wait_ms))
+		return SILENT;
+	getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &n);
+	return error ? REFUSED : PASSES;
+}
+
+static int listen6_in(pid_t where, uint16_t port)
+{
+	struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+	int fd, one = 1;
+
+	enter(where);
+	fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	leave();
+	assert_true(fd >= 0);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+	assert_int_equal(bind(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+	assert_int_equal(listen(fd, 50), 0);
+	return fd;
+}
+
 static bool try_udp(pid_t from, uint32_t source, uint32_t addr, int listener)
 {
 	auto_close int fd = socket_in(from, SOCK_DGRAM, source, source ? 7000 : 0);
@@ -209,6 +251,8 @@ static void make_outside(void)
 	must(rtnl_link_up(host, "lo", &e), &e);
 	must(rtnl_link_up(host, "up0", &e), &e);
 	must(rtnl_route_default(host, PUBLIC, &e), &e);
+	must(rtnl_addr6_add(host, "up0", HOST6, 64, &e), &e);
+	must(rtnl_route6_default(host, "up0", PUBLIC6, &e), &e);
 	enter(place.outside);
 	must(rtnl_open(&out, &e), &e);
 	leave();
@@ -219,6 +263,9 @@ static void make_outside(void)
 	must(rtnl_link_up(out, "lo", &e), &e);
 	must(rtnl_link_up(out, "up0", &e), &e);
 	must(rtnl_route_default(out, HOST, &e), &e);
+	must(rtnl_addr6_add(out, "up0", PUBLIC6, 64, &e), &e);
+	must(rtnl_addr6_add(out, "up0", PRIVATE6, 128, &e), &e);
+	must(rtnl_route6_default(out, "up0", HOST6, &e), &e);
 	leave();
 }
 
@@ -226,7 +273,7 @@ static void add(uint32_t slot, pid_t pid)
 {
 	struct err e;
 
-	must(tenant_net_add(&net, slot, &e), &e);
+	must(tenant_net_add(&net, &(struct tenant_seat){.slot = slot}, &e), &e);
 	must(tenant_net_join(&net, slot, pid, &e), &e);
 }
 
@@ -257,10 +304,10 @@ static int remove_place(void **state)
 
 static void with_table(void)
 {
-	static const uint32_t slots[] = {3, 4};
+	static const struct tenant_seat seats[] = {{.slot = 3}, {.slot = 4}};
 	struct err e;
 
-	must(tenant_net_load(&net, slots, ARRAY_SIZE(slots), &e), &e);
+	must(tenant_net_load(&net, seats, ARRAY_SIZE(seats), &e), &e);
 }
 
 static void without_table(void)
@@ -290,7 +337,7 @@ static void source_port_tells_the_lease(void **state)
 	fd = accept(web, (struct sockaddr *)&from, &n);
 	assert_true(fd >= 0);
 	assert_int_equal(ntohl(from.sin_addr.s_addr), HOST);
-	assert_in_range(ntohs(from.sin_port), 20400, 20499);
+	assert_in_range(ntohs(from.sin_port), 20500, 20599);
 }
 
 static void nothing_but_the_internet(void **state)
@@ -360,9 +407,9 @@ static void bytes_are_counted(void **state)
 	struct tenant_net_count before, after;
 	struct err e;
 
-	must(tenant_net_count(&net, 3, &before, &e), &e);
+	must(tenant_net_counters(&net, 3, &before, &e), &e);
 	assert_int_equal(try_tcp(place.a, PUBLIC, 84), PASSES);
-	must(tenant_net_count(&net, 3, &after, &e), &e);
+	must(tenant_net_counters(&net, 3, &after, &e), &e);
 	assert_true(after.up > before.up && after.down > before.down);
 }
 
@@ -388,17 +435,270 @@ static void slot_is_removed_and_used_again(void **state)
 	pid_t next = hold_netns();
 	struct err e;
 
-	must(tenant_net_remove(&net, 4, &e), &e);
-	must(tenant_net_remove(&net, 4, &e), &e);
+	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 4}, &e), &e);
+	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 4}, &e), &e);
 	assert_int_equal(if_nametoindex("lt4"), 0);
 	assert_int_equal(try_tcp(place.b, PUBLIC, 86), REFUSED); /* no route */
 	add(4, next);
 	add(4, next);
 	assert_int_equal(try_new_link(next, PUBLIC, 86), PASSES);
 	release_netns(next);
-	must(tenant_net_remove(&net, 4, &e), &e);
-	assert_int_equal(tenant_net_add(&net, 16, &e), -1);
+	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 4}, &e), &e);
+	assert_int_equal(tenant_net_add(&net, &(struct tenant_seat){.slot = 16}, &e), -1);
 	add(4, place.b);
+}
+
+static const struct spec_port WEB = {8080, 30080, SPEC_TCP}, DNS = {5353, 30053, SPEC_UDP};
+
+static void publish(const struct spec_port *ports, size_t n, const struct spec_port *was,
+		    size_t nwas)
+{
+	const struct tenant_seat seat = {.slot = 3, .ports = ports, .nports = n};
+	const struct spec_ports before = {(struct spec_port *)was, nwas};
+	struct err e;
+
+	must(tenant_net_publish(&net, &seat, &before, &e), &e);
+}
+
+static void published_port_is_reached(void **state)
+{
+	auto_close int web = listen_in(place.a, WEB.inside), other = listen_in(place.a, 8081);
+	uint8_t addr6[16];
+	auto_close int web6 = listen6_in(place.a, WEB.inside);
+
+	tenant_net_lease_addr6(addr6, &net, 3);
+	assert_int_equal(try_tcp(place.outside, HOST, WEB.outside), REFUSED);
+	assert_int_equal(try_tcp6(place.outside, addr6, WEB.inside, WAIT_MS), SILENT);
+	publish(&WEB, 1, NULL, 0);
+	publish(&WEB, 1, NULL, 0);
+	assert_int_equal(try_new_link(place.outside, HOST, WEB.outside), PASSES);
+	assert_int_equal(try_tcp6(place.outside, addr6, WEB.inside, 5000), PASSES);
+	assert_int_equal(try_tcp6(place.outside, addr6, 8081, WAIT_MS), SILENT);
+	/* Neither another port, nor for another tenant, nor for itself by the host. */
+	assert_int_equal(try_tcp(place.outside, HOST, 8081), REFUSED);
+	assert_int_equal(try_tcp(place.outside, tenant_net_lease_addr(&net, 3), 8080), SILENT);
+	assert_int_equal(try_tcp(place.b, HOST, WEB.outside), SILENT);
+	assert_int_equal(try_tcp6(place.b, addr6, WEB.inside, WAIT_MS), SILENT);
+	publish(NULL, 0, &WEB, 1);
+	assert_int_equal(try_tcp(place.outside, HOST, WEB.outside), REFUSED);
+	assert_int_equal(try_tcp6(place.outside, addr6, WEB.inside, WAIT_MS), SILENT);
+	publish(NULL, 0, &WEB, 1);
+}
+
+static bool send_hello(int fd, uint32_t addr, uint16_t port, int listener)
+{
+	struct sockaddr_in to = address(addr, port);
+	char got[16];
+
+	while (recv(listener, got, sizeof(got), 0) > 0)
+		;
+	return sendto(fd, "hello", 5, 0, (struct sockaddr *)&to, sizeof(to)) == 5 &&
+	       readable(listener, POLLIN, WAIT_MS) && recv(listener, got, sizeof(got), 0) == 5;
+}
+
+/* The same five-tuple all the time: conntrack alone would let it through. */
+static void flow_ends_with_its_port(void **state)
+{
+	auto_close int dns = socket_in(place.a, SOCK_DGRAM, INADDR_ANY, DNS.inside);
+	auto_close int fd = socket_in(place.outside, SOCK_DGRAM, PUBLIC, 7001);
+	const struct spec_port both[] = {WEB, DNS};
+
+	publish(both, 2, NULL, 0);
+	assert_true(send_hello(fd, HOST, DNS.outside, dns));
+	publish(&WEB, 1, both, 2);
+	assert_false(send_hello(fd, HOST, DNS.outside, dns));
+	publish(both, 2, &WEB, 1);
+	assert_true(send_hello(fd, HOST, DNS.outside, dns));
+	publish(NULL, 0, both, 2);
+}
+
+/* Whoever gets the slot next gets no packet of a conversation that another lease had. */
+static void flow_ends_with_its_lease(void **state)
+{
+	auto_close int peer = socket_in(place.outside, SOCK_DGRAM, PUBLIC, 7002);
+	auto_close int fd = socket_in(place.b, SOCK_DGRAM, INADDR_ANY, 7003);
+	struct sockaddr_in from, to = address(PUBLIC, 7002);
+	socklen_t n = sizeof(from);
+	pid_t next = hold_netns();
+	auto_close int theirs = -1;
+	char got[16];
+	struct err e;
+
+	assert_int_equal(sendto(fd, "hello", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
+	assert_true(readable(peer, POLLIN, 5000));
+	assert_int_equal(recvfrom(peer, got, sizeof(got), 0, (struct sockaddr *)&from, &n), 5);
+	assert_true(send_hello(peer, HOST, ntohs(from.sin_port), fd));
+	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 4}, &e), &e);
+	add(4, next);
+	theirs = socket_in(next, SOCK_DGRAM, INADDR_ANY, 7003);
+	assert_false(send_hello(peer, HOST, ntohs(from.sin_port), theirs));
+	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 4}, &e), &e);
+	release_netns(next);
+	add(4, place.b);
+}
+
+static void ipv6_has_the_same_rules(void **state)
+{
+	auto_close int web = listen6_in(place.outside, 88), mail = listen6_in(place.outside, 25);
+	auto_close int dns = listen6_in(place.outside, 53), host = listen6_in(0, 88);
+	auto_close int theirs = listen6_in(place.b, 88);
+	uint8_t addr6[16];
+
+	tenant_net_lease_addr6(addr6, &net, 4);
+	assert_int_equal(try_tcp6(place.a, PUBLIC6, 88, 5000), PASSES);
+	assert_int_equal(try_tcp6(place.a, PUBLIC6, 25, 5000), REFUSED);
+	assert_int_equal(try_tcp6(place.a, PUBLIC6, 53, WAIT_MS), SILENT);
+	assert_int_equal(try_tcp6(place.a, PRIVATE6, 88, WAIT_MS), SILENT);
+	assert_int_equal(try_tcp6(place.a, HOST6, 88, WAIT_MS), SILENT);
+	assert_int_equal(try_tcp6(place.a, addr6, 88, WAIT_MS), SILENT);
+	assert_int_equal(try_tcp6(place.outside, addr6, 88, WAIT_MS), SILENT);
+	without_table();
+	assert_int_equal(try_tcp6(place.a, PUBLIC6, 25, 5000), PASSES);
+	assert_int_equal(try_tcp6(place.a, PUBLIC6, 53, 5000), PASSES);
+	assert_int_equal(try_tcp6(place.a, PRIVATE6, 88, 5000), PASSES);
+	assert_int_equal(try_tcp6(place.a, HOST6, 88, 5000), PASSES);
+	assert_int_equal(try_tcp6(place.a, addr6, 88, 5000), PASSES);
+	assert_int_equal(try_tcp6(place.outside, addr6, 88, 5000), PASSES);
+	with_table();
+}
+
+/* An address of ours that the prefix routes to us: nobody upstream would stop it. */
+static void source6_is_not_chosen_by_the_tenant(void **state)
+{
+	struct sockaddr_in6 to = {.sin6_family = AF_INET6, .sin6_port = htons(7777)}, from = to;
+	auto_close int listener = -1, fd = -1;
+	auto_rtnl struct rtnl *r = NULL;
+	uint8_t stolen[16];
+	struct err e;
+
+	tenant_net_lease_addr6(stolen, &net, 9);
+	memcpy(&to.sin6_addr, PUBLIC6, 16);
+	memcpy(&from.sin6_addr, stolen, 16);
+	enter(place.outside);
+	listener = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	leave();
+	assert_int_equal(bind(listener, (struct sockaddr *)&to, sizeof(to)), 0);
+	enter(place.b);
+	must(rtnl_open(&r, &e), &e);
+	must(rtnl_addr6_add(r, "eth0", stolen, 128, &e), &e);
+	fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	leave();
+	assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+	assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	assert_false(readable(listener, POLLIN, WAIT_MS));
+	without_table();
+	assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	assert_true(readable(listener, POLLIN, 5000));
+	with_table();
+}
+
+/* A hundred in ten seconds are no scan; a known one is no new one. */
+static void hundred_destinations_are_allowed(void **state)
+{
+	auto_close int web = listen_in(place.outside, 90);
+	auto_close int fd = socket_in(place.b, SOCK_DGRAM, 0, 0);
+
+	with_table();
+	for (uint32_t i = 0; i < 300; i++) {
+		struct sockaddr_in to = address(IP(20, 1, 2, 0) + i % 95, 9);
+
+		assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	}
+	assert_int_equal(try_tcp(place.b, PUBLIC, 90), PASSES);
+}
+
+static void cut_is_seen_and_mended(void **state)
+{
+	auto_close int web = listen_in(place.outside, 91), inside = listen_in(place.a, 8080);
+	auto_close int fd = socket_in(place.a, SOCK_DGRAM, 0, 0);
+	struct tenant_net_use use[16];
+	struct tenant_seat seat = {.slot = 3, .ports = &WEB, .nports = 1, .cut = true};
+	struct err e;
+
+	with_table();
+	publish(&WEB, 1, NULL, 0);
+	must(tenant_net_look(&net, use, &e), &e);
+	assert_false(use[3].cut);
+	for (uint32_t i = 0; i < 120; i++) {
+		struct sockaddr_in to = address(IP(20, 1, 3, 0) + i, 9);
+
+		assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	}
+	must(tenant_net_look(&net, use, &e), &e);
+	assert_true(use[3].cut);
+	assert_false(use[4].cut);
+	assert_int_equal(try_tcp(place.a, PUBLIC, 91), SILENT);
+	assert_int_equal(try_tcp(place.outside, HOST, WEB.outside), SILENT);
+	/* A new table keeps it, and what was counted. */
+	seat.used = use[3].count;
+	assert_true(seat.used.up > 0);
+	must(tenant_net_load(&net, &seat, 1, &e), &e);
+	assert_int_equal(try_tcp(place.a, PUBLIC, 91), SILENT);
+	must(tenant_net_reconnect(&net, 3, &e), &e);
+	must(tenant_net_reconnect(&net, 3, &e), &e);
+	assert_int_equal(try_new_link(place.a, PUBLIC, 91), PASSES);
+	assert_int_equal(try_new_link(place.outside, HOST, WEB.outside), PASSES);
+	must(tenant_net_look(&net, use, &e), &e);
+	assert_true(use[3].count.up > seat.used.up);
+	publish(NULL, 0, &WEB, 1);
+	with_table();
+}
+
+static void change_of_the_rules_is_seen(void **state)
+{
+	static const char *const changes[] = {
+		"flush chain inet leasedtest egress",
+		"insert rule inet leasedtest egress accept",
+		"add chain inet leasedtest forward { policy drop; }",
+		"add table inet leasedtest { flags dormant; }",
+		"add chain inet leasedtest other",
+	};
+	uint64_t before, now;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		with_table();
+		must(tenant_net_fingerprint(&net, &before, &e), &e);
+		publish(&WEB, 1, NULL, 0);
+		publish(NULL, 0, &WEB, 1);
+		must(tenant_net_add(&net, &(struct tenant_seat){.slot = 5}, &e), &e);
+		must(tenant_net_fingerprint(&net, &now, &e), &e);
+		assert_true(now == before);
+		must(nft_run(changes[i], &e), &e);
+		must(tenant_net_fingerprint(&net, &now, &e), &e);
+		assert_true(now != before);
+	}
+	without_table();
+	assert_int_equal(tenant_net_fingerprint(&net, &now, &e), TENANT_NET_ABSENT);
+	with_table();
+}
+
+static void links_go_down_and_up(void **state)
+{
+	auto_close int web = listen_in(place.outside, 92), web6 = listen6_in(place.outside, 92);
+	struct err e;
+
+	must(tenant_net_links(&net, 3, TENANT_NET_DOWN, &e), &e);
+	must(tenant_net_links(&net, 7, TENANT_NET_DOWN, &e), &e); /* nobody's */
+	assert_int_equal(try_tcp(place.a, PUBLIC, 92), SILENT);
+	must(tenant_net_links(&net, 3, TENANT_NET_UP, &e), &e);
+	assert_int_equal(try_new_link(place.a, PUBLIC, 92), PASSES);
+	assert_int_equal(try_tcp6(place.a, PUBLIC6, 92, 5000), PASSES);
+}
+
+static void blocks_of_ports_leave_a_gap(void **state)
+{
+	const struct tenant_ports all = {10000, 100, 0, 0}, gap = {10000, 100, 20050, 29999},
+				  below = {10000, 100, 2000, 2999}, none = {10000, 0, 0, 0};
+
+	assert_int_equal(tenant_ports_blocks(&all), 555);
+	assert_int_equal(tenant_ports_blocks(&gap), 100 + 355);
+	assert_int_equal(tenant_ports_of(&gap, 99), 19900);
+	assert_int_equal(tenant_ports_of(&gap, 100), 30000);
+	assert_int_equal(tenant_ports_of(&gap, 454), 65400);
+	assert_int_equal(tenant_ports_blocks(&below), 555);
+	assert_int_equal(tenant_ports_of(&below, 0), 10000);
+	assert_int_equal(tenant_ports_blocks(&none), 0);
 }
 
 int main(void)
@@ -414,6 +714,16 @@ int main(void)
 		cmocka_unit_test(bytes_are_counted),
 		cmocka_unit_test(scanner_is_cut_off_alone),
 		cmocka_unit_test(slot_is_removed_and_used_again),
+		cmocka_unit_test(published_port_is_reached),
+		cmocka_unit_test(flow_ends_with_its_port),
+		cmocka_unit_test(flow_ends_with_its_lease),
+		cmocka_unit_test(ipv6_has_the_same_rules),
+		cmocka_unit_test(source6_is_not_chosen_by_the_tenant),
+		cmocka_unit_test(hundred_destinations_are_allowed),
+		cmocka_unit_test(cut_is_seen_and_mended),
+		cmocka_unit_test(change_of_the_rules_is_seen),
+		cmocka_unit_test(links_go_down_and_up),
+		cmocka_unit_test(blocks_of_ports_leave_a_gap),
 	};
 
 	if (geteuid() != 0) {

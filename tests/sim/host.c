@@ -26,7 +26,8 @@ static void host_node(struct host *h, struct priv_call call)
 				    .disk_total = UINT64_C(100) << 30,
 				    .disk_free = UINT64_C(50) << 30,
 				    .cgroup_version = 2,
-				    .activation = PRIV_DM_CRYPT};
+				    .activation = PRIV_DM_CRYPT,
+				    .net_repairs = h->net_repairs};
 
 	priv_server_reply(h->server, call, &r);
 }
@@ -70,12 +71,18 @@ static void host_image(struct host *h, struct priv_call call, const struct priv_
 static void host_start(struct host *h, struct priv_call call, const struct priv_start *m)
 {
 	static char why[] = "no such command";
-	struct priv_start_reply r = {.message = no_text};
+	struct priv_start_reply r = {.message = no_text,
+				     .source_first = 10200,
+				     .source_count = 100,
+				     .address6 = h->address6 ? h->address6 : no_text};
 
 	h->starts++;
 	snprintf(h->first_arg, sizeof(h->first_arg), "%s", m->spec.args.n ? m->spec.args.v[0] : "");
 	h->generation = m->generation;
 	h->started = m->spec.digest[SPEC_DIGEST_SIZE - 2];
+	h->nports = m->spec.ports.n;
+	if (h->nports)
+		memcpy(h->ports, m->spec.ports.v, h->nports * sizeof(*h->ports));
 	h->clashes += h->there && strcmp(h->id, m->id) != 0;
 	memcpy(h->id, m->id, sizeof(h->id));
 	if (h->start == HOST_SILENT)
@@ -99,13 +106,44 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 	priv_server_reply(h->server, call, &r);
 }
 
+static void host_ports(struct host *h, struct priv_call call, const struct priv_ports *m)
+{
+	struct priv_ports_reply r = {.found = h->there};
+	const struct priv_port *p = m->ports.v;
+
+	h->port_calls++;
+	if (h->port_errors) {
+		h->port_errors--;
+		worker_died(h, call);
+		return;
+	}
+	h->nports = m->ports.n;
+	for (size_t i = 0; i < m->ports.n; i++)
+		h->ports[i] = (struct spec_port){(uint16_t)p[i].inside, (uint16_t)p[i].outside,
+						 (enum spec_protocol)p[i].protocol};
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_net(struct host *h, struct priv_call call, const struct priv_net *m)
+{
+	struct priv_net_reply r = {.found = h->there};
+
+	if (m->wish == PRIV_NET_RECONNECT) {
+		h->reconnects++;
+		h->cut = false;
+	}
+	r.cut = h->cut;
+	priv_server_reply(h->server, call, &r);
+}
+
 static void host_inspect(struct host *h, struct priv_call call)
 {
 	struct priv_inspect_reply r = {.state = h->inspect,
 				       .exit_status = PRIV_EXIT_UNKNOWN,
 				       .started_ms = h->started_ms,
 				       .deadline = h->deadline,
-				       .generation = h->generation};
+				       .generation = h->generation,
+				       .cut = h->cut};
 
 	h->inspects++;
 	if (h->inspect_errors) {
@@ -252,6 +290,12 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_GET:
 		host_get(h, call);
+		return;
+	case PRIV_BOX_PORTS:
+		host_ports(h, call, msg);
+		return;
+	case PRIV_BOX_NET:
+		host_net(h, call, msg);
 		return;
 	case PRIV_IMAGES:
 		host_images(h, call);

@@ -34,7 +34,13 @@ struct host { /* the script, and what was asked */
 	unsigned starts, destroys, deadlines, inspects;
 	unsigned clashes;	      /* starts of one box while another one was there */
 	int64_t deadline, started_ms; /* the last told; when it began to run */
-	bool there;		      /* a box exists */
+	unsigned net_repairs;	      /* of a node */
+	unsigned port_errors, port_calls, reconnects;
+	struct spec_port ports[SPEC_PORTS_MAX]; /* the last that were told */
+	size_t nports;
+	bool cut;	/* its network */
+	char *address6; /* NULL: none */
+	bool there;	/* a box exists */
 	char id[PRIV_ID_LEN + 1];
 };
 

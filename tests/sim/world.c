@@ -90,7 +90,8 @@ static void open_engine(struct world *w)
 				 .request_cpu = w->request_cpu,
 				 .booted_at = w->booted_at,
 				 .limits = w->limits,
-				 .network = "none"};
+				 .net = w->net,
+				 .network = w->network ? w->network : "none"};
 	struct err e;
 
 	must(http_new(&w->http, w->loop, &e), &e);

@@ -29,6 +29,8 @@ struct world {
 	struct engine_limits limits;
 	unsigned request_cpu; /* thousandths of a core; 0: no limit */
 	struct engine_treasury treasury;
+	const char *network; /* NULL: none */
+	struct engine_network net;
 	/* the engine's side */
 	struct http *http;
 	struct db *db;

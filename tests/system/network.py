@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
 """The tenant network: a lease reaches the Internet, and nothing else; a second network namespace plays the Internet."""
 
+import json
 import pathlib
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, main, need, wait_for
 from provider import Buyer, Provider
 
 PUBLIC, RESOLVER, HOST, PRIVATE = "8.8.8.8", "9.9.9.9", "8.8.8.1", "10.9.9.9"
+PREFIX6, HOST6, PUBLIC6 = "2a00:9999:0:1::", "2606::1", "2606::2"
 
 
 def ip(w, *argv, where=None):
@@ -30,29 +33,97 @@ def make_internet(w):
     ip(w, "link", "set", "up0", "up", where=held.pid)
     ip(w, "link", "set", "lo", "up", where=held.pid)
     ip(w, "route", "add", "default", "via", HOST, where=held.pid)
+    for address, where in ((HOST6, None), (PUBLIC6, held.pid)):
+        ip(w, "addr", "add", f"{address}/64", "dev", "up0", "nodad", where=where)
+    ip(w, "route", "add", f"{PREFIX6}/64", "via", HOST6, where=held.pid)
     page = w.dir / "page"
     page.mkdir()
     (page / "index.html").write_text("from outside\n")
     for port in (80, 53, 25):
         w.start(f"port-{port}", "nsenter", "-t", held.pid, "-n", "python3", "-m", "http.server", port, "--directory", page)
     w.start("port-host", "python3", "-m", "http.server", 8088, "--directory", page)
+    return held.pid
 
 
 def links(w):
     return [line for line in w.run("ip", "-o", "link").stdout.splitlines() if ": ls" in line]
 
 
+def from_outside(w, outside, url):
+    script = f"import urllib.request; print(urllib.request.urlopen({url!r}, timeout=3).read().decode())"
+    return w.run("nsenter", "-t", outside, "-n", "python3", "-c", script).stdout
+
+
+def shown(lease, name):
+    """What a lease publishes, as the buyer's book has it."""
+    return json.loads(lease("show", name).stdout.splitlines()[0])
+
+
+def ports(w, provider, lease, outside):
+    chosen = shown(lease, "two")
+    check(chosen["address"] == HOST and 20000 <= chosen["ports"][0]["outside"] <= 20009, "a port is chosen and told", chosen)
+    for port in (20001, chosen["ports"][0]["outside"]):
+        check("served" in from_outside(w, outside, f"http://{HOST}:{port}/"), f"port {port} is reached")
+    check("served" in from_outside(w, outside, f"http://[{chosen['address6']}]:8080/"), "also by IPv6", chosen)
+    check(not from_outside(w, outside, f"http://{HOST}:20009/"), "and no other")
+    before = lease.balance()
+    done = lease("run", "-d", "--for", "60s", "-p", "20001:80", "busybox", "--", "sleep", "60")
+    check(done.returncode != 0 and "20001/tcp is taken" in done.stderr, "a port that is taken is refused", done.stderr)
+    check(wait_for(lambda: before - lease.balance() <= 10, 10), "and costs no more than the mint's fees", (before, lease.balance()))
+    done = lease("port", "add", "one", "20002:8080", "53/udp")
+    check(f"8080/tcp -> {HOST}:20002" in done.stdout, "a port is added while the lease runs", done.stdout + done.stderr)
+    check("served" in from_outside(w, outside, f"http://{HOST}:20002/"), "and is reached")
+    done = lease("port", "rm", "one", "20002:8080")
+    check(done.returncode == 0 and "20002" not in done.stdout, "and taken away", done.stdout + done.stderr)
+    check(not from_outside(w, outside, f"http://{HOST}:20002/"), "then it is not reached")
+    need(lease("stop", "-t", "1s", "one").returncode == 0 and lease("start", "one").returncode == 0, "lease stop and start")
+    check(wait_for(lambda: "served" in from_outside(w, outside, f"http://{HOST}:20001/"), 10), "ports outlive stop and start")
+    done = lease("run", "--for", "30s", "--network", "none", "busybox", "--", "busybox", "ip", "-o", "link")
+    check("lo:" in done.stdout and "eth0" not in done.stdout, "--network none has no network", done.stdout + done.stderr)
+    for sport, what in ((10050, "source ports 10000-10099"), (20001, "published port 20001/tcp")):
+        done = provider.ctl("who", "--at", int(time.time()), "--sport", sport)
+        check("npub1" in done.stdout and what in done.stdout, f"leasectl who knows port {sport}", done.stdout + done.stderr)
+    check(provider.ctl("who", "--at", 1000, "--sport", 10050).returncode == 3, "and that nobody had it before")
+
+
+def healing(w, provider, get):
+    """Another program throws all rules away."""
+    mine = ("nft", "list", "chain", "inet", "leased_0ad30000", "egress")
+    need(w.run("nft", "flush", "ruleset").returncode == 0, "nft flush ruleset")
+    check(wait_for(lambda: "drop" in w.run(*mine).stdout, 10), "rules that another program removed are loaded again")
+    check("from outside" in get("one", f"http://{PUBLIC}/").stdout, "a lease reaches the Internet again")
+    check(get("one", f"http://{PRIVATE}/").returncode != 0, "but no private address")
+    check("ALARM" in provider.log(), "which alarms", provider.log())
+
+
+def scanner(w, provider, lease, get):
+    """More than a hundred addresses at once."""
+    lease("exec", "two", "--", "busybox", "sh", "-c",
+          "for i in $(busybox seq 1 120); do busybox timeout 1 busybox nc 20.1.1.$i 9 </dev/null & [ $((i % 15)) = 0 ] && wait; done")
+    check(wait_for(lambda: json.loads(lease("--json", "status", "two").stdout).get("network") == "cut", 10),
+          "a scanner is cut off", provider.log())
+    check("two" in lease("ls").stdout and "cut off" in lease("ls").stdout, "its owner sees it")
+    check("1 leases are cut off" in provider.ctl("status").stdout, "and the operator", provider.ctl("status").stdout)
+    check(get("two", f"http://{PUBLIC}/").returncode != 0, "it reaches nothing")
+    check("from outside" in get("one", f"http://{PUBLIC}/").stdout, "the others do")
+    check(wait_for(lambda: lease("reconnect", "two").returncode == 0, 10), "after a pause its owner joins it again")
+    check(wait_for(lambda: "from outside" in get("two", f"http://{PUBLIC}/").stdout, 10), "and it reaches the Internet")
+
+
 def test(w: World):
-    make_internet(w)
+    outside = make_internet(w)
     net = w.devnet()
     provider = Provider(w, [net.relay], [net.mint],
-                        settings=("network.mode=internet", f"network.resolver={RESOLVER}", "network.source_ports=100"))
+                        settings=("network.mode=internet", f"network.resolver={RESOLVER}", "network.source_ports=100",
+                                  "network.publish_ports=20000-20009", f"network.publish_address={HOST}",
+                                  "network.reconnect_pause=1s", f"network.prefix6={PREFIX6}/64"))
     provider.start()
     lease = Buyer(w, [net.relay], [net.mint])
     lease.fund(2000)
     check("internet" in lease("--json", "offers").stdout, "the offer says that leases have a network")
-    for name in ("one", "two"):
-        done = lease("run", "-d", "--name", name, "--for", "120s", "busybox", "--", "sh", "-c",
+    check('"ports":10' in lease("--json", "offers").stdout, "and how many ports it may publish")
+    for name, port in (("one", "20001:8080"), ("two", "8080")):
+        done = lease("run", "-d", "--name", name, "--for", "120s", "-p", port, "busybox", "--", "sh", "-c",
                      "echo served >/tmp/index.html; busybox httpd -f -p 8080 -h /tmp")
         need(done.returncode == 0, f"lease run {name}", done.stderr + provider.log())
     check(len(links(w)) == 2, "each lease has a link", links(w))
@@ -75,11 +146,18 @@ def test(w: World):
     check(lease("exec", "one", "--", "busybox", "ip", "addr", "add", "8.8.8.77/32", "dev", "eth0").returncode != 0,
           "and cannot change its addresses")
 
+    ports(w, provider, lease, outside)
     provider.stop(sig=9)
     provider.start()
+    check("served" in from_outside(w, outside, f"http://{HOST}:20001/"), "after kill -9 of leased ports are published")
     check("from outside" in get("one", f"http://{PUBLIC}/").stdout, "after kill -9 of leased the network is still there")
+    healing(w, provider, get)
+    scanner(w, provider, lease, get)
     for name in ("one", "two"):
         lease("rm", name)
+    done = provider.ctl("who", "--at", int(time.time()) - 1, "--sport", 10050)
+    check("npub1" in done.stdout, "who it was is known when the lease has ended", done.stdout + done.stderr)
+    check("20001" not in w.run("nft", "list", "map", "inet", "leased_0ad30000", "published").stdout, "its port has gone")
     check(wait_for(lambda: not links(w), 10), "with the leases their links go", links(w))
     mine = w.run("nft", "list", "set", "inet", "leased_0ad30000", "mine")
     check(mine.returncode == 0 and '"ls' not in mine.stdout, "and their elements", mine.stdout + mine.stderr)
