@@ -22,7 +22,7 @@ tests_link_wallet_SOURCES = tests/link/main.c
 tests_link_wallet_LDADD = @WHOLE@ src/wallet/libleased-wallet.a @NOWHOLE@ $(L_wallet)
 
 if CMOCKA
-WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_pay \
+WALLET_TESTS = tests/unit/wallet_till tests/unit/wallet_purse tests/unit/wallet_pay tests/unit/wallet_leave \
 	tests/unit/wallet_crash \
 	tests/unit/wallet_audit tests/unit/wallet_restore tests/unit/wallet_renew \
 	tests/unit/wallet_refund \
@@ -35,7 +35,10 @@ tests_unit_wallet_till_SOURCES = tests/unit/wallet_till.c $(WALLET_BENCH)
 tests_unit_wallet_till_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_purse_SOURCES = tests/unit/wallet_purse.c $(WALLET_BENCH)
 tests_unit_wallet_purse_LDADD = $(L_wallet) $(CMOCKA_LIBS)
-tests_unit_wallet_pay_SOURCES = tests/unit/wallet_pay.c $(WALLET_BENCH)
+WALLET_PAYING = tests/unit/wallet_paying.c tests/unit/wallet_paying.h $(WALLET_BENCH)
+tests_unit_wallet_pay_SOURCES = tests/unit/wallet_pay.c $(WALLET_PAYING)
+tests_unit_wallet_leave_SOURCES = tests/unit/wallet_leave.c $(WALLET_PAYING)
+tests_unit_wallet_leave_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_pay_LDADD = $(L_wallet) $(CMOCKA_LIBS)
 tests_unit_wallet_crash_SOURCES = tests/unit/wallet_crash.c $(WALLET_BENCH)
 tests_unit_wallet_crash_LDADD = $(L_wallet) $(CMOCKA_LIBS)
