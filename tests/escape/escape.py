@@ -192,6 +192,13 @@ def inside(world, lease, actions, *flags):
     return said
 
 
+def beside(world, lease, actions, *flags):
+    """In the lease's network only, and not by way of the helper."""
+    done = subprocess.run(["nsenter", f"--net=/proc/{world.pid_of(lease)}/ns/net", ATTACKER, *flags, *actions],
+                          capture_output=True, text=True, timeout=60)
+    return outcomes(done.stdout)
+
+
 def natively(action):
     """By this machine's root, in namespaces of its own."""
     done = subprocess.run(["unshare", "--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child", ATTACKER, action],
@@ -284,7 +291,7 @@ def main():
         try_table(world, control, count, table, lease)
         print(f"# {name}: {time.monotonic() - took:.1f} s")
     try_probe(world, control, tap)
-    net.attack(count, inside, LEASE, OTHER)
+    net.attack(count, inside, beside, LEASE, OTHER)
     print(f"# network: {time.monotonic() - took:.1f} s")
     hostile.attack(count, world, place, control, tricks, LEASE)
     print(f"# images and runtime: {time.monotonic() - took:.1f} s")

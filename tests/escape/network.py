@@ -1,4 +1,6 @@
 """The tenant network attacked: an outside that answers on addresses that no tenant may reach, and the table taken away."""
+import os
+import signal
 import subprocess
 
 from world import BUILD, run
@@ -50,7 +52,7 @@ class Network:
         a, b, c, d = (int(n) for n in mine.split("."))
         return mine, f"{a}.{b}.{c}.{d - 1}"
 
-    def attack(self, count, inside, lease, other):
+    def attack(self, count, inside, beside, lease, other):
         mine, gateway = self.slot(lease)
         theirs, _ = self.slot(other)
         link = run("ip", "-o", "route", "get", mine).split()[2]
@@ -65,9 +67,13 @@ class Network:
         first = inside(self.world, lease, allowed, "-p")
         table = run("nft", "-s", "list", "table", *TABLE)
         protected = inside(self.world, lease, forbidden, "-p")
+        # The helper puts back what is taken from its table: it is held for as long as that takes.
+        helper = int(self.world.ask("pid")[0])
+        os.kill(helper, signal.SIGSTOP)
         run("nft", "delete", "table", *TABLE)
-        bare = inside(self.world, lease, forbidden, "-p")
+        bare = beside(self.world, lease, forbidden, "-p")
         run("nft", "-f", "-", input=table)
+        os.kill(helper, signal.SIGCONT)
         again = inside(self.world, lease, allowed, "-p")
         for action in allowed:
             count.tap.result(first.get(action, "?") is None and again.get(action, "?") is None, f"{action} is reached",

@@ -5,9 +5,12 @@
  *
  *   start ID SPEC-FILE      -> "running", or "failed STAGE: WHY"
  *   many COUNT SPEC-FILE    -> "running N failed N", all asked for at once, under ids from 1 on
- *   exec ID USER ARG...     -> "exec OUTCOME STATUS BYTES BYTES", then output and errors; USER "-"
- * is the lease's own destroy ID              -> "erased", or "left: WHY" pid                     ->
- * the helper's process
+ *   exec ID USER ARG...     -> "exec OUTCOME STATUS BYTES BYTES", then output and errors
+ *                              (USER "-" is the lease's own)
+ *
+ *   destroy ID              -> "erased", or "left: WHY"
+ *
+ *   pid                     -> the helper's process
  */
 #include "../root/helper_world.h"
 
