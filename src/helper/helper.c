@@ -97,8 +97,6 @@ static void task_run(void *ctx, struct buf *out)
 	priv_error_frame(out, t->call, &err);
 }
 
-/* back in the helper */
-
 /* What the answer says of its network is newer than the last look at it. */
 static void after_net(struct helper *h, struct lease *l, struct str body)
 {
@@ -125,6 +123,8 @@ static void after_task(struct helper *h, const struct task *t, struct str body)
 		link_open(l, h->loop);
 	if (t->call.kind == PRIV_BOX_NET)
 		after_net(h, l, body);
+	if (t->call.kind == PRIV_BOX_STOP && l->status.state == PRIV_BOX_RUNNING)
+		l->said = false; /* its keeper told the worker first */
 	if (t->call.kind != PRIV_BOX_DESTROY ||
 	    wire_decode(&r, priv_reply_table(PRIV_BOX_DESTROY), body, &err) < 0)
 		return;

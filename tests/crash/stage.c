@@ -20,6 +20,7 @@
 #include "cashu/invoice.h"
 #include "cashu/request.h"
 #include "crypto/secp.h"
+#include "net/stream.h"
 
 #define TURN_MS	  2
 #define JUMP_MS	  1000
@@ -331,10 +332,23 @@ static _Noreturn void command_run(struct stage *s, const char *line)
 	_exit(status);
 }
 
+/* Nothing is asked of an agent that still starts. */
+static bool control_listens(struct stage *s)
+{
+	auto_free char *path = mem_printf("%s/control.sock", s->dir);
+	auto_close int fd = -1;
+	struct err e;
+
+	return unix_connect(&fd, path, &e) == 0;
+}
+
 int stage_command(struct stage *s, const char *line)
 {
-	pid_t pid = fork();
+	pid_t pid;
 
+	if (!strncmp(line, "leasectl ", 9) && !s->off)
+		(void)!stage_until(s, control_listens, COMMAND_S);
+	pid = fork();
 	if (pid < 0)
 		stage_die("no process for \"%s\"", line);
 	if (pid == 0)
