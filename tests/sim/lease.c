@@ -415,6 +415,8 @@ static void another_agent_on_our_key_drains(void **state)
 	publish_beat(w, "fedcba98765432100123456789abcdef", now - 60); /* replaced by us */
 	assert_false(w->engine->draining);
 	publish_beat(w, "fedcba98765432100123456789abcdef", now + 10);
+	for (int i = 0; i < 1500 && !w->engine->draining; i++)
+		world_turn(w, 10);
 	assert_true(w->engine->draining);
 	assert_refused(w, r, REPLY_DRAINING);
 }
