@@ -279,7 +279,7 @@ void exec_sh(struct world *w, const char *id, const char *script, struct answer 
 	char *argv[] = {"sh", "-c", (char *)script, NULL};
 	struct priv_exec m = {.argv = {argv, 3},
 			      .input = {(uint8_t *)"input", 5},
-			      .timeout_ms = 5000,
+			      .timeout_ms = 50000,
 			      .output_max = 65536};
 
 	memcpy(m.id, id, sizeof(m.id));
