@@ -15,7 +15,7 @@
 
 #include "attack.h"
 
-#define WAIT_MS 700
+#define WAIT_MS 2000
 
 static struct sockaddr_in address(char **arg)
 {

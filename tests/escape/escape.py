@@ -64,7 +64,7 @@ class Place:
             **{name: text("/proc/sys/" + name) for name in settings},
             "host": sorted((str(p), p.stat().st_mode, p.stat().st_mtime_ns) for p in self.secret.parent.rglob("*")),
             "folder": self.secret.parent.stat().st_mtime_ns, "secret": self.secret.read_text(), "runtime": text(RUNC),
-            "modules": text("/proc/modules"), "swaps": text("/proc/swaps"), "clock": text(
+            "swaps": text("/proc/swaps"), "clock": text(
                 "/sys/devices/system/clocksource/clocksource0/current_clocksource"),
         }
 

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import sys
@@ -168,7 +169,7 @@ def refuses(lease, image, code, words, *options, **more):
 
 def fails(lease, image, words):
     """The money was taken, and comes back by itself."""
-    done = lease("run", "--for", "20s", image, "--", "true", timeout=90)
+    done = lease("run", "--for", "20s", image, "--", "true", timeout=180)
     check(done.returncode != 0 and words in done.stderr and "back in the wallet" in done.stderr,
           f"{image} is paid back: {words}", done.stderr)
 
@@ -190,18 +191,18 @@ def again(w, lease):
     image = f"{OPEN}/team/moving:1"
     digests = []
     push(w, variant(w, "first", {"author": "first"}), image)
-    done = lease("run", "-d", "--name", "moving", "--for", "120s", image, "--", "sh", "-c", "echo x >>/tmp/kept; sleep 100")
+    done = lease("run", "-d", "--name", "moving", "--for", "300s", image, "--", "sh", "-c", "echo x >>/tmp/kept; sleep 100")
     need(done.returncode == 0, "a lease of a tag that moves", done.stderr)
     push(w, variant(w, "second", {"author": "second"}, layers=[layer("fresh", 1000)]), image)
     for policy in (None, "always"):
         digests.append(digest_of(lease, "moving"))
         if policy:
             need(lease("set", "moving", f"pull={policy}").returncode == 0, "lease set")
-        done = [lease(verb, "moving") for verb in ("stop", "start")]
+        done = [lease("stop", "-t", "1s", "moving"), lease("start", "moving")]
         check(not any(d.returncode for d in done), "it stops and starts", "".join(d.stderr for d in done))
     check(digests[0] == digests[1] != digest_of(lease, "moving"), "with the new image once it is set to pull", digests)
-    done = lease("exec", "moving", "--", "sh", "-c", "wc -l </tmp/kept; ls /fresh")
-    check("3" in done.stdout and "/fresh" in done.stdout, "on the data that it had", done.stdout + done.stderr)
+    done = lease("exec", "moving", "--", "sh", "-c", "until [ $(wc -l </tmp/kept) = 3 ]; do sleep 0.1; done; ls /fresh")
+    check("/fresh" in done.stdout, "on the data that it had", done.stdout + done.stderr)
     lease("rm", "moving")
 
 
@@ -211,7 +212,7 @@ def survive(w, lease, provider):
         push(w, variant(w, name, {"author": name}, layers=[layer(name, 4 << 20)]), f"{DARK}/slow/{name}:1")
     done = []
     job = threading.Thread(target=lambda: done.append(lease("run", "--for", "20s", f"{TWISTED}/slow/killed:1", "--", "echo", "up",
-                                                            timeout=100)))
+                                                            timeout=180)))
     volumes = provider.dir / "state/volumes"
     job.start()
     need(wait_for(lambda: list(volumes.glob("pull-*")), 30), "a pull is under way", provider.log())
@@ -219,12 +220,15 @@ def survive(w, lease, provider):
     provider.start()
     job.join()
     check("up" in done[0].stdout, "after kill -9 of leased the image is pulled again", done[0].stderr + provider.log())
-    job = threading.Thread(target=lambda: lease("run", "--for", "20s", f"{TWISTED}/slow/stopped:1", "--", "true", timeout=100))
+    job = threading.Thread(target=lambda: lease("run", "--for", "20s", f"{TWISTED}/slow/stopped:1", "--", "true", timeout=180))
     job.start()
     need(wait_for(lambda: list(volumes.glob("pull-*")), 30), "another one", provider.log())
     provider.stop()
-    left = w.run("sh", "-c", "nft list tables; ip -o link; ps -e").stdout
-    check("skopeo" not in left and ": lp" not in left and not list(volumes.glob("pull-*")), "a stop leaves nothing of a pull", left)
+    def left():
+        return w.run("sh", "-c", "nft list tables; ip -o link; ps -e").stdout
+
+    check(wait_for(lambda: not re.search("skopeo|: lp", left()) and not list(volumes.glob("pull-*")), 5),
+          "a stop leaves nothing of a pull", left())
     provider.start()
     job.join()
 
@@ -238,7 +242,7 @@ def trials(w, lease, provider):
     said = {}
 
     def watch(b, name):
-        said[name] = b("run", "-d", "--name", name, "--for", "60s", f"{TWISTED}/slow/busybox:1", "--", "sleep", "50", timeout=90)
+        said[name] = b("run", "-d", "--name", name, "--for", "60s", f"{TWISTED}/slow/busybox:1", "--", "sleep", "50", timeout=180)
 
     jobs = [threading.Thread(target=watch, args=(slow, "slow")), threading.Thread(target=watch, args=(twin, "twin")),
             threading.Thread(target=fails, args=(more, f"{TWISTED}/more/busybox:1", "more than its manifest says")),
@@ -277,7 +281,7 @@ def test(w: World):
     net = w.devnet()
     reach = [f"images.reach={name}={ADDRESS}" for name in (OPEN, SHUT, TWISTED, "plain.lan:5002")]
     provider = Provider(w, [net.relay], [net.mint],
-                        settings=(*reach, f"images.ca_file={ca}", "images.max_size=8Mi", "images.timeout=20", "images.pulls=6",
+                        settings=(*reach, f"images.ca_file={ca}", "images.max_size=8Mi", "images.timeout=30", "images.pulls=6",
                                   f"images.plain_http={TWISTED}", f"images.default_registry={OPEN}"))
     busybox = w.dir / "busybox"
     archive = w.dir / "busybox.tar"
