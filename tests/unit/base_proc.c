@@ -64,21 +64,21 @@ static void a_time_out_kills_the_group(void **state)
 
 	assert_int_equal(run(argv, NULL, 200, &r, &e), -1);
 	assert_non_null(strstr(e.msg, "timed out"));
-	assert_true(clock_mono_ms() - from < 5000);
+	assert_true(clock_mono_ms() - from < 30000);
 	proc_result_free(&r);
 }
 
 /* A daemon left behind holds the pipes; the end of the child is what counts. */
 static void a_grandchild_does_not_hold_us(void **state)
 {
-	const char *const argv[] = {"sh", "-c", "sleep 3 & echo done", NULL};
+	const char *const argv[] = {"sh", "-c", "sleep 20 & echo done", NULL};
 	struct proc_result r = {0};
 	struct err e = {0};
 	int64_t from = clock_mono_ms();
 
-	assert_int_equal(run(argv, NULL, 10000, &r, &e), 0);
+	assert_int_equal(run(argv, NULL, 30000, &r, &e), 0);
 	assert_view(r.out, "done\n");
-	assert_true(clock_mono_ms() - from < 2500);
+	assert_true(clock_mono_ms() - from < 15000);
 	proc_result_free(&r);
 }
 
