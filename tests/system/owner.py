@@ -161,9 +161,11 @@ def copies(w, lease):
 
 
 def docker_words(lease):
-    for option, word in (("-it", "terminal"), ("-i", "standard input"), ("-p8080:80", "ports"), ("-vdata:/x", "volumes")):
+    for option, word in (("-it", "terminal"), ("-i", "standard input"), ("-vdata:/x", "volumes")):
         done = lease("run", option, "busybox")
         check(done.returncode == 2 and word in done.stderr, f"lease run {option} says what is not offered", done.stderr)
+    done = lease("run", "-p8080:80", "busybox")
+    check(done.returncode == 11 and "no offer has the Internet" in done.stderr, "lease run -p wants an offer with a network", done.stderr)
 
 
 def end_under_way(lease, provider):
