@@ -54,6 +54,11 @@ def from_outside(w, outside, url):
     return w.run("nsenter", "-t", outside, "-n", "python3", "-c", script).stdout
 
 
+def served(w, outside, url):
+    """A server inside may begin a moment after its lease, and the first packets of a new link may be lost."""
+    return wait_for(lambda: "served" in from_outside(w, outside, url), 10, 0.5)
+
+
 def shown(lease, name):
     """What a lease publishes, as the buyer's book has it."""
     return json.loads(lease("show", name).stdout.splitlines()[0])
@@ -63,8 +68,8 @@ def ports(w, provider, lease, outside):
     chosen = shown(lease, "two")
     check(chosen["address"] == HOST and 20000 <= chosen["ports"][0]["outside"] <= 20009, "a port is chosen and told", chosen)
     for port in (20001, chosen["ports"][0]["outside"]):
-        check("served" in from_outside(w, outside, f"http://{HOST}:{port}/"), f"port {port} is reached")
-    check("served" in from_outside(w, outside, f"http://[{chosen['address6']}]:8080/"), "also by IPv6", chosen)
+        check(served(w, outside, f"http://{HOST}:{port}/"), f"port {port} is reached")
+    check(served(w, outside, f"http://[{chosen['address6']}]:8080/"), "also by IPv6", chosen)
     check(not from_outside(w, outside, f"http://{HOST}:20009/"), "and no other")
     before = lease.balance()
     done = lease("run", "-d", "--for", "60s", "-p", "20001:80", "busybox", "--", "sleep", "60")
@@ -72,12 +77,12 @@ def ports(w, provider, lease, outside):
     check(wait_for(lambda: before - lease.balance() <= 10, 10), "and costs no more than the mint's fees", (before, lease.balance()))
     done = lease("port", "add", "one", "20002:8080", "53/udp")
     check(f"8080/tcp -> {HOST}:20002" in done.stdout, "a port is added while the lease runs", done.stdout + done.stderr)
-    check("served" in from_outside(w, outside, f"http://{HOST}:20002/"), "and is reached")
+    check(served(w, outside, f"http://{HOST}:20002/"), "and is reached")
     done = lease("port", "rm", "one", "20002:8080")
     check(done.returncode == 0 and "20002" not in done.stdout, "and taken away", done.stdout + done.stderr)
     check(not from_outside(w, outside, f"http://{HOST}:20002/"), "then it is not reached")
     need(lease("stop", "-t", "1s", "one").returncode == 0 and lease("start", "one").returncode == 0, "lease stop and start")
-    check(wait_for(lambda: "served" in from_outside(w, outside, f"http://{HOST}:20001/"), 10), "ports outlive stop and start")
+    check(served(w, outside, f"http://{HOST}:20001/"), "ports outlive stop and start")
     done = lease("run", "--for", "30s", "--network", "none", "busybox", "--", "busybox", "ip", "-o", "link")
     check("lo:" in done.stdout and "eth0" not in done.stdout, "--network none has no network", done.stdout + done.stderr)
     for sport, what in ((10050, "source ports 10000-10099"), (20001, "published port 20001/tcp")):
@@ -91,21 +96,24 @@ def healing(w, provider, get):
     mine = ("nft", "list", "chain", "inet", "leased_0ad30000", "egress")
     need(w.run("nft", "flush", "ruleset").returncode == 0, "nft flush ruleset")
     check(wait_for(lambda: "drop" in w.run(*mine).stdout, 10), "rules that another program removed are loaded again")
-    check("from outside" in get("one", f"http://{PUBLIC}/").stdout, "a lease reaches the Internet again")
+    check(wait_for(lambda: "from outside" in get("one", f"http://{PUBLIC}/").stdout, 5), "a lease reaches the Internet again")
     check(get("one", f"http://{PRIVATE}/").returncode != 0, "but no private address")
     check("ALARM" in provider.log(), "which alarms", provider.log())
 
 
 def scanner(w, provider, lease, get):
-    """More than a hundred addresses at once."""
-    lease("exec", "two", "--", "busybox", "sh", "-c",
-          "for i in $(busybox seq 1 120); do busybox timeout 1 busybox nc 20.1.1.$i 9 </dev/null & [ $((i % 15)) = 0 ] && wait; done")
-    check(wait_for(lambda: json.loads(lease("--json", "status", "two").stdout).get("network") == "cut", 10),
-          "a scanner is cut off", provider.log())
+    """More than a hundred addresses in ten seconds, by few processes at once; a slow machine may need another try."""
+    def scan(n):
+        lease("exec", "two", "--", "busybox", "sh", "-c",
+              f"for i in $(busybox seq 1 120); do busybox nc 20.1.{n}.$i 9 </dev/null & "
+              "[ $((i % 40)) = 0 ] && { busybox sleep 0.5; kill $(jobs -p); wait; }; done 2>/dev/null")
+        return wait_for(lambda: json.loads(lease("--json", "status", "two").stdout).get("network") == "cut", 3)
+
+    check(any(scan(n) for n in range(1, 6)), "a scanner is cut off", provider.log())
     check("two" in lease("ls").stdout and "cut off" in lease("ls").stdout, "its owner sees it")
     check("1 leases are cut off" in provider.ctl("status").stdout, "and the operator", provider.ctl("status").stdout)
     check(get("two", f"http://{PUBLIC}/").returncode != 0, "it reaches nothing")
-    check("from outside" in get("one", f"http://{PUBLIC}/").stdout, "the others do")
+    check(wait_for(lambda: "from outside" in get("one", f"http://{PUBLIC}/").stdout, 5), "the others do")
     check(wait_for(lambda: lease("reconnect", "two").returncode == 0, 10), "after a pause its owner joins it again")
     check(wait_for(lambda: "from outside" in get("two", f"http://{PUBLIC}/").stdout, 10), "and it reaches the Internet")
 
@@ -123,7 +131,7 @@ def test(w: World):
     check("internet" in lease("--json", "offers").stdout, "the offer says that leases have a network")
     check('"ports":10' in lease("--json", "offers").stdout, "and how many ports it may publish")
     for name, port in (("one", "20001:8080"), ("two", "8080")):
-        done = lease("run", "-d", "--name", name, "--for", "120s", "-p", port, "busybox", "--", "sh", "-c",
+        done = lease("run", "-d", "--name", name, "--for", "400s", "-p", port, "busybox", "--", "sh", "-c",
                      "echo served >/tmp/index.html; busybox httpd -f -p 8080 -h /tmp")
         need(done.returncode == 0, f"lease run {name}", done.stderr + provider.log())
     check(len(links(w)) == 2, "each lease has a link", links(w))
@@ -133,7 +141,7 @@ def test(w: World):
 
     done = get("one", f"http://{PUBLIC}/")
     check("from outside" in done.stdout, "a lease reaches the Internet", done.stderr + provider.log())
-    check("from outside" in get("one", f"http://{RESOLVER}:53/").stdout, "and port 53 of the resolver")
+    check(wait_for(lambda: "from outside" in get("one", f"http://{RESOLVER}:53/").stdout, 5), "and port 53 of the resolver")
     check(RESOLVER in lease("exec", "one", "--", "cat", "/etc/resolv.conf").stdout, "which its resolv.conf names")
     own = lease("exec", "two", "--", "busybox", "ip", "-o", "-4", "addr", "show", "eth0").stdout.split()
     theirs = own[own.index("inet") + 1].split("/")[0] if "inet" in own else "0.0.0.0"
@@ -149,8 +157,8 @@ def test(w: World):
     ports(w, provider, lease, outside)
     provider.stop(sig=9)
     provider.start()
-    check("served" in from_outside(w, outside, f"http://{HOST}:20001/"), "after kill -9 of leased ports are published")
-    check("from outside" in get("one", f"http://{PUBLIC}/").stdout, "after kill -9 of leased the network is still there")
+    check(served(w, outside, f"http://{HOST}:20001/"), "after kill -9 of leased ports are published")
+    check(wait_for(lambda: "from outside" in get("one", f"http://{PUBLIC}/").stdout, 5), "after kill -9 of leased the network is still there")
     healing(w, provider, get)
     scanner(w, provider, lease, get)
     for name in ("one", "two"):
