@@ -414,7 +414,7 @@ static int complete(struct words *w)
 			offer_options(w->v->opts, w->v->nopts, typed);
 		offer_options(w->p->globals, w->p->nglobals, typed);
 		offer_word("--help", typed);
-	} else if (!w->v || !*w->v->name) {
+	} else if (!w->v || !*w->v->name || w->end - w->at == 1) {
 		offer_verbs(w->p, w->at < w->end ? *w->at : NULL, typed);
 	}
 	return 0;

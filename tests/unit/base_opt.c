@@ -65,11 +65,12 @@ static const struct verb verbs[] = {
 	 sizeof(struct run_options), run},
 	{"wallet fund", "AMOUNT", "add money", NULL, 0, false, false, 0, fund},
 	{"secret", "", "hidden", NULL, 0, false, true, 0, fund},
+	{"run trial", "", "run nothing", NULL, 0, false, false, 0, fund},
 };
 
 static int call_n(struct seen *s, int argc, const char *const *argv)
 {
-	const struct program p = {"prog", "does things", verbs, 3, globals, 2, &s->global};
+	const struct program p = {"prog", "does things", verbs, 4, globals, 2, &s->global};
 	char **copy = mem_array((size_t)argc + 1, sizeof(*copy));
 	int status, i;
 
@@ -203,6 +204,8 @@ static void completion_comes_from_the_tables(void **state)
 
 	OUTPUT(out, "complete", "");
 	assert_string_equal(out, "run\nwallet\n");
+	OUTPUT(out, "complete", "run", "");
+	assert_string_equal(out, "trial\n");
 	OUTPUT(out, "complete", "wallet", "f");
 	assert_string_equal(out, "fund\n");
 	OUTPUT(out, "complete", "run", "--d");
