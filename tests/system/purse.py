@@ -15,7 +15,7 @@ import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from harness import BUILD, World, check, json_lines, main, need
+from harness import BUILD, World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
 from stranger import Stranger, buyer_sat, offer_of, provider_sat
 
@@ -73,14 +73,15 @@ def funding(w, net):
     check([(r["mint"], r["providers"], r["available_sat"]) for r in rows] == [(net.mint, 1, 10)], "lease wallet mints --offers", rows)
 
     late = "http://127.0.0.1:7301"
-    w.start("late", BUILD / "lease-devnet", "--relay-port", 7300, "--mint-port", 7301, "--pay-after", 3000, port=7301)
+    w.start("late", BUILD / "lease-devnet", "--relay-port", 7300, "--mint-port", 7301, "--pay-after", 10000, port=7301)
     status, shown = on_terminal(lease, "wallet", "fund", "--mint", late, "20", interrupt_at=b"waiting for the payment")
     check(status == 130 and "left" in shown and "lease wallet pending" in shown, "Ctrl-C leaves the invoice, and says so", f"{status} {shown}")
     invoice = re.search(r"lnbc\w+", shown)
     shown = lease("wallet", "pending").stdout
     check(invoice and invoice.group() in shown and "unpaid" in shown, "lease wallet pending shows it", shown)
-    time.sleep(3)
-    done = lease("wallet", "pending")
+    said = []
+    wait_for(lambda: said.append(lease("wallet", "pending")) or "20 sat are in the wallet" in said[-1].stderr, 15, 0.5)
+    done = said[-1]
     check("20 sat are in the wallet" in done.stderr and done.stdout == "" and lease.sat(late) == (20, 0),
           "and takes the money when it is paid", done.stdout + done.stderr)
     w.stop("late")

@@ -84,7 +84,7 @@ def while_away(net, provider, buyer, what, code, change):
     change()
     provider.start()
     try:
-        out, err = run.communicate(timeout=40)
+        out, err = run.communicate(timeout=90)
     except subprocess.TimeoutExpired:
         run.kill()
         out, err = run.communicate()
