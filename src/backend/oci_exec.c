@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -101,14 +102,16 @@ static int shell_status(const char *why)
 	return strstr(why, "not found") || strstr(why, "no such file") ? 127 : 0;
 }
 
-/* A command may open /dev/stdout again: its ends of the pipes belong to its user. */
+/* A command may open /dev/stdout again: its ends of the pipes belong to its user. What is no pipe is
+ * the host's /dev/null. */
 static int give_streams(const struct command *c, const int std[3], struct err *e)
 {
 	uid_t uid = c->box->id_base + c->x->user.uid;
+	struct stat st;
 
 	for (int i = 0; i < 3; i++)
-		if ((i == 0 ? c->x->input_n > 0 : !c->x->detach) &&
-		    fchown(std[i], uid, (gid_t)-1) < 0)
+		if (fstat(std[i], &st) < 0 ||
+		    (S_ISFIFO(st.st_mode) && fchown(std[i], uid, (gid_t)-1) < 0))
 			return err_sys(e, "give a stream away");
 	return 0;
 }

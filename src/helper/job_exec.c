@@ -63,6 +63,8 @@ static int exec_in_box(const struct job *j, struct priv_exec_reply *r, struct er
 
 	if (m->argv.n == 0)
 		return err_set(e, ERRK_INPUT, "no command");
+	if (m->detach && m->input.n)
+		return err_set(e, ERRK_INPUT, "nobody feeds a command that goes on by itself");
 	if (job_load_spec(&s, img, j, e) < 0 || split_env(&env, &m->env, e) < 0)
 		return -1;
 	box.spec = &s;

@@ -473,14 +473,22 @@ static void exec_detached_and_signalled(void **state)
 	const char *id = "00000000000000ab";
 	char *argv[] = {"sh", "-c", "trap 'echo heard >/tmp/heard' INT; sleep 61 & wait; sleep 62",
 			NULL};
-	struct priv_exec m = {.argv = {argv, 3}, .detach = true};
+	struct priv_exec m = {.argv = {argv, 3}, .detach = true, .input = {(uint8_t *)"x", 1}};
 	struct answer a;
+	struct stat null;
 
 	run_script(w, id, "sleep 1000");
 	memcpy(m.id, id, sizeof(m.id));
 	name_exec(&m);
 	do_exec(w, &m, &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_FAILED);
+	free_answer(&a, PRIV_BOX_EXEC);
+	m.input = (struct wire_blob){NULL, 0};
+	name_exec(&m);
+	do_exec(w, &m, &a);
 	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
+	assert_int_equal(stat("/dev/null", &null), 0); /* its streams, and still the host's */
+	assert_int_equal(null.st_uid, 0);
 	free_answer(&a, PRIV_BOX_EXEC);
 	exec_sh(w, id, "until ps | grep -q 'sleep 6[1]'; do sleep 0.05; done", &a);
 	assert_int_equal(a.r.exec.exit_status, 0);
