@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -298,8 +299,10 @@ static void keep_tail(struct buf *b, const char *p, size_t n)
 	buf_add(b, p, n);
 }
 
-/* One read; false when there is nothing more to have now. */
-static bool collect(int *fd, struct buf *b, void (*keep)(struct buf *, const char *, size_t))
+typedef void keep_fn(struct buf *b, const char *p, size_t n);
+
+/* One read; how much that was, 0 when there is nothing more to have now. */
+static size_t collect(int *fd, struct buf *b, keep_fn *keep)
 {
 	char piece[8192];
 	ssize_t n = *fd < 0 ? -1 : read(*fd, piece, sizeof(piece));
@@ -308,15 +311,19 @@ static bool collect(int *fd, struct buf *b, void (*keep)(struct buf *, const cha
 		keep(b, piece, (size_t)n);
 	else if (*fd >= 0 && (n == 0 || (errno != EAGAIN && errno != EINTR)))
 		close_end(fd);
-	return n > 0;
+	return n > 0 ? (size_t)n : 0;
 }
 
-static void drain(struct run *r)
+/* What is in the pipe now: a grandchild may write into it for ever. */
+static void drain(int *fd, struct buf *b, keep_fn *keep)
 {
-	while (collect(&r->out, &r->r->out, keep_head))
-		;
-	while (collect(&r->err, &r->r->err, keep_tail))
-		;
+	int left = 0;
+	size_t n = 1;
+
+	if (*fd < 0 || ioctl(*fd, FIONREAD, &left) < 0)
+		return;
+	for (; left > 0 && n > 0; left -= (int)n)
+		n = collect(fd, b, keep);
 }
 
 static bool has_ended(const struct run *r)
@@ -369,7 +376,8 @@ static void run_loop(struct run *r)
 	if (!has_ended(r))
 		kill_run(r);
 	status = wait_raw(r->pid);
-	drain(r);
+	drain(&r->out, &r->r->out, keep_head);
+	drain(&r->err, &r->r->err, keep_tail);
 	r->r->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	r->r->status = r->r->signal ? 128 + r->r->signal : WEXITSTATUS(status);
 }

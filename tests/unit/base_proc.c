@@ -82,6 +82,20 @@ static void a_grandchild_does_not_hold_us(void **state)
 	proc_result_free(&r);
 }
 
+/* Nor does one that fills them faster than they are read. */
+static void a_chatty_grandchild_does_not_hold_us(void **state)
+{
+	const char *const argv[] = {
+		"sh", "-c", "echo first; for i in 1 2 3 4; do yes & yes >&2 & done; exit 7", NULL};
+	struct proc_result r = {0};
+	struct err e = {0};
+
+	assert_int_equal(run(argv, NULL, 60000, &r, &e), 0);
+	assert_int_equal(r.status, 7);
+	assert_memory_equal(r.out.p, "first\n", 6);
+	proc_result_free(&r);
+}
+
 static void a_missing_program_is_an_error(void **state)
 {
 	const char *const argv[] = {"/no/such/program", NULL};
@@ -210,6 +224,7 @@ int main(void)
 		cmocka_unit_test(a_child_that_does_not_read_kills_nobody),
 		cmocka_unit_test(a_time_out_kills_the_group),
 		cmocka_unit_test(a_grandchild_does_not_hold_us),
+		cmocka_unit_test(a_chatty_grandchild_does_not_hold_us),
 		cmocka_unit_test(a_missing_program_is_an_error),
 		cmocka_unit_test(check_names_status_and_words),
 		cmocka_unit_test(only_named_descriptors_reach_the_child),
