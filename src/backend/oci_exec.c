@@ -102,8 +102,8 @@ static int shell_status(const char *why)
 	return strstr(why, "not found") || strstr(why, "no such file") ? 127 : 0;
 }
 
-/* A command may open /dev/stdout again: its ends of the pipes belong to its user. What is no pipe is
- * the host's /dev/null. */
+/* A command may open /dev/stdout again: its ends of the pipes belong to its user. What is no pipe
+ * is the host's /dev/null. */
 static int give_streams(const struct command *c, const int std[3], struct err *e)
 {
 	uid_t uid = c->box->id_base + c->x->user.uid;

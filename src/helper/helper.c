@@ -26,8 +26,8 @@
 #include "priv/server.h"
 
 #define WORKERS 16
-#define COMMANDS_MAX                                                                               \
-	8 /* of one lease at once, so that one tenant cannot keep the others from theirs */
+/* Commands and copies of one lease at once: one tenant cannot keep the others from theirs. */
+#define COMMANDS_MAX 8
 
 struct helper {
 	struct loop *loop;
@@ -39,7 +39,7 @@ struct helper {
 	unsigned connection; /* counts them: answers belong to one */
 	struct table leases;
 	struct workers *workers;
-	struct workers *commands; /* of tenants: as long as these like */
+	struct workers *commands; /* and copies, of tenants: as long as these like */
 	struct pool *pool;
 	struct pulls *pulls; /* NULL: nothing is pulled */
 	struct found *found;
@@ -208,6 +208,11 @@ static bool after_image(struct task *t, struct str body)
 	return cold;
 }
 
+static bool is_command(enum priv_kind k)
+{
+	return k == PRIV_BOX_EXEC || k == PRIV_BOX_PUT || k == PRIV_BOX_GET;
+}
+
 static void command_ended(struct helper *h, const struct task *t)
 {
 	struct lease *l = table_find(&h->leases, t->job.rec.id);
@@ -223,7 +228,7 @@ static void task_done(void *ctx, struct str result)
 	struct priv_frame f;
 	struct err err;
 
-	if (t->call.kind == PRIV_BOX_EXEC)
+	if (is_command(t->call.kind))
 		command_ended(h, t);
 	if (result.n == 0 || priv_frame_parse(&f, (const uint8_t *)result.p, result.n, &err) < 0) {
 		err_set(&err, ERRK_SYS, "the worker for %s died", priv_kind_name(t->call.kind));
@@ -258,7 +263,7 @@ static void task_start(struct task *t)
 {
 	struct helper *h = t->h;
 
-	worker_start(t->call.kind == PRIV_BOX_EXEC ? h->commands : h->workers, task_run, task_done,
+	worker_start(is_command(t->call.kind) ? h->commands : h->workers, task_run, task_done,
 		     task_drop, t);
 }
 
@@ -530,20 +535,30 @@ static void on_deadline(struct helper *h, struct priv_call call, struct priv_dea
 	start_lease_task(h, call, m, job_deadline);
 }
 
-static void on_exec(struct helper *h, struct priv_call call, struct priv_exec *m)
+static void refuse_command(struct helper *h, struct priv_call call)
 {
-	struct lease *l = table_find(&h->leases, m->id);
-	struct priv_exec_reply r = {.outcome = PRIV_EXEC_FAILED};
+	auto_free char *message = mem_printf("%d commands run in it already", COMMANDS_MAX);
+	const struct priv_exec_reply exec = {.outcome = PRIV_EXEC_FAILED, .message = message};
+	const struct priv_put_reply put = {.outcome = PRIV_COPY_FAILED, .message = message};
+	const struct priv_get_reply get = {.outcome = PRIV_COPY_FAILED, .message = message};
+
+	priv_server_reply(h->server, call,
+			  call.kind == PRIV_BOX_EXEC  ? (const void *)&exec
+			  : call.kind == PRIV_BOX_PUT ? (const void *)&put
+						      : &get);
+}
+
+static void on_command(struct helper *h, struct priv_call call, void *msg, job_fn *run)
+{
+	struct lease *l = table_find(&h->leases, msg); /* it begins with the id */
 
 	if (l && l->commands == COMMANDS_MAX) {
-		r.message = mem_printf("%d commands run in it already", COMMANDS_MAX);
-		priv_server_reply(h->server, call, &r);
-		free(r.message);
+		refuse_command(h, call);
 		return;
 	}
 	if (l)
 		l->commands++;
-	start_lease_task(h, call, m, job_exec);
+	start_lease_task(h, call, msg, run);
 }
 
 /* Written down first: a helper that starts again loads it so. */
@@ -575,20 +590,8 @@ static void on_list(struct helper *h, struct priv_call call, const struct priv_l
 {
 	struct priv_list_item items[PRIV_LIST_MAX];
 	struct priv_list_reply r = {.items = {items, 0}};
-	size_t at = *m->after ? table_after(&h->leases, m->after) : 0;
 
-	for (; at < h->leases.n && r.items.n < m->max; at++) {
-		const struct lease *l = h->leases.v[at];
-		struct priv_list_item *it = &items[r.items.n++];
-
-		*it = (struct priv_list_item){.state = lease_state(l),
-					      .generation = l->rec.generation,
-					      .deadline = l->rec.deadline,
-					      .volume_bytes = l->rec.volume_bytes};
-		memcpy(it->id, l->rec.id, sizeof(it->id));
-		memcpy(it->owner, l->rec.owner, sizeof(it->owner));
-	}
-	r.more = at < h->leases.n;
+	table_list(&h->leases, m, items, &r);
 	priv_server_reply(h->server, call, &r);
 }
 
@@ -625,7 +628,7 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		start_lease_task(h, call, msg, call.kind == PRIV_BOX_STOP ? job_stop : job_destroy);
 		return;
 	case PRIV_BOX_EXEC:
-		on_exec(h, call, msg);
+		on_command(h, call, msg, job_exec);
 		return;
 	case PRIV_BOX_LOGS:
 		start_lease_task(h, call, msg, job_logs);
@@ -637,10 +640,10 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		start_lease_task(h, call, msg, job_signal);
 		return;
 	case PRIV_BOX_PUT:
-		start_lease_task(h, call, msg, job_put);
+		on_command(h, call, msg, job_put);
 		return;
 	case PRIV_BOX_GET:
-		start_lease_task(h, call, msg, job_get);
+		on_command(h, call, msg, job_get);
 		return;
 	case PRIV_BOX_PORTS:
 		on_ports(h, call, msg);

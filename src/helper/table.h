@@ -12,7 +12,7 @@ struct lease {
 	struct helper *h;
 	struct record rec;
 	bool prepared;	     /* its volume was made ahead */
-	unsigned commands;   /* BOX_EXECs under way */
+	unsigned commands;   /* and copies, under way */
 	struct stream *link; /* to its keeper; NULL: none */
 	bool said;	     /* `status` is what the keeper said */
 	bool heard;	     /* the keeper itself has spoken: what is the same now is no news */

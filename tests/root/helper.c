@@ -516,6 +516,28 @@ static void exec_detached_and_signalled(void **state)
 	destroy_ok(w, id);
 }
 
+static enum priv_copy_outcome put_file(struct world *w, const char *id, const char *path)
+{
+	auto_buf struct buf archive = BUF(4096);
+	auto_free struct ustar_entry *t = mem_zero(sizeof(*t));
+	struct priv_put m = {.path = (char *)path};
+	enum priv_copy_outcome outcome;
+	struct answer a;
+
+	*t = (struct ustar_entry){.kind = USTAR_FILE, .path = "f", .mode = 0755, .size = 4};
+	ustar_add(&archive, t, "text");
+	ustar_finish(&archive);
+	memcpy(m.id, id, sizeof(m.id));
+	m.archive = (struct wire_blob){(uint8_t *)archive.p, archive.n};
+	do_put(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	outcome = a.r.put.outcome;
+	if (*a.r.put.message)
+		print_message("# %s: %s\n", path, a.r.put.message);
+	free_answer(&a, PRIV_BOX_PUT);
+	return outcome;
+}
+
 /* One tenant's commands take nobody else's turn, whatever they do. */
 static void commands_of_one_lease_are_few(void **state)
 {
@@ -538,6 +560,7 @@ static void commands_of_one_lease_are_few(void **state)
 	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_FAILED);
 	assert_non_null(strstr(a.r.exec.message, "8 commands"));
 	free_answer(&a, PRIV_BOX_EXEC);
+	assert_int_equal(put_file(w, id, "/"), PRIV_COPY_FAILED); /* copies count with them */
 	run_script(w, other, "sleep 1000");
 	exec_sh(w, other, "echo free", &a);
 	assert_out(&a, "free\n");
@@ -548,28 +571,6 @@ static void commands_of_one_lease_are_few(void **state)
 		wait_answer(w, &answers[i]);
 		free_answer(&answers[i], PRIV_BOX_EXEC);
 	}
-}
-
-static enum priv_copy_outcome put_file(struct world *w, const char *id, const char *path)
-{
-	auto_buf struct buf archive = BUF(4096);
-	auto_free struct ustar_entry *t = mem_zero(sizeof(*t));
-	struct priv_put m = {.path = (char *)path};
-	enum priv_copy_outcome outcome;
-	struct answer a;
-
-	*t = (struct ustar_entry){.kind = USTAR_FILE, .path = "f", .mode = 0755, .size = 4};
-	ustar_add(&archive, t, "text");
-	ustar_finish(&archive);
-	memcpy(m.id, id, sizeof(m.id));
-	m.archive = (struct wire_blob){(uint8_t *)archive.p, archive.n};
-	do_put(w, &m, &a);
-	assert_int_equal(a.err.kind, 0);
-	outcome = a.r.put.outcome;
-	if (*a.r.put.message)
-		print_message("# %s: %s\n", path, a.r.put.message);
-	free_answer(&a, PRIV_BOX_PUT);
-	return outcome;
 }
 
 /* The archive of `path`, or nothing. */
