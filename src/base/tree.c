@@ -39,14 +39,27 @@ struct pack {
 	unsigned depth, entries, skipped;
 };
 
+static int count_entry(struct pack *p, struct err *e)
+{
+	if (++p->entries > TREE_ENTRIES_MAX)
+		return err_set(e, ERRK_LIMIT, "more than %d files", TREE_ENTRIES_MAX);
+	return 0;
+}
+
+static int skip(struct pack *p, struct err *e)
+{
+	p->skipped++;
+	return count_entry(p, e);
+}
+
 static int add(struct pack *p, const struct stat *st, const void *data, struct err *e)
 {
 	struct ustar_entry *t = p->entry;
 
 	t->mode = st->st_mode & 07777;
 	t->mtime = st->st_mtime;
-	if (++p->entries > TREE_ENTRIES_MAX)
-		return err_set(e, ERRK_LIMIT, "more than %d files", TREE_ENTRIES_MAX);
+	if (count_entry(p, e) < 0)
+		return -1;
 	ustar_add(p->out, t, data);
 	return p->out->failed ? err_set(e, ERRK_LIMIT, "more than %zu bytes", p->out->max) : 0;
 }
@@ -127,8 +140,7 @@ static int pack_open(struct pack *p, int fd, struct err *e)
 		return pack_file(p, fd, &st, e);
 	if (S_ISDIR(st.st_mode))
 		return pack_folder(p, fd, &st, e);
-	p->skipped++;
-	return 0;
+	return skip(p, e);
 }
 
 static int pack_child(struct pack *p, int dir, const char *name, struct err *e)
@@ -140,10 +152,8 @@ static int pack_child(struct pack *p, int dir, const char *name, struct err *e)
 		return errno == ENOENT ? 0 : err_sys(e, "look at %s", p->entry->path);
 	if (S_ISLNK(st.st_mode))
 		return pack_link(p, dir, name, &st, e);
-	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)) {
-		p->skipped++;
-		return 0;
-	}
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+		return skip(p, e);
 	/* It may be another one by now: not blocking, not following. */
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)

@@ -25,6 +25,7 @@
 
 #define ANSWER_FD     (CONFINE_INPUT + 1)
 #define PARSE_SECONDS 60
+#define FILES_MAX     128 /* a copy has two a level open, TREE_DEPTH_MAX deep */
 
 static const int PARSE_CALLS[] = {
 	SCMP_SYS(read),		  SCMP_SYS(write),	   SCMP_SYS(close),
@@ -111,7 +112,7 @@ static int set_limits(const struct confine *c, struct err *e)
 	if (limit(RLIMIT_CORE, 0, e) || limit_time(c, e) ||
 	    limit(RLIMIT_FSIZE, c->kind == CONFINE_PARSE ? 0 : c->file_max, e))
 		return -1;
-	return limit(RLIMIT_NOFILE, 64, e);
+	return limit(RLIMIT_NOFILE, FILES_MAX, e);
 }
 
 static int drop_powers(enum confine_kind kind, struct err *e)

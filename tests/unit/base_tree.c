@@ -169,6 +169,29 @@ static void limits_hold(void **state)
 	assert_int_equal(tree_pack(&small, p->fd, "none", &skipped, &e), -1);
 }
 
+/* What is left out counts, too: looking at it takes time. */
+static void what_is_left_out_is_counted(void **state)
+{
+	struct place *p = *state;
+	auto_buf struct buf archive = BUF(MAX);
+	unsigned skipped = 0;
+	char name[32];
+	struct err e;
+
+	for (int i = 0; i < TREE_ENTRIES_MAX; i++) {
+		snprintf(name, sizeof(name), "in/%d", i);
+		assert_int_equal(mkfifoat(p->fd, name, 0600), 0);
+		if (i ==
+		    TREE_ENTRIES_MAX - 2) { /* with the folder itself these are as many as may be */
+			assert_int_equal(tree_pack(&archive, p->fd, "in", &skipped, &e), 0);
+			assert_int_equal(skipped, TREE_ENTRIES_MAX - 1);
+		}
+	}
+	buf_reset(&archive);
+	assert_int_equal(tree_pack(&archive, p->fd, "in", &skipped, &e), -1);
+	assert_int_equal(e.kind, ERRK_LIMIT);
+}
+
 /* Each would write `x` beside `out`, or through a link. */
 static void a_hostile_archive_stays_inside(void **state)
 {
@@ -290,6 +313,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_tree_comes_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_file_is_named_by_the_place, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(limits_hold, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_left_out_is_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_hostile_archive_stays_inside, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_hostile_archive_follows_no_link, set_up,
 						tear_down),
