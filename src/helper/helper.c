@@ -3,10 +3,7 @@
 
 #include <limits.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "backend/cgroup.h"
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -740,7 +737,7 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 		return err_set(e, ERRK_STATE, "the list of leases in %s is damaged", leases);
 	if (watch_new(&h->watch, l, c, &h->leases, e) < 0)
 		return err_wrap(e, "[network]");
-	if (c->pull && open_pulls(h, e) < 0)
+	if (job_pull_sweep(c, e) < 0 || (c->pull && open_pulls(h, e) < 0))
 		return err_wrap(e, "[images]");
 	pool_open(h->pool, table_has_volume, &h->leases);
 	*out = steal(&h);

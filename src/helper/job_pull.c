@@ -20,6 +20,7 @@
 #define SMALL	  ((uint64_t)32 << 20)
 #define MARGIN	  ((uint64_t)16 << 20) /* of a file system, beside a 16th */
 #define ARCHIVE	  "oci-archive:"
+#define VOLUME	  "pull-"
 
 struct pull {
 	const struct pull_task *t;
@@ -354,7 +355,7 @@ static void open_pull(struct pull *x, const struct pull_task *t, struct priv_ima
 	*x = (struct pull){.t = t, .p = t->c->pull, .r = r};
 	x->dir = mem_printf("%s/pull/%u", t->c->run_dir, t->slot);
 	x->root = mem_printf("%s/root", x->dir);
-	x->volume_id = mem_printf("pull-%u", t->slot);
+	x->volume_id = mem_printf(VOLUME "%u", t->slot);
 	x->volume = volume_of(t->c, x->volume_id);
 	job_store_init(&x->held, t->c, NULL);
 	x->store = x->held.s;
@@ -372,7 +373,7 @@ static void open_pull(struct pull *x, const struct pull_task *t, struct priv_ima
 
 int job_pull_clean(const struct helper_config *c, uint32_t slot, struct err *e)
 {
-	auto_free char *id = mem_printf("pull-%u", slot);
+	auto_free char *id = mem_printf(VOLUME "%u", slot);
 	auto_free char *dir = mem_printf("%s/pull/%u", c->run_dir, slot);
 	struct volume v = volume_of(c, id);
 	struct volume_erasure er;
@@ -380,6 +381,23 @@ int job_pull_clean(const struct helper_config *c, uint32_t slot, struct err *e)
 	if (volume_erase(&v, &er, e) || fs_remove_tree(dir, e))
 		return -1;
 	return tenant_net_remove(c->pull->net, &(struct tenant_seat){.slot = slot}, e);
+}
+
+static int sweep_one(void *ctx, const char *id)
+{
+	const struct helper_config *const *c = ctx;
+	struct volume v = volume_of(*c, id);
+	struct volume_erasure er;
+	struct err err;
+
+	if (str_starts(str_of(id), VOLUME) && volume_erase(&v, &er, &err) < 0)
+		log_warn("%s", err.msg);
+	return 0;
+}
+
+int job_pull_sweep(const struct helper_config *c, struct err *e)
+{
+	return volume_each(c->state_dir, c->run_dir, sweep_one, &c, e);
 }
 
 static void tell(struct pull *x, int done, const struct err *err)

@@ -12,7 +12,6 @@
 #include "helper/job.h"
 
 #define POOL_PREFIX "pool-"
-#define PULL_PREFIX "pull-"
 #define RETRY_MS    60000
 
 struct spare {
@@ -203,10 +202,8 @@ static int sweep_one(void *ctx, const char *id)
 	struct pool *p = ctx;
 	struct err err;
 
-	/* prepared ones that nobody took, and those of pulls that died with the helper */
-	if ((strncmp(id, POOL_PREFIX, sizeof(POOL_PREFIX) - 1) != 0 &&
-	     strncmp(id, PULL_PREFIX, sizeof(PULL_PREFIX) - 1) != 0) ||
-	    p->used(p->used_ctx, id))
+	/* prepared ones that nobody took */
+	if (strncmp(id, POOL_PREFIX, sizeof(POOL_PREFIX) - 1) != 0 || p->used(p->used_ctx, id))
 		return 0;
 	if (job_unprepare(p->c, id, &err) < 0)
 		log_warn("volume %s: %s", id, err.msg);

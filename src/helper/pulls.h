@@ -59,6 +59,9 @@ struct pull_task {
 void job_pull(const struct pull_task *t, struct priv_image_reply *r);
 /* What a killed one left. */
 int job_pull_clean(const struct helper_config *c, uint32_t slot, struct err *e) MUST_CHECK;
+/* The disks of those that died with a helper, before there is any pull: they have the same names.
+ */
+int job_pull_sweep(const struct helper_config *c, struct err *e) MUST_CHECK;
 /* Under which name an archive is noted: also of this very file. The caller frees. */
 char *job_archive_key(const char *ref);
 bool job_is_archive(const char *ref);

@@ -824,11 +824,14 @@ static void prepared_ahead(void **state)
 	const char *id = "00000000000000b2";
 	auto_free char *spares = mem_printf("%s/volumes/pool-", w->run);
 	struct priv_image image = {.name = (char *)"busybox"};
+	auto_free char *pull = mem_printf("%s/volumes/pull-3", w->state);
+	struct priv_ping ping = {PRIV_VERSION};
 	struct priv_node node = {0};
 	struct priv_start m;
 	struct answer a;
 	int64_t end = clock_mono_ms() + WAIT_MS, from;
 	uint32_t prepared;
+	struct err err;
 
 	helper_down(w, SIGTERM);
 	w->prepared = (struct helper_prepared){VOLUME, 2};
@@ -858,7 +861,11 @@ static void prepared_ahead(void **state)
 	spec_clear(&m.spec);
 	wait_stopped(w, id);
 	helper_down(w, SIGKILL); /* the left one is erased by the next */
+	assert_int_equal(fs_write(pull, "", 0, 0600, &err), 0);
 	helper_up(w);
+	do_ping(w, &ping, &a); /* what pulls left is gone before it serves: new ones are named so */
+	free_answer(&a, PRIV_PING);
+	assert_false(fs_exists(pull));
 	destroy_ok(w, id);
 	helper_down(w, SIGTERM);
 	assert_false(mentions("/proc/self/mountinfo", spares));
