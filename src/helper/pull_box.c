@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
@@ -372,6 +373,27 @@ static int start(struct watch *w, const struct pull_box *b, const char *const *a
 	return w->pid < 0 ? err_sys(e, "namespaces for a pull") : 0;
 }
 
+/* It ends a moment after its output. One that only closed that is not waited for any longer. */
+static int reap(struct watch *w, int64_t until_ms)
+{
+	auto_close int pidfd = (int)syscall(SYS_pidfd_open, w->pid, 0);
+	struct pollfd p = {pidfd, POLLIN, 0};
+	int64_t left = until_ms - clock_mono_ms();
+	int status = 0;
+
+	if (pidfd >= 0 && !w->late &&
+	    poll(&p, 1,
+		 left < 0	  ? 0
+		 : left > INT_MAX ? INT_MAX
+				  : (int)left) == 0) {
+		kill(w->pid, SIGKILL);
+		w->late = true;
+	}
+	while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
 int pull_box_run(const struct pull_box *b, const char *const *argv, struct buf *out,
 		 struct buf *complaints, pull_box_tick_fn *tick, void *ctx, struct err *e)
 {
@@ -380,8 +402,7 @@ int pull_box_run(const struct pull_box *b, const char *const *argv, struct buf *
 
 	if (r == 0) {
 		watch(&w, b->until_ms, tick, ctx);
-		while (waitpid(w.pid, &status, 0) < 0 && errno == EINTR)
-			;
+		status = reap(&w, b->until_ms);
 	}
 	if (w.out >= 0)
 		close(w.out);

@@ -250,8 +250,11 @@ int pull_adopt(char digest[static SPEC_DIGEST_SIZE], const char *dir, struct err
 	auto_buf struct buf text = BUF(PULL_MANIFEST_MAX);
 	struct stat st;
 
-	if (fs_mkdirs(parent, 0700, e))
-		return -1;
+	/* whoever wrote there may have put links in our way */
+	if (lstat(image, &st) || !S_ISDIR(st.st_mode))
+		return err_set(e, ERRK_INPUT, "the pull left no image");
+	if (mkdir(layout, 0700) || mkdir(parent, 0700))
+		return err_sys(e, "mkdir %s", parent);
 	if (rename(image, blobs))
 		return err_sys(e, "rename %s", image);
 	if (lstat(manifest, &st) || !S_ISREG(st.st_mode) || fs_read(&text, manifest, e))

@@ -1,6 +1,10 @@
 /* What the program that pulls is told, and what its complaints mean. */
-#include "image/pull.h"
 #include "unit.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image/pull.h"
 
 static void hosts_without_settings_are_not_named(void **state)
 {
@@ -106,6 +110,30 @@ static void adopted_folders_are_layouts(void **state)
 	assert_int_equal(pull_adopt(digest, dir, &e), -1); /* nothing was brought */
 }
 
+/* A program that was taken over leaves links: nothing is made or moved where they point. */
+static void links_are_not_adopted(void **state)
+{
+	auto_free char *dir = mem_printf("%s/taken-over", (const char *)*state);
+	auto_free char *image = mem_printf("%s/image", dir);
+	auto_free char *layout = mem_printf("%s/layout", dir);
+	auto_free char *away = mem_printf("%s/away", dir);
+	auto_free char *manifest = mem_printf("%s/manifest.json", away);
+	auto_free char *made = mem_printf("%s/blobs", away);
+	char digest[SPEC_DIGEST_SIZE];
+	struct err e = {0};
+
+	assert_int_equal(fs_mkdirs(away, 0700, &e), 0);
+	assert_int_equal(fs_write(manifest, "{}", 2, 0600, &e), 0);
+	assert_int_equal(symlink(away, image), 0);
+	assert_int_equal(pull_adopt(digest, dir, &e), -1);
+	assert_int_equal(unlink(image), 0);
+	assert_int_equal(mkdir(image, 0700), 0);
+	assert_int_equal(symlink(away, layout), 0);
+	assert_int_equal(pull_adopt(digest, dir, &e), -1);
+	assert_true(fs_exists(manifest));
+	assert_false(fs_exists(made));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -114,6 +142,7 @@ int main(void)
 		cmocka_unit_test(credentials_are_for_one_host),
 		cmocka_unit_test(complaints_of_skopeo),
 		cmocka_unit_test(adopted_folders_are_layouts),
+		cmocka_unit_test(links_are_not_adopted),
 	};
 
 	return cmocka_run_group_tests(tests, unit_folder, unit_folder_gone);
