@@ -327,6 +327,16 @@ static uint64_t missing_bytes(const struct image *i, const struct image_store *s
 	return sum;
 }
 
+/* With the lock: whoever takes things away sees the pull's hold, or the record in its place. */
+static int add_image(const struct image *i, const struct image_store *store, struct err *e)
+{
+	auto_close int lock = -1;
+
+	if (store_lock(&lock, store, STORE_SHARED, e) || store_add_image(store, i, e))
+		return -1;
+	return hold_for_lease(store, i, e);
+}
+
 static int pull_held(const struct image *i, const struct image_store *store, struct err *e)
 {
 	struct budget left = {store->bytes_max ? store->bytes_max : BYTES_DEFAULT,
@@ -341,7 +351,7 @@ static int pull_held(const struct image *i, const struct image_store *store, str
 	for (size_t n = 0; n < i->nlayers; n++)
 		if (pull_layer(i, store, dir, n, &left, e))
 			return err_wrap(e, "layer %zu of %u", n + 1, i->nlayers);
-	return store_add_image(store, i, e) ? -1 : hold_for_lease(store, i, e);
+	return add_image(i, store, e);
 }
 
 int image_pull(const struct image *i, const struct image_store *store, struct err *e)

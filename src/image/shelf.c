@@ -131,8 +131,11 @@ static struct item *find_item(const struct view *v, struct str digest)
 static void add_layer_of(struct view *v, struct item *it, const char *diffid)
 {
 	struct layer *l = find_layer(v, str_of(diffid));
-	size_t at = l ? (size_t)(l - v->layers) : 0;
+	size_t at;
 
+	if (!l) /* a pull brought it a moment ago */
+		return;
+	at = (size_t)(l - v->layers);
 	for (size_t i = 0; i < it->nat; i++)
 		if (it->at[i] == at)
 			return;
