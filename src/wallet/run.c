@@ -319,7 +319,7 @@ int run_start(struct wallet *w, int64_t plan, enum run_start how, struct err *e)
 	for (r = w->runs; r; r = r->next) {
 		if (r->p->pub.id != plan)
 			continue;
-		if (r->unclear)
+		if (r->unclear && r->timer) /* else it is at it */
 			run_later(r, 0, run_ask);
 		return 0;
 	}
