@@ -430,6 +430,8 @@ int app_job_wait(struct app_job *j, int64_t timeout_ms)
 {
 	int how = job_run(j, timeout_ms);
 
+	if (!j->ended) /* it goes on, and `j` may soon be gone */
+		wallet_fund_unwatch(j->app->wallet, j);
 	if (j->ended && j->last.stage == WALLET_DONE)
 		return 0;
 	if (j->ended && j->last.stage == WALLET_NO_MONEY)

@@ -100,7 +100,8 @@ void app_job_news(void *ctx, const struct wallet_news *n); /* give as wallet_job
 /* Runs the loop until the job ends; true: there is not enough money. app_job_wait tells the rest.
  */
 bool app_job_poor(struct app_job *j, int64_t timeout_ms);
-/* 0: DONE; else the exit status, and what went wrong is printed. */
+/* 0: DONE; else the exit status, and what went wrong is printed. A job that did not end in time
+ * goes on in the wallet; `j` hears no more of it. */
 int app_job_wait(struct app_job *j, int64_t timeout_ms);
 
 /* "lease: MESSAGE" on standard error; returns `status`. */

@@ -42,7 +42,8 @@ void wallet_fund(struct wallet *w, const char *mint, struct sat amount, wallet_j
 /* Hear how an invoice of an earlier process goes on, which wallet_resume took up: WAITING once the
  * mint was asked and it is unpaid, then as wallet_fund. */
 void wallet_fund_watch(struct wallet *w, int64_t quote, wallet_job_fn *fn, void *ctx);
-void wallet_fund_unwatch(struct wallet *w, const void *ctx); /* it goes on, unheard */
+/* What was started with this ctx goes on, unheard: an invoice or any other job. */
+void wallet_fund_unwatch(struct wallet *w, const void *ctx);
 
 struct wallet_limits { /* of what goes to providers and does not come back; 0: none */
 	struct sat per_lease;
