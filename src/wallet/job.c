@@ -134,7 +134,7 @@ void job_fail(struct job *j, const struct err *error)
 	job_end(j, &n);
 }
 
-static void job_open(struct job *j, const struct err *error)
+void job_open(struct job *j, const struct err *error)
 {
 	const struct wallet_news n = {
 		.stage = WALLET_FAILED, .token_out = j->token_out, .error = error, .open = true};

@@ -51,10 +51,11 @@ struct job *job_new(struct wallet *w, wallet_job_fn *fn, void *ctx, void (*step)
 void job_name(struct job *j, const char *ref); /* the caller's name for it; NULL: none */
 void job_later(struct job *j, int64_t ms, void (*step)(struct job *j));
 void job_say(struct job *j, enum wallet_stage stage, struct str text);
-/* These three are the last that is heard of it. */
+/* These are the last that is heard of it. */
 void job_done(struct job *j, struct str text, struct sat amount);
 void job_poor(struct job *j, struct sat needed, struct sat missing);
 void job_fail(struct job *j, const struct err *error);
+void job_open(struct job *j, const struct err *error);	   /* the same, and its fate is not known */
 void job_fault(struct job *j, const struct mint_fault *f); /* what its mint said */
 void job_fail_msg(struct job *j, enum err_kind kind, const char *msg);
 /* Its plan is stored: run it; `closed` is called when that ends. */

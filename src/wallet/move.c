@@ -24,6 +24,8 @@ static void move_broken(struct job *j, const struct wallet_news *n)
 	wallet_fund_unwatch(j->w, j);
 	if (n->stage == WALLET_NO_MONEY)
 		job_poor(j, n->amount, n->missing);
+	else if (n->open)
+		job_open(j, n->error);
 	else
 		job_fail(j, n->error);
 }

@@ -166,7 +166,7 @@ static void test_locked(void **state)
 		AUTO(token_free) struct cashu_token *t = NULL;
 		struct lock l;
 
-		p.locktime = i ? clock_wall() + 1 : 0;
+		p.locktime = i ? clock_wall() + 60 : 0;
 		wallet_send_plain(b->w, &p, bench_job, b);
 		paying_wait(b);
 		assert_string_equal(b->told.error, "");
@@ -179,8 +179,7 @@ static void test_locked(void **state)
 		paying_wait(b);
 		assert_int_equal(b->told.stage, WALLET_FAILED);
 	}
-	while (clock_wall() <= p.locktime)
-		bench_run(b, 100);
+	bench_later(b, 62);
 	wallet_reclaim(b->w, b->told.token_out, bench_job, b);
 	paying_wait(b);
 	assert_string_equal(b->told.error, "");
@@ -275,6 +274,26 @@ static void test_move_hangs(void **state)
 	bench_open(b);
 }
 
+/* The source forgets what it did with the money: the move is not called failed. */
+static void test_move_unclear(void **state)
+{
+	struct bench *b = *state;
+	struct sim *to = target(b);
+
+	paying_fund(b, 1000);
+	b->sim->fault = SIM_KEEP;
+	b->sim->blind = b->sim->keeps_quiet = true;
+	start_move(b, to, 100, 0);
+	paying_wait(b);
+	assert_int_equal(b->told.stage, WALLET_FAILED);
+	assert_true(b->told.open);
+	paying_assert_sound(b);
+	bench_close(b);
+	sim_free(to);
+	b->sim->peer = NULL;
+	bench_open(b);
+}
+
 /* --- Lightning addresses --- */
 
 static void start_address(struct bench *b, const char *user, uint64_t amount, const char *ref)
@@ -346,6 +365,7 @@ int main(void)
 		TEST(test_locked),
 		TEST(test_move),
 		TEST(test_move_hangs),
+		TEST(test_move_unclear),
 		TEST(test_address),
 		cmocka_unit_test(test_address_looks),
 	};
