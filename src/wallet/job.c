@@ -195,22 +195,16 @@ bool job_may_wait(struct job *j, struct sat needed)
 
 void job_run(struct job *j, int64_t plan, void (*closed)(struct job *j, const struct plan *p))
 {
-	struct err e;
-
 	j->plan = plan;
 	j->closed = closed;
-	if (run_start(j->w, plan, RUN_POST, &e) < 0)
-		job_fail(j, &e);
+	run_surely(j->w, plan, RUN_POST);
 }
 
 void job_join(struct job *j, int64_t plan, void (*closed)(struct job *j, const struct plan *p))
 {
-	struct err e;
-
 	j->plan = plan;
 	j->closed = closed;
-	if (run_start(j->w, plan, RUN_ASK, &e) < 0)
-		job_fail(j, &e);
+	run_surely(j->w, plan, RUN_ASK);
 }
 
 void jobs_plan_closed(struct wallet *w, const struct plan *p)

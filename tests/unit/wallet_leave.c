@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/step.h"
 #include "cashu/token.h"
 #include "wallet/leave.h"
 #include "wallet_paying.h"
@@ -187,6 +188,45 @@ static void test_locked(void **state)
 	paying_assert_sound(b);
 }
 
+/* --- a plan that cannot be read just after its commit --- */
+
+static struct bench *spoiled; /* NULL: that is over */
+
+static void unreadable(enum step s)
+{
+	const struct secret wrong = {{2}};
+
+	if (s != STEP_MELT_PLANNED || !spoiled)
+		return;
+	db_set_key(spoiled->db, &wrong);
+	spoiled = NULL;
+}
+
+/* It is stored, so it will be paid: to call it failed would be an invitation to pay once more. */
+static void test_unreadable(void **state)
+{
+	struct bench *b = *state;
+	auto_free char *i = sim_invoice(100000, clock_wall() + 3600);
+	const struct wallet_pay p = {.mint = b->sim->url, .invoice = i};
+	const struct secret right = {{1}};
+
+	paying_fund(b, 1000);
+	spoiled = b;
+	step_watch(unreadable);
+	wallet_pay(b->w, &p, bench_job, b);
+	for (unsigned k = 0; k < 300 && spoiled; k++)
+		bench_run(b, 100);
+	step_watch(NULL);
+	assert_null(spoiled);
+	assert_false(b->told.done);
+	db_set_key(b->db, &right);
+	paying_wait(b);
+	assert_string_equal(b->told.error, "");
+	assert_int_equal(b->told.stage, WALLET_DONE);
+	assert_int_equal(b->sim->paid, 1);
+	paying_assert_sound(b);
+}
+
 /* --- moves --- */
 
 static struct sim *target(struct bench *b)
@@ -363,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_plain_watched),
 		cmocka_unit_test(test_reclaim_from_removed_mint),
 		TEST(test_locked),
+		TEST(test_unreadable),
 		TEST(test_move),
 		TEST(test_move_hangs),
 		TEST(test_move_unclear),
