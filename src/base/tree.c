@@ -31,6 +31,17 @@ static bool is_dots(struct str name)
 	return str_is(name, ".") || str_is(name, "..");
 }
 
+/* The first name of an archive of `path`. */
+static struct str first_name(const char *path)
+{
+	size_t n;
+	const char *name = last_name(path, &n);
+
+	if (n == 0 || is_dots((struct str){name, n}) || n > USTAR_PATH_MAX)
+		return STR("root");
+	return (struct str){name, n};
+}
+
 /* --- packing --- */
 
 struct pack {
@@ -166,16 +177,10 @@ int tree_pack(struct buf *out, int dir, const char *path, unsigned *skipped, str
 	auto_free struct ustar_entry *t = mem_zero(sizeof(*t));
 	struct pack p = {.out = out, .entry = t};
 	auto_close int fd = -1;
+	struct str name = first_name(path);
 	struct stat st;
-	const char *name;
-	size_t n;
 
-	name = last_name(path, &n);
-	if (n == 0 || is_dots((struct str){name, n}) || n > USTAR_PATH_MAX) {
-		name = "root";
-		n = 4;
-	}
-	memcpy(t->path, name, n);
+	memcpy(t->path, name.p, name.n);
 	if (fstatat(dir, path, &st, 0) < 0)
 		return err_sys(e, "%s", path);
 	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
@@ -328,6 +333,18 @@ static int unpack_entry(struct unpack *u, const struct ustar_entry *t, struct st
 		return make_link(u, dir, name, t, depth, e);
 	}
 	return 0;
+}
+
+int tree_check_name(struct str archive, const char *path, struct err *e)
+{
+	auto_free struct ustar_entry *t = mem_zero(sizeof(*t));
+	struct str data, rest, name = {"", 0};
+	int r = ustar_next(&archive, t, &data, e);
+
+	if (r != 0)
+		return r < 0 ? -1 : err_set(e, ERRK_INPUT, "archive: empty");
+	rest = str_of(t->path);
+	return str_cut(&rest, '/', &name) && str_eq(name, first_name(path)) ? 0 : bad_name(t, e);
 }
 
 /* Into `path` where that is a folder, else beside it under its name. */

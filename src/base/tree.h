@@ -24,6 +24,10 @@ enum tree_links {
 			      out and counted */
 };
 
+/* -1 where the archive's first name is not the one that tree_pack gives to `path`: a stranger's
+ * could replace another file beside it. */
+int tree_check_name(struct str archive, const char *path, struct err *e) MUST_CHECK;
+
 /* Unpack at `path`: into it where it is a folder, else as it. Files that are there are replaced,
  * folders are kept. Owners are ours; set-id bits are dropped. The archive may be a stranger's. */
 int tree_unpack(int dir, const char *path, struct str archive, enum tree_links links,

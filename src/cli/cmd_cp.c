@@ -100,6 +100,7 @@ static int copy_out(struct app *a, const char *name, const char *path, const cha
 	if (rc)
 		return rc;
 	if (buf_check(&archive, "the answer", &e) < 0 ||
+	    tree_check_name(buf_view(&archive), req->path, &e) < 0 ||
 	    tree_unpack(AT_FDCWD, to, buf_view(&archive), TREE_LINKS_INSIDE, &skipped, &e) < 0)
 		return app_fail(EXIT_OTHER, &e);
 	tell_skipped(a, p.offset, "sockets, pipes and devices");

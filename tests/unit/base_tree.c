@@ -155,6 +155,37 @@ static void one_file_is_named_by_the_place(void **state)
 		tree_unpack(p->fd, "no/c", buf_view(&archive), TREE_LINKS_ANY, &skipped, &e), -1);
 }
 
+/* Asked for one file, a stranger must not answer with another one's name. */
+static void the_name_is_the_one_asked_for(void **state)
+{
+	static const struct {
+		const char *path, *name;
+		int want;
+	} cases[] = {
+		{"/etc/hosts", "hosts", 0},
+		{"/etc/hosts/", "hosts", 0},
+		{"/etc/hosts", ".bashrc", -1},
+		{"/etc/hosts", "hosts2", -1},
+		{"/etc/hosts", ".ssh/hosts", -1},
+		{"/", "root", 0},
+		{"/etc/..", "root", 0},
+		{"/etc", "etc/passwd", 0},
+		{"/", ".profile", -1},
+		{"/etc/hosts", "", -1},
+	};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		auto_buf struct buf archive = BUF(MAX);
+
+		add(&archive, USTAR_FILE, cases[i].name, "x");
+		ustar_finish(&archive);
+		assert_int_equal(tree_check_name(buf_view(&archive), cases[i].path, &e),
+				 cases[i].want);
+	}
+	assert_int_equal(tree_check_name(STR(""), "/etc/hosts", &e), -1);
+}
+
 static void limits_hold(void **state)
 {
 	struct place *p = *state;
@@ -312,6 +343,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_tree_comes_back, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_file_is_named_by_the_place, set_up, tear_down),
+		cmocka_unit_test(the_name_is_the_one_asked_for),
 		cmocka_unit_test_setup_teardown(limits_hold, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_left_out_is_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_hostile_archive_stays_inside, set_up, tear_down),
