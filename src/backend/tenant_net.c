@@ -247,6 +247,7 @@ int tenant_net_add(const struct tenant_net *n, const struct tenant_seat *seat, s
 	return run_rules(&elements, e);
 }
 
+/* A seat of an earlier configuration, which had more of them, has no elements in this table. */
 int tenant_net_remove(const struct tenant_net *n, const struct tenant_seat *seat, struct err *e)
 {
 	auto_buf struct buf elements = BUF(2 * SEAT_MAX);
@@ -254,8 +255,10 @@ int tenant_net_remove(const struct tenant_net *n, const struct tenant_seat *seat
 	auto_rtnl struct rtnl *r = NULL;
 
 	link_name(link, n, seat->slot);
+	if (rtnl_open(&r, e) < 0 || rtnl_link_remove(r, link, e) < 0)
+		return -1;
 	tenant_put_removal(&elements, n, seat);
-	if (rtnl_open(&r, e) < 0 || rtnl_link_remove(r, link, e) < 0 || run_rules(&elements, e) < 0)
+	if (seat->slot < n->slots && run_rules(&elements, e) < 0)
 		return -1;
 	return forget(n, seat->slot, NULL, e);
 }

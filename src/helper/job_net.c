@@ -8,7 +8,7 @@ int job_ports(const struct job *j, void *reply, struct err *e)
 	struct tenant_seat seat = record_seat(&j->rec);
 	struct priv_ports_reply *r = reply;
 
-	r->found = j->known && j->c->net;
+	r->found = j->known && j->c->net && seat.slot < j->c->net->slots;
 	return r->found ? tenant_net_publish(j->c->net, &seat, &was, e) : 0;
 }
 
@@ -20,7 +20,7 @@ int job_net(const struct job *j, void *reply, struct err *e)
 	auto_free struct tenant_net_use *use = NULL;
 	int known;
 
-	if (!j->known || !net)
+	if (!j->known || !net || j->rec.slot >= net->slots)
 		return 0;
 	if (m->wish == PRIV_NET_RECONNECT && tenant_net_reconnect(net, j->rec.slot, e) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include "backend/nfnl.h"
 #include "backend/rtnl.h"
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,6 +24,7 @@ struct watch {
 	const struct table *leases;
 	uint64_t fingerprint; /* of what we loaded */
 	uint32_t repairs;
+	int64_t repaired_ms; /* the last one */
 	bool down;
 	struct loop_timer *timer;
 	int news; /* of nftables; -1: none, then the timer must do */
@@ -86,18 +88,31 @@ static int remember(const struct helper_config *c, struct err *e)
 
 /* --- load, repair --- */
 
+/* One that began under a configuration with more slots has no network under this one. */
+static bool has_seat(const struct watch *w, const struct lease *l)
+{
+	return l->rec.slot < w->c->net->slots;
+}
+
 static int load(struct watch *w, struct err *e)
 {
-	size_t n = w->leases->n;
-	auto_free struct tenant_seat *seats = mem_array(n + 1, sizeof(*seats));
+	auto_free struct tenant_seat *seats = mem_array(w->leases->n + 1, sizeof(*seats));
+	size_t n = 0;
 	int r;
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < w->leases->n; i++) {
 		const struct lease *l = w->leases->v[i];
 
-		seats[i] = record_seat(&l->rec);
-		seats[i].cut = l->net.cut;
-		seats[i].used = l->net.count;
+		if (!has_seat(w, l)) {
+			log_warn(
+				"lease %s has no network any more: [network] has less addresses or "
+				"source ports than when it began",
+				l->rec.id);
+			continue;
+		}
+		seats[n] = record_seat(&l->rec);
+		seats[n].cut = l->net.cut;
+		seats[n++].used = l->net.count;
 	}
 	if (tenant_net_load(w->c->net, seats, n, e) < 0)
 		return -1;
@@ -119,6 +134,7 @@ static void repair(struct watch *w, const char *what)
 	struct err err;
 
 	w->repairs++;
+	w->repaired_ms = clock_mono_ms();
 	if (load(w, &err) < 0) {
 		if (!w->down)
 			log_broken("ALARM: %s, and cannot be loaded: %s; no lease has a network",
@@ -173,9 +189,6 @@ static void look(struct watch *w)
 	int r;
 
 	look_at_pulls(w);
-	if (w->leases->n == 0)
-		return;
-	use = mem_array(net->slots, sizeof(*use));
 	r = tenant_net_fingerprint(net, &now, &err);
 	if (r < 0) {
 		log_broken("%s", err.msg);
@@ -185,10 +198,14 @@ static void look(struct watch *w)
 		repair(w, r == TENANT_NET_ABSENT
 				  ? "somebody removed the rules of the tenant network"
 				  : "somebody changed the rules of the tenant network");
-	if (w->down || tenant_net_look(net, use, &err) != 0)
+	if (w->down || w->leases->n == 0)
+		return;
+	use = mem_array(net->slots, sizeof(*use));
+	if (tenant_net_look(net, use, &err) != 0)
 		return;
 	for (size_t i = 0; i < w->leases->n; i++)
-		take_use(w->leases->v[i], &use[w->leases->v[i]->rec.slot]);
+		if (has_seat(w, w->leases->v[i]))
+			take_use(w->leases->v[i], &use[w->leases->v[i]->rec.slot]);
 }
 
 static void on_timer(void *ctx)
@@ -200,18 +217,29 @@ static void on_timer(void *ctx)
 	watch_wake(w);
 }
 
-void watch_wake(struct watch *w)
+static void look_later(struct watch *w)
 {
-	if (w->c->net && !w->timer && w->leases->n > 0)
+	if (!w->timer)
 		w->timer = loop_timer_add(w->loop, LOOK_MS, on_timer, w);
 }
 
-/* Also of our own changes; a look costs little. */
+void watch_wake(struct watch *w)
+{
+	if (w->c->net && w->leases->n > 0)
+		look_later(w);
+}
+
+/* Also of our own changes; a look costs little. Not at once after a repair: another agent that
+ * takes the same table for its own would answer each with its own. */
 static void on_news(void *ctx, int fd, uint32_t events)
 {
 	struct watch *w = ctx;
 
-	if (nfnl_heard_loss(fd))
+	if (!nfnl_heard_loss(fd))
+		return;
+	if (clock_mono_ms() - w->repaired_ms < LOOK_MS)
+		look_later(w);
+	else
 		look(w);
 }
 
@@ -235,7 +263,8 @@ static int take_over(const struct watch *w, struct err *e)
 	if (r != 0)
 		return r < 0 ? -1 : 0;
 	for (size_t i = 0; i < w->leases->n; i++)
-		w->leases->v[i]->net = use[w->leases->v[i]->rec.slot];
+		if (has_seat(w, w->leases->v[i]))
+			w->leases->v[i]->net = use[w->leases->v[i]->rec.slot];
 	return 0;
 }
 
@@ -249,8 +278,10 @@ int watch_new(struct watch **out, struct loop *loop, const struct helper_config 
 		return -1;
 	if (c->net && (take_over(w, e) < 0 || load(w, e) < 0 || remember(c, e) < 0))
 		return -1;
-	if (c->net)
+	if (c->net) {
+		set_links(w, TENANT_NET_UP); /* an earlier helper may have ended without rules */
 		listen_to_changes(w);
+	}
 	watch_wake(w);
 	*out = steal(&w);
 	return 0;

@@ -449,6 +449,32 @@ static void slot_is_removed_and_used_again(void **state)
 	add(4, place.b);
 }
 
+/* Of more slots than the configuration has now: its block of ports would end beyond the last. */
+static void slot_of_an_earlier_configuration_goes(void **state)
+{
+	struct tenant_net fewer = net;
+	struct err e;
+
+	fewer.source = (struct tenant_ports){65000, 200, 0, 0};
+	fewer.slots = tenant_ports_blocks(&fewer.source);
+	must(tenant_net_remove(&fewer, &(struct tenant_seat){.slot = fewer.slots}, &e), &e);
+}
+
+/* Asking resolvers makes connections, too. */
+static void names_count_as_connections(void **state)
+{
+	auto_buf struct buf rules = BUF(65536);
+	const char *crowd, *names;
+
+	tenant_net_rules(&rules, &net, NULL, 0);
+	buf_byte(&rules, '\0');
+	assert_false(rules.failed);
+	crowd = strstr(rules.p, "add @crowd");
+	names = strstr(rules.p, "th dport 53");
+	assert_non_null(crowd);
+	assert_true(crowd < names);
+}
+
 static const struct spec_port WEB = {8080, 30080, SPEC_TCP}, DNS = {5353, 30053, SPEC_UDP};
 
 static void publish(const struct spec_port *ports, size_t n, const struct spec_port *was,
@@ -715,6 +741,8 @@ int main(void)
 		cmocka_unit_test(bytes_are_counted),
 		cmocka_unit_test(scanner_is_cut_off_alone),
 		cmocka_unit_test(slot_is_removed_and_used_again),
+		cmocka_unit_test(slot_of_an_earlier_configuration_goes),
+		cmocka_unit_test(names_count_as_connections),
 		cmocka_unit_test(published_port_is_reached),
 		cmocka_unit_test(flow_ends_with_its_port),
 		cmocka_unit_test(flow_ends_with_its_lease),

@@ -91,11 +91,15 @@ def ports(w, provider, lease, outside):
     check(provider.ctl("who", "--at", 1000, "--sport", 10050).returncode == 3, "and that nobody had it before")
 
 
-def healing(w, provider, get):
+def flush(w, when):
     """Another program throws all rules away."""
     mine = ("nft", "list", "chain", "inet", "leased_0ad30000", "egress")
     need(w.run("nft", "flush", "ruleset").returncode == 0, "nft flush ruleset")
-    check(wait_for(lambda: "drop" in w.run(*mine).stdout, 10), "rules that another program removed are loaded again")
+    check(wait_for(lambda: "drop" in w.run(*mine).stdout, 10), f"rules that another program removed are loaded again{when}")
+
+
+def healing(w, provider, get):
+    flush(w, "")
     check(wait_for(lambda: "from outside" in get("one", f"http://{PUBLIC}/").stdout, 5), "a lease reaches the Internet again")
     check(get("one", f"http://{PRIVATE}/").returncode != 0, "but no private address")
     check("ALARM" in provider.log(), "which alarms", provider.log())
@@ -126,6 +130,7 @@ def test(w: World):
                                   "network.publish_ports=20000-20009", f"network.publish_address={HOST}",
                                   "network.reconnect_pause=1s", f"network.prefix6={PREFIX6}/64"))
     provider.start()
+    flush(w, ", also without a lease")
     lease = Buyer(w, [net.relay], [net.mint])
     lease.fund(2000)
     check("internet" in lease("--json", "offers").stdout, "the offer says that leases have a network")
