@@ -164,7 +164,8 @@ static void put_egress(struct buf *out, const struct tenant_net *n)
 		   "\t\tlimit name iifname map @up_limit drop\n"
 		   "\t\tcounter name iifname map @up\n"
 		   "\t\tct state established,related accept\n"
-		   "\t\tct state invalid drop\n",
+		   "\t\tct state invalid drop\n"
+		   "\t\tadd @crowd { iifname ct count over " CROWD " } drop\n",
 		   n->link);
 	put_resolvers(out, n);
 	buf_puts(out, "\t\tmeta l4proto { tcp, udp } th dport 53 drop\n");
@@ -172,7 +173,6 @@ static void put_egress(struct buf *out, const struct tenant_net *n)
 	buf_puts(out, "\t\tip daddr { " BARRED " } drop\n"
 		      "\t\tip6 daddr { " BARRED6 " } drop\n"
 		      "\t\ttcp dport { 25, 465, 587 } reject with tcp reset\n"
-		      "\t\tadd @crowd { iifname ct count over " CROWD " } drop\n"
 		      "\t\tupdate @pace { iifname limit rate over " PACE " } drop\n"
 		      "\t\tiifname . ip daddr != @seen add @strangers { iifname limit rate "
 		      "over " STRANGERS " } add @cut { iifname } drop\n"
