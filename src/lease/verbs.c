@@ -9,7 +9,8 @@
 #include "lease/engine_impl.h"
 #include "priv/logline.h"
 
-#define LOG_WINDOW LEASE_OUTPUT_MAX
+#define LOG_WINDOW     LEASE_OUTPUT_MAX
+#define IMAGES_AT_ONCE 4
 
 void verb_deny(const struct ask *a, enum reply_code code, const char *message)
 {
@@ -417,6 +418,17 @@ static void images_done(void *ctx, const struct priv_images_reply *held, const s
 	outbox_send(a->g, &a->author, r);
 }
 
+/* Anybody may ask, and the host looks through its store for each: not so that starts of leases wait
+ * behind strangers. */
+static bool too_many_look(const struct engine *g)
+{
+	unsigned n = 0;
+
+	for (const struct ask *a = g->asks; a; a = a->next)
+		n += a->req->type == REQUEST_IMAGES;
+	return n >= IMAGES_AT_ONCE;
+}
+
 void images_asked(struct ask *ask)
 {
 	auto_ask struct ask *a = ask;
@@ -424,6 +436,10 @@ void images_asked(struct ask *ask)
 	struct priv_images m = {0};
 	struct err e;
 
+	if (too_many_look(a->g)) {
+		verb_deny(a, REPLY_BUSY, "many ask for the images; ask again");
+		return;
+	}
 	if (store_request(a, &e) < 0) {
 		log_broken("request %s: %s", a->req->request_id, e.msg);
 		return;

@@ -503,6 +503,25 @@ static void exec_that_died_unanswered_is_unclear(void **state)
 	assert_int_equal(w->host.execs, 1);
 }
 
+/* Each question is a look through the store: a flood of them does not keep the host from leases. */
+static void few_questions_about_images_reach_the_host(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *last = world_ask(REQUEST_IMAGES, "0000000000000000");
+
+	w->host.silent_image = true;
+	for (unsigned n = 1; n <= 4; n++) {
+		auto_request struct request *r = world_ask(REQUEST_IMAGES, "0000000000000000");
+
+		world_send(w, r);
+		for (int i = 0; i < 3000 && w->host.looks < n; i++)
+			world_turn(w, 10);
+		assert_int_equal(w->host.looks, n);
+	}
+	assert_denied(w, last, REPLY_BUSY);
+	assert_int_equal(w->host.looks, 4);
+}
+
 /* What the helper never answers is freed with the engine: the sanitizer's build sees to that. */
 static void engine_ends_with_requests_under_way(void **state)
 {
@@ -603,6 +622,7 @@ int main(void)
 		world_test(exec_takes_uploaded_input),
 		world_test(files_come_and_go),
 		world_test(exec_that_died_unanswered_is_unclear),
+		world_test(few_questions_about_images_reach_the_host),
 		world_test(engine_ends_with_requests_under_way),
 		world_test(inspect_that_fails_is_repeated),
 		world_test(flood_makes_answers_late_and_loses_none),

@@ -22,7 +22,7 @@ struct host { /* the script, and what was asked */
 	unsigned stop_errors, inspect_errors;
 	bool cold;			/* the offer's image is not in the store */
 	bool silent_exec, silent_image; /* never answered */
-	unsigned images, execs, stops, signals;
+	unsigned images, looks, execs, stops, signals;
 	unsigned signal, generation, grace_ms; /* the last that was asked for */
 	char command[PRIV_EXEC_LEN + 1];       /* the last signal's; of an exec: its name */
 	uint8_t first_input, last_input;       /* of the last exec … */
