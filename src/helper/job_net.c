@@ -1,15 +1,27 @@
 /* BOX_PORTS and BOX_NET: what a lease's network is like while it runs. */
+#include "base/auto.h"
 #include "base/mem.h"
 #include "helper/job.h"
 
+/* A lease that was destroyed meanwhile has none: what comes must not stay for the slot's next, and
+ * what goes was not known to its removal. */
 int job_ports(const struct job *j, void *reply, struct err *e)
 {
 	const struct spec_ports was = {(struct spec_port *)j->was, j->nwas};
 	struct tenant_seat seat = record_seat(&j->rec);
 	struct priv_ports_reply *r = reply;
+	auto_close int lock = -1;
+	int locked;
 
-	r->found = j->known && j->c->net && seat.slot < j->c->net->slots;
-	return r->found ? tenant_net_publish(j->c->net, &seat, &was, e) : 0;
+	if (!j->known || !j->c->net || seat.slot >= j->c->net->slots)
+		return 0;
+	locked = job_lock(&lock, j, e);
+	if (locked < 0)
+		return -1;
+	r->found = locked == 0;
+	if (!r->found)
+		seat.nports = 0;
+	return tenant_net_publish(j->c->net, &seat, &was, e);
 }
 
 int job_net(const struct job *j, void *reply, struct err *e)
