@@ -7,6 +7,19 @@
 
 #include "base/clock.h"
 
+/* Beside what is kept, standard error is the provider's word and no command's of ours. */
+static void print_err(const struct pieces *p, const struct reply *r)
+{
+	char shown[1024];
+
+	if (!p->keep) {
+		fwrite(r->err, 1, r->nerr, stderr);
+		return;
+	}
+	str_printable(shown, sizeof(shown), (struct str){r->err, r->nerr});
+	fprintf(stderr, "%s\n", shown);
+}
+
 static void print_piece(const struct pieces *p, const struct reply *r)
 {
 	if (r->nout && p->keep)
@@ -14,7 +27,7 @@ static void print_piece(const struct pieces *p, const struct reply *r)
 	else if (r->nout)
 		fwrite(r->out, 1, r->nout, stdout);
 	if (r->nerr)
-		fwrite(r->err, 1, r->nerr, stderr);
+		print_err(p, r);
 	fflush(stdout);
 }
 
