@@ -323,8 +323,13 @@ int config_check_reach(struct config *c, struct err *e)
 		for (size_t k = 0; k < c->offers[i]->nimages; k++)
 			if (check_source(c, &c->offers[i]->images[k], e))
 				return err_wrap(e, "[offer %s]", c->offers[i]->name);
-	/* the last addresses are those of pulls */
-	if (c->pulls_images)
-		c->net_slots -= (uint32_t)c->pulls;
+	if (!c->pulls_images)
+		return 0;
+	if (c->net_slots <= c->pulls)
+		return err_set(e, ERRK_INPUT,
+			       "[images] pulls: of %u addresses, or blocks of source ports, "
+			       "none is left for leases",
+			       (unsigned)c->net_slots);
+	c->net_slots -= (uint32_t)c->pulls; /* the last addresses are those of pulls */
 	return 0;
 }

@@ -102,6 +102,9 @@ static void what_is_wrong_is_named(void **state)
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = x=busybox\n", ":7: image"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io*\n", "is no pattern"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n", "names no resolver"},
+		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n[images]\npulls = 16\n"
+		      "[network]\nresolver = 9.9.9.9\nsource_ports = 8192\n",
+		 "none is left for leases"},
 		{"[volume]\nactivation = zfs\n", "auto, dm-crypt, fuse, none"},
 		{HEAD OFFER "image = alpine=docker:/x\n", ":8: image"},
 		{HEAD OFFER "image = oci:relative\n", ":8: image"},
