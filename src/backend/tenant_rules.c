@@ -349,6 +349,14 @@ static void put_object(struct buf *out, const struct tenant_net *n, const char *
 	buf_printf(out, "delete %s inet %s %s%" PRIu32 "\n", kind, n->table, name, slot);
 }
 
+/* What it is counted by, in it or not: else the next packet would cut it off again. */
+static void put_no_strangers(struct buf *out, const struct tenant_net *n, uint32_t slot)
+{
+	put_link(out, n, slot, "add", "strangers");
+	buf_puts(out, "}\n");
+	put_deletion(out, n, slot, "strangers");
+}
+
 static void put_ports_removal(struct buf *out, const struct tenant_net *n, uint32_t slot)
 {
 	buf_printf(out, "delete element inet %s sources { ", n->table);
@@ -361,6 +369,7 @@ void tenant_put_reconnect(struct buf *out, const struct tenant_net *n, uint32_t 
 {
 	put_cut(out, n, slot, "add");
 	put_cut(out, n, slot, "delete");
+	put_no_strangers(out, n, slot);
 }
 
 /* Added first, so that it is there to be deleted. */

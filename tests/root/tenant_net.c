@@ -634,6 +634,29 @@ static void hundred_destinations_are_allowed(void **state)
 	assert_int_equal(try_long(place.b, PUBLIC, 90), PASSES);
 }
 
+/* Who has it next asked for nothing yet. */
+static void slot_of_a_scanner_is_clean_again(void **state)
+{
+	auto_close int web = listen_in(place.outside, 93);
+	auto_close int fd = socket_in(place.a, SOCK_DGRAM, 0, 0);
+	struct tenant_net_use use[16];
+	struct err e;
+
+	with_table();
+	for (uint32_t i = 0; i < 120; i++) {
+		struct sockaddr_in to = address(IP(20, 1, 4, 0) + i, 9);
+
+		assert_int_equal(sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+	}
+	must(tenant_net_look(&net, use, &e), &e);
+	assert_true(use[3].cut);
+	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 3}, &e), &e);
+	add(3, place.a);
+	assert_int_equal(try_new_link(place.a, PUBLIC, 93), PASSES);
+	must(tenant_net_look(&net, use, &e), &e);
+	assert_false(use[3].cut);
+}
+
 static void cut_is_seen_and_mended(void **state)
 {
 	auto_close int web = listen_in(place.outside, 91), inside = listen_in(place.a, 8080);
@@ -749,6 +772,7 @@ int main(void)
 		cmocka_unit_test(ipv6_has_the_same_rules),
 		cmocka_unit_test(source6_is_not_chosen_by_the_tenant),
 		cmocka_unit_test(hundred_destinations_are_allowed),
+		cmocka_unit_test(slot_of_a_scanner_is_clean_again),
 		cmocka_unit_test(cut_is_seen_and_mended),
 		cmocka_unit_test(change_of_the_rules_is_seen),
 		cmocka_unit_test(links_go_down_and_up),
