@@ -652,7 +652,7 @@ static void slot_of_a_scanner_is_clean_again(void **state)
 	assert_true(use[3].cut);
 	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 3}, &e), &e);
 	add(3, place.a);
-	assert_int_equal(try_new_link(place.a, PUBLIC, 93), PASSES);
+	assert_int_equal(try_long(place.a, PUBLIC, 93), PASSES);
 	must(tenant_net_look(&net, use, &e), &e);
 	assert_false(use[3].cut);
 }
