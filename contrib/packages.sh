@@ -13,6 +13,8 @@ declare -A packages=(
 		universal-ctags clang-format=clang-format shellcheck codespell mandoc
 		golang-github-opencontainers-specs-dev docker-registry openssl"
 	[vm]="qemu-system-x86 qemu-system-common cpio kmod crun apparmor"
+	# Only make bench: its package starts a daemon on a machine with a service manager.
+	[bench]="docker.io=dockerd"
 	[cargo]="protobuf-compiler"
 )
 

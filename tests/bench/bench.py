@@ -12,59 +12,24 @@ import os
 import pathlib
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "system" / "lib"))
 import harness                                                           # noqa: E402
-from harness import Failed, Skip, listening, wait_for                    # noqa: E402
+from driver import Driver                                                # noqa: E402
+from harness import Failed, Skip, wait_for                               # noqa: E402
 from peer import Peer                                                    # noqa: E402
+from rows import goal, note, row, show, spread                           # noqa: E402
+from starts import bare_bundle, starts_rows, unpacked                    # noqa: E402
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 RELAY_PORT, MINT_PORT = 7447, 3338
 RELAY, MINT = f"ws://127.0.0.1:{RELAY_PORT}", f"http://127.0.0.1:{MINT_PORT}"
 NET = 99        # sat; with the fee of its swap a token of exactly three proofs: 64 + 32 + 4
 CORE_USER = 64208
-
-
-def note(text):
-    print(f"# {text}", file=sys.stderr, flush=True)
-
-
-# Rows --------------------------------------------------------------------------------------------
-
-def goal(of, op, value):
-    return {"of": of, "op": op, "value": value}
-
-
-def row(name, unit, values, beside, want):
-    """beside: (name, values) or (name, None)."""
-    other = statistics.median(beside[1]) if beside[1] else None
-    median = statistics.median(values)
-    return {"name": name, "unit": unit, "min": min(values), "median": median, "max": max(values), "runs": len(values),
-            "beside": {"name": beside[0], "median": other}, "ratio": median / other if other else None, "goal": want}
-
-
-def met(r):
-    value = r[r["goal"]["of"]]
-    if value is None:
-        return None
-    return value <= r["goal"]["value"] if r["goal"]["op"] == "<=" else value >= r["goal"]["value"]
-
-
-def show(rows):
-    def number(x):
-        return "-" if x is None else f"{x:.2f}"
-    print(f"{'what':24} {'unit':8} {'min':>8} {'median':>8} {'max':>8} {'runs':>5} {'beside':>8} {'ratio':>6}  goal")
-    for r in rows:
-        verdict = {True: "met", False: "NOT MET", None: "not known"}[met(r)]
-        print(f"{r['name']:24} {r['unit']:8} {number(r['min']):>8} {number(r['median']):>8} {number(r['max']):>8} "
-              f"{r['runs']:>5} {number(r['beside']['median']):>8} {number(r['ratio']):>6}  "
-              f"{r['goal']['of']} {r['goal']['op']} {r['goal']['value']}: {verdict}")
-    for r in rows:
-        print(f"  {r['name']}: beside {r['beside']['name']}")
+PARTS = ("curve", "starts", "paid", "idle")
 
 
 # The agent and its buyer -------------------------------------------------------------------------
@@ -133,48 +98,11 @@ class Buyer:
         self.run("wallet", "fund", amount)
 
 
-class Client:
-    """tests/bench/client: commands in, times out."""
-
-    def __init__(self, w, buyer):
-        program = harness.BUILD / "tests" / "bench" / "client"
-        env = {**buyer.env, "BENCH_IMAGE": "busybox", "BENCH_SAT": str(NET), "BENCH_RUNTIME": "runc"}
-        with open(w.dir / "client.log", "ab") as log:
-            self.process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
-                                            env=env, text=True, bufsize=1)
-        w.started["client"] = self.process
-        self.w = w
-        self.answer("start")
-
-    def answer(self, command):
-        line = self.process.stdout.readline().strip()
-        if not line.startswith("ok "):
-            raise Failed(f"client, {command}: {line}\n{self.w.log('client')}")
-        return int(line[3:]) / 1000
-
-    def ask(self, command):
-        """Milliseconds."""
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        return self.answer(command)
-
-
-def make_bundle(w, agent):
-    """The image's root folder as the agent unpacked it, with the runtime's own default configuration."""
-    layers = [p.parent for p in (agent.dir / "state" / "images").glob("**/bin/busybox")]
-    if not layers:
-        raise Failed("the agent has no unpacked image")
-    root = layers[0].parent
-    bundle = w.dir / "bundle"
-    shutil.copytree(root, bundle / "rootfs", symlinks=True)
-    made = w.run("runc", "spec", cwd=bundle)
-    if made.returncode:
-        raise Failed(f"runc spec: {made.stderr}")
-    config = json.loads((bundle / "config.json").read_text())
-    config["process"]["terminal"] = False
-    config["process"]["args"] = ["sleep", "1000"]
-    (bundle / "config.json").write_text(json.dumps(config))
-    return bundle
+def open_client(w, buyer):
+    """tests/bench/client: a buyer that stays."""
+    client = Driver(w, "client", env={**buyer.env, "BENCH_IMAGE": "busybox", "BENCH_SAT": str(NET), "BENCH_RUNTIME": "runc"})
+    client.answer("start")
+    return client
 
 
 # Measures ----------------------------------------------------------------------------------------
@@ -308,31 +236,43 @@ def idle_rows(w, seconds, calm):
             row("idle-cpu", "ms/min", work[0], (name, work[1] if peer else None), goal("median", "<=", 4))]
 
 
+def paid_rows(w, runs):
+    agent = Agent(w, "leased", 1)
+    buyer = Buyer(w)
+    if not wait_for(lambda: "small" in w.run(buyer.lease, "offers", env=buyer.env).stdout, 30, 0.3):
+        raise Failed(f"no offer came\n{w.log('leased')}")
+    buyer.fund(20000)
+    client = open_client(w, buyer)
+    client.ask("lease")         # unpacks the image
+    client.ask("end")
+    bundle = w.dir / "bundle"
+    bundle.mkdir()
+    floor = Floor(client, bare_bundle(bundle, unpacked(agent.dir / "state")))
+    rows = [paid_request(agent, client, floor, runs)]
+    note(f"swap alone: {spread(floor.swaps)} ms")
+    note(f"runc: {spread(floor.boxes)} ms")
+    rows.append(command(agent, buyer, floor, runs))
+    w.stop("client")
+    agent.stop()
+    return rows
+
+
 def bench(w, o):
-    w.start("devnet", harness.BUILD / "lease-devnet", "--relay-port", RELAY_PORT, "--mint-port", MINT_PORT + 100,
-            port=RELAY_PORT)
-    w.nutshell(MINT_PORT)
     made = w.run(SOURCE / "contrib" / "make-image", w.dir / "busybox")
     if made.returncode:
         raise Failed(f"make-image: {made.stderr}")
-    rows = [verify(w, o.rounds), junk(w, o.rounds)]
-    if o.paid:
-        agent = Agent(w, "leased", 1)
-        buyer = Buyer(w)
-        if not wait_for(lambda: "small" in w.run(buyer.lease, "offers", env=buyer.env).stdout, 30, 0.3):
-            raise Failed(f"no offer came\n{w.log('leased')}")
-        buyer.fund(20000)
-        client = Client(w, buyer)
-        client.ask("lease")         # unpacks the image
-        client.ask("end")
-        floor = Floor(client, make_bundle(w, agent))
-        rows.append(paid_request(agent, client, floor, o.runs))
-        for what, values in (("swap alone", floor.swaps), ("runc", floor.boxes)):
-            note(f"{what}: {min(values):.1f} .. {statistics.median(values):.1f} .. {max(values):.1f} ms")
-        rows.append(command(agent, buyer, floor, o.runs))
-        w.stop("client")
-        agent.stop()
-    if o.idle:
+    rows = []
+    if "curve" in o.parts:
+        rows += [verify(w, o.rounds), junk(w, o.rounds)]
+    if "starts" in o.parts:
+        rows += starts_rows(w, w.dir / "busybox", o.runs)
+    if "paid" in o.parts or "idle" in o.parts:
+        w.start("devnet", harness.BUILD / "lease-devnet", "--relay-port", RELAY_PORT, "--mint-port", MINT_PORT + 100,
+                port=RELAY_PORT)
+        w.nutshell(MINT_PORT)
+    if "paid" in o.parts:
+        rows += paid_rows(w, o.runs)
+    if "idle" in o.parts and o.idle:
         rows += idle_rows(w, o.idle, o.calm)
     return rows
 
@@ -344,11 +284,12 @@ def options():
     p.add_argument("--runs", type=int, default=15, help="of each side of a ratio")
     p.add_argument("--idle", type=int, default=600, metavar="SECONDS", help="how long an idle agent is watched")
     p.add_argument("--calm", type=int, default=30, metavar="SECONDS", help="before that")
-    p.add_argument("--no-paid", dest="paid", action="store_false", help="only the idle agent")
+    p.add_argument("--only", dest="parts", action="append", choices=PARTS, help="may be given more than once")
     p.add_argument("--rounds", type=int, default=100, help="of twenty tokens or wraps, checked offline")
     p.add_argument("--quick", action="store_true", help="few runs, for a look")
     p.add_argument("-o", "--output", default="bench.json")
     o = p.parse_args()
+    o.parts = o.parts or PARTS
     if o.quick:
         o.runs, o.idle, o.calm, o.rounds = min(o.runs, 5), min(o.idle, 60), min(o.calm, 15), min(o.rounds, 20)
     return o

@@ -24,7 +24,6 @@
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "volume/overlay.h"
 
 #define WORDS		 512
 #define IMAGES		 64
@@ -233,13 +232,9 @@ int main(int argc, char **argv)
 				     .nimages = take_images(images, argv + 6),
 				     .image_bytes = image_bytes,
 				     .net = strcmp(argv[5], "net") == 0 ? &NET : NULL};
-	if (helper_choose_activation(&w.c.activation, &why, &err) < 0) {
+	if (helper_fit(&w.c, &why, &err) < 0) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
-	}
-	if (overlay_probe_idmap(w.c.state_dir, &err) == 0) {
-		w.c.id_base = 1879048192u;
-		w.c.id_slots = 256;
 	}
 	helper_up(&w);
 	while (getline(&text, &size, stdin) > 0)

@@ -31,6 +31,17 @@
 
 /* the helper, as a process */
 
+int helper_fit(struct helper_config *c, struct buf *why, struct err *e)
+{
+	if (helper_choose_activation(&c->activation, why, e) < 0)
+		return -1;
+	if (overlay_probe_idmap(c->state_dir, e) == 0) {
+		c->id_base = 1879048192u;
+		c->id_slots = 256;
+	}
+	return 0;
+}
+
 static void helper_stop(void *ctx)
 {
 	loop_stop(ctx);
@@ -384,12 +395,8 @@ int set_up(void **state)
 				      .allow_cgroup_v1 = true,
 				      .images = &w->image,
 				      .nimages = 1};
-	if (helper_choose_activation(&w->c.activation, &why, &err) < 0)
+	if (helper_fit(&w->c, &why, &err) < 0)
 		return -1;
-	if (overlay_probe_idmap(w->state, &err) == 0) {
-		w->c.id_base = 1879048192u;
-		w->c.id_slots = 100;
-	}
 	print_message("# %s, %s\n", volume_activation_name(w->c.activation), why.p);
 	helper_up(w);
 	*state = w;

@@ -45,6 +45,9 @@ struct answer {
 PRIV_KINDS(X)
 #undef X
 
+/* Volumes and ids as this host has them. -1 where it can have no volumes; `why` they are no better.
+ */
+int helper_fit(struct helper_config *c, struct buf *why, struct err *e) MUST_CHECK;
 void helper_up(struct world *w);
 void helper_down(struct world *w, int signal);
 void free_answer(struct answer *a, enum priv_kind k);
