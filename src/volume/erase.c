@@ -38,17 +38,30 @@ static int wipe_file(const char *path, struct err *e)
 	return 0;
 }
 
-/* A header that was never finished has no slots: it is only overwritten. */
-static int erase_header(const struct volume *v, const struct paths *p, struct volume_erasure *r,
-			struct err *e)
+/* Header and key of one of the two homes. A header that was never finished has no slots: it is only
+ * overwritten. */
+static int erase_header(const char *home, struct volume_erasure *r, struct err *e)
 {
-	r->slots_gone = !fs_exists(p->header) || !fs_exists(p->made) ||
-			luks_destroy_slots(p->header, e) == 0;
+	auto_free char *header = mem_printf("%s/header", home);
+	auto_free char *key = mem_printf("%s/key", home);
+	auto_free char *made = mem_printf("%s/made", home);
+
+	if (fs_exists(header) && fs_exists(made) && luks_destroy_slots(header, e) < 0)
+		r->slots_gone = false;
 	step_at(STEP_VOLUME_SLOTS_GONE);
-	if (wipe_file(p->header, e) || wipe_file(p->key, e))
+	if (wipe_file(header, e) || wipe_file(key, e))
 		return -1;
-	r->header_gone = !fs_exists(p->header) && !fs_exists(p->key);
+	r->header_gone = r->header_gone && !fs_exists(header) && !fs_exists(key);
 	step_at(STEP_VOLUME_HEADER_GONE);
+	return 0;
+}
+
+static int erase_headers(const struct paths *p, struct volume_erasure *r, struct err *e)
+{
+	r->slots_gone = r->header_gone = true;
+	if (erase_header(p->run, r, e) ||
+	    (fs_exists(p->kept) && (erase_header(p->kept, r, e) || fs_remove_tree(p->kept, e))))
+		return -1;
 	/* without a header there is nothing that slots could open */
 	r->slots_gone = r->slots_gone || r->header_gone;
 	return 0;
@@ -101,6 +114,10 @@ static const char *unproven(const struct volume *v)
 {
 	if (v->activation == VOLUME_PLAIN)
 		return "not encrypted: blocks of the disk may keep the data until they are reused";
+	if (v->survives)
+		return "that nobody copied header and key from this host's disk while they lay "
+		       "there (with such a "
+		       "copy and one of the data it opens), or its memory with root rights";
 	return "that nobody with this host's root rights copied its memory while the volume was "
 	       "open";
 }
@@ -117,7 +134,7 @@ static int erase(const struct volume *v, const struct paths *p, struct volume_er
 		return -1;
 	r->unmounted = !mounts_has(p->mount);
 	r->detached = is_detached(v, p);
-	if (erase_header(v, p, r, e) || discard(p, r, e) || remove_payload(p, r, e) ||
+	if (erase_headers(p, r, e) || discard(p, r, e) || remove_payload(p, r, e) ||
 	    fs_remove_tree(p->run, e))
 		return -1;
 	if (!is_complete(r))
@@ -137,23 +154,25 @@ int volume_erase(const struct volume *v, struct volume_erasure *r, struct err *e
 	return erase(v, &p, r, e) ? err_wrap(e, "erase volume %s", v->id) : 0;
 }
 
-/* Names in `dir` that may be a volume's, but not those that are also in `but_not` (if not NULL). */
-static int each_in(const char *dir, const char *but_not, int (*fn)(void *ctx, const char *id),
+/* Names that may be a volume's in dirs[nbefore], but in none of the folders before it. */
+static int each_in(char *const *dirs, size_t nbefore, int (*fn)(void *ctx, const char *id),
 		   void *ctx, struct err *e)
 {
-	auto_closedir DIR *d = opendir(dir);
+	auto_closedir DIR *d = opendir(dirs[nbefore]);
 	struct dirent *entry;
 	int r;
 
 	if (!d)
-		return errno == ENOENT ? 0 : err_sys(e, "open %s", dir);
+		return errno == ENOENT ? 0 : err_sys(e, "open %s", dirs[nbefore]);
 	while ((entry = readdir(d))) {
-		auto_free char *other = mem_printf("%s/%s", but_not ? but_not : "", entry->d_name);
+		bool known = !str_is_name(str_of(entry->d_name), VOLUME_ID_MAX);
 
-		if (!str_is_name(str_of(entry->d_name), VOLUME_ID_MAX) ||
-		    (but_not && fs_exists(other)))
-			continue;
-		r = fn(ctx, entry->d_name);
+		for (size_t i = 0; i < nbefore && !known; i++) {
+			auto_free char *other = mem_printf("%s/%s", dirs[i], entry->d_name);
+
+			known = fs_exists(other);
+		}
+		r = known ? 0 : fn(ctx, entry->d_name);
 		if (r)
 			return r;
 	}
@@ -163,9 +182,13 @@ static int each_in(const char *dir, const char *but_not, int (*fn)(void *ctx, co
 int volume_each(const char *state_dir, const char *run_dir, int (*fn)(void *ctx, const char *id),
 		void *ctx, struct err *e)
 {
-	auto_free char *state = mem_printf("%s/volumes", state_dir);
+	auto_free char *data = mem_printf("%s/volumes", state_dir);
+	auto_free char *kept = mem_printf("%s/headers", state_dir);
 	auto_free char *run = mem_printf("%s/volumes", run_dir);
-	int r = each_in(state, NULL, fn, ctx, e);
+	char *const dirs[] = {data, kept, run};
+	int r = 0;
 
-	return r ? r : each_in(run, state, fn, ctx, e);
+	for (size_t i = 0; i < 3 && r == 0; i++)
+		r = each_in(dirs, i, fn, ctx, e);
+	return r;
 }

@@ -29,22 +29,25 @@ int paths_make(struct paths *p, const struct volume *v, struct err *e)
 	p->state_parent = mem_printf("%s/volumes", v->state_dir);
 	p->data = mem_printf("%s/%s", p->state_parent, v->id);
 	p->run = mem_printf("%s/volumes/%s", v->run_dir, v->id);
-	p->key = mem_printf("%s/key", p->run);
-	p->header = mem_printf("%s/header", p->run);
+	p->kept = mem_printf("%s/headers/%s", v->state_dir, v->id);
+	p->home = mem_strdup(v->survives ? p->kept : p->run);
+	p->key = mem_printf("%s/key", p->home);
+	p->header = mem_printf("%s/header", p->home);
 	p->descriptor = mem_printf("%s/joined.vmdk", p->run);
 	p->disk = mem_printf("%s/disk", p->run);
 	p->mount = mem_printf("%s/mnt", p->run);
 	p->server = mem_printf("%s/server", p->run);
 	p->log = mem_printf("%s/server.log", p->run);
-	p->made = mem_printf("%s/made", p->run);
-	p->ready = mem_printf("%s/ready", p->run);
+	p->made = mem_printf("%s/made", p->home);
+	p->ready = mem_printf("%s/ready", p->home);
 	return 0;
 }
 
 void paths_clear(struct paths *p)
 {
-	char *const all[] = {p->state_parent, p->data,	p->run,	   p->key, p->header, p->descriptor,
-			     p->disk,	      p->mount, p->server, p->log, p->made,   p->ready};
+	char *const all[] = {p->state_parent, p->data,	 p->run,	p->kept, p->home,
+			     p->key,	      p->header, p->descriptor, p->disk, p->mount,
+			     p->server,	      p->log,	 p->made,	p->ready};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]);

@@ -8,14 +8,17 @@
 struct paths {
 	char *state_parent; /* STATE/volumes */
 	char *data;	    /* STATE/volumes/ID: the payload */
-	char *run;	    /* RUN/volumes/ID, on tmpfs; the rest lies in it */
-	char *key, *header, *descriptor;
-	char *disk;   /* the decrypted disk, where a server shows one */
-	char *mount;  /* the file system */
-	char *server; /* record of the server */
-	char *log;    /* its complaints */
-	char *made;   /* mark: payload, key and header are complete */
-	char *ready;  /* mark: there is a file system */
+	char *run;	    /* RUN/volumes/ID, on tmpfs */
+	char *kept;	    /* STATE/headers/ID, on disk */
+	char *home;	    /* of those two the one with key, header and marks */
+	char *key, *header;
+	char *descriptor; /* this and what follows: on tmpfs */
+	char *disk;	  /* the decrypted disk, where a server shows one */
+	char *mount;	  /* the file system */
+	char *server;	  /* record of the server */
+	char *log;	  /* its complaints */
+	char *made;	  /* in home. Mark: payload, key and header are complete */
+	char *ready;	  /* in home. Mark: there is a file system */
 };
 
 /* -1 where id or folders are of a form that must not reach a command line. */

@@ -122,11 +122,16 @@ static int make_payload(const struct volume *v, const struct paths *p, struct er
 static int make_header(const struct volume *v, const struct paths *p, const struct luks_key *key,
 		       struct err *e)
 {
-	struct server server = server_of(v, p);
-
 	if (v->activation == VOLUME_DM_CRYPT)
 		return luks2_format(p->header, p->data, key, e);
-	return luks1_format(p->header, key, e) ? -1 : server_join(&server, e);
+	return luks1_format(p->header, key, e);
+}
+
+static int sync_file(const char *path, struct err *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	return fd < 0 || fsync(fd) ? err_sys(e, "sync %s", path) : 0;
 }
 
 static int encrypt(const struct volume *v, const struct paths *p, struct err *e)
@@ -135,13 +140,13 @@ static int encrypt(const struct volume *v, const struct paths *p, struct err *e)
 
 	if (v->activation == VOLUME_PLAIN)
 		return 0;
-	if (!fs_is_memory(p->run))
+	if (!v->survives && !fs_is_memory(p->home))
 		return err_set(e, ERRK_STATE, "%s is not memory: keys would reach the disk",
-			       p->run);
+			       p->home);
 	if (make_key(&key, p, e))
 		return -1;
 	step_at(STEP_VOLUME_KEY);
-	return make_header(v, p, &key, e);
+	return make_header(v, p, &key, e) ? -1 : sync_file(p->header, e);
 }
 
 /* The mark is written last: without it nothing of what is there is used. */
@@ -161,10 +166,11 @@ static int mark(const char *path, struct err *e)
 static int create(const struct volume *v, const struct paths *p, struct err *e)
 {
 	if (is_created(v, p))
-		return 0;
+		return fs_mkdirs(p->run, 0700, e); /* gone with a reboot */
 	/* a half-made one, or one whose header is gone, is of no use to anybody */
-	if (volume_close(v, e) || fs_remove_tree(p->run, e) ||
-	    fs_mkdirs(p->state_parent, 0700, e) || fs_mkdirs(p->run, 0700, e))
+	if (volume_close(v, e) || fs_remove_tree(p->run, e) || fs_remove_tree(p->kept, e) ||
+	    fs_mkdirs(p->state_parent, 0700, e) || fs_mkdirs(p->run, 0700, e) ||
+	    fs_mkdirs(p->home, 0700, e))
 		return -1;
 	if (make_payload(v, p, e) || encrypt(v, p, e) || mark(p->made, e))
 		return -1;
@@ -195,7 +201,7 @@ int volume_serve(const struct volume *v, pid_t *pid, struct err *e)
 	*pid = server_find(&server);
 	if (*pid)
 		return VOLUME_SERVED;
-	if (server_start(&server, pid, e))
+	if (server_join(&server, e) || server_start(&server, pid, e))
 		return err_wrap(e, "serve volume %s", v->id);
 	step_at(STEP_VOLUME_SERVED);
 	return 0;
@@ -243,7 +249,7 @@ static int attach(char **device, const struct volume *v, const struct paths *p, 
 	return r;
 }
 
-/* No journal: a volume whose header is in memory does not survive what a journal is for. */
+/* Without a journal where the volume does not survive what a journal is for. */
 static int make_file_system(const struct volume *v, const char *device, struct err *e)
 {
 	auto_free char *inodes = mem_printf("%llu", (unsigned long long)v->inodes);
@@ -255,7 +261,7 @@ static int make_file_system(const struct volume *v, const char *device, struct e
 				"-m",
 				"0",
 				"-O",
-				"^has_journal",
+				v->survives ? "has_journal" : "^has_journal",
 				"-E",
 				"nodiscard,lazy_itable_init=1",
 				device};

@@ -5,8 +5,9 @@
  * after a crash at any point. The caller serialises calls for one id.
  *
  * On disk: STATE/volumes/ID, the payload: random bytes without the header. On tmpfs,
- * RUN/volumes/ID/: header, key (hex text, 0600), disk (what the server exports), mnt (the mounted
- * file system).
+ * RUN/volumes/ID/: disk (what the server exports), mnt (the mounted file system), header and key
+ * (hex text, 0600). A volume that shall survive a reboot has the last two in STATE/headers/ID/
+ * instead.
  */
 #ifndef VOLUME_VOLUME_H
 #define VOLUME_VOLUME_H
@@ -34,6 +35,7 @@ struct volume {
 	enum volume_activation activation;
 	uint64_t bytes;	 /* of the payload; rounded up to 1 MiB */
 	uint64_t inodes; /* 0: mkfs chooses */
+	bool survives;	 /* header and key lie on disk: it can be opened after a reboot */
 };
 
 const char *volume_activation_name(enum volume_activation a);
@@ -72,19 +74,20 @@ struct volume_erasure {
 	bool unmounted;	    /* not in mountinfo any more */
 	bool detached;	    /* no loop device, no mapper, no server */
 	bool slots_gone;    /* key slots overwritten (true for VOLUME_PLAIN: there were none) */
-	bool header_gone;   /* header and key are gone from memory-backed storage */
+	bool header_gone;   /* header and key were overwritten and are gone */
 	bool discarded;	    /* payload's blocks were given back before the file was removed */
 	bool removed;	    /* file gone, folder synced */
 	bool encrypted;	    /* what lay on disk was cipher text only */
-	char unproven[160]; /* what nobody can show: copies of memory, blocks of the plain kind … */
+	char unproven[200]; /* what nobody can show: copies of memory, blocks of the plain kind … */
 };
 
 /* Close, destroy key slots, header and key, discard, remove, sync, look. 0 only when everything
- * above that can be true is; repeat it until then. Also sweeps what an unknown activation left. */
+ * above that can be true is; repeat it until then. Also sweeps what an unknown activation left, and
+ * headers of both places. */
 int volume_erase(const struct volume *v, struct volume_erasure *r, struct err *e) MUST_CHECK;
 
-/* Ids that have anything left on this host (payload or run folder), for sweeping after a restart.
- * Calls fn for each until it returns non-zero, and returns that. */
+/* Ids that have anything left on this host (payload, header, run folder), for sweeping after a
+ * restart. Calls fn for each until it returns non-zero, and returns that. */
 int volume_each(const char *state_dir, const char *run_dir, int (*fn)(void *ctx, const char *id),
 		void *ctx, struct err *e) MUST_CHECK;
 

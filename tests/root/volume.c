@@ -26,60 +26,14 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/step.h"
-#include "volume/loop.h"
 #include "volume/luks.h"
-#include "volume/mounts.h"
-#include "volume/volume.h"
+#include "volume_place.h"
 
 #define MARKER "a tenant wrote these very words"
 
-struct place {
-	char state[64], run[64];
-};
-
-static int make_place(void **state)
-{
-	static struct place p;
-
-	memcpy(p.state, "/var/tmp/leased-test-XXXXXX", 28);
-	memcpy(p.run, "/dev/shm/leased-test-XXXXXX", 28);
-	*state = &p;
-	return mkdtemp(p.state) && mkdtemp(p.run) ? 0 : -1;
-}
-
-static int remove_place(void **state)
-{
-	const struct place *p = *state;
-
-	return fs_remove_tree(p->state, NULL) || fs_remove_tree(p->run, NULL);
-}
-
-static struct volume volume_in(const struct place *p, enum volume_activation a)
-{
-	return (struct volume){.state_dir = p->state,
-			       .run_dir = p->run,
-			       .id = "t1",
-			       .activation = a,
-			       .bytes = 64 << 20,
-			       .inodes = 1024};
-}
-
-static void must(int r, const struct err *e)
-{
-	if (r < 0)
-		fail_msg("%s", e->msg);
-}
-
-static char *file_in(const struct volume *v, const char *name)
-{
-	auto_free char *mnt = volume_path(v);
-
-	return mem_printf("%s/%s", mnt, name);
-}
-
 static void write_marker(const struct volume *v)
 {
-	auto_free char *path = file_in(v, "marker");
+	auto_free char *path = place_file(v, "marker");
 	struct err e;
 
 	must(fs_write(path, MARKER, strlen(MARKER), 0600, &e), &e);
@@ -88,7 +42,7 @@ static void write_marker(const struct volume *v)
 
 static void check_marker(const struct volume *v)
 {
-	auto_free char *path = file_in(v, "marker");
+	auto_free char *path = place_file(v, "marker");
 	auto_buf struct buf text = BUF(256);
 	struct err e;
 
@@ -108,23 +62,6 @@ static bool payload_has_marker(const struct volume *v)
 	return memmem(text, (size_t)n, MARKER, strlen(MARKER)) != NULL;
 }
 
-static void check_nothing_left(const struct volume *v)
-{
-	auto_free char *data = mem_printf("%s/volumes/%s", v->state_dir, v->id);
-	auto_free char *run = mem_printf("%s/volumes/%s", v->run_dir, v->id);
-	auto_free char *disk = mem_printf("%s/disk", run);
-	auto_free char *mnt = volume_path(v);
-	auto_free char *loop = NULL;
-
-	assert_false(fs_exists(data));
-	assert_false(fs_exists(run));
-	assert_false(mounts_has(mnt));
-	assert_false(mounts_has(disk));
-	assert_int_equal(loop_find(&loop, data, NULL), LOOP_NONE);
-	assert_int_equal(loop_find(&loop, disk, NULL), LOOP_NONE);
-	assert_int_equal(volume_server(v), 0);
-}
-
 static void erase(const struct volume *v)
 {
 	struct volume_erasure r;
@@ -134,12 +71,12 @@ static void erase(const struct volume *v)
 	assert_true(r.unmounted && r.detached && r.slots_gone && r.header_gone && r.removed);
 	assert_true(r.discarded);
 	assert_int_equal(r.encrypted, v->activation != VOLUME_PLAIN);
-	check_nothing_left(v);
+	place_check_gone(v);
 }
 
 static void test_life(void **state)
 {
-	struct volume v = volume_in(*state, UNDER_TEST);
+	struct volume v = place_volume(*state, UNDER_TEST);
 	struct err e;
 	pid_t pid;
 
@@ -235,7 +172,7 @@ static bool is_passed(const char *step)
 
 static void test_kill_everywhere(void **state)
 {
-	struct volume v = volume_in(*state, UNDER_TEST);
+	struct volume v = place_volume(*state, UNDER_TEST);
 	struct err e;
 
 	for (size_t i = 0; i < ARRAY_SIZE(KILLS); i++) {
@@ -255,14 +192,14 @@ static void test_kill_everywhere(void **state)
 /* A tenant's process that still writes keeps the volume: an error, and then the erase holds. */
 static void test_busy(void **state)
 {
-	struct volume v = volume_in(*state, UNDER_TEST);
+	struct volume v = place_volume(*state, UNDER_TEST);
 	auto_free char *path = NULL;
 	struct volume_erasure r;
 	struct err e;
 	int fd;
 
 	must(volume_open(&v, NULL, &e), &e);
-	path = file_in(&v, "open");
+	path = place_file(&v, "open");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(volume_erase(&v, &r, &e), -1);
@@ -275,7 +212,7 @@ static void test_busy(void **state)
 /* The server is killed under a mounted volume: closing still works, nothing stays. */
 static void test_dead_server(void **state)
 {
-	struct volume v = volume_in(*state, UNDER_TEST);
+	struct volume v = place_volume(*state, UNDER_TEST);
 	struct err e;
 	pid_t pid;
 
@@ -297,7 +234,7 @@ static int count_one(void *ctx, const char *id)
 
 static void test_each(void **state)
 {
-	struct volume v = volume_in(*state, UNDER_TEST);
+	struct volume v = place_volume(*state, UNDER_TEST);
 	struct err e;
 	int n = 0;
 
@@ -311,14 +248,14 @@ static void test_each(void **state)
 
 static void test_quota(void **state)
 {
-	struct volume v = volume_in(*state, UNDER_TEST);
+	struct volume v = place_volume(*state, UNDER_TEST);
 	static char block[1 << 20];
 	auto_free char *path = NULL;
 	struct err e;
 	int fd;
 
 	must(volume_open(&v, NULL, &e), &e);
-	path = file_in(&v, "big");
+	path = place_file(&v, "big");
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	for (int i = 0; i < 64; i++)
 		if (write(fd, block, sizeof(block)) < 0) {
@@ -349,5 +286,5 @@ int main(void)
 		printf("1..0 # SKIP %s\n", geteuid() ? "not root" : e.msg);
 		return 0;
 	}
-	return _cmocka_run_group_tests("volume", tests, n, make_place, remove_place);
+	return _cmocka_run_group_tests("volume", tests, n, place_make, place_remove);
 }
