@@ -21,7 +21,7 @@
  * start, inspect, stop, destroy) need no more than the first block. */
 struct box {
 	const char *id;		  /* the lease's: 16 hex characters */
-	const char *dir;	  /* the lease's folder on tmpfs; the bundle is made in it */
+	const char *dir;	  /* the lease's folder on tmpfs: the bundle */
 	const char *runtime;	  /* path or name of the runtime's program */
 	const char *runtime_root; /* its state, on tmpfs */
 	const char *cgroup;	  /* "/leased/ID" */

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "backend/backend.h"
 #include "backend/cgroup.h"
@@ -28,9 +29,9 @@
 #define LOG_MAX		   65536
 #define STATE_MAX	   65536
 
-static char *bundle_dir(const struct box *box)
+static char *config_path(const struct box *box)
 {
-	return mem_printf("%s/bundle", box->dir);
+	return mem_printf("%s/config.json", box->dir);
 }
 
 static char *log_path(const struct box *box)
@@ -136,8 +137,7 @@ static unsigned throttling_cpus(void)
 static int oci_prepare(const struct box *box, struct err *e)
 {
 	auto_buf struct buf config = BUF(OCI_CONFIG_MAX);
-	auto_free char *bundle = bundle_dir(box);
-	auto_free char *path = mem_printf("%s/config.json", bundle);
+	auto_free char *path = config_path(box);
 	const struct oci_bind probe = {
 		.source = box->probe, .target = SPEC_PROBE, .access = OCI_READ_ONLY};
 	struct oci_placement p = {.rootfs = box->root,
@@ -159,7 +159,7 @@ static int oci_prepare(const struct box *box, struct err *e)
 	if (oci_config(&config, box->spec, box->image, &p, e) < 0 ||
 	    buf_check(&config, "config.json", e) < 0)
 		return -1;
-	if (fs_mkdirs(bundle, 0700, e) < 0 || fs_mkdirs(box->runtime_root, 0700, e) < 0)
+	if (fs_mkdirs(box->dir, 0711, e) < 0 || fs_mkdirs(box->runtime_root, 0700, e) < 0)
 		return -1;
 	return fs_write(path, config.p, config.n, 0600, e);
 }
@@ -180,9 +180,8 @@ int oci_read_pid(const char *path, pid_t *out, struct err *e)
 
 static int oci_create(const struct box *box, int out, int err, pid_t *pid, struct err *e)
 {
-	auto_free char *bundle = bundle_dir(box);
 	auto_free char *pid_file = mem_printf("%s/pid", box->dir);
-	const char *const args[] = {"create", "--bundle", bundle, "--pid-file",
+	const char *const args[] = {"create", "--bundle", box->dir, "--pid-file",
 				    pid_file, box->id,	  NULL};
 	mode_t mask;
 	int r;
@@ -275,7 +274,7 @@ static int oci_stop(const struct box *box, int signal, struct err *e)
 static int oci_destroy(const struct box *box, struct err *e)
 {
 	const char *const args[] = {"delete", "--force", box->id, NULL};
-	auto_free char *bundle = bundle_dir(box);
+	auto_free char *config = config_path(box);
 
 	if (cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0)
 		return -1;
@@ -283,7 +282,7 @@ static int oci_destroy(const struct box *box, struct err *e)
 		return -1;
 	if (cgroup_remove(box->cgroup, e) < 0)
 		return -1;
-	return fs_remove_tree(bundle, e);
+	return unlink(config) == 0 || errno == ENOENT ? 0 : err_sys(e, "remove %s", config);
 }
 
 const struct backend backend_oci = {

@@ -25,7 +25,7 @@
 
 char *overlay_root(const char *run)
 {
-	return mem_printf("%s/root", run);
+	return mem_printf("%s/rootfs", run);
 }
 
 struct init_entry {
@@ -220,7 +220,7 @@ static int mount_here(const struct overlay *o, int run, struct err *e)
 		return -1;
 	if (before < 0 || fchdir(run))
 		return err_sys(e, "enter %s", o->run);
-	r = mount("overlay", "root", "overlay", MS_NOSUID | MS_NODEV, options.p);
+	r = mount("overlay", "rootfs", "overlay", MS_NOSUID | MS_NODEV, options.p);
 	if (r)
 		r = err_sys(e, "mount the container's root");
 	if (fchdir(before) && r == 0)
@@ -247,7 +247,7 @@ static int mount_new(const struct overlay *o, struct err *e)
 	if (run < 0)
 		return err_sys(e, "open %s", o->run);
 	if ((mkdirat(run, "lower", 0700) && errno != EEXIST) ||
-	    (mkdirat(run, "root", 0755) && errno != EEXIST))
+	    (mkdirat(run, "rootfs", 0755) && errno != EEXIST))
 		return err_sys(e, "mkdir in %s", o->run);
 	if (make_init_layer(run, o, e) || make_upper(o, e) || place_lowers(o, e) ||
 	    mount_here(o, run, e) || remove_lowers(o->run, e))
@@ -273,7 +273,7 @@ int overlay_mount(const struct overlay *o, struct err *e)
 
 int overlay_unmount(const char *run, struct err *e)
 {
-	static const char *const OURS[] = {"init", "lower", "root"};
+	static const char *const OURS[] = {"init", "lower", "rootfs"};
 	auto_free char *root = overlay_root(run);
 
 	if (mounts_remove(root, e) || remove_lowers(run, e))

@@ -14,23 +14,23 @@
 struct overlay {
 	const char *const *lower; /* image layers, topmost first; at most 127 */
 	size_t nlower;
-	const char *volume; /* mounted volume; holds upper/ and work/ */
-	const char *run;  /* the lease's own folder on tmpfs: init/, lower/, root/ are made in it */
-	uint32_t id_base; /* first host id … */
+	const char *volume;   /* mounted volume; holds upper/ and work/ */
+	const char *run;      /* the lease's own folder on tmpfs: init/, lower/, rootfs/ */
+	uint32_t id_base;     /* first host id … */
 	uint32_t id_count;    /* … 0: no user namespace */
 	const char *hostname; /* for /etc/hostname and /etc/hosts */
 	const char *resolv;   /* text of /etc/resolv.conf; NULL: empty */
 };
 
-/* Mount at RUN/root. With a user namespace the runtime enters it as a mapped user: every folder
- * above RUN/root must be searchable by others (0711). The working folder of the process changes for
- * a moment, so threads must not rely on it. Repeating it where it is mounted already does nothing.
- * Verified to be writable afterwards (overlay falls back to read-only without a word). */
+/* Mount at RUN/rootfs. With a user namespace the runtime enters it as a mapped user: every folder
+ * above RUN/rootfs must be searchable by others (0711). The working folder of the process changes
+ * for a moment, so threads must not rely on it. Repeating it where it is mounted already does
+ * nothing. Verified to be writable afterwards (overlay falls back to read-only without a word). */
 int overlay_mount(const struct overlay *o, struct err *e) MUST_CHECK;
-/* Unmount RUN/root and what an interrupted overlay_mount left, remove the folders. Safe to repeat;
- * -1 with ERRK_STATE while it is in use. */
+/* Unmount RUN/rootfs and what an interrupted overlay_mount left, remove the folders. Safe to
+ * repeat; -1 with ERRK_STATE while it is in use. */
 int overlay_unmount(const char *run, struct err *e) MUST_CHECK;
-char *overlay_root(const char *run); /* RUN/root; the caller frees */
+char *overlay_root(const char *run); /* RUN/rootfs; the caller frees */
 
 /* Can this host map ids of a mount (Linux 5.12 and a file system that does)? `dir` is on the file
  * system of the image store. */

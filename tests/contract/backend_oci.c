@@ -15,17 +15,17 @@ static int make_root(const char *dir, struct err *e)
 {
 	static const char *const folders[] = {"bin", "dev", "etc", "proc", "run", "sys", "tmp"};
 	static const char *const links[] = {"sh", "sleep", "echo"};
-	auto_free char *busybox = mem_printf("%s/root/bin/busybox", dir);
+	auto_free char *busybox = mem_printf("%s/rootfs/bin/busybox", dir);
 	const char *const copy[] = {"cp", "/bin/busybox", busybox, NULL};
 
 	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		auto_free char *path = mem_printf("%s/root/%s", dir, folders[i]);
+		auto_free char *path = mem_printf("%s/rootfs/%s", dir, folders[i]);
 
 		if (fs_mkdirs(path, 0755, e) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
-		auto_free char *path = mem_printf("%s/root/bin/%s", dir, links[i]);
+		auto_free char *path = mem_printf("%s/rootfs/bin/%s", dir, links[i]);
 
 		if (symlink("busybox", path) < 0)
 			return err_sys(e, "link %s", path);
@@ -59,7 +59,7 @@ int main(void)
 
 	if (!mkdtemp(dir) || make_root(dir, &err) < 0)
 		return 1;
-	auto_free char *root = mem_printf("%s/root", dir);
+	auto_free char *root = mem_printf("%s/rootfs", dir);
 	auto_free char *state = mem_printf("%s/runtime", dir);
 	auto_free char *parent = mem_printf("/leased-contract-%d", (int)getpid());
 	auto_free char *cgroup = mem_printf("%s/box", parent);

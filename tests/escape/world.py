@@ -88,7 +88,7 @@ class World:
         return self.ask("destroy", lease)[0]
 
     def config_of(self, lease):
-        return json.loads((self.run_dir / "leases" / lease / "bundle/config.json").read_text())
+        return json.loads((self.run_dir / "leases" / lease / "config.json").read_text())
 
     def pid_of(self, lease):
         return int((self.run_dir / "leases" / lease / "pid").read_text())

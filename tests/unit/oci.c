@@ -168,7 +168,7 @@ static void test_goldens(void **state)
 		auto_spec struct spec s = {0};
 		struct err e;
 
-		p.rootfs = "/run/leased/leases/l-7f3a/root";
+		p.rootfs = "/run/leased/leases/l-7f3a/rootfs";
 		p.cgroup = "/leased/l-7f3a";
 		p.binds = &bind;
 		p.nbinds = p.id_count ? 1 : 0;
