@@ -7,57 +7,15 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/secret.h"
-#include "helper/found.h"
-#include "helper/job.h"
+#include "helper/helper_own.h"
 #include "helper/links.h"
-#include "helper/node.h"
-#include "helper/pool.h"
 #include "helper/probe.h"
 #include "helper/publish.h"
-#include "helper/pulls.h"
-#include "helper/table.h"
-#include "helper/watch.h"
-#include "helper/worker.h"
 #include "oci/runtime.h"
-#include "priv/server.h"
 
 #define WORKERS 16
 /* Commands and copies of one lease at once: one tenant cannot keep the others from theirs. */
 #define COMMANDS_MAX 8
-
-struct helper {
-	struct loop *loop;
-	const struct helper_config *c;
-	const struct backend *backend;
-	char *runtime; /* "runc 1.1.5" */
-	bool runtime_old;
-	struct priv_server *server;
-	unsigned connection; /* counts them: answers belong to one */
-	struct table leases;
-	struct workers *workers;
-	struct workers *commands; /* and copies, of tenants: as long as these like */
-	struct pool *pool;
-	struct pulls *pulls; /* NULL: nothing is pulled */
-	struct found *found;
-	struct watch *watch;
-	struct node_meter meter;
-	helper_done_fn *done;
-	void *done_ctx;
-	struct loop_timer *closing;
-};
-
-/* A request on its way through a worker. */
-struct task {
-	struct helper *h;
-	struct priv_call call;
-	unsigned connection;
-	job_fn *run;
-	char *ref; /* of its image: IMAGE remembers it with its stamp, BOX_START pulls it */
-	struct image_stamp stamp;
-	struct job job;
-	void *msg; /* owned */
-};
 
 union any_reply {
 #define X(upper, lower) struct priv_##lower##_reply lower;
@@ -132,8 +90,10 @@ static void after_task(struct helper *h, const struct task *t, struct str body)
 	wire_clear(&r, priv_reply_table(PRIV_BOX_DESTROY));
 }
 
-static void task_free(struct task *t)
+void task_drop(void *task)
 {
+	struct task *t = task;
+
 	if (t->msg)
 		wire_clear(t->msg, priv_request_table(t->call.kind));
 	free(t->msg);
@@ -141,68 +101,9 @@ static void task_free(struct task *t)
 	free(t);
 }
 
-static void task_drop(void *ctx)
-{
-	task_free(ctx);
-}
-
-static bool is_heard(const struct task *t)
+bool task_is_heard(const struct task *t)
 {
 	return t->h->server && t->connection == t->h->connection;
-}
-
-/* IMAGE, as its registry has it. */
-static void image_resolved(void *ctx, const struct priv_image_reply *r)
-{
-	struct task *t = ctx;
-
-	if (is_heard(t))
-		priv_server_reply(t->h->server, t->call, r);
-	task_free(t);
-}
-
-static void ask_registry(struct task *t)
-{
-	const struct priv_image *m = t->msg;
-	struct str given = {(const char *)m->auth.p, m->auth.n};
-	auto_buf struct buf auth = BUF(PRIV_AUTH_MAX + 1);
-	struct pull_want w = {.kind = PULL_RESOLVE, .ref = t->ref, .digest = ""};
-	struct priv_image_reply refusal = {.outcome = PRIV_IMAGE_NOT_FOUND};
-	struct err err;
-
-	if (given.n && !pull_auth_is_clean(given)) {
-		refusal.message = (char *)"the registry's credentials are not base64";
-		image_resolved(t, &refusal);
-		return;
-	}
-	buf_str(&auth, given);
-	w.auth = given.n ? auth.p : "";
-	if (given.n && *m->lease)
-		pulls_keep_auth(t->h->pulls, m->lease, w.auth);
-	if (pulls_ask(t->h->pulls, &w, &(struct pull_ear){image_resolved, NULL, task_drop, t},
-		      &err) == 0)
-		return;
-	refusal = (struct priv_image_reply){.outcome = PRIV_IMAGE_UNREACHABLE, .message = err.msg};
-	image_resolved(t, &refusal);
-}
-
-/* True when the registry is asked now: its answer ends the task. */
-static bool after_image(struct task *t, struct str body)
-{
-	struct priv_image_reply r;
-	struct err err;
-	bool cold;
-
-	if (t->call.kind != PRIV_IMAGE || !t->ref ||
-	    wire_decode(&r, priv_reply_table(PRIV_IMAGE), body, &err) < 0)
-		return false;
-	cold = r.outcome == PRIV_IMAGE_COLD;
-	if (cold)
-		ask_registry(t);
-	else if (r.outcome == PRIV_IMAGE_FOUND && t->stamp.inode)
-		found_put(t->h->found, t->ref, &t->stamp, &r);
-	wire_clear(&r, priv_reply_table(PRIV_IMAGE));
-	return cold;
 }
 
 static bool is_command(enum priv_kind k)
@@ -229,22 +130,21 @@ static void task_done(void *ctx, struct str result)
 		command_ended(h, t);
 	if (result.n == 0 || priv_frame_parse(&f, (const uint8_t *)result.p, result.n, &err) < 0) {
 		err_set(&err, ERRK_SYS, "the worker for %s died", priv_kind_name(t->call.kind));
-		if (is_heard(t))
+		if (task_is_heard(t))
 			priv_server_fail(h->server, t->call, &err);
-		task_free(t);
+		task_drop(t);
 		return;
 	}
-	if (f.type == PRIV_FRAME_REPLY && after_image(t, f.body))
+	if (f.type == PRIV_FRAME_REPLY && fetch_after_image(t, f.body))
 		return;
 	if (f.type == PRIV_FRAME_REPLY)
 		after_task(h, t, f.body);
-	if (is_heard(t))
+	if (task_is_heard(t))
 		priv_server_forward(h->server, result);
-	task_free(t);
+	task_drop(t);
 }
 
-/* Hand a request to a worker. `msg` is moved; `l` may be NULL. */
-static struct task *task_new(struct helper *h, struct priv_call call, void *msg, job_fn *run)
+struct task *task_new(struct helper *h, struct priv_call call, void *msg, job_fn *run)
 {
 	struct task *t = mem_zero(sizeof(*t));
 	size_t size = priv_request_table(call.kind)->size;
@@ -256,7 +156,7 @@ static struct task *task_new(struct helper *h, struct priv_call call, void *msg,
 	return t;
 }
 
-static void task_start(struct task *t)
+void task_start(struct task *t)
 {
 	struct helper *h = t->h;
 
@@ -264,7 +164,7 @@ static void task_start(struct task *t)
 		     task_drop, t);
 }
 
-static void set_lease(struct task *t, const struct lease *l)
+void task_set_lease(struct task *t, const struct lease *l)
 {
 	t->job.rec = l->rec;
 	t->job.known = true;
@@ -293,27 +193,9 @@ static void start_lease_task(struct helper *h, struct priv_call call, void *msg,
 	memcpy(copy, id, sizeof(copy));
 	t = task_new(h, call, msg, run);
 	if (l)
-		set_lease(t, l);
+		task_set_lease(t, l);
 	else
 		set_stranger(t, copy);
-	task_start(t);
-}
-
-/* IMAGE: a layout that has not changed since it was looked at needs no second look. */
-static void on_image(struct helper *h, struct priv_call call, struct priv_image *m)
-{
-	auto_free char *ref = job_find_image(h->c, m->name);
-	const struct priv_image_reply *known = ref ? found_get(h->found, ref) : NULL;
-	struct task *t;
-
-	if (known) {
-		priv_server_reply(h->server, call, known);
-		return;
-	}
-	t = task_new(h, call, m, job_image);
-	if (ref && !found_stamp(&t->stamp, ref))
-		t->stamp = (struct image_stamp){0};
-	t->ref = steal(&ref);
 	task_start(t);
 }
 
@@ -373,77 +255,11 @@ static int old_lease(struct helper *h, struct lease *l, const struct priv_start 
 	return 0;
 }
 
-static void on_pull_progress(void *ctx, uint64_t bytes, uint64_t of)
-{
-	const struct task *t = ctx;
-	struct priv_progress p = {.bytes = bytes, .of = of};
-
-	memcpy(p.id, t->job.rec.id, sizeof(p.id));
-	if (is_heard(t))
-		priv_server_progress(t->h->server, &p);
-}
-
-static void fail_pull(struct task *t, const char *why)
-{
-	const struct priv_start_reply r = {
-		.outcome = PRIV_START_FAILED, .stage = PRIV_STAGE_PULL, .message = (char *)why};
-
-	if (is_heard(t))
-		priv_server_reply(t->h->server, t->call, &r);
-	task_free(t);
-}
-
-/* The image is there: now the lease starts, if it was not destroyed meanwhile. */
-static void on_pulled(void *ctx, const struct priv_image_reply *r)
-{
-	struct task *t = ctx;
-	const struct lease *l = table_find(&t->h->leases, t->job.rec.id);
-
-	if (!l || r->outcome != PRIV_IMAGE_FOUND) {
-		fail_pull(t, l ? r->message : "the lease was destroyed");
-		return;
-	}
-	set_lease(t, l);
-	task_start(t);
-}
-
-/* A pinned image that is brought from elsewhere, for a start that was not made yet. */
-static bool needs_pull(struct task *t, const struct lease *l)
-{
-	const struct priv_start *m = t->msg;
-
-	if (!t->h->pulls || !*m->spec.digest || !m->spec.image)
-		return false;
-	t->ref = job_find_image(t->h->c, m->spec.image);
-	return t->ref && job_is_pulled(t->ref) &&
-	       !(l->said && l->status.generation >= m->generation) &&
-	       !job_has_image(t->h->c, m->spec.digest);
-}
-
-static void start_or_pull(struct task *t, const struct lease *l)
-{
-	const struct priv_start *m = t->msg;
-	char *auth = t->h->pulls ? pulls_take_auth(t->h->pulls, m->id) : mem_strdup("");
-	struct pull_want w = {.kind = PULL_FETCH, .digest = m->spec.digest, .auth = auth};
-	struct pull_ear ear = {on_pulled, on_pull_progress, task_drop, t};
-	struct err err;
-
-	if (!needs_pull(t, l)) {
-		task_start(t);
-	} else {
-		w.ref = t->ref;
-		w.promised = t->job.promised;
-		if (pulls_ask(t->h->pulls, &w, &ear, &err) < 0)
-			fail_pull(t, err.msg);
-	}
-	wipe(auth, strlen(auth));
-	free(auth);
-}
-
 static void on_start(struct helper *h, struct priv_call call, struct priv_start *m)
 {
 	struct lease *l = table_find(&h->leases, m->id);
 	uint64_t others = pool_bytes(h->pool) + table_promised(&h->leases, h->c->state_dir);
+	const struct priv_start *owned;
 	struct task *t;
 	struct err err;
 
@@ -456,9 +272,13 @@ static void on_start(struct helper *h, struct priv_call call, struct priv_start 
 		return;
 	}
 	t = task_new(h, call, m, job_start);
-	set_lease(t, l);
+	task_set_lease(t, l);
 	t->job.promised = others;
-	start_or_pull(t, l);
+	owned = t->msg;
+	if (l->said && l->status.generation >= owned->generation)
+		fetch_and_start(t, NULL, ""); /* was started before */
+	else
+		fetch_and_start(t, owned->spec.image, owned->spec.digest);
 }
 
 /* the quick ones */
@@ -578,7 +398,7 @@ static void on_ports(struct helper *h, struct priv_call call, struct priv_ports 
 		t->job.nwas = l->rec.nports;
 		memcpy(t->job.was, l->rec.ports, sizeof(t->job.was));
 		l->rec = r;
-		set_lease(t, l);
+		task_set_lease(t, l);
 	}
 	task_start(t);
 }
@@ -604,7 +424,7 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		on_node(h, call);
 		return;
 	case PRIV_IMAGE:
-		on_image(h, call, msg);
+		fetch_on_image(h, call, msg);
 		return;
 	case PRIV_IMAGES:
 	case PRIV_IMAGE_DROP:
@@ -678,7 +498,7 @@ void helper_end_alone(struct helper *h, struct lease *l)
 	memcpy(m.id, l->rec.id, sizeof(m.id));
 	t = task_new(h, call, &m, job_stop);
 	t->connection = 0;
-	set_lease(t, l);
+	task_set_lease(t, l);
 	task_start(t);
 }
 

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += src/helper/libleased-helper.a
 src_helper_libleased_helper_a_SOURCES = \
-	src/helper/found.c src/helper/found.h \
-	src/helper/helper.c src/helper/helper.h \
+	src/helper/fetch.c src/helper/found.c src/helper/found.h \
+	src/helper/helper.c src/helper/helper.h src/helper/helper_own.h \
 	src/helper/job.c src/helper/job.h \
 	src/helper/job_end.c src/helper/job_copy.c src/helper/job_exec.c \
 	src/helper/job_images.c \

@@ -1,0 +1,65 @@
+/* What helper.c and fetch.c share: the helper's insides, and a request on its way through it. */
+#ifndef HELPER_HELPER_OWN_H
+#define HELPER_HELPER_OWN_H
+
+#include "helper/found.h"
+#include "helper/job.h"
+#include "helper/node.h"
+#include "helper/pool.h"
+#include "helper/pulls.h"
+#include "helper/table.h"
+#include "helper/watch.h"
+#include "helper/worker.h"
+#include "image/image.h"
+#include "priv/server.h"
+
+struct helper {
+	struct loop *loop;
+	const struct helper_config *c;
+	const struct backend *backend;
+	char *runtime; /* "runc 1.1.5" */
+	bool runtime_old;
+	struct priv_server *server;
+	unsigned connection; /* counts them: answers belong to one */
+	struct table leases;
+	struct workers *workers;
+	struct workers *commands; /* and copies, of tenants: as long as these like */
+	struct pool *pool;
+	struct pulls *pulls; /* NULL: nothing is pulled */
+	struct found *found;
+	struct watch *watch;
+	struct node_meter meter;
+	helper_done_fn *done;
+	void *done_ctx;
+	struct loop_timer *closing;
+};
+
+/* A request on its way through a worker. */
+struct task {
+	struct helper *h;
+	struct priv_call call;
+	unsigned connection;
+	job_fn *run;
+	char *ref; /* of its image: IMAGE remembers it with its stamp, others pull it */
+	struct image_stamp stamp;
+	struct job job;
+	void *msg; /* owned */
+};
+
+/* `msg` is moved. */
+struct task *task_new(struct helper *h, struct priv_call call, void *msg, job_fn *run);
+void task_set_lease(struct task *t, const struct lease *l);
+void task_start(struct task *t); /* hand it to a worker, which ends it */
+void task_drop(void *task);	 /* frees it */
+bool task_is_heard(const struct task *t);
+
+/* --- fetch.c --- */
+
+/* IMAGE. */
+void fetch_on_image(struct helper *h, struct priv_call call, struct priv_image *m);
+/* A worker answered IMAGE; true when the registry is asked now: its answer ends the task. */
+bool fetch_after_image(struct task *t, struct str body);
+/* task_start, once the pinned image is in the store. An image of NULL needs nothing. */
+void fetch_and_start(struct task *t, const char *image, const char *digest);
+
+#endif
