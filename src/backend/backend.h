@@ -35,6 +35,13 @@ struct box {
 	const char *probe;		 /* program mounted as SPEC_PROBE; NULL: none */
 };
 
+/* Where the main process writes to: two descriptors, or a terminal that is made for it. */
+struct backend_streams {
+	int out, err;
+	bool tty;
+	int terminal; /* then: its master, the caller's to close */
+};
+
 enum backend_status { BACKEND_RUNNING, BACKEND_STOPPED, BACKEND_GONE, BACKEND_UNKNOWN };
 
 struct backend_state {
@@ -69,8 +76,7 @@ struct backend {
 	int (*probe)(const struct box *box, struct buf *version, struct err *e);
 	/* Write what create reads. */
 	int (*prepare)(const struct box *box, struct err *e);
-	/* Make the container; its output goes to the two descriptors. */
-	int (*create)(const struct box *box, int out, int err, pid_t *pid, struct err *e);
+	int (*create)(const struct box *box, struct backend_streams *io, pid_t *pid, struct err *e);
 	int (*start)(const struct box *box, struct err *e);
 	/* -1 never: what cannot be found out is UNKNOWN, with `e` saying why. */
 	void (*inspect)(const struct box *box, struct backend_state *out, struct err *e);

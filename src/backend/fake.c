@@ -3,7 +3,9 @@
  * for simulations. `exec` answers with its own arguments, so that callers have something to
  * compare.
  */
+#include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "backend/backend.h"
@@ -52,7 +54,7 @@ static int fake_prepare(const struct box *box, struct err *e)
 	return write_state(box, "prepared", e);
 }
 
-static int fake_create(const struct box *box, int out, int err, pid_t *pid, struct err *e)
+static int fake_create(const struct box *box, struct backend_streams *io, pid_t *pid, struct err *e)
 {
 	char state[STATE_MAX];
 
@@ -61,6 +63,8 @@ static int fake_create(const struct box *box, int out, int err, pid_t *pid, stru
 	if (strcmp(state, "prepared") != 0)
 		return err_set(e, ERRK_STATE, "not prepared");
 	*pid = 0;
+	if (io->tty && (io->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
+		return err_sys(e, "terminal");
 	return write_state(box, "created", e);
 }
 

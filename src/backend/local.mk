@@ -3,6 +3,7 @@ src_backend_libleased_backend_a_SOURCES = \
 	src/backend/backend.h \
 	src/backend/boxlog.c src/backend/boxlog.h \
 	src/backend/cgroup.c src/backend/cgroup.h \
+	src/backend/console.c src/backend/console.h \
 	src/backend/fake.c \
 	src/backend/nfnl.c src/backend/nfnl.h \
 	src/backend/nft.c src/backend/nft.h \

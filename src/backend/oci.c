@@ -15,6 +15,7 @@
 
 #include "backend/backend.h"
 #include "backend/cgroup.h"
+#include "backend/console.h"
 #include "backend/oci_impl.h"
 #include "base/fs.h"
 #include "base/json.h"
@@ -178,20 +179,28 @@ int oci_read_pid(const char *path, pid_t *out, struct err *e)
 	return 0;
 }
 
-static int oci_create(const struct box *box, int out, int err, pid_t *pid, struct err *e)
+static int oci_create(const struct box *box, struct backend_streams *io, pid_t *pid, struct err *e)
 {
+	auto_console struct console console = {.dir = -1, .listener = -1};
 	auto_free char *pid_file = mem_printf("%s/pid", box->dir);
-	const char *const args[] = {"create", "--bundle", box->dir, "--pid-file",
-				    pid_file, box->id,	  NULL};
+	const char *args[9] = {"create", "--bundle", box->dir, "--pid-file", pid_file};
+	size_t n = 5;
 	mode_t mask;
 	int r;
 
+	if (io->tty && console_open(&console, box->dir, e) < 0)
+		return -1;
+	if (io->tty) {
+		args[n++] = "--console-socket";
+		args[n++] = console.path;
+	}
+	args[n] = box->id;
 	unlink(pid_file);
 	/* Control groups are root's, and those inside shall be able to read their limits there. */
 	mask = umask(022);
-	r = runtime(box, args, out, err, e);
+	r = runtime(box, args, io->tty ? -1 : io->out, io->tty ? -1 : io->err, e);
 	umask(mask);
-	if (r < 0)
+	if (r < 0 || (io->tty && console_take(&console, &io->terminal, e) < 0))
 		return -1;
 	return oci_read_pid(pid_file, pid, e);
 }

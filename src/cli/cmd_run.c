@@ -123,7 +123,7 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 	if (o->registry_auth &&
 	    registry_auth_read(&r->order.req->registry_auth, o->registry_auth, s->image, e) < 0)
 		return err_wrap(e, "--registry-auth");
-	if (read_network(r, e) < 0)
+	if (read_network(r, e) < 0 || cli_fill_life(s, o, e) < 0)
 		return -1;
 	return cli_fill_spec(s, &o->env, o->workdir, o->user, e);
 }
@@ -149,8 +149,6 @@ static int read_options(struct run *r, int argc, char **argv, struct err *e)
 /* What Docker has and relays, or providers so far, do not: say what to do instead. */
 static int check_docker(const struct run_options *o, struct err *e)
 {
-	if (o->tty)
-		return err_set(e, ERRK_INPUT, "-t: relays carry no terminal; leave it out");
 	if (o->interactive)
 		return err_set(e, ERRK_INPUT,
 			       "-i: relays carry no standard input to the command; start it with "

@@ -10,13 +10,15 @@
 
 struct run_options {
 	bool detach, keep, rm, any;
-	bool interactive, tty;	/* Docker's; refused with a word why */
+	bool tty;
+	bool interactive;	/* Docker's; refused with a word why */
 	struct opt_list volume; /* this, too */
 	struct opt_list publish;
 	const char *wait; /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
 	const char *cpus, *memory, *budget, *max_risk, *token_file, *spec;
 	const char *pull, *registry_auth, *network;
+	const char *stop_signal, *stop_timeout;
 	struct opt_list env;
 };
 
@@ -102,6 +104,11 @@ int cli_command_at(int argc, char **argv);
 /* Environment, working directory and user from the options of run and exec. */
 int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdir, const char *user,
 		  struct err *e) MUST_CHECK;
+
+/* A time, or a number of seconds as Docker has them: from 1 to `most`. */
+int cli_seconds(int64_t *out, const char *text, int64_t most, struct err *e) MUST_CHECK;
+/* How its command stops and what it sees, from the options of run. */
+int cli_fill_life(struct spec *s, const struct run_options *o, struct err *e) MUST_CHECK;
 
 /* The lease that the one argument names; opens the wallet. 0 or the exit status. */
 int cli_find_lease(struct app *a, int argc, char **argv, struct book_entry *b);

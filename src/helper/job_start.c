@@ -234,7 +234,8 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .disk_pid = (uint32_t)s->disk,
 				 .net_link = (char *)"",
 				 .net_prefix6 = (char *)"",
-				 .net_slot = s->j->rec.slot};
+				 .net_slot = s->j->rec.slot,
+				 .tty = s->spec.tty};
 	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};
 	const struct tenant_net *net = s->spec.network == SPEC_NETWORK_NONE ? NULL : s->j->c->net;
 	struct tenant_seat seat = record_seat(&s->j->rec);

@@ -31,4 +31,10 @@ tests_root_helper_SOURCES = tests/root/helper.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_helper_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_helper_LDADD = $(L_helper) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/life
+ROOT_TESTS += tests/root/life
+tests_root_life_SOURCES = tests/root/life.c tests/root/helper_world.c \
+	tests/root/helper_world.h
+tests_root_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_life_LDADD = $(L_helper) $(CMOCKA_LIBS)
 endif

@@ -181,6 +181,7 @@ static void first_process_ended(struct keeper *k, int status)
 	k->record.exit_status = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status)
 						  : 128 + (uint32_t)WTERMSIG(status);
 	k->exited = true;
+	output_close_ends(k->output);
 	output_drain(k->output);
 	if (!k->silent)
 		k->end_timer = loop_timer_add(k->loop, LAST_OUTPUT_MS, waited_enough, k);
@@ -292,6 +293,7 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 {
 	const struct backend *b = find_backend(k->start.backend);
 	struct box box = box_of(k);
+	struct backend_streams io;
 	int64_t from;
 	pid_t pid;
 
@@ -300,11 +302,11 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 		return err_set(e, ERRK_INPUT, "no backend %s", k->start.backend);
 	if (open_output(k, e) < 0 || watch_disk(k, e) < 0)
 		return -1;
+	io = output_streams(k->output, k->start.tty);
 	r->stage = PRIV_STAGE_CREATE;
 	from = clock_mono_us();
-	if (b->create(&box, output_fd(k->output, 1), output_fd(k->output, 2), &pid, e) < 0)
+	if (b->create(&box, &io, &pid, e) < 0 || output_created(k->output, &io, e) < 0)
 		return -1;
-	output_close_ends(k->output);
 	r->create_us = (uint32_t)(clock_mono_us() - from);
 	step_at(STEP_BOX_CREATED);
 	k->record.pid = (uint32_t)pid;

@@ -1,10 +1,11 @@
-/* From pipes to log: read, cut into lines, stamp, append in one write. */
+/* From pipes or a terminal to the log: read, cut into lines, stamp, append in one write. */
 #include "keeper/output.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 
 #include "backend/boxlog.h"
 #include "base/clock.h"
@@ -25,6 +26,7 @@ struct pipe_end {
 
 struct output {
 	struct pipe_end ends[2];
+	struct loop *loop;
 	struct boxlog *log;
 	output_end_fn *end;
 	void *ctx;
@@ -109,6 +111,7 @@ int output_new(struct output **out, struct loop *l, const struct output_config *
 {
 	AUTO(output_free) struct output *o = mem_zero(sizeof(*o));
 
+	o->loop = l;
 	o->end = c->end;
 	o->ctx = c->ctx;
 	for (int i = 0; i < 2; i++)
@@ -125,9 +128,32 @@ int output_new(struct output **out, struct loop *l, const struct output_config *
 	return 0;
 }
 
-int output_fd(const struct output *o, int which)
+struct backend_streams output_streams(const struct output *o, bool tty)
 {
-	return o->ends[which - 1].write_fd;
+	return (struct backend_streams){
+		.out = o->ends[0].write_fd, .err = o->ends[1].write_fd, .tty = tty, .terminal = -1};
+}
+
+/* The terminal takes the place of the pipes. Our own hold on its other side, until the first
+ * process has ended, keeps it open while nobody inside has it open: a hangup is not its end. */
+static int take_terminal(struct output *o, int master, struct err *e)
+{
+	struct pipe_end *p = &o->ends[0];
+
+	for (int i = 0; i < 2; i++) {
+		loop_io_del(o->ends[i].io);
+		o->ends[i].io = NULL;
+		close(steal_fd(&o->ends[i].read_fd));
+	}
+	p->read_fd = master;
+	p->write_fd = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	return loop_io_add(&p->io, o->loop, master, EPOLLIN, on_readable, p, e);
+}
+
+int output_created(struct output *o, const struct backend_streams *io, struct err *e)
+{
+	output_close_ends(o);
+	return io->tty ? take_terminal(o, io->terminal, e) : 0;
 }
 
 void output_close_ends(struct output *o)

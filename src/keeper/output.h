@@ -1,15 +1,17 @@
-/* The container's two output pipes: what is written there goes, stamped, into the log. */
+/* The container's two output pipes, or its terminal: what is written there goes, stamped, into the
+ * log. */
 #ifndef KEEPER_OUTPUT_H
 #define KEEPER_OUTPUT_H
 
 #include <stdint.h>
 
+#include "backend/backend.h"
 #include "base/auto.h"
 #include "base/err.h"
 #include "net/loop.h"
 
 struct output;
-typedef void output_end_fn(void *ctx); /* both pipes are at their end */
+typedef void output_end_fn(void *ctx); /* nobody can write any more */
 
 struct output_config {
 	const char *log_dir;
@@ -21,8 +23,11 @@ struct output_config {
 
 int output_new(struct output **out, struct loop *l, const struct output_config *c,
 	       struct err *e) MUST_CHECK;
-/* The writing ends, for the container; owned by the output until output_close_ends. */
-int output_fd(const struct output *o, int which); /* 1: standard output, 2: standard error */
+/* For the creation of the container: the writing ends of the pipes, which stay the output's. */
+struct backend_streams output_streams(const struct output *o, bool tty);
+/* The container has its ends; a terminal that came back is the output's from here on. */
+int output_created(struct output *o, const struct backend_streams *io, struct err *e) MUST_CHECK;
+/* Nobody writes any more but who has a descriptor of its own. */
 void output_close_ends(struct output *o);
 /* Read what is there now without waiting. */
 void output_drain(struct output *o);

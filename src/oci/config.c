@@ -168,8 +168,6 @@ static int write_all(struct jsonw *w, const struct spec *s, const struct oci_pla
 /* What the spec wants of the host and the placement has not. */
 static int check_prepared(const struct spec *s, const struct oci_placement *p, struct err *e)
 {
-	if (s->tty)
-		return err_set(e, ERRK_INPUT, "tty: only commands in a container have a terminal");
 	if (s->gpu.count != p->gpus.n)
 		return err_set(e, ERRK_INPUT, "gpu: %u are wanted, %zu prepared", s->gpu.count,
 			       p->gpus.n);
@@ -196,7 +194,8 @@ int oci_config(struct buf *out, const struct spec *s, const struct image_config 
 				  .nofile = p->nofile,
 				  .rlimits = s->powers.rlimits,
 				  .apparmor = part_is_privileged(p) ? NULL : p->apparmor,
-				  .new_privileges = p->grant && p->grant->new_privileges};
+				  .new_privileges = p->grant && p->grant->new_privileges,
+				  .terminal = s->tty};
 	struct jsonw w = JSONW(out);
 
 	assert(p->rootfs[0] == '/' && p->cgroup[0] == '/');

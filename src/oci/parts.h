@@ -46,6 +46,7 @@ struct process {
 	const struct spec_rlimit *rlimits; /* SPEC_RLIMITS of them */
 	const char *apparmor;
 	bool new_privileges;
+	bool terminal;
 };
 void part_process(struct jsonw *w, const char *key, const struct process *p);
 /* The set that counts; -1 where the spec wants one that nobody gives. */

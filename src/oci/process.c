@@ -97,7 +97,7 @@ static void write_rlimits(struct jsonw *w, const struct process *p)
 void part_process(struct jsonw *w, const char *key, const struct process *p)
 {
 	jsonw_object(w, key);
-	jsonw_bool(w, "terminal", false);
+	jsonw_bool(w, "terminal", p->terminal);
 	write_user(w, p->user);
 	jsonw_array(w, "args");
 	for (size_t i = 0; i < p->argc; i++)

@@ -26,6 +26,7 @@ static const struct wire_field keeper_start_fields[] = {
 	U32(net_base, 0, UINT32_MAX),
 	U32(net_slot, 0, UINT32_MAX),
 	TEXT(net_prefix6, 45),
+	BOOL(tty),
 };
 static const struct wire_table keeper_start_table = TABLE(keeper_start);
 #undef MSG

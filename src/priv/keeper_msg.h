@@ -47,6 +47,7 @@ struct keeper_start {
 	char *net_link;	   /* struct tenant_net: its link; "" for a lease without network … */
 	uint32_t net_base, net_slot; /* … its first address, and the lease's slot */
 	char *net_prefix6;	     /* "2001:db8::"; "" where it has no IPv6 */
+	bool tty;		     /* its main process has a terminal */
 };
 struct keeper_start_reply {
 	bool running;

@@ -6,7 +6,7 @@
 
 void spec_policy_here(struct spec_policy *p)
 {
-	*p = (struct spec_policy){0};
+	*p = (struct spec_policy){.features = SPEC_OFFERS_TTY};
 	for (size_t i = 0; i < SPEC_RLIMITS; i++) {
 		struct rlimit have = {0};
 

@@ -11,6 +11,8 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
 
 static enum backend_status status_of(const struct contract *c, bool *created)
 {
@@ -51,12 +53,13 @@ static void do_ok(int result, const struct err *e)
 static void create_and_start(const struct contract *c)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	struct backend_streams io = {.out = null, .err = null};
 	struct err err;
 	bool created;
 	pid_t pid = -1;
 
 	do_ok(c->backend->prepare(&c->box, &err), &err);
-	do_ok(c->backend->create(&c->box, null, null, &pid, &err), &err);
+	do_ok(c->backend->create(&c->box, &io, &pid, &err), &err);
 	close(null);
 	assert_true(pid >= 0);
 	assert_int_equal(status_of(c, &created), BACKEND_RUNNING);
@@ -116,11 +119,35 @@ void contract_destroy_running(void **state)
 void contract_create_needs_prepare(void **state)
 {
 	struct contract *c = *state;
+	struct backend_streams io = {.out = -1, .err = -1};
 	struct err err;
 	pid_t pid;
 
-	assert_int_equal(c->backend->create(&c->box, -1, -1, &pid, &err), -1);
+	assert_int_equal(c->backend->create(&c->box, &io, &pid, &err), -1);
 	do_ok(c->backend->destroy(&c->box, &err), &err);
+}
+
+/* The master comes back, and nothing of how it came is left. */
+void contract_terminal(void **state)
+{
+	struct contract *c = *state;
+	struct spec with = c->box.spec ? *c->box.spec : (struct spec){0};
+	struct backend_streams io = {.out = -1, .err = -1, .tty = true, .terminal = -1};
+	struct box box = c->box;
+	auto_free char *socket = mem_printf("%s/console.sock", box.dir);
+	struct err err;
+	pid_t pid;
+
+	with.tty = true;
+	box.spec = c->box.spec ? &with : NULL;
+	do_ok(c->backend->prepare(&box, &err), &err);
+	do_ok(c->backend->create(&box, &io, &pid, &err), &err);
+	assert_true(isatty(io.terminal));
+	assert_false(fs_exists(socket));
+	do_ok(c->backend->start(&box, &err), &err);
+	assert_status(c, BACKEND_RUNNING);
+	do_ok(c->backend->destroy(&box, &err), &err);
+	close(io.terminal);
 }
 
 void contract_exec(void **state)

@@ -19,11 +19,13 @@ void contract_absent(void **state);
 void contract_life(void **state);
 void contract_destroy_running(void **state);
 void contract_create_needs_prepare(void **state);
+void contract_terminal(void **state);
 void contract_exec(void **state);
 
 #define CONTRACT_TESTS                                                                             \
 	cmocka_unit_test(contract_probe), cmocka_unit_test(contract_absent),                       \
 		cmocka_unit_test(contract_life), cmocka_unit_test(contract_destroy_running),       \
-		cmocka_unit_test(contract_create_needs_prepare), cmocka_unit_test(contract_exec)
+		cmocka_unit_test(contract_create_needs_prepare),                                   \
+		cmocka_unit_test(contract_terminal), cmocka_unit_test(contract_exec)
 
 #endif
