@@ -163,7 +163,8 @@ int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes, s
 			   .run_dir = c->run_dir,
 			   .id = id,
 			   .activation = c->activation,
-			   .bytes = bytes};
+			   .bytes = bytes,
+			   .kept = record_log_max(c, bytes)};
 
 	return volume_open(&v, NULL, e);
 }

@@ -19,7 +19,6 @@
 #include "volume/overlay.h"
 
 #define START_TIMEOUT_MS 130000 /* the keeper's create and start, each with its own */
-#define LOG_BYTES	 ((uint64_t)16 << 20)
 
 /* One start on its way through the stages. */
 struct start {
@@ -229,7 +228,7 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .runtime_root = s->paths.runtime_root,
 				 .cgroup = s->paths.cgroup,
 				 .log_dir = log_dir,
-				 .log_max = s->j->c->log_bytes ? s->j->c->log_bytes : LOG_BYTES,
+				 .log_max = record_log_max(s->j->c, s->j->rec.volume_bytes),
 				 .out_uid = s->box.id_base + s->box.user.uid,
 				 .disk_pid = (uint32_t)s->disk,
 				 .net_link = (char *)"",

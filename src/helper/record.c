@@ -11,6 +11,8 @@
 #include "priv/fields.h"
 
 #define RECORD_MAX 4096
+#define LOG_BYTES  ((uint64_t)16 << 20)
+#define LOG_SHARE  8 /* of a volume at most an eighth */
 
 /* The file's form: the same tables as the messages. */
 struct stored {
@@ -57,7 +59,15 @@ struct volume record_volume(const struct record *r, const struct helper_config *
 			       .id = r->volume,
 			       .activation = r->activation,
 			       .bytes = r->volume_bytes,
-			       .inodes = r->inodes};
+			       .inodes = r->inodes,
+			       .kept = record_log_max(c, r->volume_bytes)};
+}
+
+uint64_t record_log_max(const struct helper_config *c, uint64_t volume_bytes)
+{
+	uint64_t max = c->log_bytes ? c->log_bytes : LOG_BYTES;
+
+	return max < volume_bytes / LOG_SHARE ? max : volume_bytes / LOG_SHARE;
 }
 
 char *record_log_dir(const struct helper_config *c, const struct record *r)

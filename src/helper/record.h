@@ -47,6 +47,9 @@ char *record_dir(const struct helper_config *c, const char *id); /* RUN/leases/I
 char *record_path(const struct helper_config *c, const char *id, const char *name);
 char *record_log_dir(const struct helper_config *c, const struct record *r); /* on the volume */
 
+/* How much of a volume of that size is the log's. */
+uint64_t record_log_max(const struct helper_config *c, uint64_t volume_bytes);
+
 struct volume record_volume(const struct record *r, const struct helper_config *c);
 
 /* The keeper's own record; RECORD_NOT_FOUND: its container was never started. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "priv/logline.h"
+#include "volume/volume.h"
 
 #define READ_MAX  16384
 #define LINES_MAX (READ_MAX * 64) /* every byte its own line */
@@ -121,6 +122,7 @@ int output_new(struct output **out, struct loop *l, const struct output_config *
 					       .write_fd = -1};
 	if (boxlog_open(&o->log, c->log_dir, c->log_max, e) < 0)
 		return -1;
+	boxlog_write_as(o->log, VOLUME_KEEPER);
 	for (int i = 0; i < 2; i++)
 		if (open_pipe(&o->ends[i], l, c->uid, e) < 0)
 			return -1;

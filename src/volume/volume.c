@@ -253,13 +253,16 @@ static int attach(char **device, const struct volume *v, const struct paths *p, 
 static int make_file_system(const struct volume *v, const char *device, struct err *e)
 {
 	auto_free char *inodes = mem_printf("%llu", (unsigned long long)v->inodes);
+	uint64_t share = v->kept / (v->bytes / 100000 + 1); /* thousandths of a percent */
+	auto_free char *kept =
+		mem_printf("%u.%03u", (unsigned)share / 1000, (unsigned)share % 1000);
 	const char *argv[16] = {"mkfs.ext4",
 				"-q",
 				"-F",
 				"-b",
 				"4096",
 				"-m",
-				"0",
+				kept,
 				"-O",
 				v->survives ? "has_journal" : "^has_journal",
 				"-E",
@@ -277,9 +280,11 @@ static int make_file_system(const struct volume *v, const char *device, struct e
 /* Blocks that the allocator never used stay holes: no background writing of inode tables. */
 static int mount_device(const char *device, const struct paths *p, struct err *e)
 {
+	auto_free char *options = mem_printf("noinit_itable,resuid=%u", VOLUME_KEEPER);
+
 	if (mkdir(p->mount, 0711) && errno != EEXIST)
 		return err_sys(e, "mkdir %s", p->mount);
-	if (mount(device, p->mount, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, "noinit_itable"))
+	if (mount(device, p->mount, "ext4", MS_NOSUID | MS_NODEV | MS_NOATIME, options))
 		return err_sys(e, "mount %s", p->mount);
 	return 0;
 }

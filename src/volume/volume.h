@@ -36,7 +36,10 @@ struct volume {
 	uint64_t bytes;	 /* of the payload; rounded up to 1 MiB */
 	uint64_t inodes; /* 0: mkfs chooses */
 	bool survives;	 /* header and key lie on disk: it can be opened after a reboot */
+	uint64_t kept;	 /* bytes of it that only VOLUME_KEEPER can fill: for logs */
 };
+/* A user that nobody else is: not even root, whose uid overlayfs has when it writes for tenants. */
+#define VOLUME_KEEPER 4294967294u
 
 const char *volume_activation_name(enum volume_activation a);
 int volume_activation_parse(enum volume_activation *a, struct str s, struct err *e) MUST_CHECK;
