@@ -14,23 +14,34 @@
 #define ANSWER_MS     30000
 #define SIGNAL_MS     10000
 
-static int look_once(struct attach *t, bool *more, bool *any)
+struct look {
+	bool more; /* may come later */
+	bool any;  /* came */
+	bool left; /* is there already */
+};
+
+static int look_once(struct attach *t, struct look *l)
 {
-	auto_pieces struct pieces p = {.exit_status = -1};
+	auto_pieces struct pieces p = {.exit_status = -1, .midline = t->midline};
 	auto_request struct request *req = request_new(REQUEST_LOGS);
 	int rc;
 
 	memcpy(req->lease, t->entry->lease, sizeof(req->lease));
 	req->offset = t->offset;
 	req->tail = t->tail;
+	req->since_ms = t->since_ms;
+	req->until_ms = t->until_ms;
+	req->timestamps = t->timestamps;
+	req->midline = t->midline;
 	rc = pieces_ask(t->session, req, ANSWER_MS, &p);
 	if (rc)
 		return rc;
 	t->tail = 0;
 	t->offset = p.offset ? p.offset : t->offset;
 	t->exit_status = p.exit_status;
-	*more = p.more;
-	*any = p.any;
+	t->midline = p.midline;
+	t->plain |= p.left < 0;
+	*l = (struct look){p.more, p.any, p.left > 0};
 	return 0;
 }
 
@@ -52,15 +63,20 @@ static bool status_known(const struct attach *t)
 
 /* How long until the next look; 0: there is nothing more to come. The log may be at its end a
  * moment before the provider's word of the exit status is here. */
-static int64_t next_look(const struct attach *t, int64_t wait, bool more, bool any)
+static int64_t next_look(const struct attach *t, int64_t wait, const struct look *l)
 {
-	bool over = t->entry->expires_at && clock_wall() >= t->entry->expires_at;
+	int64_t now = clock_wall_ms();
+	bool over = (t->entry->expires_at && now >= t->entry->expires_at * 1000) ||
+		    (t->until_ms && now > t->until_ms + ANSWER_MS);
 
-	if (!t->follow || over || (!more && (status_known(t) || t->entry->halted)))
+	if (l->left)
+		return 1;
+	if (!t->follow || over ||
+	    (!l->more && (status_known(t) || t->entry->halted || t->until_ms)))
 		return 0;
 	if (status_known(t))
 		return 1;
-	if (any || !more)
+	if (l->any || !l->more)
 		return LOOK_FIRST_MS;
 	return wait * 2 < LOOK_MOST_MS ? wait * 2 : LOOK_MOST_MS;
 }
@@ -88,12 +104,12 @@ static void send_interrupt(struct attach *t)
 static int follow(struct attach *t)
 {
 	int64_t wait = LOOK_FIRST_MS;
-	bool more = true, any = false;
+	struct look l = {.more = true};
 	int rc;
 
 	for (;;) {
-		rc = look_once(t, &more, &any);
-		wait = rc ? 0 : next_look(t, wait, more, any);
+		rc = look_once(t, &l);
+		wait = rc ? 0 : next_look(t, wait, &l);
 		if (!wait)
 			return rc;
 		if (t->interrupt && t->app->tapped)

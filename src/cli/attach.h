@@ -9,11 +9,15 @@ struct attach {
 	struct app *app;
 	struct session *session;
 	struct book_entry *entry;
-	uint64_t offset;     /* where the log continues */
-	uint64_t tail;	     /* >0: only the last so many lines at first */
-	bool follow;	     /* until the command ends; else what is there now */
-	bool interrupt;	     /* the first Ctrl-C is sent to the command */
-	int64_t exit_status; /* -1: it runs, or the lease ended first */
+	uint64_t offset;	    /* where the log continues */
+	uint64_t tail;		    /* >0: only the last so many lines at first */
+	int64_t since_ms, until_ms; /* only what was written then; 0: all */
+	bool timestamps;	    /* before each line */
+	uint64_t midline;	    /* where the streams stand, see request.h */
+	bool follow;		    /* until the command ends; else what is there now */
+	bool interrupt;		    /* the first Ctrl-C is sent to the command */
+	int64_t exit_status;	    /* -1: it runs, or the lease ended first */
+	bool plain;		    /* the provider is too old for tail, times and stamps */
 };
 
 /* Copies the log to standard output and error. 0 or the exit status of `lease` itself. */

@@ -1,10 +1,9 @@
-/* lease exec and lease logs: input and output carried by gift wraps, piece by piece. */
+/* lease exec: input and output carried by gift wraps, piece by piece. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
-#include "cli/attach.h"
 #include "cli/pieces.h"
 #include "cli/upload.h"
 #include "cli/verbs.h"
@@ -125,27 +124,4 @@ int verb_exec(void *ctx, const void *options, int argc, char **argv)
 	if (p.more)
 		app_failf(0, "output was longer than relays carry and was cut");
 	return (int)p.exit_status;
-}
-
-int verb_logs(void *ctx, const void *options, int argc, char **argv)
-{
-	const struct logs_options *o = options;
-	struct app *a = ctx;
-	auto_session struct session *s = NULL;
-	struct book_entry b;
-	struct attach t = {.app = a, .entry = &b, .follow = o->follow, .exit_status = -1};
-	struct err e;
-	int rc;
-
-	if (argc != 1)
-		return app_failf(EXIT_USAGE, "want one NAME");
-	if (o->tail && str_u64(str_of(o->tail), 1000000, &t.tail, &e) < 0)
-		return app_failf(EXIT_USAGE, "--tail: %s", e.msg);
-	rc = cli_find_running(a, argv[0], &b);
-	if (rc)
-		return rc;
-	if (session_open(&s, a, &b.provider, 0, &e) < 0)
-		return app_fail(EXIT_RELAYS, &e);
-	t.session = s;
-	return attach_run(&t);
 }

@@ -67,7 +67,12 @@ static const struct opt exec_opts[] = {
 
 static const struct opt logs_opts[] = {
 	{'f', "follow", OPT_FLAG, O(logs_options, follow), NULL, "until the command ends"},
-	{'n', "tail", OPT_STRING, O(logs_options, tail), "N", "only the end of the log"},
+	{'n', "tail", OPT_STRING, O(logs_options, tail), "N", "only the last N lines"},
+	{0, "since", OPT_STRING, O(logs_options, since), "TIME",
+	 "from then on: 10m, 2026-11-22T17:41:00Z, or seconds since 1970"},
+	{0, "until", OPT_STRING, O(logs_options, until), "TIME", "nothing later"},
+	{'t', "timestamps", OPT_FLAG, O(logs_options, timestamps), NULL,
+	 "the host's time before each line"},
 };
 
 static const struct opt topup_opts[] = {

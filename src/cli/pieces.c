@@ -20,8 +20,16 @@ static void print_err(const struct pieces *p, const struct reply *r)
 	fprintf(stderr, "%s\n", shown);
 }
 
-static void print_piece(const struct pieces *p, const struct reply *r)
+static void note_midline(struct pieces *p, const char *text, size_t n, uint64_t stream)
 {
+	if (n)
+		p->midline = text[n - 1] == '\n' ? p->midline & ~stream : p->midline | stream;
+}
+
+static void print_piece(struct pieces *p, const struct reply *r)
+{
+	note_midline(p, r->out, r->nout, REQUEST_MIDLINE_STDOUT);
+	note_midline(p, r->err, r->nerr, REQUEST_MIDLINE_STDERR);
 	if (r->nout && p->keep)
 		buf_add(p->keep, r->out, r->nout);
 	else if (r->nout)
@@ -65,6 +73,7 @@ static bool take_piece(void *ctx, const struct reply *r)
 		p->final = r->piece;
 		p->exit_status = r->exit_status;
 		p->offset = r->offset;
+		p->left = r->left;
 		p->more = r->truncated;
 	}
 	while (p->next < PIECES_MAX && p->v[p->next]) {

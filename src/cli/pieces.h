@@ -14,6 +14,8 @@ struct pieces { /* replies may overtake each other: printed in order */
 	struct reply *refused;
 	int64_t exit_status;
 	uint64_t offset;
+	int64_t left;	  /* logs: as in the reply */
+	uint64_t midline; /* streams that stand in the middle of a line, see request.h */
 	bool more, any;
 	bool interrupt;	  /* the first Ctrl-C goes to the exec that is asked for */
 	struct buf *keep; /* what is for standard output goes there, or NULL */

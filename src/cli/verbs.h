@@ -29,8 +29,8 @@ struct exec_options {
 };
 
 struct logs_options {
-	bool follow;
-	const char *tail;
+	bool follow, timestamps;
+	const char *tail, *since, *until;
 };
 
 struct topup_options {

@@ -1,9 +1,9 @@
 /* leasectl who, leasectl reconnect: which lease an abuse mail is about, and its network again. */
 #include <arpa/inet.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/jsonw.h"
 #include "ctl/ctl.h"
 
@@ -21,29 +21,6 @@ static const struct opt opts[] = {
 	{0, "proto", OPT_STRING, offsetof(struct who_options, protocol), "NAME", "tcp or udp"},
 };
 
-/* Mails quote logs: with T or a blank, with or without seconds and Z. */
-static int read_time(int64_t *out, const char *text, struct err *e)
-{
-	static const char *const forms[] = {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S",
-					    "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"};
-	uint64_t seconds;
-
-	if (str_u64(str_of(text), (uint64_t)1 << 40, &seconds, NULL) == 0) {
-		*out = (int64_t)seconds;
-		return 0;
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
-		struct tm tm = {0};
-		const char *rest = strptime(text, forms[i], &tm);
-
-		if (rest && (*rest == '\0' || strcmp(rest, "Z") == 0)) {
-			*out = timegm(&tm);
-			return 0;
-		}
-	}
-	return err_set(e, ERRK_INPUT, "--at: want a time such as 2026-11-22T21:08:00Z");
-}
-
 /* As it is stored: "2001:db8::2". */
 static int read_address(char out[static INET6_ADDRSTRLEN], const char *text, struct err *e)
 {
@@ -59,20 +36,21 @@ static int write_request(struct buf *out, const struct who_options *o, struct er
 	char address[INET6_ADDRSTRLEN] = "";
 	struct jsonw w = JSONW(out);
 	uint64_t port = 0;
-	int64_t at = 0;
+	int64_t at_ms = 0;
 
 	if (!o->at)
 		return err_set(e, ERRK_INPUT, "--at: when was it?");
 	if (!o->sport == !o->address)
 		return err_set(e, ERRK_INPUT, "want --sport or --address");
-	if (read_time(&at, o->at, e) < 0 ||
-	    (o->address && read_address(address, o->address, e) < 0))
+	if (clock_parse(&at_ms, str_of(o->at), CLOCK_UTC, e) < 0)
+		return err_wrap(e, "--at");
+	if (o->address && read_address(address, o->address, e) < 0)
 		return -1;
 	if (o->sport && (str_u64(str_of(o->sport), UINT16_MAX, &port, NULL) < 0 || port == 0))
 		return err_set(e, ERRK_INPUT, "--sport: want 1 to 65535");
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "verb", "who");
-	jsonw_i64(&w, "at", at);
+	jsonw_i64(&w, "at", at_ms / 1000);
 	if (port)
 		jsonw_u64(&w, "port", port);
 	jsonw_text(&w, "address", address);

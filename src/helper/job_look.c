@@ -4,6 +4,7 @@
 #include "backend/boxlog.h"
 #include "base/mem.h"
 #include "helper/job.h"
+#include "helper/logseek.h"
 #include "helper/pulls.h"
 
 #define KEEPER_TIMEOUT_MS 20000
@@ -107,6 +108,36 @@ int job_deadline(const struct job *j, void *reply, struct err *e)
 	return known < 0 ? -1 : keeper_call(fd, KEEPER_DEADLINE, &m, &rec, KEEPER_TIMEOUT_MS, e);
 }
 
+/* What of the log is asked for: from here, to there (PRIV_LOG_END: as far as it goes). */
+struct window {
+	uint64_t from, to;
+};
+
+static int find_window(struct window *w, const char *dir, const struct priv_logs *m, struct err *e)
+{
+	auto_buf struct buf none = BUF(1);
+	struct boxlog_piece all;
+	uint64_t since = 0;
+
+	*w = (struct window){m->offset, PRIV_LOG_END};
+	if (m->since_ms && logseek_time(&since, dir, m->since_ms, e) < 0)
+		return -1;
+	if (since > w->from)
+		w->from = since;
+	if (m->until_ms && logseek_time(&w->to, dir, m->until_ms + 1, e) < 0)
+		return -1;
+	if (boxlog_read(&none, dir, BOXLOG_END, 0, &all, e) < 0)
+		return -1;
+	if (w->to >= all.end)
+		w->to = PRIV_LOG_END; /* its time is not over */
+	if (w->from > w->to)
+		w->from = w->to;
+	if (!m->tail)
+		return 0;
+	return logseek_lines(&w->from, dir, w->from, w->to < all.end ? w->to : all.end, m->lines,
+			     e);
+}
+
 int job_logs(const struct job *j, void *reply, struct err *e)
 {
 	const struct priv_logs *m = j->msg;
@@ -115,17 +146,25 @@ int job_logs(const struct job *j, void *reply, struct err *e)
 	auto_buf struct buf out = BUF(m->max);
 	struct boxlog_piece piece;
 	struct keeper_record rec;
+	struct window w;
 	int known;
 
 	r->found = j->known;
 	if (!j->known)
 		return 0;
 	known = job_state(&rec, j, e); /* before the log: what ended has written all */
-	if (known < 0 || boxlog_read(&out, dir, m->offset, m->max, &piece, e) < 0)
+	if (known < 0 || find_window(&w, dir, m, e) < 0 ||
+	    boxlog_read(&out, dir, w.from, w.to - w.from < m->max ? w.to - w.from : m->max, &piece,
+			e) < 0)
 		return -1;
 	r->offset = piece.offset;
 	r->next = piece.next;
-	r->eof = known == 0 && rec.state == PRIV_BOX_STOPPED && piece.next >= piece.end;
+	if (w.to > piece.end)
+		w.to = piece.end;
+	else
+		r->eof = piece.next >= w.to;
+	r->left = w.to > piece.next ? w.to - piece.next : 0;
+	r->eof |= known == 0 && rec.state == PRIV_BOX_STOPPED && piece.next >= piece.end;
 	r->bytes = (struct wire_blob){(uint8_t *)out.p, out.n};
 	out = BUF(0);
 	return 0;

@@ -9,6 +9,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/job_net.c \
 	src/helper/job_start.c \
 	src/helper/links.c src/helper/links.h \
+	src/helper/logseek.c src/helper/logseek.h \
 	src/helper/node.c src/helper/node.h \
 	src/helper/pool.c src/helper/pool.h src/helper/probe.c src/helper/probe.h \
 	src/helper/job_pull.c src/helper/pulls.c src/helper/pulls.h \
@@ -25,7 +26,17 @@ tests_link_helper_LDADD = @WHOLE@ src/helper/libleased-helper.a @NOWHOLE@ $(L_he
 
 EXTRA_DIST += tests/system/make-image
 if CMOCKA
-check_PROGRAMS += tests/root/helper
+check_PROGRAMS += tests/root/watching
+ROOT_TESTS += tests/root/watching
+tests_root_watching_SOURCES = tests/root/watching.c tests/root/helper_world.c \
+	tests/root/helper_world.h
+tests_root_watching_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_watching_LDADD = $(L_helper) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/helper tests/unit/logseek
+TESTS += tests/unit/logseek
+tests_unit_logseek_SOURCES = tests/unit/logseek.c
+tests_unit_logseek_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_logseek_LDADD = $(L_helper) $(CMOCKA_LIBS)
 ROOT_TESTS += tests/root/helper
 tests_root_helper_SOURCES = tests/root/helper.c tests/root/helper_world.c \
 	tests/root/helper_world.h

@@ -225,7 +225,7 @@ bool verb_finds_it_running(const struct ask *a, const struct lease *l); /* else 
 struct lease_output {
 	struct str out, err;
 	int64_t exit_status;
-	uint64_t offset;
+	uint64_t offset, left; /* logs */
 	bool truncated, final;
 	enum reply_stage stage;
 };

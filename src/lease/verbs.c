@@ -270,24 +270,38 @@ static void input(struct ask *a, const struct lease *l)
 /* --- logs --- */
 
 /* The host's log has a line format; the wire carries what the two streams said. */
-static void split_streams(struct buf *out, struct buf *err, struct str bytes)
+struct streams {
+	struct buf text[2]; /* by enum log_stream */
+	bool midline[2];
+	bool timestamps;
+};
+
+static void split_streams(struct streams *s, struct str bytes)
 {
 	struct log_line l;
-	struct buf *b;
 
 	while (log_line_next(&bytes, &l)) {
-		b = l.stream == LOG_STDERR ? err : out;
+		struct buf *b = &s->text[l.stream];
+
+		if (s->timestamps && !s->midline[l.stream]) {
+			buf_str(b, l.stamp);
+			buf_byte(b, ' ');
+		}
 		buf_str(b, l.text);
 		if (!l.partial)
 			buf_byte(b, '\n');
+		s->midline[l.stream] = l.partial;
 	}
 }
 
 static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct err *error)
 {
 	auto_ask struct ask *a = ctx;
-	auto_buf struct buf out = BUF(LOG_WINDOW), err = BUF(LOG_WINDOW);
 	struct lease_output o = {.stage = REPLY_STAGE_LOGS, .exit_status = -1};
+	struct streams s = {.text = {BUF(LOG_WINDOW), BUF(LOG_WINDOW)},
+			    .midline = {a->req->midline & REQUEST_MIDLINE_STDOUT,
+					a->req->midline & REQUEST_MIDLINE_STDERR},
+			    .timestamps = a->req->timestamps};
 	struct lease l;
 	struct err e;
 
@@ -297,19 +311,26 @@ static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct e
 		verb_deny(a, REPLY_NOT_FOUND, error ? error->msg : "the log is gone");
 		return;
 	}
-	split_streams(&out, &err, (struct str){(const char *)r->bytes.p, r->bytes.n});
-	o.out = buf_view(&out);
-	o.err = buf_view(&err);
+	split_streams(&s, (struct str){(const char *)r->bytes.p, r->bytes.n});
+	o.out = buf_view(&s.text[LOG_STDOUT]);
+	o.err = buf_view(&s.text[LOG_STDERR]);
 	o.offset = r->next;
+	o.left = r->left;
 	o.truncated = !r->eof;
 	o.exit_status = r->eof ? l.exit_status : -1;
 	output_send(a, &l, &o);
+	buf_free(&s.text[LOG_STDOUT]);
+	buf_free(&s.text[LOG_STDERR]);
 }
 
 static void logs(struct ask *a, const struct lease *l)
 {
-	struct priv_logs m = {.offset = a->req->tail ? PRIV_LOG_TAIL : a->req->offset,
-			      .max = LOG_WINDOW};
+	struct priv_logs m = {.offset = a->req->offset,
+			      .max = LOG_WINDOW,
+			      .since_ms = a->req->since_ms,
+			      .until_ms = a->req->until_ms,
+			      .tail = a->req->tail > 0,
+			      .lines = (uint32_t)a->req->tail};
 
 	memcpy(m.id, l->id, sizeof(m.id));
 	ask_open(a);

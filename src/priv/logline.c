@@ -55,6 +55,7 @@ static bool parse_line(struct str line, struct log_line *out)
 	    line.p[STAMP_LEN + 9] != ' ')
 		return false;
 	out->partial = line.p[STAMP_LEN + 8] == 'P';
+	out->stamp = (struct str){line.p, STAMP_LEN};
 	out->text = (struct str){line.p + STAMP_LEN + 10, line.n - STAMP_LEN - 10};
 	return true;
 }

@@ -16,8 +16,9 @@ enum log_stream { LOG_STDOUT, LOG_STDERR };
 struct log_line {
 	int64_t time_ms;
 	enum log_stream stream;
-	bool partial;	 /* no newline follows the text */
-	struct str text; /* without its newline; any bytes */
+	bool partial;	  /* no newline follows the text */
+	struct str text;  /* without its newline; any bytes */
+	struct str stamp; /* of one that was read: where it begins, "2026-11-22T17:41:00.…Z" */
 };
 
 /* Cut the next line off `rest`; false at the end, broken lines are skipped. */

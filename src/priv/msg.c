@@ -306,16 +306,24 @@ static const struct wire_table priv_get_reply_table = TABLE(priv_get_reply);
 #define MSG priv_logs
 static const struct wire_field priv_logs_fields[] = {
 	ID,
-	U64(offset, 0, PRIV_LOG_TAIL),
+	U64(offset, 0, PRIV_LOG_END),
 	U32(max, 1, PRIV_OUTPUT_MAX),
+	WALL_MS(since_ms),
+	WALL_MS(until_ms),
+	BOOL(tail),
+	U32(lines, 0, PRIV_LOG_LINES_MAX),
 };
 static const struct wire_table priv_logs_table = TABLE(priv_logs);
 #undef MSG
 
 #define MSG priv_logs_reply
 static const struct wire_field priv_logs_reply_fields[] = {
-	BOOL(found), U64(offset, 0, PRIV_LOG_TAIL), U64(next, 0, PRIV_LOG_TAIL),
-	BOOL(eof),   BLOB(bytes, PRIV_OUTPUT_MAX),
+	BOOL(found),
+	U64(offset, 0, PRIV_LOG_END),
+	U64(next, 0, PRIV_LOG_END),
+	U64(left, 0, PRIV_LOG_END),
+	BOOL(eof),
+	BLOB(bytes, PRIV_OUTPUT_MAX),
 };
 static const struct wire_table priv_logs_reply_table = TABLE(priv_logs_reply);
 #undef MSG

@@ -166,15 +166,20 @@ struct priv_destroy_reply {
  * asked. */
 struct priv_logs {
 	char id[PRIV_ID_LEN + 1];
-	uint64_t offset; /* PRIV_LOG_TAIL: the last `max` bytes */
-	uint32_t max;	 /* at most PRIV_OUTPUT_MAX */
+	uint64_t offset;
+	uint32_t max;		    /* at most PRIV_OUTPUT_MAX */
+	int64_t since_ms, until_ms; /* only what was written then; 0: all */
+	bool tail;		    /* only … */
+	uint32_t lines;		    /* … the last so many */
 };
-#define PRIV_LOG_TAIL (((uint64_t)1 << 62) - 1)
+#define PRIV_LOG_END	   (((uint64_t)1 << 62) - 1)
+#define PRIV_LOG_LINES_MAX 1000000
 struct priv_logs_reply {
 	bool found;
 	uint64_t offset; /* of the first byte here */
 	uint64_t next;	 /* ask from here for what follows */
-	bool eof;	 /* nothing more will come: the container has ended and all is read */
+	uint64_t left;	 /* so much follows now */
+	bool eof;	 /* nothing more will come: the container has ended, or until_ms is over */
 	struct wire_blob bytes;
 };
 

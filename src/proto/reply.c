@@ -65,6 +65,7 @@ struct reply *reply_new(const char *request_id, enum reply_stage s, enum reply_c
 	r->stage = s;
 	r->code = c;
 	r->exit_status = -1;
+	r->left = -1;
 	return r;
 }
 
@@ -156,6 +157,8 @@ static void encode_output(struct jsonw *w, const struct reply *r)
 		jsonw_base64(w, "stderr", r->err, r->nerr);
 	if (r->offset)
 		jsonw_u64(w, "offset", r->offset);
+	if (r->left >= 0)
+		jsonw_i64(w, "left", r->left);
 	if (r->truncated)
 		jsonw_bool(w, "truncated", true);
 }
@@ -352,8 +355,10 @@ static int decode_bytes(char **out, size_t *n, const struct json *j, const char 
 static int decode_output(struct reply *r, const struct json *j, struct err *e)
 {
 	struct str receipt = {0};
+	uint64_t left = UINT64_MAX;
 
 	if (json_opt_u64(j, "piece", 100000, &r->piece, e) < 0 ||
+	    json_opt_u64(j, "left", JSON_INT_MAX, &left, e) < 0 ||
 	    json_opt_u64(j, "offset", JSON_INT_MAX, &r->offset, e) < 0 ||
 	    json_opt_bool(j, "truncated", &r->truncated, e) < 0 ||
 	    json_opt_u64(j, "pulled", JSON_INT_MAX, &r->pulled, e) < 0 ||
@@ -361,6 +366,7 @@ static int decode_output(struct reply *r, const struct json *j, struct err *e)
 	    json_opt_str(j, "receipt", LEASE_RECEIPT_MAX, &receipt, e) < 0 ||
 	    decode_bytes(&r->out, &r->nout, j, "stdout", e) < 0)
 		return -1;
+	r->left = left == UINT64_MAX ? -1 : (int64_t)left;
 	if (receipt.n)
 		r->receipt = mem_strndup(receipt.p, receipt.n);
 	return decode_bytes(&r->err, &r->nerr, j, "stderr", e);

@@ -139,6 +139,7 @@ struct reply {
 	char *out, *err; /* bytes; base64 on the wire */
 	size_t nout, nerr;
 	uint64_t offset;	    /* logs: where the next request continues */
+	int64_t left;		    /* logs: so many bytes follow now; -1: an older provider */
 	bool truncated;		    /* output was longer than the carrier moves */
 	struct reply_image *images; /* stage images; at most REPLY_IMAGES_MAX */
 	size_t nimages;

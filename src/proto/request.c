@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "base/secret.h"
 
+#define TIME_MS_MAX ((uint64_t)1 << 48)
+
 static const char *const type_names[] = {
 	[REQUEST_SPAWN] = "spawn",
 	[REQUEST_TOPUP] = "topup",
@@ -123,6 +125,14 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 		jsonw_u64(&w, "offset", r->offset);
 	if (r->tail)
 		jsonw_u64(&w, "tail", r->tail);
+	if (r->since_ms)
+		jsonw_i64(&w, "since_ms", r->since_ms);
+	if (r->until_ms)
+		jsonw_i64(&w, "until_ms", r->until_ms);
+	if (r->timestamps)
+		jsonw_bool(&w, "timestamps", true);
+	if (r->midline)
+		jsonw_u64(&w, "midline", r->midline);
 	if (r->signal)
 		jsonw_text(&w, "signal", spec_signal_name(r->signal));
 	jsonw_text(&w, "command", r->command);
@@ -293,6 +303,20 @@ static int decode_ports(struct request *r, const struct json *j, struct err *e)
 	return 0;
 }
 
+static int decode_logs(struct request *r, const struct json *j, struct err *e)
+{
+	uint64_t since = 0, until = 0;
+
+	if (json_opt_u64(j, "since_ms", TIME_MS_MAX, &since, e) < 0 ||
+	    json_opt_u64(j, "until_ms", TIME_MS_MAX, &until, e) < 0 ||
+	    json_opt_u64(j, "midline", REQUEST_MIDLINE_STDOUT | REQUEST_MIDLINE_STDERR, &r->midline,
+			 e) < 0)
+		return -1;
+	r->since_ms = (int64_t)since;
+	r->until_ms = (int64_t)until;
+	return json_opt_bool(j, "timestamps", &r->timestamps, e);
+}
+
 static int decode_type(struct request *r, const struct json *j, struct err *e)
 {
 	struct str s;
@@ -339,6 +363,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	if (r->type == REQUEST_REFUND && decode_receipt(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_PORTS && decode_ports(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_LOGS && decode_logs(r, j, e) < 0)
 		return -1;
 	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_TOPUP) && decode_money(r, j, e) < 0)
 		return -1;

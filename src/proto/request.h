@@ -64,8 +64,12 @@ struct request {
 	int64_t timeout; /* seconds, 0: LEASE_EXEC_MAX */
 	bool detach;	 /* answer when it runs; nothing is kept of what it says */
 	/* logs */
-	uint64_t offset; /* bytes from the start of the log */
-	uint64_t tail;	 /* >0: the last so many lines instead of offset */
+	uint64_t offset;	    /* bytes from the start of the log */
+	uint64_t tail;		    /* >0: the last so many lines of what is asked for */
+	int64_t since_ms, until_ms; /* only what was written then; 0: all */
+	bool timestamps;	    /* before each line … */
+	uint64_t midline;	    /* … but not before the first of a stream that stands here:
+				       enum request_midline */
 	/* signal */
 	int signal; /* its name on the wire; one that spec_signal_may_send */
 	char command[LEASE_REQUEST_ID_HEX + 1]; /* request id of an exec: to it and to all that it
@@ -76,6 +80,8 @@ struct request {
 	char *receipt; /* JSON text of the signed event kind 2402, or NULL: for a provider whose
 			  database is older than the lease's end */
 };
+
+enum request_midline { REQUEST_MIDLINE_STDOUT = 1, REQUEST_MIDLINE_STDERR = 2 };
 
 struct request *request_new(enum request_type t); /* with a fresh random request_id */
 /* The same request to somebody else: another random request_id, no token. */

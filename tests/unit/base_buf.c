@@ -64,6 +64,40 @@ static int64_t fixed_ms(void *ctx)
 	return *(int64_t *)ctx;
 }
 
+static void times_are_read_as_people_write_them(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms;
+	} rows[] = {
+		{"1795369260", 1795369260000},
+		{"1795369260.25", 1795369260250},
+		{"2026-11-22T17:41:00Z", 1795369260000},
+		{"2026-11-22 17:41:00", 1795369260000},
+		{"2026-11-22T17:41", 1795369260000},
+		{"2026-11-22T17:41:00.123456789Z", 1795369260123},
+		{"2026-11-22T18:41:00.5+01:00", 1795369260500},
+		{"2026-11-22T12:11:00-05:30", 1795369260000},
+		{"2026-11-22", 1795305600000},
+	};
+	static const char *const bad[] = {"",
+					  "10m",
+					  "yesterday",
+					  "2026-13-01",
+					  "2026-11-22T17:41:00+1",
+					  "2026-11-22T17:41:00Zz",
+					  "1.2.3",
+					  "-5"};
+	int64_t ms;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(clock_parse(&ms, str_of(rows[i].text), CLOCK_UTC, NULL), 0);
+		assert_int_equal(ms, rows[i].ms);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(clock_parse(&ms, str_of(bad[i]), CLOCK_UTC, NULL), -1);
+}
+
 static void the_clock_can_be_replaced(void **state)
 {
 	int64_t ms = 1795369260999;
@@ -143,6 +177,7 @@ int main(void)
 		cmocka_unit_test(a_buffer_grows_and_stays_terminated),
 		cmocka_unit_test(an_empty_buffer_is_an_empty_string),
 		cmocka_unit_test(json_strings_are_escaped_as_nip01_says),
+		cmocka_unit_test(times_are_read_as_people_write_them),
 		cmocka_unit_test(the_clock_can_be_replaced),
 		cmocka_unit_test(an_armed_step_kills_at_its_passing),
 		cmocka_unit_test(a_watcher_sees_every_passing),

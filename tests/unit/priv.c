@@ -290,13 +290,13 @@ static void a_lost_helper_fails_what_is_open(void **state)
 static void log_lines_round_trip(void **state)
 {
 	auto_buf struct buf out = BUF(4096);
-	struct log_line in = {1763833260123, LOG_STDERR, true, STR("a b")}, got;
+	struct log_line in = {1763833260123, LOG_STDERR, true, STR("a b"), STR("")}, got;
 	struct str rest;
 
 	log_line_write(&out, &in, 456789);
 	assert_string_equal(out.p, "2025-11-22T17:41:00.123456789Z stderr P a b\n");
 	buf_puts(&out, "nonsense\n");
-	in = (struct log_line){1763833260999, LOG_STDOUT, false, STR("")};
+	in = (struct log_line){1763833260999, LOG_STDOUT, false, STR(""), STR("")};
 	log_line_write(&out, &in, 0);
 	rest = buf_view(&out);
 	assert_true(log_line_next(&rest, &got));

@@ -60,6 +60,10 @@ static struct request *filled_request(enum request_type t)
 	if (t == REQUEST_LOGS) {
 		r->offset = 77;
 		r->tail = 10;
+		r->since_ms = 1700000000123;
+		r->until_ms = 1700000000124;
+		r->timestamps = true;
+		r->midline = REQUEST_MIDLINE_STDERR;
 	}
 	if (t == REQUEST_SIGNAL)
 		r->signal = 2;
