@@ -33,6 +33,7 @@ struct box {
 	uint32_t id_base, id_count;	 /* host ids of its user namespace; count 0: none */
 	uint32_t disk_major, disk_minor; /* block device of its volume; 0: none, no io limits */
 	const char *probe;		 /* program mounted as SPEC_PROBE; NULL: none */
+	const char *const *volumes; /* where each of the spec's storage entries lies; NULL: tmpfs */
 };
 
 /* Where the main process writes to: two descriptors, or a terminal that is made for it. */

@@ -154,6 +154,8 @@ static int oci_prepare(const struct box *box, struct err *e)
 							    : 1,
 				  .throttling_cpus = throttling_cpus(),
 				  .apparmor = oci_apparmor(),
+				  .volumes = box->volumes,
+				  .nvolumes = box->volumes ? box->spec->storage.n : 0,
 				  .binds = &probe,
 				  .nbinds = box->probe ? 1 : 0};
 

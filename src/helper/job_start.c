@@ -15,6 +15,7 @@
 #include "base/proc.h"
 #include "base/step.h"
 #include "helper/job.h"
+#include "helper/storage.h"
 #include "spec/policy.h"
 #include "volume/overlay.h"
 
@@ -31,6 +32,7 @@ struct start {
 	char *mount; /* where the volume is */
 	struct box_paths paths;
 	struct box box;
+	struct storage storage;
 	pid_t disk; /* server of a fuse volume */
 	struct priv_start_reply *r;
 };
@@ -165,11 +167,25 @@ static int find_disk(struct start *s, struct err *e)
 	return 0;
 }
 
+/* The runtime is given paths as they are in the root. */
+static int mount_storage(struct start *s, struct err *e)
+{
+	storage_find(&s->storage, s->paths.dir, &s->spec, &s->img->config);
+	if (storage_unmount(s->paths.dir, e) < 0 ||
+	    storage_resolve(&s->storage, s->box.root, e) < 0 ||
+	    storage_mount(&s->storage, &s->box, s->mount, e) < 0)
+		return -1;
+	free(s->spec.storage.v);
+	spec_storage_copy(&s->spec.storage, &s->storage.mounts);
+	s->box.volumes = (const char *const *)s->storage.at;
+	return 0;
+}
+
 static int stage_bundle(struct start *s, struct err *e)
 {
 	s->box.spec = &s->spec;
 	s->box.image = &s->img->config;
-	if (find_disk(s, e) < 0 || mount_root(s, e) < 0 ||
+	if (find_disk(s, e) < 0 || mount_root(s, e) < 0 || mount_storage(s, e) < 0 ||
 	    image_find_user(&s->box.user, s->box.root, oci_user(&s->spec, &s->img->config), e) < 0)
 		return -1;
 	return s->j->backend->prepare(&s->box, e);
@@ -367,6 +383,7 @@ int job_start(const struct job *j, void *reply, struct err *e)
 		if (r->stage >= PRIV_STAGE_KEEPER)
 			take_back(j);
 	}
+	storage_clear(&s.storage);
 	spec_clear(&s.spec);
 	image_free(s.img);
 	free(s.ref);

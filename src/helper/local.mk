@@ -16,6 +16,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/pull_box.c src/helper/pull_box.h \
 	src/helper/publish.c src/helper/publish.h \
 	src/helper/record.c src/helper/record.h \
+	src/helper/storage.c src/helper/storage.h \
 	src/helper/table.c src/helper/table.h \
 	src/helper/watch.c src/helper/watch.h \
 	src/helper/worker.c src/helper/worker.h
@@ -48,4 +49,12 @@ tests_root_life_SOURCES = tests/root/life.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_life_LDADD = $(L_helper) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/root/storage
+ROOT_TESTS += tests/root/storage
+tests_root_storage_SOURCES = tests/root/storage.c tests/root/helper_world.c \
+	tests/root/helper_world.h tests/root/make_layout.c tests/root/make_layout.h
+tests_root_storage_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS)
+tests_root_storage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
+tests_root_storage_LDADD = $(L_helper) $(ARCHIVE_LIBS) $(CMOCKA_LIBS)
 endif

@@ -1,7 +1,8 @@
 /*
- * Private copies of layers, for leases that share no page of memory with others. Source and target
- * are root's own folders that no tenant reaches, but what is in the source was made by a stranger:
- * names are single pieces, relative to open folders, and no link is followed.
+ * Copies of folders: layers, for leases that share no page of memory with others, and what an image
+ * has where a volume is mounted. Nobody else changes source or target meanwhile, but what is in the
+ * source was made by a stranger: names are single pieces, relative to open folders, and no link is
+ * followed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,9 +22,11 @@
 #define DEPTH_MAX      2048
 #define XATTR_LIST_MAX 65536
 
-/* Files with several names, by their inode in the source. */
+/* Files with several names, by their inode in the source; those of an overlay are of several
+ * devices. */
 struct twin {
 	ino_t inode;
+	dev_t device;
 	char *path; /* below the copy's root */
 };
 
@@ -46,11 +49,11 @@ static void twins_clear(struct copy *c)
 	free(c->twins);
 }
 
-static struct twin *find_twin(struct twin *v, size_t room, ino_t inode)
+static struct twin *find_twin(struct twin *v, size_t room, ino_t inode, dev_t device)
 {
 	size_t at = (size_t)inode * 0x9e3779b97f4a7c15u & (room - 1);
 
-	while (v[at].path && v[at].inode != inode)
+	while (v[at].path && (v[at].inode != inode || v[at].device != device))
 		at = (at + 1) & (room - 1);
 	return &v[at];
 }
@@ -62,17 +65,18 @@ static void grow_twins(struct copy *c)
 
 	for (size_t i = 0; i < c->room; i++)
 		if (c->twins[i].path)
-			*find_twin(v, room, c->twins[i].inode) = c->twins[i];
+			*find_twin(v, room, c->twins[i].inode, c->twins[i].device) = c->twins[i];
 	free(c->twins);
 	c->twins = v;
 	c->room = room;
 }
 
-static void add_twin(struct copy *c, ino_t inode, char *path)
+static void add_twin(struct copy *c, const struct stat *st, char *path)
 {
 	if (2 * (c->ntwins + 1) > c->room)
 		grow_twins(c);
-	*find_twin(c->twins, c->room, inode) = (struct twin){inode, path};
+	*find_twin(c->twins, c->room, st->st_ino, st->st_dev) =
+		(struct twin){st->st_ino, st->st_dev, path};
 	c->ntwins++;
 }
 
@@ -151,11 +155,12 @@ static int copy_link(const struct place *p, const char *name, struct err *e)
 	return n < 0 || symlinkat(target, p->to, name) ? err_sys(e, "copy %s", name) : 0;
 }
 
-/* Pipes and whiteouts, the only nodes that the unpacker makes. */
+/* Pipes and whiteouts, the only nodes that the unpacker makes; sockets, that a lease has. */
 static int copy_node(const struct place *p, const char *name, const struct stat *st, struct err *e)
 {
-	if (!S_ISFIFO(st->st_mode) && !(S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0)))
-		return err_set(e, ERRK_STATE, "%s is nothing that a layer has", name);
+	if (!S_ISFIFO(st->st_mode) && !S_ISSOCK(st->st_mode) &&
+	    !(S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0)))
+		return err_set(e, ERRK_STATE, "%s is a device", name);
 	if (mknodat(p->to, name, st->st_mode, st->st_rdev) ||
 	    fchmodat(p->to, name, st->st_mode & 07777, 0))
 		return err_sys(e, "copy %s", name);
@@ -203,7 +208,7 @@ static int link_twin(struct copy *c, const struct place *p, const char *name, co
 
 	if (S_ISDIR(st->st_mode) || st->st_nlink < 2 || !c->room)
 		return 0;
-	t = find_twin(c->twins, c->room, st->st_ino);
+	t = find_twin(c->twins, c->room, st->st_ino, st->st_dev);
 	if (!t->path)
 		return 0;
 	return linkat(c->root, t->path, p->to, name, 0) ? err_sys(e, "link %s", name) : 1;
@@ -228,7 +233,7 @@ static int copy_one(struct copy *c, const struct place *p, const char *name, str
 	if (r == 0 && !S_ISREG(st.st_mode))
 		r = copy_owner(p, name, &st, e);
 	if (r == 0 && st.st_nlink > 1)
-		add_twin(c, st.st_ino, steal(&path));
+		add_twin(c, &st, steal(&path));
 	return r;
 }
 
@@ -251,22 +256,26 @@ static int copy_folder(struct copy *c, const struct place *p, struct err *e)
 	return copy_attributes(p->from, p->to, &st, e);
 }
 
+int image_copy_folder(int from, int to, struct err *e)
+{
+	struct copy c = {.root = to};
+	int r = copy_folder(&c, &(struct place){from, to, ""}, e);
+
+	twins_clear(&c);
+	return r;
+}
+
 static int copy_tree(const char *from, const char *to, struct err *e)
 {
 	auto_close int source = open(from, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	auto_close int target = -1;
-	struct copy c = {.depth = 0};
-	int r;
 
 	if (source < 0 || mkdir(to, 0700))
 		return err_sys(e, "copy %s", from);
 	target = open(to, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (target < 0)
 		return err_sys(e, "open %s", to);
-	c.root = target;
-	r = copy_folder(&c, &(struct place){source, target, ""}, e);
-	twins_clear(&c);
-	return r;
+	return image_copy_folder(source, target, e);
 }
 
 static char *copy_path(const char *folder, const char *layer)

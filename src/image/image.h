@@ -91,6 +91,9 @@ int image_probe(struct err *e) MUST_CHECK;
  * names, so it may be repeated. */
 int image_copy_layers(const struct image *i, const struct image_store *store, const char *folder,
 		      struct err *e) MUST_CHECK;
+/* What is in the open folder `from`, and its own owner, mode, time and attributes, to the open and
+ * empty folder `to`. No link is followed; nobody else changes either meanwhile. */
+int image_copy_folder(int from, int to, struct err *e) MUST_CHECK;
 /* The lower directories of those copies, as image_layers gives the store's. */
 size_t image_layer_copies(const struct image *i, const struct image_store *store,
 			  const char *folder, char **out);

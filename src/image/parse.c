@@ -241,6 +241,31 @@ static int add_strings(struct image_config *c, enum image_list list, const struc
 	return 0;
 }
 
+/* {"/data":{}}. A slash at the end says nothing; what cannot be mounted on (below /proc, say) is
+ * not worth an error: what is written there is kept, or lost, as without a volume. */
+static int add_volumes(struct image_config *c, const struct json *config, struct err *e)
+{
+	const struct json *object = json_get(config, "Volumes");
+
+	if (!object)
+		return 0;
+	if (json_type(object) != JSON_OBJECT)
+		return err_set(e, ERRK_INPUT, "Volumes: not an object");
+	for (const struct json *j = json_first(object); j; j = json_next(j)) {
+		struct str path = json_key(j);
+
+		while (path.n > 1 && path.p[path.n - 1] == '/')
+			path.n--;
+		if (spec_mount_path(path, NULL))
+			continue;
+		if (c->nvolumes == IMAGE_VOLUMES_MAX)
+			return err_set(e, ERRK_LIMIT, "Volumes: more than %d", IMAGE_VOLUMES_MAX);
+		if (image_config_add(c, IMAGE_VOLUMES, path, e))
+			return -1;
+	}
+	return 0;
+}
+
 static int copy_text(char *dst, size_t size, const struct json *obj, const char *key, struct err *e)
 {
 	struct str s = {"", 0};
@@ -262,6 +287,8 @@ static int read_settings(struct image_config *c, const struct json *config, stru
 		return -1;
 	if (!config)
 		return 0;
+	if (add_volumes(c, config, e))
+		return -1;
 	if (copy_text(c->workdir, sizeof(c->workdir), config, "WorkingDir", e) ||
 	    copy_text(c->user, sizeof(c->user), config, "User", e) ||
 	    copy_text(signal, sizeof(signal), config, "StopSignal", e))

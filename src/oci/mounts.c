@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "oci/parts.h"
+#include "spec/read.h"
 
 struct mount {
 	const char *target, *type, *source;
@@ -126,8 +127,22 @@ static int add_storage(struct extra *v, size_t *n, const struct spec *s,
 	return 0;
 }
 
-static void add_binds(struct extra *v, size_t *n, const struct oci_placement *p)
+/* Whoever fills a volume could put a link there, for the runtime to follow. */
+static int check_way(const struct spec_mounts *m, const char *target, struct err *e)
 {
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].type != SPEC_TMPFS && text_is_below(str_of(target), m->v[i].path))
+			return err_set(e, ERRK_INPUT,
+				       "storage[%zu].path: the provider mounts %s there", i,
+				       target);
+	return 0;
+}
+
+static int add_binds(struct extra *v, size_t *n, const struct spec_mounts *storage,
+		     const struct oci_placement *p, struct err *e)
+{
+	size_t first = *n;
+
 	for (size_t i = 0; i < p->nbinds; i++)
 		v[(*n)++] = (struct extra){.target = p->binds[i].target,
 					   .source = p->binds[i].source,
@@ -139,6 +154,10 @@ static void add_binds(struct extra *v, size_t *n, const struct oci_placement *p)
 					   .source = b->source,
 					   .access = b->read_only ? OCI_READ_ONLY : OCI_READ_WRITE};
 	}
+	for (size_t i = first; i < *n; i++)
+		if (check_way(storage, v[i].target, e))
+			return -1;
+	return 0;
 }
 
 /* What programs write to on a root that they cannot write to. */
@@ -174,9 +193,8 @@ int part_mounts(struct jsonw *w, const struct spec *s, const struct oci_placemen
 	size_t n = 0, most = s->storage.n + p->nbinds + (p->grant ? p->grant->nbinds : 0) + 2;
 	auto_free struct extra *v = mem_array(most, sizeof(*v));
 
-	if (add_storage(v, &n, s, p, e))
+	if (add_storage(v, &n, s, p, e) || add_binds(v, &n, &s->storage, p, e))
 		return -1;
-	add_binds(v, &n, p);
 	add_scratch(v, &n, s);
 	assert(n <= most);
 	qsort(v, n, sizeof(*v), by_target);

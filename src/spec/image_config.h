@@ -14,16 +14,17 @@
 
 #define IMAGE_STRINGS_MAX 512
 #define IMAGE_TEXT_MAX	  65536
+#define IMAGE_VOLUMES_MAX 32
 
 /* Strings are NUL-terminated in `text`, at the offsets in `at`: entrypoint first, then cmd, then
- * env
- * ("NAME=value", names unique). */
+ * env ("NAME=value", names unique), then volumes (paths of spec_mount_path). */
 struct image_config {
 	uint32_t nentrypoint, ncmd, nenv;
 	uint32_t at[IMAGE_STRINGS_MAX];
 	uint32_t text_n;     /* bytes of `text` in use */
 	int32_t stop_signal; /* 0: not said */
-	char workdir[1024];  /* absolute or "" */
+	char workdir[1020];  /* absolute or "" */
+	uint32_t nvolumes;   /* in older records the end of workdir, so 0 */
 	char user[128];	     /* or "" */
 	char text[IMAGE_TEXT_MAX];
 };
@@ -31,8 +32,9 @@ struct image_config {
 const char *image_config_entrypoint(const struct image_config *c, size_t i);
 const char *image_config_cmd(const struct image_config *c, size_t i);
 const char *image_config_env(const struct image_config *c, size_t i);
+const char *image_config_volume(const struct image_config *c, size_t i);
 
-enum image_list { IMAGE_ENTRYPOINT, IMAGE_CMD, IMAGE_ENV };
+enum image_list { IMAGE_ENTRYPOINT, IMAGE_CMD, IMAGE_ENV, IMAGE_VOLUMES };
 /* Lists are filled in the order of enum image_list. */
 int image_config_add(struct image_config *c, enum image_list list, struct str s,
 		     struct err *e) MUST_CHECK;

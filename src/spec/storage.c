@@ -64,18 +64,75 @@ static int check_mount(const struct spec_mount *m, struct err *e)
 	return 0;
 }
 
+/* Where others write, a link may be put in the way of what is mounted below while that is done. */
+static bool is_shared(const struct spec_mount *m)
+{
+	return m->type == SPEC_VOLUME || m->type == SPEC_LEASE;
+}
+
+int spec_storage_check_paths(const struct spec_mounts *m, struct err *e)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (spec_mount_path(str_of(m->v[i].path), e))
+			return read_under(e, "storage[%zu].", i);
+		if (m->v[i].type != SPEC_TMPFS && strcmp(m->v[i].path, "/run") == 0)
+			return err_set(
+				e, ERRK_INPUT,
+				"storage[%zu].path: only a tmpfs is mounted on /run; choose a "
+				"path below it",
+				i);
+		for (size_t j = 0; j < m->n; j++) {
+			if (j == i || !text_is_below(str_of(m->v[i].path), m->v[j].path))
+				continue;
+			if (strcmp(m->v[i].path, m->v[j].path) == 0)
+				return err_set(e, ERRK_INPUT, "storage[%zu].path: used before",
+					       i > j ? i : j);
+			if (is_shared(&m->v[j]))
+				return err_set(e, ERRK_INPUT,
+					       "storage[%zu].path: lies in the volume at %s, which "
+					       "another lease may use; choose a path beside it",
+					       i, m->v[j].path);
+		}
+	}
+	return 0;
+}
+
 int spec_storage_check(const struct spec_mounts *m, struct err *e)
 {
 	if (m->n > SPEC_STORAGE_MAX)
 		return err_set(e, ERRK_LIMIT, "storage: more than %d mounts", SPEC_STORAGE_MAX);
-	for (size_t i = 0; i < m->n; i++) {
+	for (size_t i = 0; i < m->n; i++)
 		if (check_mount(&m->v[i], e))
 			return read_under(e, "storage[%zu].", i);
-		for (size_t j = 0; j < i; j++)
-			if (strcmp(m->v[i].path, m->v[j].path) == 0)
-				return err_set(e, ERRK_INPUT, "storage[%zu].path: used before", i);
+	return spec_storage_check_paths(m, e);
+}
+
+static bool covers(const struct spec_mounts *m, const char *path)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (text_is_below(str_of(path), m->v[i].path))
+			return true;
+	return false;
+}
+
+void spec_storage_add_image(struct spec_mounts *m, const struct image_config *img)
+{
+	struct spec_mounts said = *m;
+
+	if (!img->nvolumes)
+		return;
+	m->v = mem_grow(m->v, m->n + img->nvolumes, sizeof(*m->v));
+	said.v = m->v;
+	for (size_t i = 0; i < img->nvolumes; i++) {
+		const char *path = image_config_volume(img, i);
+		struct spec_mount *add = &m->v[m->n];
+
+		if (covers(&said, path))
+			continue;
+		*add = (struct spec_mount){.type = SPEC_ANONYMOUS};
+		memcpy(add->path, path, strlen(path) + 1);
+		said.n = ++m->n; /* also twice in the image */
 	}
-	return 0;
 }
 
 /* What only an operator may give has an error of its own. */

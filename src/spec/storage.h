@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/jsonw.h"
+#include "spec/image_config.h"
 
 #define SPEC_STORAGE_MAX 32
 #define SPEC_NAME_MAX	 32
@@ -36,7 +37,7 @@ struct spec_mount {
 };
 
 struct spec_mounts {
-	struct spec_mount *v; /* paths unique */
+	struct spec_mount *v; /* no path twice, none below a volume that others may use */
 	size_t n;
 };
 
@@ -44,6 +45,10 @@ struct spec_mounts {
 int spec_storage_read(struct spec_mounts *out, const struct json *spec, struct err *e) MUST_CHECK;
 void spec_storage_write(struct jsonw *w, const struct spec_mounts *m);
 int spec_storage_check(const struct spec_mounts *m, struct err *e) MUST_CHECK;
+/* A part of it: where things are mounted, each alone and beside the others. */
+int spec_storage_check_paths(const struct spec_mounts *m, struct err *e) MUST_CHECK;
+/* The image's volumes become anonymous ones, but not where or below where something is mounted. */
+void spec_storage_add_image(struct spec_mounts *m, const struct image_config *img);
 void spec_storage_copy(struct spec_mounts *dst, const struct spec_mounts *src);
 const char *spec_storage_name(enum spec_storage type); /* "tmpfs" */
 /* A path where something may be mounted inside. */

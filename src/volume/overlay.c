@@ -3,21 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "volume/bind.h"
 #include "volume/mounts.h"
 
 #define LOWER_MAX   127
@@ -88,63 +85,6 @@ static int make_init_layer(int run, const struct overlay *o, struct err *e)
 	return make_file(init, "etc/resolv.conf", o->resolv ? o->resolv : "", o, e);
 }
 
-static int write_map(pid_t pid, const char *file, const struct overlay *o, struct err *e)
-{
-	auto_free char *path = mem_printf("/proc/%d/%s", (int)pid, file);
-	char line[48];
-	int n = snprintf(line, sizeof(line), "0 %u %u\n", o->id_base, o->id_count);
-	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, line, (size_t)n) != n)
-		return err_sys(e, "write %s", path);
-	return 0;
-}
-
-static int open_user_namespace(int *fd, pid_t pid, const struct overlay *o, struct err *e)
-{
-	auto_free char *path = mem_printf("/proc/%d/ns/user", (int)pid);
-
-	if (write_map(pid, "uid_map", o, e) || write_map(pid, "gid_map", o, e))
-		return -1;
-	*fd = open(path, O_RDONLY | O_CLOEXEC);
-	return *fd < 0 ? err_sys(e, "open %s", path) : 0;
-}
-
-/* A user namespace lives as long as somebody is in it or has it open: a child that only waits. */
-static int make_user_namespace(int *fd, const struct overlay *o, struct err *e)
-{
-	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
-	int r;
-
-	if (pid == 0)
-		for (;;)
-			pause();
-	if (pid < 0)
-		return err_sys(e, "new user namespace");
-	r = open_user_namespace(fd, pid, o, e);
-	kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	return r;
-}
-
-/* A private read-only copy of the mount at `path`, id-mapped if `userns` is one. */
-static int clone_mount(int *fd, const char *path, int userns, struct err *e)
-{
-	struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV};
-
-	*fd = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (*fd < 0)
-		return err_sys(e, "open_tree %s", path);
-	if (userns >= 0) {
-		attr.attr_set |= MOUNT_ATTR_IDMAP;
-		attr.userns_fd = (uint64_t)userns;
-	}
-	if (mount_setattr(*fd, "", AT_EMPTY_PATH, &attr, sizeof(attr)))
-		return err_sys(e, "map the ids of %s", path);
-	return 0;
-}
-
 static int place_lower(const struct overlay *o, size_t n, int userns, struct err *e)
 {
 	auto_free char *target = mem_printf("%s/lower/%zu", o->run, n);
@@ -152,7 +92,7 @@ static int place_lower(const struct overlay *o, size_t n, int userns, struct err
 
 	if (mkdir(target, 0755) && errno != EEXIST)
 		return err_sys(e, "mkdir %s", target);
-	if (clone_mount(&fd, o->lower[n], userns, e))
+	if (bind_clone(&fd, o->lower[n], userns, BIND_READ_ONLY | BIND_SET_ID, e))
 		return -1;
 	if (move_mount(fd, "", AT_FDCWD, target, MOVE_MOUNT_F_EMPTY_PATH))
 		return err_sys(e, "mount %s", target);
@@ -161,9 +101,10 @@ static int place_lower(const struct overlay *o, size_t n, int userns, struct err
 
 static int place_lowers(const struct overlay *o, struct err *e)
 {
+	const struct idmap map = {0, o->id_base, o->id_count};
 	auto_close int userns = -1;
 
-	if (o->id_count && make_user_namespace(&userns, o, e))
+	if (idmap_open(&userns, &map, e))
 		return -1;
 	for (size_t i = 0; i < o->nlower; i++)
 		if (place_lower(o, i, userns, e))
@@ -289,10 +230,10 @@ int overlay_unmount(const char *run, struct err *e)
 
 int overlay_probe_idmap(const char *dir, struct err *e)
 {
-	struct overlay o = {.id_base = 100000, .id_count = 65536};
+	const struct idmap map = {0, 100000, 65536};
 	auto_close int userns = -1, fd = -1;
 
-	if (make_user_namespace(&userns, &o, e))
+	if (idmap_open(&userns, &map, e))
 		return -1;
-	return clone_mount(&fd, dir, userns, e);
+	return bind_clone(&fd, dir, userns, BIND_READ_ONLY, e);
 }

@@ -128,6 +128,12 @@ static const struct {
 	 "limits.memory: \"512m\" is ambiguous: write 512Mi (binary) or 512M (decimal)"},
 	{"{\"devices\":[]}", "devices: comes from the operator's template only"},
 	{"{\"network\":\"host\"}", "network: the host's comes from the operator's template only"},
+	{"{\"storage\":[{\"type\":\"volume\",\"name\":\"a\",\"path\":\"/a\"},"
+	 "{\"type\":\"tmpfs\",\"path\":\"/a/b\"}]}",
+	 "storage[1].path: lies in the volume at /a, which another lease may use; choose a path "
+	 "beside it"},
+	{"{\"storage\":[{\"type\":\"anonymous\",\"path\":\"/run\"}]}",
+	 "storage[0].path: only a tmpfs is mounted on /run; choose a path below it"},
 	{"{\"storage\":[{\"type\":\"bind\"}]}",
 	 "storage[0].type: folders of the host come from the operator's template only"},
 	{"{\"capabilities\":{\"add\":[\"SYS_ADMIN\"]}}",
@@ -286,7 +292,8 @@ static void test_policy(void **state)
 	struct spec_policy here;
 
 	spec_policy_here(&here);
-	assert_int_equal(here.features, SPEC_OFFERS_TTY);
+	assert_int_equal(here.features,
+			 SPEC_OFFERS_VOLUMES | SPEC_OFFERS_ANONYMOUS | SPEC_OFFERS_TTY);
 	here.features = 0;
 	assert_int_equal(here.caps, 0);
 	here.rlimits[SPEC_RLIMIT_NOFILE] = 1000;
@@ -305,6 +312,30 @@ static void test_policy(void **state)
 		if (WANTED[i].error)
 			assert_string_equal(e.msg, WANTED[i].error);
 	}
+}
+
+/* What the image wants comes behind what the spec has, unless that has its place. */
+static void test_volumes_of_the_image(void **state)
+{
+	static const char *const wants[] = {"/data", "/var/x", "/var/x", "/data/below", "/other"};
+	auto_free struct image_config *img = mem_zero(sizeof(*img));
+	auto_spec struct spec s = {0};
+	struct err e;
+
+	for (size_t i = 0; i < sizeof(wants) / sizeof(*wants); i++)
+		assert_int_equal(image_config_add(img, IMAGE_VOLUMES, str_of(wants[i]), &e), 0);
+	assert_int_equal(image_config_check(img, &e), 0);
+	assert_int_equal(
+		spec_decode(&s, STR("{\"storage\":[{\"type\":\"tmpfs\",\"path\":\"/data\"}]}"), &e),
+		0);
+	spec_storage_add_image(&s.storage, img);
+	assert_int_equal(s.storage.n, 3);
+	assert_int_equal(s.storage.v[1].type, SPEC_ANONYMOUS);
+	assert_string_equal(s.storage.v[1].path, "/var/x");
+	assert_string_equal(s.storage.v[2].path, "/other");
+	assert_int_equal(spec_storage_check(&s.storage, &e), 0);
+	assert_int_equal(image_config_add(img, IMAGE_VOLUMES, STR("/proc/x"), &e), 0);
+	assert_int_equal(image_config_check(img, &e), -1);
 }
 
 static void test_grant(void **state)
@@ -409,6 +440,7 @@ int main(void)
 		cmocka_unit_test(test_quantities),
 		cmocka_unit_test(test_check_structs),
 		cmocka_unit_test(test_policy),
+		cmocka_unit_test(test_volumes_of_the_image),
 		cmocka_unit_test(test_grant),
 		cmocka_unit_test(test_grant_refused),
 		cmocka_unit_test(test_env_once),

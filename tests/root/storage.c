@@ -1,0 +1,362 @@
+/*
+ * A lease's storage by the helper and the real runtime: filled once, kept, nobody else's; links of
+ * an image and of a tenant lead nowhere. Needs a static busybox.
+ */
+#include "helper_world.h"
+
+#include <cmocka.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/mem.h"
+#include "make_layout.h"
+
+#define ID "00000000000000a1"
+
+static struct helper_image images[2];
+
+/* What an image may have where volumes are mounted, honest and not. */
+static void make_stored(const char *layout)
+{
+	static const char *const applets[] = {"sh",    "cat",	"stat",	 "sleep", "ls",
+					      "rm",    "ln",	"mkdir", "grep",  "id",
+					      "touch", "chown", "dd",	 "df"};
+	auto_buf struct buf busybox = BUF(16 << 20);
+	struct tar_entry entries[64] = {{"bin/busybox", S_IFREG, 0755}};
+	const struct tar_entry more[] = {
+		{"data", S_IFDIR, 0750, .uid = 1000, .gid = 1001},
+		{"data/file", S_IFREG, 0640, "of the image\n", .uid = 1000, .xattr = "user.kept",
+		 .xattr_value = "yes", .xattr_n = 3},
+		{"data/twin", S_IFREG, .hardlink = "data/file"},
+		{"data/link", S_IFLNK, .content = "/etc/passwd"},
+		{"data/pipe", S_IFIFO, 0600},
+		{"data/set-id", S_IFREG, 04755, "x"},
+		{"linked", S_IFLNK, .content = "/data"},
+		{"up", S_IFLNK, .content = "../../../../../../data"},
+		{"evil", S_IFLNK, .content = "/proc"},
+		{"evil-sys", S_IFLNK, .content = "sys"},
+		{"root-link", S_IFLNK, .content = "/"},
+		{"to-run", S_IFLNK, .content = "run"},
+		{"nothing", S_IFLNK, .content = "/nowhere/at/all"},
+		{"a-file", S_IFREG, .content = "x"},
+		{"big", S_IFDIR},
+		{"big/zeros", S_IFREG, .content = "x", .hole = (uint64_t)80 << 20},
+	};
+	struct tar_layer layer = {entries, 1, IMAGE_GZIP, LAYER_HONEST};
+	char names[ARRAY_SIZE(applets)][32];
+	struct err e;
+
+	assert_int_equal(fs_read(&busybox, "/bin/busybox", &e), 0);
+	entries[0].content = busybox.p;
+	entries[0].content_n = busybox.n;
+	for (size_t i = 0; i < ARRAY_SIZE(applets); i++) {
+		snprintf(names[i], sizeof(names[i]), "bin/%s", applets[i]);
+		entries[layer.n++] = (struct tar_entry){names[i], S_IFLNK, .content = "busybox"};
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+		entries[layer.n++] = more[i];
+	make_layout(
+		layout, "latest", &layer, 1,
+		"{\"Env\":[\"PATH=/bin\"],\"Volumes\":{\"/var/lib/app\":{},\"/var/lib/app/\":{},"
+		"\"/proc/x\":{},\"/evil/y\":{},\"relative\":{}}}");
+}
+
+static int set_up_stored(void **state)
+{
+	auto_free char *layout = NULL;
+	struct priv_ping ping = {PRIV_VERSION};
+	struct answer a;
+	struct world *w;
+
+	if (set_up(state))
+		return -1;
+	w = *state;
+	do_ping(w, &ping, &a); /* it listens to signals by now */
+	helper_down(w, SIGTERM);
+	layout = mem_printf("%s/stored", w->dir);
+	make_stored(layout);
+	images[0] = w->image;
+	images[1] = (struct helper_image){"stored", mem_printf("oci:%s:latest", layout)};
+	w->c.images = images;
+	w->c.nimages = 2;
+	helper_up(w);
+	return 0;
+}
+
+static int tear_down_stored(void **state)
+{
+	return tear_down(state);
+}
+
+/* --- starts --- */
+
+static void fill(struct priv_start *m, const char *id, const char *script)
+{
+	struct err e;
+
+	fill_start(m, id, script);
+	assert_int_equal(spec_set_image(&m->spec, STR("stored"), &e), 0);
+}
+
+static void add(struct priv_start *m, struct spec_mount what)
+{
+	struct spec_mounts *s = &m->spec.storage;
+
+	s->v = mem_grow(s->v, s->n + 1, sizeof(*s->v));
+	s->v[s->n++] = what;
+}
+
+static void start_done(struct world *w, struct priv_start *m)
+{
+	start_ok(w, m);
+	spec_clear(&m->spec);
+}
+
+static void start_refused(struct world *w, struct priv_start *m, const char *word)
+{
+	struct answer a;
+
+	do_start(w, m, &a);
+	assert_int_equal(a.err.kind, 0);
+	assert_int_equal(a.r.start.outcome, PRIV_START_FAILED);
+	if (!strstr(a.r.start.message, word))
+		fail_msg("\"%s\" does not say \"%s\"", a.r.start.message, word);
+	free_answer(&a, PRIV_BOX_START);
+	spec_clear(&m->spec);
+	destroy_ok(w, m->id);
+}
+
+static void stop_ok(struct world *w, const char *id)
+{
+	struct priv_stop m = {.grace_ms = 0};
+	struct answer a;
+
+	memcpy(m.id, id, sizeof(m.id));
+	do_stop(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	assert_int_equal(a.r.stop.state, PRIV_BOX_STOPPED);
+}
+
+static void says(struct world *w, const char *id, const char *script, const char *want)
+{
+	struct answer a;
+
+	exec_sh(w, id, script, &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
+	if (a.r.exec.out.n != strlen(want) || memcmp(a.r.exec.out.p, want, strlen(want)) != 0)
+		fail_msg("%s: \"%.*s\", not \"%s\"", script, (int)a.r.exec.out.n,
+			 (const char *)a.r.exec.out.p, want);
+	free_answer(&a, PRIV_BOX_EXEC);
+}
+
+/* --- tests --- */
+
+static void filled_once_and_kept(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+
+	fill(&m, ID, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/data", "main"});
+	add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/a/b"});
+	add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/a_b"});
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/again", "main"});
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/fixed", "fixed", .read_only = true});
+	add(&m, (struct spec_mount){SPEC_TMPFS, "/small", .size = 1 << 20, .mode = 0700});
+	start_done(w, &m);
+	says(w, ID, "stat -c '%u %g %a' /data /data/file /data/set-id /a/b",
+	     "1000 1001 750\n1000 0 640\n0 0 4755\n0 0 755\n");
+	says(w, ID, "cat /data/file; stat -c %h /data/file", "of the image\n2\n");
+	says(w, ID,
+	     "[ -L /data/link ] && [ -p /data/pipe ] && [ /data/file -ef /data/twin ] && echo so",
+	     "so\n");
+	says(w, ID, "[ /data/file -ef /again/file ] && echo same", "same\n");
+	says(w, ID, "echo x > /fixed/x || echo read-only; stat -c '%u %a' /fixed",
+	     "read-only\n0 755\n");
+	says(w, ID, "stat -c %a /small; grep -c ' /small tmpfs.*size=1024k' /proc/self/mounts",
+	     "700\n1\n");
+	says(w, ID,
+	     "grep -c ' /\\(data\\|a/b\\|a_b\\|again\\|fixed\\) ext4 .*nosuid,nodev' "
+	     "/proc/self/mounts",
+	     "5\n");
+	says(w, ID,
+	     "echo 1 > /a/b/x; echo 2 > /a_b/x; cat /a/b/x /a_b/x; rm /data/file;"
+	     "touch /data/new; chown 1234:5 /data/new",
+	     "1\n2\n");
+	stop_ok(w, ID);
+	helper_down(w, SIGKILL);
+	helper_up(w);
+	fill(&m, ID, "id -u; sleep 1001");
+	m.generation = 2;
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/data", "main"});
+	add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/a/b"});
+	add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/a_b"});
+	start_done(w, &m);
+	says(w, ID, "stat -c '%u %g' /data/new; cat /a/b/x /a_b/x; ls /data",
+	     "1234 5\n1\n2\nlink\nnew\npipe\nset-id\ntwin\n");
+	destroy_ok(w, ID);
+}
+
+static void the_images_volumes(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+
+	fill(&m, ID, "sleep 1000");
+	start_done(w, &m);
+	says(w, ID,
+	     "grep -c ' /var/lib/app ext4 ' /proc/self/mounts; grep -c ' /var.*ext4' "
+	     "/proc/self/mounts",
+	     "1\n1\n");
+	says(w, ID, "echo kept > /var/lib/app/x", "");
+	stop_ok(w, ID);
+	fill(&m, ID, "sleep 1000");
+	m.generation = 2;
+	start_done(w, &m);
+	says(w, ID, "cat /var/lib/app/x", "kept\n");
+	destroy_ok(w, ID);
+	fill(&m, ID, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_TMPFS, "/var/lib/app"});
+	start_done(w, &m);
+	says(w, ID,
+	     "grep -c ' /var/lib/app tmpfs ' /proc/self/mounts; grep -c ' /var.*ext4' "
+	     "/proc/self/mounts",
+	     "1\n0\n");
+	destroy_ok(w, ID);
+}
+
+static void start_at(struct world *w, const char *path, const char *word)
+{
+	struct priv_start m;
+	struct spec_mount v = {SPEC_VOLUME, .name = "v"};
+
+	memcpy(v.path, path, strlen(path) + 1);
+	fill(&m, ID, "sleep 1000");
+	add(&m, v);
+	if (word)
+		start_refused(w, &m, word);
+	else
+		start_done(w, &m);
+}
+
+/* A plain path and an honest link, then those that would lead where the runtime mounts. */
+static void links_of_the_image_lead_nowhere(void **state)
+{
+	static const char *const honest[] = {"/up/sub", "/linked/sub"};
+	struct world *w = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(honest); i++) {
+		start_at(w, honest[i], NULL);
+		says(w, ID, "grep -c ' /data/sub ext4' /proc/self/mounts; ls /data | grep -c file",
+		     "1\n1\n");
+		destroy_ok(w, ID);
+	}
+	start_at(w, "/evil", "nothing is mounted below /proc");
+	start_at(w, "/evil/sys", "nothing is mounted below /proc");
+	start_at(w, "/evil-sys", "nothing is mounted below /sys");
+	start_at(w, "/root-link", "path: ");
+	start_at(w, "/nothing", "a link to nothing");
+	start_at(w, "/nothing/below", "a link to nothing");
+	start_at(w, "/a-file", "a file in its way");
+	start_at(w, "/a-file/below", "path: ");
+	start_at(w, "/to-run", "only a tmpfs");
+}
+
+/* Where one volume lies in another, by itself or by a link of the image. */
+static void none_below_one_that_others_use(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+
+	fill(&m, ID, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/data", "v"});
+	add(&m, (struct spec_mount){SPEC_TMPFS, "/linked/sub"});
+	start_refused(w, &m, "lies in the volume at /data");
+	fill(&m, ID, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/data", "v"});
+	add(&m, (struct spec_mount){SPEC_TMPFS, "/linked"});
+	start_refused(w, &m, "used before");
+}
+
+/* The tenant leaves a link in its volume where the next start would mount. */
+static void links_of_the_tenant_lead_nowhere(void **state)
+{
+	static const char *const left[] = {"mkdir /n/sub", "ln -s /proc /n/sub",
+					   "ln -s /dev /n/sub", "touch /n/sub"};
+	struct world *w = *state;
+	struct priv_start m;
+
+	for (size_t i = 0; i < ARRAY_SIZE(left); i++) {
+		fill(&m, ID, "sleep 1000");
+		add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/n"});
+		start_done(w, &m);
+		says(w, ID, left[i], "");
+		stop_ok(w, ID);
+		fill(&m, ID, "sleep 1000");
+		m.generation = 2;
+		add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/n"});
+		add(&m, (struct spec_mount){SPEC_TMPFS, "/n/sub"});
+		if (i > 0) {
+			start_refused(w, &m, "a link or a file in it");
+			continue;
+		}
+		start_done(w, &m);
+		says(w, ID, "grep -c ' /n/sub tmpfs' /proc/self/mounts", "1\n");
+		destroy_ok(w, ID);
+	}
+}
+
+/* Volumes count against the lease's disk, also what the image has for them. */
+static void the_disk_is_the_limit(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+
+	start_at(w, "/big", "does not fit the disk");
+	fill(&m, ID, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/data", "v"});
+	start_done(w, &m);
+	says(w, ID, "dd if=/dev/zero of=/data/x bs=1M count=70 2>&1 | grep -c 'No space'", "1\n");
+	says(w, ID, "echo x > /tmp/x 2>&1 | cat; rm /data/x; echo x > /tmp/x && cat /tmp/x", "x\n");
+	destroy_ok(w, ID);
+}
+
+static void killed_while_it_is_filled(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+	struct answer a;
+
+	helper_down(w, SIGKILL);
+	w->step = "STORAGE_FILLED";
+	helper_up(w);
+	fill(&m, ID, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/data", "v"});
+	do_start(w, &m, &a);
+	assert_int_equal(a.err.kind, ERRK_SYS);
+	helper_down(w, SIGKILL);
+	w->step = NULL;
+	helper_up(w);
+	start_done(w, &m);
+	says(w, ID, "cat /data/file", "of the image\n");
+	destroy_ok(w, ID);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(filled_once_and_kept),
+		cmocka_unit_test(the_images_volumes),
+		cmocka_unit_test(links_of_the_image_lead_nowhere),
+		cmocka_unit_test(none_below_one_that_others_use),
+		cmocka_unit_test(links_of_the_tenant_lead_nowhere),
+		cmocka_unit_test(the_disk_is_the_limit),
+		cmocka_unit_test(killed_while_it_is_filled),
+	};
+	const char *only = getenv("LEASED_TEST_FILTER");
+
+	cmocka_set_test_filter(only && *only ? only : NULL);
+	return cmocka_run_group_tests(tests, set_up_stored, tear_down_stored);
+}
