@@ -34,6 +34,7 @@ struct box {
 	uint32_t disk_major, disk_minor; /* block device of its volume; 0: none, no io limits */
 	const char *probe;		 /* program mounted as SPEC_PROBE; NULL: none */
 	const char *const *volumes; /* where each of the spec's storage entries lies; NULL: tmpfs */
+	const char *socket;	    /* the keeper's, mounted as SPEC_SOCKET; NULL: none */
 };
 
 /* Where the main process writes to: two descriptors, or a terminal that is made for it. */

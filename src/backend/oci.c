@@ -135,12 +135,23 @@ static unsigned throttling_cpus(void)
 	return (unsigned)cpus;
 }
 
+/* What of ours is seen inside. */
+static size_t own_binds(struct oci_bind out[static 2], const struct box *box)
+{
+	size_t n = 0;
+
+	if (box->probe)
+		out[n++] = (struct oci_bind){box->probe, SPEC_PROBE, OCI_READ_ONLY};
+	if (box->socket)
+		out[n++] = (struct oci_bind){box->socket, SPEC_SOCKET, OCI_READ_ONLY};
+	return n;
+}
+
 static int oci_prepare(const struct box *box, struct err *e)
 {
 	auto_buf struct buf config = BUF(OCI_CONFIG_MAX);
 	auto_free char *path = config_path(box);
-	const struct oci_bind probe = {
-		.source = box->probe, .target = SPEC_PROBE, .access = OCI_READ_ONLY};
+	struct oci_bind binds[2];
 	struct oci_placement p = {.rootfs = box->root,
 				  .cgroup = box->cgroup,
 				  .hostname = box->id,
@@ -156,8 +167,8 @@ static int oci_prepare(const struct box *box, struct err *e)
 				  .apparmor = oci_apparmor(),
 				  .volumes = box->volumes,
 				  .nvolumes = box->volumes ? box->spec->storage.n : 0,
-				  .binds = &probe,
-				  .nbinds = box->probe ? 1 : 0};
+				  .binds = binds,
+				  .nbinds = own_binds(binds, box)};
 
 	if (oci_config(&config, box->spec, box->image, &p, e) < 0 ||
 	    buf_check(&config, "config.json", e) < 0)

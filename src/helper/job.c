@@ -50,6 +50,7 @@ void box_paths_free(struct box_paths *p)
 	free(p->cgroup);
 	free(p->root);
 	free(p->probe);
+	free(p->socket);
 }
 
 struct box job_box(struct box_paths *p, const struct job *j)
@@ -59,6 +60,7 @@ struct box job_box(struct box_paths *p, const struct job *j)
 	p->cgroup = job_cgroup(j->c, j->rec.id);
 	p->root = overlay_root(p->dir);
 	p->probe = mem_printf("%s/leased-probe", j->c->libexec_dir);
+	p->socket = mem_printf("%s/%s", p->dir, KEEPER_INSIDE);
 	return (struct box){.id = j->rec.id,
 			    .dir = p->dir,
 			    .runtime = j->c->runtime,
@@ -66,6 +68,7 @@ struct box job_box(struct box_paths *p, const struct job *j)
 			    .cgroup = p->cgroup,
 			    .root = p->root,
 			    .probe = fs_exists(p->probe) ? p->probe : NULL,
+			    .socket = p->socket,
 			    .id_base = j->c->id_slots ? j->c->id_base + j->rec.slot * 65536 : 0,
 			    .id_count = j->c->id_slots ? 65536 : 0};
 }

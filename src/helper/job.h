@@ -48,7 +48,7 @@ int job_lock(int *fd, const struct job *j, struct err *e) MUST_CHECK;
 char *job_cgroup(const struct helper_config *c, const char *id);
 /* Only what calls on an existing container need. The strings are the caller's to free. */
 struct box_paths {
-	char *dir, *runtime_root, *cgroup, *root, *probe;
+	char *dir, *runtime_root, *cgroup, *root, *probe, *socket;
 };
 void box_paths_free(struct box_paths *p);
 #define auto_box_paths __attribute__((cleanup(box_paths_free)))

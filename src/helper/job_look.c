@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend/boxlog.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "helper/job.h"
 #include "helper/logseek.h"
@@ -89,15 +90,31 @@ int job_inspect(const struct job *j, void *reply, struct err *e)
 	return 0;
 }
 
+/* A keeper that is older than this message keeps what it has. */
+static void tell_card(int fd, const struct job *j)
+{
+	const struct priv_deadline *m = j->msg;
+	struct keeper_card card = {m->card, m->topup};
+	struct keeper_record rec;
+	struct err err;
+
+	if ((*m->card || *m->topup) &&
+	    keeper_call(fd, KEEPER_CARD, &card, &rec, KEEPER_TIMEOUT_MS, &err) < 0)
+		log_warn("lease %s: %s", j->rec.id, err.msg);
+}
+
 /* The helper has written its own record before. */
 int job_deadline(const struct job *j, void *reply, struct err *e)
 {
+	const struct priv_deadline *ask = j->msg;
 	struct priv_deadline_reply *r = reply;
 	struct keeper_deadline m = {j->rec.deadline};
 	struct keeper_record rec;
 	auto_close int fd = -1;
 	int known;
 
+	if (!priv_card_valid(ask->card) || !priv_card_valid(ask->topup))
+		return err_set(e, ERRK_INPUT, "what the lease is told is not a JSON object");
 	r->found = j->known;
 	r->deadline = j->rec.deadline;
 	if (!j->known)
@@ -105,7 +122,10 @@ int job_deadline(const struct job *j, void *reply, struct err *e)
 	known = job_keeper(&fd, j->c, j->rec.id, e);
 	if (known == KEEPER_ABSENT)
 		return 0;
-	return known < 0 ? -1 : keeper_call(fd, KEEPER_DEADLINE, &m, &rec, KEEPER_TIMEOUT_MS, e);
+	if (known < 0 || keeper_call(fd, KEEPER_DEADLINE, &m, &rec, KEEPER_TIMEOUT_MS, e) < 0)
+		return -1;
+	tell_card(fd, j);
+	return 0;
 }
 
 /* What of the log is asked for: from here, to there (PRIV_LOG_END: as far as it goes). */

@@ -67,6 +67,8 @@ static int stage_check(struct start *s, struct err *e)
 	s->volume = record_volume(&s->j->rec, s->j->c);
 	s->mount = volume_path(&s->volume);
 	s->box = job_box(&s->paths, s->j);
+	if (!priv_card_valid(s->m->card) || !priv_card_valid(s->m->topup))
+		return err_set(e, ERRK_INPUT, "what the lease is told is not a JSON object");
 	if (spec_check(&s->spec, e) < 0 || spec_policy_check(&policy, &s->spec, e) < 0)
 		return -1;
 	s->ref = job_find_image(s->j->c, s->spec.image);
@@ -249,6 +251,9 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .disk_pid = (uint32_t)s->disk,
 				 .net_link = (char *)"",
 				 .net_prefix6 = (char *)"",
+				 .seconds = s->m->seconds,
+				 .card = s->m->card,
+				 .topup = s->m->topup,
 				 .net_slot = s->j->rec.slot,
 				 .tty = s->spec.tty};
 	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};

@@ -57,4 +57,11 @@ tests_root_storage_SOURCES = tests/root/storage.c tests/root/helper_world.c \
 tests_root_storage_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS)
 tests_root_storage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
 tests_root_storage_LDADD = $(L_helper) $(ARCHIVE_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/root/lease_sock
+ROOT_TESTS += tests/root/lease_sock
+tests_root_lease_sock_SOURCES = tests/root/lease_sock.c tests/root/helper_world.c \
+	tests/root/helper_world.h
+tests_root_lease_sock_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_lease_sock_LDADD = $(L_helper) $(CMOCKA_LIBS)
 endif

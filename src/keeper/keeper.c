@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/step.h"
+#include "keeper/lease_sock.h"
 #include "keeper/output.h"
 #include "keeper/powers.h"
 #include "net/stream.h"
@@ -44,6 +45,7 @@ struct keeper {
 	struct listener *listener;
 	struct conn *conns;
 	struct output *output;
+	struct lease_sock *inside; /* SPEC_SOCKET: there while its container is */
 	struct keeper_start start; /* empty before START */
 	struct keeper_record record;
 	enum priv_why why;     /* why it is being ended */
@@ -150,6 +152,7 @@ static void look_at_end(struct keeper *k)
 	loop_timer_del(k->kill_timer);
 	loop_timer_del(k->deadline_timer);
 	k->end_timer = k->kill_timer = k->deadline_timer = NULL;
+	lease_sock_free(steal(&k->inside));
 	k->record.state = PRIV_BOX_STOPPED;
 	k->record.why = k->why == PRIV_WHY_NONE ? PRIV_WHY_EXITED : k->why;
 	k->record.ended_ms = clock_wall_ms();
@@ -279,6 +282,17 @@ static int watch_disk(struct keeper *k, struct err *e)
 	return loop_io_add(&k->disk_io, k->loop, k->disk, EPOLLIN, on_disk_gone, k, e);
 }
 
+static void fill_view(void *ctx, struct lease_view *v)
+{
+	const struct keeper *k = ctx;
+
+	*v = (struct lease_view){.card = k->start.card,
+				 .topup = k->start.topup,
+				 .started_at = k->record.started_ms / 1000,
+				 .expires_at = k->record.deadline,
+				 .left = (k->deadline_mono - clock_mono_ms()) / 1000};
+}
+
 static int join_network(const struct keeper *k, pid_t pid, struct err *e)
 {
 	struct tenant_net net = {
@@ -300,7 +314,8 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 	r->stage = PRIV_STAGE_KEEPER;
 	if (!b)
 		return err_set(e, ERRK_INPUT, "no backend %s", k->start.backend);
-	if (open_output(k, e) < 0 || watch_disk(k, e) < 0)
+	if (open_output(k, e) < 0 || watch_disk(k, e) < 0 ||
+	    lease_sock_new(&k->inside, k->loop, KEEPER_INSIDE, fill_view, k, e) < 0)
 		return -1;
 	io = output_streams(k->output, k->start.tty);
 	r->stage = PRIV_STAGE_CREATE;
@@ -319,15 +334,23 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 	return 0;
 }
 
+/* What was paid for begins now; the deadline that came along allowed for a slow start. */
+static int64_t first_deadline(const struct keeper *k)
+{
+	int64_t paid = k->record.started_ms / 1000 + k->start.seconds;
+
+	return k->start.seconds && paid < k->start.deadline ? paid : k->start.deadline;
+}
+
 static void note_running(struct keeper *k, struct keeper_start_reply *r)
 {
 	k->record.state = PRIV_BOX_RUNNING;
 	k->record.started_ms = r->started_ms = clock_wall_ms();
 	k->record.keeper = (uint32_t)getpid();
 	k->record.keeper_started = proc_start_time(getpid());
+	set_deadline(k, first_deadline(k));
 	write_record(k);
 	step_at(STEP_BOX_STARTED);
-	set_deadline(k, k->start.deadline);
 }
 
 /* Into a cgroup apart from the service that started us, then give up what that took. After the
@@ -386,6 +409,20 @@ static void on_stop(struct conn *c, uint64_t number, const struct keeper_stop *m
 	kill_box(k, m->grace_ms ? (int)m->signal : SIGKILL);
 	loop_timer_del(k->kill_timer);
 	k->kill_timer = loop_timer_add(k->loop, m->grace_ms, kill_late, k);
+}
+
+static void on_card(struct conn *c, uint64_t number, struct keeper_card *m)
+{
+	struct keeper *k = c->k;
+
+	if (k->start.dir) { /* swapped: what there was is freed with the message */
+		char *card = k->start.card, *topup = k->start.topup;
+
+		k->start.card = m->card;
+		k->start.topup = m->topup;
+		*m = (struct keeper_card){card, topup};
+	}
+	answer(c, KEEPER_CARD, number, &k->record);
 }
 
 static void goodbye(void *ctx)
@@ -453,6 +490,9 @@ static void on_request(struct conn *c, const struct priv_frame *f)
 	case KEEPER_SIGNAL:
 		kill_box(c->k, (int)m.signal.signal);
 		answer(c, KEEPER_SIGNAL, f->number, &c->k->record);
+		break;
+	case KEEPER_CARD:
+		on_card(c, f->number, &m.card);
 		break;
 	case KEEPER_KIND_COUNT:
 		break;
@@ -539,6 +579,7 @@ void keeper_free(struct keeper *k)
 	while (k->conns)
 		conn_free(k->conns);
 	listener_free(k->listener);
+	lease_sock_free(k->inside);
 	output_free(k->output);
 	loop_io_del(k->disk_io);
 	if (k->disk >= 0)

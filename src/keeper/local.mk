@@ -1,6 +1,8 @@
 noinst_LIBRARIES += src/keeper/libleased-keeper.a
 src_keeper_libleased_keeper_a_SOURCES = \
 	src/keeper/keeper.c src/keeper/keeper.h \
+	src/keeper/lease_http.c src/keeper/lease_http.h \
+	src/keeper/lease_sock.c src/keeper/lease_sock.h \
 	src/keeper/output.c src/keeper/output.h \
 	src/keeper/powers.c src/keeper/powers.h
 
@@ -11,3 +13,17 @@ tests_link_keeper_LDADD = @WHOLE@ src/keeper/libleased-keeper.a @NOWHOLE@ $(L_ke
 pkglibexec_PROGRAMS += leased-keeper
 leased_keeper_SOURCES = src/keeper/main.c
 leased_keeper_LDADD = $(L_keeper)
+
+if CMOCKA
+check_PROGRAMS += tests/unit/lease_sock
+TESTS += tests/unit/lease_sock
+tests_unit_lease_sock_SOURCES = tests/unit/lease_sock.c
+tests_unit_lease_sock_LDADD = $(L_keeper) $(CMOCKA_LIBS)
+endif
+
+check_PROGRAMS += tests/fuzz/fuzz_lease_http
+TESTS += tests/fuzz/fuzz_lease_http
+tests_fuzz_fuzz_lease_http_SOURCES = tests/fuzz/fuzz_lease_http.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_lease_http_LDADD = $(L_keeper)
+tests_fuzz_fuzz_lease_http_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += tests/fuzz/corpus/lease_http

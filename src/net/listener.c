@@ -99,6 +99,11 @@ int listener_new(struct listener **out, struct loop *l, const char *path, mode_t
 	return 0;
 }
 
+void listener_hold(struct listener *l, bool hold)
+{
+	loop_io_change(l->io, hold ? 0 : EPOLLIN);
+}
+
 void listener_free(struct listener *l)
 {
 	if (!l)

@@ -4,6 +4,7 @@
 #ifndef NET_STREAM_H
 #define NET_STREAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -44,6 +45,7 @@ typedef void listener_fn(void *ctx, int fd);
 int listener_new(struct listener **out, struct loop *l, const char *path, mode_t mode,
 		 listener_fn *fn, void *ctx, struct err *e) MUST_CHECK;
 void listener_free(struct listener *l);
+void listener_hold(struct listener *l, bool hold); /* who connects meanwhile waits */
 DEFINE_AUTO(struct listener, listener_free)
 int unix_connect(int *fd, const char *path, struct err *e) MUST_CHECK; /* blocking */
 

@@ -27,6 +27,9 @@ static const struct wire_field keeper_start_fields[] = {
 	U32(net_slot, 0, UINT32_MAX),
 	TEXT(net_prefix6, 45),
 	BOOL(tty),
+	U32(seconds, 0, UINT32_MAX),
+	TEXT(card, PRIV_CARD_MAX),
+	TEXT(topup, PRIV_CARD_MAX),
 };
 static const struct wire_table keeper_start_table = TABLE(keeper_start);
 #undef MSG
@@ -82,6 +85,14 @@ static const struct wire_table keeper_end_table = TABLE(keeper_end);
 #define MSG keeper_signal
 static const struct wire_field keeper_signal_fields[] = {U32(signal, 1, 64)};
 static const struct wire_table keeper_signal_table = TABLE(keeper_signal);
+#undef MSG
+
+#define MSG keeper_card
+static const struct wire_field keeper_card_fields[] = {
+	TEXT(card, PRIV_CARD_MAX),
+	TEXT(topup, PRIV_CARD_MAX),
+};
+static const struct wire_table keeper_card_table = TABLE(keeper_card);
 #undef MSG
 
 const struct wire_table *keeper_request_table(enum keeper_kind k)

@@ -12,6 +12,7 @@
 #define KEEPER_SOCKET	 "keeper.sock"
 #define KEEPER_STATE	 "keeper.state" /* struct keeper_record, in the lease's folder */
 #define KEEPER_LOG_MAX	 ((uint64_t)1 << 40)
+#define KEEPER_INSIDE	 "lease.sock" /* SPEC_SOCKET, in the lease's folder */
 
 /* Append only: a keeper may be older than its helper. */
 #define KEEPER_KINDS(X)                                                                            \
@@ -20,7 +21,8 @@
 	X(DEADLINE, deadline)                                                                      \
 	X(STOP, stop)                                                                              \
 	X(END, end)                                                                                \
-	X(SIGNAL, signal)
+	X(SIGNAL, signal)                                                                          \
+	X(CARD, card)
 
 enum keeper_kind {
 #define X(upper, lower) KEEPER_##upper,
@@ -48,6 +50,8 @@ struct keeper_start {
 	uint32_t net_base, net_slot; /* … its first address, and the lease's slot */
 	char *net_prefix6;	     /* "2001:db8::"; "" where it has no IPv6 */
 	bool tty;		     /* its main process has a terminal */
+	uint32_t seconds;	     /* as in struct priv_start */
+	char *card, *topup;
 };
 struct keeper_start_reply {
 	bool running;
@@ -89,6 +93,10 @@ struct keeper_end {
 /* SIGNAL: to the container's first process, if that runs. */
 struct keeper_signal {
 	uint32_t signal;
+};
+/* CARD: what SPEC_SOCKET says from now on. */
+struct keeper_card {
+	char *card, *topup;
 };
 /* All but START answer with a struct keeper_record. An EVENT frame carries one, too: the container
  * has ended. */

@@ -132,6 +132,9 @@ static const struct wire_field priv_start_fields[] = {
 	WALL(deadline),
 	U64(volume_bytes, PRIV_VOLUME_MIN, PRIV_VOLUME_MAX),
 	BOOL(private_layers),
+	U32(seconds, 0, UINT32_MAX),
+	TEXT(card, PRIV_CARD_MAX),
+	TEXT(topup, PRIV_CARD_MAX),
 	SPEC(spec),
 };
 static const struct wire_table priv_start_table = TABLE(priv_start);
@@ -177,7 +180,12 @@ static const struct wire_table priv_inspect_reply_table = TABLE(priv_inspect_rep
 #undef MSG
 
 #define MSG priv_deadline
-static const struct wire_field priv_deadline_fields[] = {ID, WALL(deadline)};
+static const struct wire_field priv_deadline_fields[] = {
+	ID,
+	WALL(deadline),
+	TEXT(card, PRIV_CARD_MAX),
+	TEXT(topup, PRIV_CARD_MAX),
+};
 static const struct wire_table priv_deadline_table = TABLE(priv_deadline);
 #undef MSG
 
@@ -462,6 +470,16 @@ bool priv_id_valid(const char *id)
 	struct str s = {id, strnlen(id, PRIV_ID_LEN + 1)};
 
 	return s.n == PRIV_ID_LEN && hex_is(s, PRIV_ID_LEN / 2);
+}
+
+bool priv_card_valid(const char *card)
+{
+	struct str s = str_of(card ? card : "");
+
+	for (size_t i = 0; i < s.n; i++)
+		if ((unsigned char)s.p[i] < 0x20)
+			return false;
+	return s.n == 0 || (s.n > 1 && s.p[0] == '{' && s.p[s.n - 1] == '}');
 }
 
 /* frames: type, three zero bytes, kind, number; little-endian */

@@ -24,6 +24,7 @@
 #define PRIV_OUTPUT_MAX ((size_t)1 << 20) /* output of an exec, each stream; one piece of a log */
 #define PRIV_AUTH_MAX	8192		  /* base64 of a registry's USER:PASSWORD */
 #define PRIV_LIST_MAX	256		  /* leases in one BOX_LIST answer */
+#define PRIV_CARD_MAX	4096		  /* what a lease is told about itself, each page */
 #define PRIV_VOLUME_MIN ((uint64_t)16 << 20)
 #define PRIV_VOLUME_MAX ((uint64_t)16 << 40)
 
@@ -70,6 +71,8 @@ struct priv_start {
 	int64_t deadline;		/* wall; the keeper kills at it even when nobody asks */
 	uint64_t volume_bytes;		/* what the offer sells; a prepared one has this size */
 	bool private_layers; /* the image is copied to the volume: no page is shared with others */
+	uint32_t seconds;    /* from its start on, where that is before the deadline; 0: not said */
+	char *card, *topup;  /* pages of SPEC_SOCKET: JSON objects, passed on untouched; or empty */
 	struct spec spec;    /* its image is a configured name or an allowed reference */
 };
 enum priv_start_outcome { PRIV_START_RUNNING, PRIV_START_FAILED };
@@ -124,10 +127,11 @@ struct priv_inspect_reply {
 };
 #define PRIV_EXIT_UNKNOWN 65535
 
-/* BOX_DEADLINE: a top-up moves it (either way). */
+/* BOX_DEADLINE: a top-up moves it (either way). What the lease is told about itself comes anew. */
 struct priv_deadline {
 	char id[PRIV_ID_LEN + 1];
 	int64_t deadline;
+	char *card, *topup; /* both empty: as they were */
 };
 struct priv_deadline_reply {
 	bool found;
@@ -231,5 +235,8 @@ extern const struct wire_table priv_port_table;
 const char *priv_kind_name(enum priv_kind k);	/* "BOX_START" */
 const char *priv_stage_name(enum priv_stage s); /* "volume" */
 bool priv_id_valid(const char *id);
+/* One line that begins and ends as a JSON object, or nothing. What is in it is for the lease alone.
+ */
+bool priv_card_valid(const char *card);
 
 #endif

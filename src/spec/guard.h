@@ -43,5 +43,7 @@ uint32_t spec_guard_of(struct str word);
 
 /* Where the probe is inside a lease. */
 #define SPEC_PROBE "/run/lease.probe"
+/* Where a lease asks about itself. */
+#define SPEC_SOCKET "/run/lease.sock"
 
 #endif

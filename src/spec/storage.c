@@ -5,6 +5,7 @@
 
 #include "base/hex.h"
 #include "base/mem.h"
+#include "spec/guard.h"
 #include "spec/limits.h"
 #include "spec/read.h"
 
@@ -22,7 +23,7 @@ static bool has_name(enum spec_storage type)
 
 int spec_mount_path(struct str path, struct err *e)
 {
-	static const char *const RUNTIMES[] = {"/proc", "/sys", "/dev"};
+	static const char *const RUNTIMES[] = {"/proc", "/sys", "/dev", SPEC_PROBE, SPEC_SOCKET};
 	struct str piece, rest;
 
 	if (!text_is_clean(path, SPEC_MOUNT_MAX) || path.p[0] != '/' || path.n == 1)

@@ -716,7 +716,7 @@ static void deadlines_move(void **state)
 {
 	struct world *w = *state;
 	const char *id = "00000000000000a7";
-	struct priv_deadline d;
+	struct priv_deadline d = {0};
 	struct priv_start m;
 	struct answer a;
 
