@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+#define IMAGE		 "bench"
 #define DISK		 ((uint64_t)1 << 30)
 #define MEMORY		 ((uint64_t)512 << 20)
 #define READY_MS	 120000
@@ -42,7 +43,8 @@ static const struct tenant_net NET = {.table = "leasedbench",
 
 struct bench {
 	struct world w;
-	unsigned leases; /* of the last start */
+	unsigned leases;	       /* of the last start */
+	char digest[SPEC_DIGEST_SIZE]; /* of the image, as core pins it; empty: not known yet */
 };
 
 /* --- starts --- */
@@ -73,7 +75,24 @@ static void name_lease(char id[static PRIV_ID_LEN + 1], unsigned n)
 	snprintf(id, PRIV_ID_LEN + 1, "%016x", n + 1);
 }
 
-static int fill(struct priv_start *m, unsigned n, struct err *e)
+/* What core asks before it takes money. */
+static int pin(struct bench *b, struct err *e)
+{
+	struct priv_image m = {.name = (char *)IMAGE};
+	struct answer a;
+
+	do_image(&b->w, &m, &a);
+	if (a.err.kind || a.r.image.outcome != PRIV_IMAGE_FOUND)
+		return err_set(e, ERRK_PEER, "image: %s",
+			       a.err.kind ? a.err.msg : a.r.image.message);
+	if (!spec_is_digest(str_of(a.r.image.digest)))
+		return err_set(e, ERRK_PEER, "image: no digest");
+	memcpy(b->digest, a.r.image.digest, sizeof(b->digest));
+	free_answer(&a, PRIV_IMAGE);
+	return 0;
+}
+
+static int fill(struct priv_start *m, const struct bench *b, unsigned n, struct err *e)
 {
 	*m = (struct priv_start){
 		.generation = 1, .deadline = clock_wall() + 600, .volume_bytes = DISK};
@@ -81,7 +100,8 @@ static int fill(struct priv_start *m, unsigned n, struct err *e)
 	memcpy(m->owner, OWNER, sizeof(m->owner));
 	m->spec.limits =
 		(struct spec_limits){.cpu = 1000, .memory = MEMORY, .pids = 256, .disk = DISK};
-	if (spec_set_image(&m->spec, STR("bench"), e) < 0 ||
+	memcpy(m->spec.digest, b->digest, sizeof(m->spec.digest));
+	if (spec_set_image(&m->spec, STR(IMAGE), e) < 0 ||
 	    spec_add_arg(&m->spec, STR("sleep"), e) < 0)
 		return -1;
 	return spec_add_arg(&m->spec, STR("1000"), e);
@@ -89,17 +109,18 @@ static int fill(struct priv_start *m, unsigned n, struct err *e)
 
 static int start(struct bench *b, char **words, struct err *e)
 {
-	int64_t from = clock_mono_us(), end = clock_mono_ms() + READY_MS;
+	int64_t from, end = clock_mono_ms() + READY_MS;
 	struct crowd c = {0};
 	uint64_t n;
 
-	if (str_u64(str_of(words[0]), 200, &n, e) < 0)
+	if (str_u64(str_of(words[0]), 200, &n, e) < 0 || (!*b->digest && pin(b, e) < 0))
 		return -1;
 	b->leases = (unsigned)n;
+	from = clock_mono_us();
 	for (unsigned i = 0; i < n; i++) {
 		struct priv_start m;
 
-		if (fill(&m, i, e) < 0)
+		if (fill(&m, b, i, e) < 0)
 			return -1;
 		priv_client_start(b->w.client, &m, one_runs, &c);
 		spec_clear(&m.spec);
@@ -212,7 +233,7 @@ int main(int argc, char **argv)
 	if (argc != 6 || str_u64(str_of(argv[5]), 100, &prepared, NULL) < 0)
 		return 2;
 	b.w.ref = mem_printf("oci:%s:latest", argv[4]);
-	b.w.image = (struct helper_image){"bench", b.w.ref};
+	b.w.image = (struct helper_image){IMAGE, b.w.ref};
 	b.w.prepared = (struct helper_prepared){DISK, (unsigned)prepared};
 	b.w.c = (struct helper_config){.state_dir = argv[1],
 				       .run_dir = argv[2],
