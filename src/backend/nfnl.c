@@ -355,8 +355,11 @@ static struct end end_of(const struct nlattr *tuple)
 
 static bool comes_from(const struct end *end, const struct nfnl_flows *f)
 {
-	return end->from && mnl_attr_get_payload_len(end->from) == f->naddr &&
-	       memcmp(mnl_attr_get_payload(end->from), f->addr, f->naddr) == 0;
+	if (!end->from || mnl_attr_get_payload_len(end->from) != f->naddr)
+		return false;
+	if (f->each)
+		return f->each(f->ctx, mnl_attr_get_payload(end->from), f->naddr);
+	return memcmp(mnl_attr_get_payload(end->from), f->addr, f->naddr) == 0;
 }
 
 /* Not rewritten, and not answered. */
@@ -373,7 +376,7 @@ static bool is_knock(const struct nfnl_flows *f, const struct end *orig, const s
 static bool is_wanted(const struct nfnl_flows *f, const struct end *orig, const struct end *reply,
 		      uint32_t status)
 {
-	if (!f->addr)
+	if (!f->addr && !f->each)
 		return is_knock(f, orig, reply, status);
 	if (f->port)
 		return comes_from(reply, f) && reply->protocol == f->protocol &&

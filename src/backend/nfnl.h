@@ -30,10 +30,14 @@ int nfnl_each_counter(const char *table, nfnl_counter_fn *fn, void *ctx,
 
 /* Forget connections that begin at an address, or whose answers come from it; without an address,
  * those of IPv4 to a port of this host that nobody answered: they would never see a rewritten one.
+ * The kernel walks its whole table for it, which can take 10 ms.
  */
+typedef bool nfnl_addr_fn(const void *ctx, const void *addr, size_t naddr);
 struct nfnl_flows {
-	const void *addr; /* 4 or 16 bytes, network order; NULL: none */
-	size_t naddr;
+	const void *addr;   /* 4 or 16 bytes, network order; NULL: none … */
+	size_t naddr;	    /* … but this many */
+	nfnl_addr_fn *each; /* instead of `addr`: says which ones, given ctx */
+	const void *ctx;
 	/* Only published ones, where port is not 0: it answers from there. Without an address: the
 	 * port that was asked for. */
 	uint8_t protocol;

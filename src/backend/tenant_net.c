@@ -63,17 +63,6 @@ static int run_rules(struct buf *commands, struct err *e)
 	return nft_run(commands->p, e);
 }
 
-int tenant_net_load(const struct tenant_net *n, const struct tenant_seat *seats, size_t nseats,
-		    struct err *e)
-{
-	auto_buf struct buf rules = BUF(RULES_MAX);
-
-	tenant_net_rules(&rules, n, seats, nseats);
-	if (run_rules(&rules, e) < 0 || sysctl_set(IPV4 "/ip_forward", "1", e) < 0)
-		return -1;
-	return n->has6 ? sysctl_set(IPV6 "/conf/all/forwarding", "1", e) : 0;
-}
-
 int tenant_net_unload(const struct tenant_net *n, struct err *e)
 {
 	auto_buf struct buf rules = BUF(1024);
@@ -234,6 +223,59 @@ static int forget(const struct tenant_net *n, uint32_t slot, const struct spec_p
 	return nfnl_forget(&f, e);
 }
 
+int tenant_net_forget(const struct tenant_net *n, uint32_t slot, struct err *e)
+{
+	return forget(n, slot, NULL, e);
+}
+
+/* Slots that nobody has. */
+struct free_slots {
+	const struct tenant_net *n;
+	bool *used;
+};
+
+static bool is_free_slot(const void *ctx, const void *addr, size_t naddr)
+{
+	const struct free_slots *f = ctx;
+	uint32_t last, at;
+
+	memcpy(&last, (const uint8_t *)addr + naddr - sizeof(last), sizeof(last));
+	at = ntohl(last) - (naddr == sizeof(last) ? f->n->base + 1 : 2);
+	if (naddr == sizeof(last))
+		return at % 2 == 0 && at / 2 < f->n->slots && !f->used[at / 2];
+	return memcmp(addr, f->n->prefix6, naddr - sizeof(last)) == 0 && at < f->n->slots &&
+	       !f->used[at];
+}
+
+/* Of leases that ended while there was another table, or none. */
+static int forget_free(const struct tenant_net *n, const struct tenant_seat *seats, size_t nseats,
+		       struct err *e)
+{
+	auto_free bool *used = mem_array(n->slots, sizeof(*used));
+	const struct free_slots ctx = {n, used};
+	struct nfnl_flows f = {.naddr = 4, .each = is_free_slot, .ctx = &ctx};
+
+	for (size_t i = 0; i < nseats; i++)
+		if (seats[i].slot < n->slots)
+			used[seats[i].slot] = true;
+	if (nfnl_forget(&f, e) < 0)
+		return -1;
+	f.naddr = 16;
+	return n->has6 ? nfnl_forget(&f, e) : 0;
+}
+
+int tenant_net_load(const struct tenant_net *n, const struct tenant_seat *seats, size_t nseats,
+		    struct err *e)
+{
+	auto_buf struct buf rules = BUF(RULES_MAX);
+
+	tenant_net_rules(&rules, n, seats, nseats);
+	if (run_rules(&rules, e) < 0 || forget_free(n, seats, nseats, e) < 0 ||
+	    sysctl_set(IPV4 "/ip_forward", "1", e) < 0)
+		return -1;
+	return n->has6 ? sysctl_set(IPV6 "/conf/all/forwarding", "1", e) : 0;
+}
+
 int tenant_net_add(const struct tenant_net *n, const struct tenant_seat *seat, struct err *e)
 {
 	auto_buf struct buf elements = BUF(SEAT_MAX);
@@ -242,8 +284,6 @@ int tenant_net_add(const struct tenant_net *n, const struct tenant_seat *seat, s
 		return err_set(e, ERRK_LIMIT, "the tenant network has no slot %" PRIu32,
 			       seat->slot);
 	tenant_put_seat(&elements, n, seat);
-	if (forget(n, seat->slot, NULL, e) < 0)
-		return -1;
 	return run_rules(&elements, e);
 }
 

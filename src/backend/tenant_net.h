@@ -61,16 +61,18 @@ struct tenant_seat {
 };
 
 /* Load or replace the table in one transaction, with the seats that are in use; forwarding is
- * switched on. */
+ * switched on, and connections of all other slots are forgotten. */
 int tenant_net_load(const struct tenant_net *n, const struct tenant_seat *seats, size_t nseats,
 		    struct err *e) MUST_CHECK;
 /* Take the table away. Success where it is not there. */
 int tenant_net_unload(const struct tenant_net *n, struct err *e) MUST_CHECK;
 
-/* Elements of a slot, before anything is joined by it; connections of who had it before are
- * forgotten. Safe to repeat. */
+/* Elements of a slot, before anything is joined by it. It has no connections: those of who had it
+ * before are forgotten when he goes, and by load. Safe to repeat. */
 int tenant_net_add(const struct tenant_net *n, const struct tenant_seat *seat,
 		   struct err *e) MUST_CHECK;
+/* Connections of a slot's addresses, for another start on it. */
+int tenant_net_forget(const struct tenant_net *n, uint32_t slot, struct err *e) MUST_CHECK;
 /* Join the network namespace of `pid` by the slot's link, which ends with that namespace. The
  * caller holds on to the process (its child, not reaped), so that the pid is the right one. Safe to
  * repeat. Needs no nftables. */

@@ -235,6 +235,15 @@ static uint32_t us_since(int64_t from)
 	return us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }
 
+static int join_table(const struct start *s, const struct tenant_net *net, struct err *e)
+{
+	struct tenant_seat seat = record_seat(&s->j->rec);
+
+	if (s->m->generation > 1 && tenant_net_forget(net, seat.slot, e) < 0)
+		return -1;
+	return tenant_net_add(net, &seat, e);
+}
+
 static int stage_keeper(struct start *s, struct err *e)
 {
 	auto_free char *log_dir = record_log_dir(s->j->c, &s->j->rec);
@@ -258,7 +267,6 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .tty = s->spec.tty};
 	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};
 	const struct tenant_net *net = s->spec.network == SPEC_NETWORK_NONE ? NULL : s->j->c->net;
-	struct tenant_seat seat = record_seat(&s->j->rec);
 	char prefix6[INET6_ADDRSTRLEN];
 	auto_close int link = -1;
 	int64_t from = clock_mono_us();
@@ -270,9 +278,8 @@ static int stage_keeper(struct start *s, struct err *e)
 	}
 	if (net && net->has6)
 		m.net_prefix6 = (char *)inet_ntop(AF_INET6, net->prefix6, prefix6, sizeof(prefix6));
-	if (net && tenant_net_add(net, &seat, e) < 0)
-		return -1;
-	if (start_keeper(s, &link, e) < 0 ||
+	/* the keeper loads meanwhile */
+	if (start_keeper(s, &link, e) < 0 || (net && join_table(s, net, e) < 0) ||
 	    keeper_call(link, KEEPER_START, &m, &kr, START_TIMEOUT_MS, e) < 0)
 		return -1;
 	s->r->create_us = kr.create_us;

@@ -539,29 +539,60 @@ static void flow_ends_with_its_port(void **state)
 	publish(NULL, 0, both, 2);
 }
 
-/* Whoever gets the slot next gets no packet of a conversation that another lease had. */
-static void flow_ends_with_its_lease(void **state)
+/* A word from `fd` to `peer`, which is at PUBLIC:`port`, and one back: where to. */
+static uint16_t converse(int fd, int peer, uint16_t port)
 {
-	auto_close int peer = socket_in(place.outside, SOCK_DGRAM, PUBLIC, 7002);
-	auto_close int fd = socket_in(place.b, SOCK_DGRAM, INADDR_ANY, 7003);
-	struct sockaddr_in from, to = address(PUBLIC, 7002);
+	struct sockaddr_in from, to = address(PUBLIC, port);
 	socklen_t n = sizeof(from);
-	pid_t next = hold_netns();
-	auto_close int theirs = -1;
 	char got[16];
-	struct err e;
 
 	assert_int_equal(sendto(fd, "hello", 5, 0, (struct sockaddr *)&to, sizeof(to)), 5);
 	assert_true(readable(peer, POLLIN, PATIENCE_MS));
 	assert_int_equal(recvfrom(peer, got, sizeof(got), 0, (struct sockaddr *)&from, &n), 5);
 	assert_true(send_hello(peer, ntohs(from.sin_port), fd, PATIENCE_MS));
-	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 4}, &e), &e);
+	return ntohs(from.sin_port);
+}
+
+/* Whoever gets slot 4 next gets no packet of a conversation that another lease had. */
+static void assert_silent_for_next(int peer, uint16_t port)
+{
+	pid_t next = hold_netns();
+	auto_close int theirs = -1;
+	struct err e;
+
 	add(4, next);
 	theirs = socket_in(next, SOCK_DGRAM, INADDR_ANY, 7003);
-	assert_false(send_hello(peer, ntohs(from.sin_port), theirs, WAIT_MS));
+	assert_false(send_hello(peer, port, theirs, WAIT_MS));
 	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 4}, &e), &e);
 	release_netns(next);
 	add(4, place.b);
+}
+
+static void flow_ends_with_its_lease(void **state)
+{
+	auto_close int peer = socket_in(place.outside, SOCK_DGRAM, PUBLIC, 7002);
+	auto_close int fd = socket_in(place.b, SOCK_DGRAM, INADDR_ANY, 7003);
+	uint16_t port = converse(fd, peer, 7002);
+	struct err e;
+
+	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 4}, &e), &e);
+	assert_silent_for_next(peer, port);
+}
+
+/* The other lease's goes on: loading is a repair, too. */
+static void flow_ends_with_its_table(void **state)
+{
+	auto_close int peer = socket_in(place.outside, SOCK_DGRAM, PUBLIC, 7002);
+	auto_close int fd = socket_in(place.b, SOCK_DGRAM, INADDR_ANY, 7003);
+	auto_close int other = socket_in(place.a, SOCK_DGRAM, INADDR_ANY, 7003);
+	uint16_t port = converse(fd, peer, 7002), others = converse(other, peer, 7002);
+	struct err e;
+
+	without_table();
+	must(tenant_net_load(&net, &(struct tenant_seat){.slot = 3}, 1, &e), &e);
+	assert_true(send_hello(peer, others, other, PATIENCE_MS));
+	assert_silent_for_next(peer, port);
+	with_table();
 }
 
 static void ipv6_has_the_same_rules(void **state)
@@ -769,6 +800,7 @@ int main(void)
 		cmocka_unit_test(published_port_is_reached),
 		cmocka_unit_test(flow_ends_with_its_port),
 		cmocka_unit_test(flow_ends_with_its_lease),
+		cmocka_unit_test(flow_ends_with_its_table),
 		cmocka_unit_test(ipv6_has_the_same_rules),
 		cmocka_unit_test(source6_is_not_chosen_by_the_tenant),
 		cmocka_unit_test(hundred_destinations_are_allowed),
