@@ -11,7 +11,8 @@ declare -A packages=(
 	[volume]="qemu-system-common fuse3"
 	[test]="libcmocka-dev python3 python3-venv python3-jsonschema nodejs=node npm=npm strace git file
 		universal-ctags clang-format=clang-format shellcheck codespell mandoc
-		golang-github-opencontainers-specs-dev golang-go=go docker-registry openssl"
+		golang-github-opencontainers-specs-dev golang-go=go docker-registry openssl
+		runsc debootstrap libcap2-bin zstd"
 	[vm]="qemu-system-x86 qemu-system-common cpio kmod crun apparmor"
 	# Only make bench: its package starts a daemon on a machine with a service manager.
 	[bench]="docker.io=dockerd"

@@ -25,6 +25,7 @@ struct box {
 	const char *runtime;	  /* path or name of the runtime's program */
 	const char *runtime_root; /* its state, on tmpfs */
 	const char *cgroup;	  /* "/leased/ID" */
+	bool network;		  /* create and start: it is wired between them */
 
 	const struct spec *spec;
 	const struct image_config *image;

@@ -89,15 +89,21 @@ static int runtime(const struct box *box, const char *const *args, int out, int 
 	auto_free char *log = log_path(box);
 	const char *argv[24] = {box->runtime,	"--root", box->runtime_root, "--log", log,
 				"--log-format", "json"};
+	const struct oci_runtime *r = oci_runtime(box->runtime);
+	const char *verb = args[0];
 	size_t n = 7;
 	int status;
 
+	if (r->option)
+		argv[n++] = r->option;
+	if (r->alone && !box->network)
+		argv[n++] = r->alone;
 	while (*args && n + 1 < ARRAY_SIZE(argv))
 		argv[n++] = *args++;
 	unlink(log);
 	status = oci_verb(argv, (const int[]){-1, out, err}, e);
 	if (status > 0)
-		return oci_error(log, argv[7], status, e);
+		return oci_error(log, verb, status, e);
 	return status;
 }
 
@@ -147,6 +153,15 @@ static size_t own_binds(struct oci_bind out[static 2], const struct box *box)
 	return n;
 }
 
+/* What the control group must let a runtime have that runs processes with its own; 0: as many as
+ * the spec says. */
+static uint64_t tasks_of(const struct box *box)
+{
+	const struct oci_runtime *r = oci_runtime(box->runtime);
+
+	return r->tasks ? r->tasks + r->tasks_each * (uint64_t)box->spec->limits.pids : 0;
+}
+
 static int oci_prepare(const struct box *box, struct err *e)
 {
 	auto_buf struct buf config = BUF(OCI_CONFIG_MAX);
@@ -158,6 +173,7 @@ static int oci_prepare(const struct box *box, struct err *e)
 				  .id_base = box->id_base,
 				  .id_count = box->id_count,
 				  .user = box->user,
+				  .pids = tasks_of(box),
 				  .disk_major = box->disk_major,
 				  .disk_minor = box->disk_minor,
 				  .cgroup_version = oci_runtime(box->runtime)->unified
@@ -239,18 +255,23 @@ static int parse_state(struct backend_state *out, struct str text, struct err *e
 	struct str status;
 	uint64_t pid = 0;
 
-	if (json_parse(&j, text, NULL, e) < 0 || json_str(j, "status", 32, &status, e) < 0 ||
-	    json_opt_u64(j, "pid", INT32_MAX, &pid, e) < 0)
+	if (json_parse(&j, text, NULL, e) < 0 || json_str(j, "status", 32, &status, e) < 0)
 		return err_wrap(e, "the runtime's state");
 	out->status = status_of(status, &out->created);
+	/* Of a stopped one runsc says -1. */
+	if (out->status == BACKEND_RUNNING && json_opt_u64(j, "pid", INT32_MAX, &pid, e) < 0)
+		return err_wrap(e, "the runtime's state");
 	out->pid = (pid_t)pid;
 	return 0;
 }
 
-/* The runtime's own folder is the fact behind "does not exist". */
+/* The runtime's own files are the fact behind "does not exist". */
 static bool runtime_knows(const struct box *box)
 {
-	auto_free char *path = mem_printf("%s/%s", box->runtime_root, box->id);
+	auto_free char *path =
+		oci_runtime(box->runtime)->state_file
+			? mem_printf("%s/%s_sandbox:%s.state", box->runtime_root, box->id, box->id)
+			: mem_printf("%s/%s", box->runtime_root, box->id);
 
 	return fs_exists(path);
 }

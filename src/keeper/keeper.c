@@ -65,7 +65,8 @@ static struct box box_of(const struct keeper *k)
 			    .dir = k->start.dir,
 			    .runtime = k->start.runtime,
 			    .runtime_root = k->start.runtime_root,
-			    .cgroup = k->start.cgroup};
+			    .cgroup = k->start.cgroup,
+			    .network = k->start.net_link[0] != '\0'};
 }
 
 static bool is_running(const struct keeper *k)

@@ -43,6 +43,7 @@ struct oci_placement {
 	const char *hostname; /* where the spec has none; up to 63 characters */
 	uint32_t id_base;     /* first host id of the lease's user namespace … */
 	uint32_t id_count;    /* … and how many; 0: no user namespace */
+	uint64_t pids;	      /* limit of the control group; 0: the spec's */
 	uint64_t nofile;      /* hard limit of open files: at most our own; 0: inherited */
 	struct image_user user;
 	const struct oci_bind *binds; /* further mounts (ours), after the standard ones */

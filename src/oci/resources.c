@@ -135,7 +135,7 @@ void part_resources(struct jsonw *w, const struct spec_limits *l, const struct o
 	jsonw_end_object(w);
 	write_cpu(w, l->cpu);
 	jsonw_object(w, "pids");
-	jsonw_u64(w, "limit", l->pids);
+	jsonw_u64(w, "limit", p->pids ? p->pids : l->pids);
 	jsonw_end_object(w);
 	write_io(w, &l->io, p);
 	if (p->cgroup_version == 2)

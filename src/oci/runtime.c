@@ -26,8 +26,16 @@ static const struct oci_runtime RUNTIMES[] = {
 	 .unified = true,
 	 .exec_group = 2,
 	 .floors = {"1.28"}},
-	/* Its own kernel answers the system calls; the filter of config.json is not applied. */
-	{.name = "runsc", .isolation = "user-kernel"},
+	/* Its own kernel answers the system calls; the filter of config.json is not applied. It
+	 * copies addresses and routes into a network of its own, and fails where there are none.
+	 * Where it gets no more threads it dies, and the lease with it. */
+	{.name = "runsc",
+	 .isolation = "user-kernel",
+	 .option = "--fsgofer-host-uds", /* for the socket that is mounted inside */
+	 .alone = "--network=none",
+	 .state_file = true,
+	 .tasks = 256,
+	 .tasks_each = 4},
 	{.name = "krun", .isolation = "vm", .seccomp = true, .unified = true, .floors = {"1.28"}},
 };
 static const struct oci_runtime OTHER = {

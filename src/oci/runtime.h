@@ -17,9 +17,13 @@ struct oci_runtime {
 	const char *name;	/* "runc" */
 	const char *isolation;	/* word of an offer: "shared-kernel" */
 	const char *const *env; /* NULL-ended; NULL: the usual one */
+	const char *option;	/* before every verb; NULL: none */
+	const char *alone;	/* one more for a container without a network; NULL: none */
+	bool state_file;	/* keeps a container in ID_sandbox:ID.state, not in a folder ID */
 	bool seccomp;		/* applies the filter of config.json */
 	bool unified;		/* knows linux.resources.unified */
-	unsigned exec_group;	/* lowest cgroup version with exec --cgroup; 0: none */
+	unsigned tasks, tasks_each; /* of the host: its own, and for each process inside; 0: none */
+	unsigned exec_group;	    /* lowest cgroup version with exec --cgroup; 0: none */
 	const char *floors[OCI_RUNTIME_LINES]; /* lowest good version of each line, ascending */
 };
 

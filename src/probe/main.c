@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -143,15 +144,18 @@ static void look_at_powers(void)
 					 CAP_FSETID,	 CAP_KILL,	   CAP_SETGID,
 					 CAP_SETUID,	 CAP_SETPCAP,	   CAP_NET_BIND_SERVICE,
 					 CAP_SYS_CHROOT, CAP_SETFCAP};
-	uint64_t usual = 0, bound = status_of("CapBnd");
-	uint64_t handed_on = status_of("CapInh") | status_of("CapAmb");
+	uint64_t usual = 0, bound = status_of("CapBnd"), handed_on = status_of("CapInh");
+	bool locked = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 
+	/* gVisor's status has no line of either. */
+	for (unsigned long cap = 0; cap < 64; cap++)
+		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, cap, 0, 0) == 1)
+			handed_on |= UINT64_C(1) << cap;
 	for (size_t i = 0; i < COUNT(USUAL); i++)
 		usual |= UINT64_C(1) << USUAL[i];
 	say(SPEC_GUARD_FEW_CAPABILITIES, !(bound & ~usual) && !handed_on,
 	    "bound %" PRIx64 ", inherited %" PRIx64, bound, handed_on);
-	say(SPEC_GUARD_NO_NEW_PRIVILEGES, status_of("NoNewPrivs") == 1, "%s",
-	    status_of("NoNewPrivs") == 1 ? "set" : "not set");
+	say(SPEC_GUARD_NO_NEW_PRIVILEGES, locked, "%s", locked ? "set" : "not set");
 }
 
 static bool is_masked(const char *path)

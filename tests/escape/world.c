@@ -212,7 +212,7 @@ static size_t take_images(struct helper_image *images, char **args)
 int main(int argc, char **argv)
 {
 	struct helper_image images[IMAGES];
-	const char *build = getenv("BUILD_DIR");
+	const char *build = getenv("BUILD_DIR"), *runtime = getenv("LEASED_TEST_RUNTIME");
 	auto_buf struct buf why = BUF(900);
 	struct world w = {0};
 	uint64_t image_bytes;
@@ -225,7 +225,7 @@ int main(int argc, char **argv)
 	w.c = (struct helper_config){.state_dir = argv[1],
 				     .run_dir = argv[2],
 				     .libexec_dir = build ? build : ".",
-				     .runtime = "runc",
+				     .runtime = runtime ? runtime : "runc",
 				     .cgroup = argv[3],
 				     .allow_cgroup_v1 = true,
 				     .images = images,
