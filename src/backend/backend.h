@@ -17,6 +17,13 @@
 #include "spec/image_config.h"
 #include "spec/spec.h"
 
+/* A running container of the same lease that another one joins: its users, its network and its view
+ * of cgroups. */
+struct box_joined {
+	int pidfd;			 /* of its first process */
+	const char *user, *net, *cgroup; /* paths of namespaces that stay what they are */
+};
+
 /* Where one container lives; everything borrowed. Calls that only act on what is there (create,
  * start, inspect, stop, destroy) need no more than the first block. */
 struct box {
@@ -36,6 +43,7 @@ struct box {
 	const char *probe;		 /* program mounted as SPEC_PROBE; NULL: none */
 	const char *const *volumes; /* where each of the spec's storage entries lies; NULL: tmpfs */
 	const char *socket;	    /* the keeper's, mounted as SPEC_SOCKET; NULL: none */
+	const struct box_joined *joined; /* of a box beside a lease's main one; else NULL */
 };
 
 /* Where the main process writes to: two descriptors, or a terminal that is made for it. */
@@ -64,6 +72,13 @@ struct backend_exec {
 	size_t input_n;
 	int64_t timeout_ms; /* then it and all that it started is killed */
 	bool detach;	    /* do not wait: no input, no output, no timeout */
+	/* Run this box beside the main one instead, in its cgroups: what to run is in its spec, and
+	 * `user` is its user. The caller destroys it when the command has ended: of a detached one
+	 * in `ended`, which is called in a process that keeps `hold` open for so long. */
+	const struct box *beside;
+	int hold;
+	void (*ended)(void *ctx);
+	void *ctx;
 };
 
 struct backend_exec_result {

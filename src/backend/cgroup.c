@@ -142,6 +142,36 @@ int cgroup_make_names(const char *path, struct err *e)
 	return mkdir(dir, 0755) < 0 && errno != EEXIST ? err_sys(e, "make %s", dir) : 0;
 }
 
+static int put_into(const char *dir, pid_t pid, struct err *e)
+{
+	auto_free char *procs = mem_printf("%s/cgroup.procs", dir);
+	auto_free char *text = mem_printf("%d", (int)pid);
+	auto_close int fd = open(procs, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 && errno == ENOENT)
+		return 0; /* the runtime uses no such hierarchy */
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		return err_sys(e, "put a process into %s", dir);
+	return 0;
+}
+
+static int adopt(void *ctx, const char *dir, struct err *e)
+{
+	return put_into(dir, *(const pid_t *)ctx, e);
+}
+
+int cgroup_adopt(const char *path, const char *names, pid_t pid, struct err *e)
+{
+	auto_free char *named = names_dir(names);
+
+	/* on version 2 nobody may be beside a group that has limits: there is one hierarchy */
+	if (cgroup_version() != 2 && each_hierarchy(path, adopt, &pid, e) < 0)
+		return -1;
+	if (!fs_exists(named))
+		return err_set(e, ERRK_STATE, "the lease's group is gone");
+	return put_into(named, pid, e);
+}
+
 void cgroup_sweep(const char *path, const char *prefix)
 {
 	auto_free char *dir = names_dir(path);

@@ -6,6 +6,7 @@
 #define BACKEND_CGROUP_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -20,6 +21,9 @@ int cgroup_remove(const char *path, struct err *e) MUST_CHECK;
 /* Make a group below an existing one that only names processes, to signal them together: on version
  * 1 it is in the hierarchy `freezer` alone. */
 int cgroup_make_names(const char *path, struct err *e) MUST_CHECK;
+/* Move a process into `path` in every hierarchy, and into `names` below it where that is a group.
+ */
+int cgroup_adopt(const char *path, const char *names, pid_t pid, struct err *e) MUST_CHECK;
 /* Remove the folders right below `path` whose names begin with `prefix` and that are empty. */
 void cgroup_sweep(const char *path, const char *prefix);
 /* Signal every process in `path` and below it; how many there were. */

@@ -78,7 +78,7 @@ static void command_clear(struct command *c)
 	free(c->group);
 }
 
-static int write_process(const struct command *c, struct err *e)
+static int prepare(const struct command *c, struct err *e)
 {
 	auto_buf struct buf text = BUF(OCI_CONFIG_MAX);
 	struct oci_exec exec = {.argv = c->x->argv,
@@ -88,6 +88,8 @@ static int write_process(const struct command *c, struct err *e)
 				.user = c->x->user,
 				.apparmor = oci_apparmor()};
 
+	if (c->x->beside)
+		return backend_oci.prepare(c->x->beside, e);
 	if (oci_exec(&text, c->box->spec, c->box->image, &exec, e) < 0 ||
 	    buf_check(&text, "process", e) < 0)
 		return -1;
@@ -116,9 +118,9 @@ static int give_streams(const struct command *c, const int std[3], struct err *e
 	return 0;
 }
 
-static int start_command(void *ctx, const int std[3], pid_t *pid, struct err *e)
+/* The status of what was started with `argv`; the command's pid. */
+static int run_exec(struct command *c, const int std[3], pid_t *pid, struct err *e)
 {
-	struct command *c = ctx;
 	auto_free char *name = group_name(c->x->name);
 	auto_free char *group = mem_printf("%s%s", cgroup_version() == 2 ? "" : "freezer:", name);
 	const char *argv[24] = {c->box->runtime, "--root",   c->box->runtime_root,
@@ -130,21 +132,32 @@ static int start_command(void *ctx, const int std[3], pid_t *pid, struct err *e)
 	int status;
 
 	if (c->group) {
-		if (cgroup_make_names(c->group, e) < 0)
-			return -1;
 		argv[n++] = "--cgroup";
 		argv[n++] = group;
 	}
 	argv[n] = c->box->id;
-	if (give_streams(c, std, e) < 0)
-		return -1;
 	status = oci_verb(argv, std, e);
-	flock(c->lock, LOCK_UN);
-	if (status > 0) {
+	if (status > 0)
 		oci_error(c->log, "exec", status, e);
-		c->not_run = shell_status(e->msg);
-	}
 	return status == 0 ? oci_read_pid(c->pid_file, pid, e) : -1;
+}
+
+static int start_command(void *ctx, const int std[3], pid_t *pid, struct err *e)
+{
+	struct command *c = ctx;
+	struct err why = {.kind = ERRK_SYS};
+	int r;
+
+	if ((c->group && cgroup_make_names(c->group, e) < 0) || give_streams(c, std, e) < 0)
+		return -1;
+	r = c->x->beside ? oci_beside_start(c->box, c->x->beside, c->group, std, pid, &why)
+			 : run_exec(c, std, pid, &why);
+	flock(c->lock, LOCK_UN);
+	if (r < 0 && why.kind == ERRK_PEER)
+		c->not_run = shell_status(why.msg);
+	if (r < 0 && e)
+		*e = why;
+	return r;
 }
 
 static void kill_command(void *ctx, pid_t pid)
@@ -162,6 +175,14 @@ struct report {
 	struct err err;
 };
 
+/* All but the standard descriptors, and `keep`. */
+static void close_rest(int keep)
+{
+	if (keep > 3)
+		close_range(3, (unsigned)keep - 1, 0);
+	close_range(keep < 3 ? 3 : (unsigned)keep + 1, ~0U, 0);
+}
+
 /* The command's parent until it ends: whoever is process 1 here may not care for orphans, and one
  * that nobody reaps keeps the container's process namespace from ending. */
 static _Noreturn void mind(struct command *c, int report)
@@ -177,9 +198,11 @@ static _Noreturn void mind(struct command *c, int report)
 		r.done = start_command(c, (const int[]){null, null, null}, &pid, &r.err);
 	r.not_run = c->not_run;
 	(void)!write(report, &r, sizeof(r));
-	close_range(3, ~0U, 0);
+	close_rest(c->x->beside ? c->x->hold : -1);
 	while (r.done == 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
+	if (r.done == 0 && c->x->beside)
+		c->x->ended(c->x->ctx);
 	_exit(0);
 }
 
@@ -238,7 +261,7 @@ int oci_exec_run(const struct box *box, const struct backend_exec *x, struct bac
 	if (lock < 0 || flock(lock, LOCK_SH) < 0)
 		return err_sys(e, "lock %s", path);
 	command_init(&c, box, x, lock);
-	ret = write_process(&c, e);
+	ret = prepare(&c, e);
 	if (ret == 0)
 		ret = x->detach ? start_detached(&c, e) : run_attached(&c, r, e);
 	if (ret < 0 && c.not_run) {

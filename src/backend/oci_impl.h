@@ -12,6 +12,10 @@ int oci_read_pid(const char *path, pid_t *out, struct err *e) MUST_CHECK;
 
 int oci_exec_run(const struct box *box, const struct backend_exec *x, struct backend_exec_result *r,
 		 struct err *e) MUST_CHECK;
+/* Make `b` with these standard descriptors, put it into the cgroups of `main` and into its group
+ * `group` there, and start it. What was half made is the caller's to destroy. */
+int oci_beside_start(const struct box *main, const struct box *b, const char *group,
+		     const int std[3], pid_t *pid, struct err *e) MUST_CHECK;
 int oci_exec_signal(const struct box *box, const char *name, int signal, bool *delivered,
 		    struct err *e) MUST_CHECK;
 

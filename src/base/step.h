@@ -54,6 +54,9 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(KEEPER_STARTED, HELPER, "the keeper runs")                                               \
 	X(BOX_CREATED, HELPER, "the runtime created the container")                                \
 	X(BOX_STARTED, HELPER, "the container's process runs")                                     \
+	X(BESIDE_SEATED, HELPER, "a container beside the lease's main one has its place")          \
+	X(BESIDE_MOUNTED, HELPER, "its root is mounted")                                           \
+	X(BESIDE_RUNS, HELPER, "its process runs")                                                 \
 	X(BOX_KILLED, HELPER, "the cgroup is empty")                                               \
 	X(VOLUME_CLOSED, HELPER, "unmounted, mapper and loop device gone")                         \
 	X(VOLUME_ERASED, HELPER, "header and file are gone")                                       \

@@ -84,17 +84,20 @@ static void on_pull_progress(void *ctx, uint64_t bytes, uint64_t of)
 	struct priv_progress p = {.bytes = bytes, .of = of};
 
 	memcpy(p.id, t->job.rec.id, sizeof(p.id));
-	if (task_is_heard(t))
+	if (task_is_heard(t) && t->call.kind == PRIV_BOX_START)
 		priv_server_progress(t->h->server, &p);
 }
 
 static void fail_pull(struct task *t, const char *why)
 {
-	const struct priv_start_reply r = {
+	const struct priv_start_reply start = {
 		.outcome = PRIV_START_FAILED, .stage = PRIV_STAGE_PULL, .message = (char *)why};
+	const struct priv_exec_reply exec = {.outcome = PRIV_EXEC_FAILED, .message = (char *)why};
 
+	helper_command_ended(t);
 	if (task_is_heard(t))
-		priv_server_reply(t->h->server, t->call, &r);
+		priv_server_reply(t->h->server, t->call,
+				  t->call.kind == PRIV_BOX_EXEC ? (const void *)&exec : &start);
 	task_drop(t);
 }
 

@@ -14,8 +14,6 @@
 #include "oci/runtime.h"
 
 #define WORKERS 16
-/* Commands and copies of one lease at once: one tenant cannot keep the others from theirs. */
-#define COMMANDS_MAX 8
 
 union any_reply {
 #define X(upper, lower) struct priv_##lower##_reply lower;
@@ -111,11 +109,11 @@ static bool is_command(enum priv_kind k)
 	return k == PRIV_BOX_EXEC || k == PRIV_BOX_PUT || k == PRIV_BOX_GET;
 }
 
-static void command_ended(struct helper *h, const struct task *t)
+void helper_command_ended(const struct task *t)
 {
-	struct lease *l = table_find(&h->leases, t->job.rec.id);
+	struct lease *l = table_find(&t->h->leases, t->job.rec.id);
 
-	if (l && l->commands > 0)
+	if (is_command(t->call.kind) && l && l->commands > 0)
 		l->commands--;
 }
 
@@ -126,8 +124,7 @@ static void task_done(void *ctx, struct str result)
 	struct priv_frame f;
 	struct err err;
 
-	if (is_command(t->call.kind))
-		command_ended(h, t);
+	helper_command_ended(t);
 	if (result.n == 0 || priv_frame_parse(&f, (const uint8_t *)result.p, result.n, &err) < 0) {
 		err_set(&err, ERRK_SYS, "the worker for %s died", priv_kind_name(t->call.kind));
 		if (task_is_heard(t))
@@ -182,7 +179,7 @@ static void set_stranger(struct task *t, const char *id)
 	r->activation = t->h->c->activation;
 }
 
-static void start_lease_task(struct helper *h, struct priv_call call, void *msg, job_fn *run)
+static struct task *lease_task(struct helper *h, struct priv_call call, void *msg, job_fn *run)
 {
 	/* Requests that name a lease begin with its id. */
 	const char *id = msg;
@@ -196,7 +193,12 @@ static void start_lease_task(struct helper *h, struct priv_call call, void *msg,
 		task_set_lease(t, l);
 	else
 		set_stranger(t, copy);
-	task_start(t);
+	return t;
+}
+
+static void start_lease_task(struct helper *h, struct priv_call call, void *msg, job_fn *run)
+{
+	task_start(lease_task(h, call, msg, run));
 }
 
 /* BOX_START */
@@ -255,10 +257,16 @@ static int old_lease(struct helper *h, struct lease *l, const struct priv_start 
 	return 0;
 }
 
+/* Bytes that are somebody's already. */
+static uint64_t promised(const struct helper *h)
+{
+	return pool_bytes(h->pool) + table_promised(&h->leases, h->c->state_dir);
+}
+
 static void on_start(struct helper *h, struct priv_call call, struct priv_start *m)
 {
 	struct lease *l = table_find(&h->leases, m->id);
-	uint64_t others = pool_bytes(h->pool) + table_promised(&h->leases, h->c->state_dir);
+	uint64_t others = promised(h);
 	const struct priv_start *owned;
 	struct task *t;
 	struct err err;
@@ -354,7 +362,7 @@ static void on_deadline(struct helper *h, struct priv_call call, struct priv_dea
 
 static void refuse_command(struct helper *h, struct priv_call call)
 {
-	auto_free char *message = mem_printf("%d commands run in it already", COMMANDS_MAX);
+	auto_free char *message = mem_printf("%d commands run in it already", JOB_COMMANDS_MAX);
 	const struct priv_exec_reply exec = {.outcome = PRIV_EXEC_FAILED, .message = message};
 	const struct priv_put_reply put = {.outcome = PRIV_COPY_FAILED, .message = message};
 	const struct priv_get_reply get = {.outcome = PRIV_COPY_FAILED, .message = message};
@@ -368,14 +376,23 @@ static void refuse_command(struct helper *h, struct priv_call call)
 static void on_command(struct helper *h, struct priv_call call, void *msg, job_fn *run)
 {
 	struct lease *l = table_find(&h->leases, msg); /* it begins with the id */
+	const struct priv_exec *image;
+	struct task *t;
 
-	if (l && l->commands == COMMANDS_MAX) {
+	if (l && l->commands == JOB_COMMANDS_MAX) {
 		refuse_command(h, call);
 		return;
 	}
 	if (l)
 		l->commands++;
-	start_lease_task(h, call, msg, run);
+	t = lease_task(h, call, msg, run);
+	image = call.kind == PRIV_BOX_EXEC ? t->msg : NULL;
+	if (!l || !image || !*image->image) {
+		task_start(t);
+		return;
+	}
+	t->job.promised = promised(h);
+	fetch_and_start(t, image->image, image->digest);
 }
 
 /* Written down first: a helper that starts again loads it so. */

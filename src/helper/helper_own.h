@@ -49,8 +49,9 @@ struct task {
 /* `msg` is moved. */
 struct task *task_new(struct helper *h, struct priv_call call, void *msg, job_fn *run);
 void task_set_lease(struct task *t, const struct lease *l);
-void task_start(struct task *t); /* hand it to a worker, which ends it */
-void task_drop(void *task);	 /* frees it */
+void task_start(struct task *t);		 /* hand it to a worker, which ends it */
+void task_drop(void *task);			 /* frees it */
+void helper_command_ended(const struct task *t); /* where it was one */
 bool task_is_heard(const struct task *t);
 
 /* --- fetch.c --- */

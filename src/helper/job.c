@@ -239,7 +239,7 @@ int job_end_box(const struct job *j, struct err *e)
 	auto_free char *keeper_group = mem_printf("%s.keeper", paths.cgroup);
 
 	end_keeper(j);
-	if (j->backend->stop(&box, SIGKILL, e) < 0)
+	if (j->backend->stop(&box, SIGKILL, e) < 0 || job_end_beside(j, e) < 0)
 		return -1;
 	step_at(STEP_BOX_KILLED);
 	if (cgroup_kill(keeper_group, KEEPER_EXIT_MS, e) < 0 || cgroup_remove(keeper_group, e) < 0)

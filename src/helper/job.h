@@ -31,6 +31,7 @@ job_fn job_image, job_start, job_inspect, job_deadline, job_signal, job_stop, jo
 	job_logs, job_images, job_image_drop;
 job_fn job_put, job_get;
 job_fn job_signal_command; /* a part of job_signal */
+job_fn job_beside;	   /* a part of job_exec: another image */
 job_fn job_ports, job_net;
 
 /* For volumes prepared ahead: `id` is the volume's name. */
@@ -41,7 +42,19 @@ int job_unprepare(const struct helper_config *c, const char *id, struct err *e) 
 /* What an interrupted pull or unpacking left in the store goes. */
 int job_sweep_images(const struct helper_config *c, struct err *e) MUST_CHECK;
 
+/* Commands and copies of one lease at once, and images beside its main one: one tenant cannot keep
+ * the others from theirs. */
+#define JOB_COMMANDS_MAX 8
+
 /* Shared by the jobs. */
+
+/* NAME=VALUE texts into a spec's environment. */
+int job_split_env(struct spec *into, const struct wire_strings *env, struct err *e) MUST_CHECK;
+/* Run it, and fill the reply to BOX_EXEC. */
+int job_run_command(const struct job *j, const struct box *box, const struct backend_exec *x,
+		    struct priv_exec_reply *r, struct err *e) MUST_CHECK;
+/* End what runs beside the main container, and what is left of it but files on the volume. */
+int job_end_beside(const struct job *j, struct err *e) MUST_CHECK;
 
 /* Take the lease's lock; RECORD_NOT_FOUND when it was destroyed meanwhile. */
 int job_lock(int *fd, const struct job *j, struct err *e) MUST_CHECK;

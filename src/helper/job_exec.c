@@ -1,12 +1,11 @@
-/* BOX_EXEC, and BOX_SIGNAL to a command that it started. */
+/* BOX_EXEC, and BOX_SIGNAL to a command that it started. Another image is run by job_beside.c. */
 #include <string.h>
 
 #include "base/hex.h"
 #include "base/mem.h"
 #include "helper/job.h"
 
-/* NAME=VALUE texts as the spec has them; `text` holds the copies. */
-static int split_env(struct spec *into, const struct wire_strings *env, struct err *e)
+int job_split_env(struct spec *into, const struct wire_strings *env, struct err *e)
 {
 	for (size_t i = 0; i < env->n; i++) {
 		struct str rest = str_of(env->v[i]), name;
@@ -20,23 +19,21 @@ static int split_env(struct spec *into, const struct wire_strings *env, struct e
 	return 0;
 }
 
-static int run_exec(const struct job *j, const struct box *box, const struct spec *env,
+int job_run_command(const struct job *j, const struct box *box, const struct backend_exec *command,
 		    struct priv_exec_reply *r, struct err *e)
 {
 	const struct priv_exec *m = j->msg;
 	size_t max = m->output_max ? m->output_max : 1;
-	struct backend_exec x = {.name = m->name,
-				 .argv = (const char *const *)m->argv.v,
-				 .env = env->env.v,
-				 .nenv = env->env.n,
-				 .workdir = *m->cwd ? m->cwd : NULL,
-				 .user = box->user,
-				 .input = m->input.p,
-				 .input_n = m->input.n,
-				 .timeout_ms = m->timeout_ms ? m->timeout_ms : PRIV_EXEC_DEFAULT_MS,
-				 .detach = m->detach};
 	struct backend_exec_result out = {.out = BUF(max), .err = BUF(max)};
-	int ran = j->backend->exec(box, &x, &out, e);
+	struct backend_exec x = *command;
+	int ran;
+
+	x.name = m->name;
+	x.input = m->input.p;
+	x.input_n = m->input.n;
+	x.timeout_ms = m->timeout_ms ? m->timeout_ms : PRIV_EXEC_DEFAULT_MS;
+	x.detach = m->detach;
+	ran = j->backend->exec(box, &x, &out, e);
 
 	if (ran == 0) {
 		r->outcome = out.timed_out ? PRIV_EXEC_TIMED_OUT : PRIV_EXEC_DONE;
@@ -59,20 +56,32 @@ static int exec_in_box(const struct job *j, struct priv_exec_reply *r, struct er
 	auto_image struct image *img = image_new();
 	auto_box_paths struct box_paths paths = {0};
 	struct box box = job_box(&paths, j);
+	struct backend_exec x = {.argv = (const char *const *)m->argv.v,
+				 .workdir = *m->cwd ? m->cwd : NULL};
 	const char *user;
 
 	if (m->argv.n == 0)
 		return err_set(e, ERRK_INPUT, "no command");
-	if (m->detach && m->input.n)
-		return err_set(e, ERRK_INPUT, "nobody feeds a command that goes on by itself");
-	if (job_load_spec(&s, img, j, e) < 0 || split_env(&env, &m->env, e) < 0)
+	if (job_load_spec(&s, img, j, e) < 0 || job_split_env(&env, &m->env, e) < 0)
 		return -1;
 	box.spec = &s;
 	box.image = &img->config;
 	user = *m->user ? m->user : oci_user(&s, &img->config);
 	if (image_find_user(&box.user, box.root, user, e) < 0)
 		return -1;
-	return run_exec(j, &box, &env, r, e);
+	x.env = env.env.v;
+	x.nenv = env.env.n;
+	x.user = box.user;
+	return job_run_command(j, &box, &x, r, e);
+}
+
+static int run_any(const struct job *j, struct priv_exec_reply *r, struct err *e)
+{
+	const struct priv_exec *m = j->msg;
+
+	if (m->detach && m->input.n)
+		return err_set(e, ERRK_INPUT, "nobody feeds a command that goes on by itself");
+	return *m->image ? job_beside(j, r, e) : exec_in_box(j, r, e);
 }
 
 int job_exec(const struct job *j, void *reply, struct err *e)
@@ -88,7 +97,7 @@ int job_exec(const struct job *j, void *reply, struct err *e)
 		r->outcome = PRIV_EXEC_NOT_RUNNING;
 		return 0;
 	}
-	if (exec_in_box(j, r, &why) < 0) {
+	if (run_any(j, r, &why) < 0) {
 		r->outcome = PRIV_EXEC_FAILED;
 		r->message = mem_strdup(why.msg);
 	}

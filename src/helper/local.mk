@@ -4,7 +4,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/helper.c src/helper/helper.h src/helper/helper_own.h \
 	src/helper/job.c src/helper/job.h \
 	src/helper/job_end.c src/helper/job_copy.c src/helper/job_exec.c \
-	src/helper/job_images.c \
+	src/helper/job_beside.c src/helper/job_images.c \
 	src/helper/job_look.c \
 	src/helper/job_net.c \
 	src/helper/job_start.c \
@@ -39,6 +39,12 @@ tests_unit_logseek_SOURCES = tests/unit/logseek.c
 tests_unit_logseek_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_logseek_LDADD = $(L_helper) $(CMOCKA_LIBS)
 ROOT_TESTS += tests/root/helper
+check_PROGRAMS += tests/root/beside
+ROOT_TESTS += tests/root/beside
+tests_root_beside_SOURCES = tests/root/beside.c tests/root/helper_world.c \
+	tests/root/helper_world.h
+tests_root_beside_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_beside_LDADD = $(L_helper) $(CMOCKA_LIBS)
 tests_root_helper_SOURCES = tests/root/helper.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_helper_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -111,29 +111,33 @@ static int each_pull(void *ctx, const char *name, struct err *e)
 	return 0;
 }
 
+static int each_folder(const struct each *x, const char *path, const char *lease, struct err *e);
+
 /* A lease whose hold cannot be read might use anything: then nothing may be taken away. */
-static int each_lease(const struct each *x, const char *id, struct err *e)
+static int each_lease(const struct each *x, const char *folder, const char *id, const char *lease,
+		      struct err *e)
 {
 	auto_buf struct buf text = BUF(HOLD_TEXT_MAX);
-	auto_free char *path = mem_printf("%s/%s/image", x->s->leases, id);
+	auto_free char *path = mem_printf("%s/%s/image", folder, id);
+	auto_free char *beside = mem_printf("%s/%s/" HOLD_BESIDE, folder, id);
 	int r = fs_read(&text, path, e);
 
 	if (r == 0)
-		x->fn(x->ctx, id, buf_view(&text));
-	return r < 0 ? -1 : 0;
+		x->fn(x->ctx, lease ? lease : id, buf_view(&text));
+	return r < 0 || (!lease && each_folder(x, beside, id, e)) ? -1 : 0;
 }
 
-static int each_of_leases(const struct each *x, struct err *e)
+static int each_folder(const struct each *x, const char *path, const char *lease, struct err *e)
 {
-	auto_closedir DIR *d = opendir(x->s->leases);
+	auto_closedir DIR *d = opendir(path);
 	const struct dirent *entry;
 
 	if (!d)
-		return errno == ENOENT ? 0 : err_sys(e, "open %s", x->s->leases);
+		return errno == ENOENT ? 0 : err_sys(e, "open %s", path);
 	while ((errno = 0, entry = readdir(d)))
-		if (entry->d_name[0] != '.' && each_lease(x, entry->d_name, e))
+		if (entry->d_name[0] != '.' && each_lease(x, path, entry->d_name, lease, e))
 			return -1;
-	return errno ? err_sys(e, "read %s", x->s->leases) : 0;
+	return errno ? err_sys(e, "read %s", path) : 0;
 }
 
 int hold_each(const struct image_store *s, hold_fn *fn, void *ctx, struct err *e)
@@ -142,5 +146,5 @@ int hold_each(const struct image_store *s, hold_fn *fn, void *ctx, struct err *e
 
 	if (store_each(s, STORE_TMP, each_pull, &x, e))
 		return -1;
-	return s->leases ? each_of_leases(&x, e) : 0;
+	return s->leases ? each_folder(&x, s->leases, NULL, e) : 0;
 }

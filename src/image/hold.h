@@ -1,7 +1,8 @@
 /*
  * Inside src/image: what keeps an image and its layers from being taken away. A lease's hold is the
- * file "image" in the lease's folder and goes with it; a pull's is a locked file in tmp/ and goes
- * with the process. Both are text: the image's digest, then its layers', a line each.
+ * file "image" in the lease's folder, and in those below its folder "beside", and goes with it; a
+ * pull's is a locked file in tmp/ and goes with the process. Both are text: the image's digest,
+ * then its layers', a line each.
  */
 #ifndef IMAGE_HOLD_H
 #define IMAGE_HOLD_H
@@ -10,6 +11,7 @@
 #include "base/str.h"
 #include "image/image.h"
 
+#define HOLD_BESIDE   "beside" /* folder of further holds in a lease's */
 #define HOLD_TEXT_MAX ((IMAGE_LAYERS_MAX + 1) * SPEC_DIGEST_SIZE)
 
 struct hold {

@@ -31,7 +31,8 @@ struct image_store {
 	uint64_t store_max;	    /* of all unpacked layers together; 0: no limit */
 	uint64_t spare;		    /* bytes of the disk that a pull leaves free */
 	const char *leases;	    /* folder: LEASES/ID/image says what lease ID uses; or NULL */
-	const char *holder; /* the ID of a lease for which images are brought; NULL: for nobody */
+	const char *holder; /* the ID of a lease for which images are brought, or ID/beside/NAME;
+			       NULL: for nobody */
 };
 
 struct image_layer {

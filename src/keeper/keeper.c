@@ -180,8 +180,20 @@ static void waited_enough(void *ctx)
 	look_at_end(k);
 }
 
+/* Other images beside it (job_beside.c): each has an own process namespace, so the kernel does not
+ * end them with this one's. */
+static void end_others(const struct keeper *k)
+{
+	unsigned n;
+	struct err err;
+
+	if (cgroup_signal(k->start.cgroup, SIGKILL, &n, &err) < 0)
+		log_warn("lease %s: %s", k->start.id, err.msg);
+}
+
 static void first_process_ended(struct keeper *k, int status)
 {
+	end_others(k);
 	k->record.exit_status = WIFEXITED(status) ? (uint32_t)WEXITSTATUS(status)
 						  : 128 + (uint32_t)WTERMSIG(status);
 	k->exited = true;

@@ -36,27 +36,26 @@ bool part_has_host_network(const struct oci_placement *p)
 	return p->grant && p->grant->host_network;
 }
 
+static void write_namespace(struct jsonw *w, const char *type, const char *path)
+{
+	jsonw_object(w, NULL);
+	jsonw_text(w, "type", type);
+	jsonw_text(w, "path", path);
+	jsonw_end_object(w);
+}
+
 static void write_namespaces(struct jsonw *w, const struct oci_placement *p)
 {
-	static const char *const ALWAYS[] = {"pid", "ipc", "uts", "mount", "cgroup"};
-
 	jsonw_array(w, "namespaces");
-	for (size_t i = 0; i < ARRAY_SIZE(ALWAYS); i++) {
-		jsonw_object(w, NULL);
-		jsonw_text(w, "type", ALWAYS[i]);
-		jsonw_end_object(w);
-	}
-	if (!part_has_host_network(p)) {
-		jsonw_object(w, NULL);
-		jsonw_text(w, "type", "network");
-		jsonw_text(w, "path", p->netns);
-		jsonw_end_object(w);
-	}
-	if (p->id_count) {
-		jsonw_object(w, NULL);
-		jsonw_text(w, "type", "user");
-		jsonw_end_object(w);
-	}
+	write_namespace(w, "pid", NULL);
+	write_namespace(w, "ipc", NULL);
+	write_namespace(w, "uts", NULL);
+	write_namespace(w, "mount", NULL);
+	write_namespace(w, "cgroup", p->cgroupns);
+	if (!part_has_host_network(p))
+		write_namespace(w, "network", p->netns);
+	if (p->id_count)
+		write_namespace(w, "user", p->userns);
 	jsonw_end_array(w);
 }
 

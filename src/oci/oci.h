@@ -37,14 +37,15 @@ struct oci_group {
 
 /* Where and as whom; everything borrowed. */
 struct oci_placement {
-	const char *rootfs;   /* absolute path of the mounted root */
-	const char *cgroup;   /* cgroupsPath, begins with "/" */
-	const char *netns;    /* path of a network namespace; NULL: the runtime makes one */
-	const char *hostname; /* where the spec has none; up to 63 characters */
-	uint32_t id_base;     /* first host id of the lease's user namespace … */
-	uint32_t id_count;    /* … and how many; 0: no user namespace */
-	uint64_t pids;	      /* limit of the control group; 0: the spec's */
-	uint64_t nofile;      /* hard limit of open files: at most our own; 0: inherited */
+	const char *rootfs; /* absolute path of the mounted root */
+	const char *cgroup; /* cgroupsPath, begins with "/" */
+	const char *netns;  /* path of a network namespace; NULL: the runtime makes one … */
+	const char *userns, *cgroupns; /* … so with these; userns is one of the ids below */
+	const char *hostname;	       /* where the spec has none; up to 63 characters */
+	uint32_t id_base;	       /* first host id of the lease's user namespace … */
+	uint32_t id_count;	       /* … and how many; 0: no user namespace */
+	uint64_t pids;		       /* limit of the control group; 0: the spec's */
+	uint64_t nofile;	       /* hard limit of open files: at most our own; 0: inherited */
 	struct image_user user;
 	const struct oci_bind *binds; /* further mounts (ours), after the standard ones */
 	size_t nbinds;

@@ -30,13 +30,20 @@ struct priv_exec {
 	char id[PRIV_ID_LEN + 1];
 	char name[PRIV_EXEC_LEN + 1]; /* never used before in this lease */
 	struct wire_strings argv;
-	struct wire_strings env; /* NAME=VALUE, added to the container's */
+	struct wire_strings env; /* NAME=VALUE, added to the container's, or the image's */
 	char *cwd;		 /* empty: the container's */
 	char *user;		 /* "UID[:GID]"; empty: the container's */
 	struct wire_blob input;	 /* at most PRIV_INPUT_MAX */
 	uint32_t timeout_ms;	 /* then all that it started is killed; 0: PRIV_EXEC_DEFAULT_MS */
 	uint32_t output_max;	 /* each stream; at most PRIV_OUTPUT_MAX; more is cut */
 	bool detach;		 /* answer when it runs: no input, no output, no timeout */
+	/* Another image instead of the container's root: it runs beside the main process, with the
+	 * lease's users, network, cgroups and volumes, and ends at the latest with it. */
+	char *image;	     /* as a start's; empty: the container's own root */
+	char *digest;	     /* that it is pinned to */
+	bool has_entrypoint; /* given, perhaps empty: instead of the image's */
+	struct wire_strings entrypoint;
+	bool read_only; /* its root */
 };
 enum priv_exec_outcome {
 	PRIV_EXEC_DONE,
