@@ -6,8 +6,8 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "lease/engine_impl.h"
 #include "lease/treasury.h"
+#include "lease/verbs.h"
 #include "wallet/health.h"
 
 static void copy_offers(struct engine *g, const struct engine_setup *s)

@@ -148,6 +148,7 @@ int offers_start(struct engine *g, struct err *e) MUST_CHECK;
 void offers_publish(struct engine *g); /* all, now */
 void offers_stop(struct engine *g);
 struct offer_now *offer_named(struct engine *g, const char *name);
+bool offer_sells_image(const struct engine *g, const struct offer_now *o, const char *image);
 /* The offer behind an event id, current or replaced within LEASE_PRICE_HOLD, with the price that it
  * had. STORE_NONE: unknown; OFFER_STALE: replaced longer ago. */
 enum { OFFER_STALE = 2 };
@@ -201,7 +202,7 @@ enum { HALT_TAKEN, HALT_IS_SO, HALT_BUSY };
 int halt_asked(const struct ask *a, struct lease *l, enum lease_halt to, struct err *e) MUST_CHECK;
 void halt_continue(struct engine *g, const struct lease *l); /* the step under way, once more */
 
-/* --- topup.c, verbs.c --- */
+/* --- topup.c --- */
 
 void topup_asked(struct ask *a);
 int topup_settled(struct engine *g, struct tx *tx, const struct payment *p,
@@ -209,41 +210,6 @@ int topup_settled(struct engine *g, struct tx *tx, const struct payment *p,
 int topup_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 void topup_closed(struct engine *g, const struct payment *p);
-
-void images_asked(struct ask *a);
-void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund, set, input,
-		put, get */
-
-/* Refuse without storing: nothing was done, and asking again may be answered differently. */
-void verb_deny(const struct ask *a, enum reply_code code, const char *message);
-void ask_status(struct ask *a, const struct lease *l);			/* answer how it is */
-bool verb_finds_it_running(const struct ask *a, const struct lease *l); /* else it is denied */
-
-/* --- output.c --- */
-
-/* Both streams side by side, so many bytes of each in a reply; the last one is final. */
-struct lease_output {
-	struct str out, err;
-	int64_t exit_status;
-	uint64_t offset, left; /* logs */
-	bool truncated, final;
-	enum reply_stage stage;
-};
-void output_send(struct ask *a, const struct lease *l, const struct lease_output *o);
-
-/* --- files.c --- */
-
-void put_asked(struct ask *a, const struct lease *l); /* own a */
-void get_asked(struct ask *a, const struct lease *l);
-
-/* --- upload.c --- */
-
-/* One more piece for the owner's running lease. ERRK_LIMIT: too much, or out of order. */
-int upload_add(struct engine *g, const struct request *r, struct err *e) MUST_CHECK;
-/* The input of `r`: its own, or the upload that it names, which is gone then. The caller frees. */
-int upload_take(struct buf *out, struct engine *g, const struct request *r,
-		struct err *e) MUST_CHECK;
-void uploads_close(struct engine *g);
 
 /* --- network.c --- */
 struct ports_range ports_range_of(const struct engine *g);

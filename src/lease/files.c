@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "lease/engine_impl.h"
+#include "lease/verbs.h"
 
 static enum reply_code code_of(enum priv_copy_outcome o)
 {

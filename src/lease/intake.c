@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
-#include "lease/engine_impl.h"
+#include "lease/verbs.h"
 
 #define AUTHOR_PER_SECOND 10
 #define AUTHOR_BURST	  200 /* twenty spawns at once, and their questions */

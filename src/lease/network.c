@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
-#include "lease/engine_impl.h"
+#include "lease/verbs.h"
 #include "nostr/nip19.h"
 
 struct ports_range ports_range_of(const struct engine *g)

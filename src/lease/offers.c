@@ -32,6 +32,14 @@ struct offer_now *offer_named(struct engine *g, const char *name)
 	return NULL;
 }
 
+bool offer_sells_image(const struct engine *g, const struct offer_now *o, const char *image)
+{
+	for (size_t i = 0; i < o->terms.nimages; i++)
+		if (spec_ref_sold(image, o->terms.images[i], g->set.registry))
+			return true;
+	return false;
+}
+
 int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
 		 struct price *price, struct err *e)
 {

@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "lease/engine_impl.h"
+#include "lease/verbs.h"
 
 static void fill_piece(char **dst, size_t *n, const uint8_t *src, size_t total, size_t at)
 {

@@ -13,7 +13,6 @@
 #include "base/step.h"
 #include "lease/engine_impl.h"
 #include "spec/policy.h"
-#include "spec/ref.h"
 
 /* --- checks --- */
 
@@ -64,14 +63,6 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 	return spec_check(spec, e);
 }
 
-static bool image_offered(const struct engine *g, const struct offer_now *o, const char *image)
-{
-	for (size_t i = 0; i < o->terms.nimages; i++)
-		if (spec_ref_sold(image, o->terms.images[i], g->set.registry))
-			return true;
-	return false;
-}
-
 /* Pure checks of the request against the offer that it names; refuses by itself. */
 static int find_offer(struct ask *a, struct offer_now **out, struct price *price)
 {
@@ -101,7 +92,7 @@ static int check_request(struct ask *a, struct offer_now **o, struct price *pric
 		ask_refuse(a, REPLY_DRAINING, NULL);
 		return -1;
 	}
-	if (!image_offered(a->g, *o, a->req->spec.image)) {
+	if (!offer_sells_image(a->g, *o, a->req->spec.image)) {
 		ask_refuse(a, REPLY_IMAGE, NULL);
 		return -1;
 	}

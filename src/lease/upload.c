@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/secret.h"
-#include "lease/engine_impl.h"
+#include "lease/verbs.h"
 
 #define UPLOAD_AGE_MS	  600000 /* of its last piece */
 #define UPLOADS_BYTES_MAX ((size_t)64 << 20)

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "lease/engine_impl.h"
+#include "lease/verbs.h"
 #include "priv/logline.h"
 
 #define LOG_WINDOW     LEASE_OUTPUT_MAX
@@ -67,17 +67,12 @@ static void end(struct ask *a, struct lease *l)
 	ask_status(a, l);
 }
 
-/* A command has the lease's powers and limits: what else its spec says would be ignored. */
-static bool says_more(const struct spec *s, enum request_type t)
+bool verb_says_more(const struct spec *s, const struct spec *only)
 {
-	struct spec only = {.args = s->args};
 	auto_buf struct buf all = BUF(2 * SPEC_JSON_MAX), some = BUF(2 * SPEC_JSON_MAX);
 
-	if (t == REQUEST_EXEC)
-		only = (struct spec){
-			.args = s->args, .env = s->env, .workdir = s->workdir, .user = s->user};
 	spec_write(&all, s);
-	spec_write(&some, &only);
+	spec_write(&some, only);
 	return !str_eq(buf_view(&all), buf_view(&some));
 }
 
@@ -92,7 +87,7 @@ static void halt_or_resume(struct ask *a, struct lease *l)
 		verb_deny(a, REPLY_NOT_RUNNING, NULL);
 		return;
 	}
-	if (says_more(&a->req->spec, REQUEST_START)) {
+	if (verb_says_more(&a->req->spec, &(struct spec){.args = a->req->spec.args})) {
 		verb_deny(a, REPLY_SPEC, "start: a command has args only");
 		return;
 	}
@@ -175,82 +170,12 @@ static void send_signal(struct ask *ask, const struct lease *l)
 	a = NULL; /* signalled has it */
 }
 
-/* --- exec --- */
-
-static void exec_done(void *ctx, const struct priv_exec_reply *r, const struct err *error)
-{
-	auto_ask struct ask *a = ctx;
-	struct lease_output o = {.stage = REPLY_STAGE_EXEC};
-	struct lease l;
-	struct err e;
-
-	if (lease_load(a->g->db, a->req->lease, &l, &e))
-		return;
-	if (error || r->outcome == PRIV_EXEC_FAILED) {
-		verb_deny(a, REPLY_EXEC_FAILED, error ? error->msg : r->message);
-		return;
-	}
-	if (r->outcome == PRIV_EXEC_NOT_RUNNING) {
-		verb_deny(a, REPLY_NOT_RUNNING, NULL);
-		return;
-	}
-	o.out = (struct str){(const char *)r->out.p, r->out.n};
-	o.err = (struct str){(const char *)r->err.p, r->err.n};
-	o.exit_status = r->outcome == PRIV_EXEC_TIMED_OUT ? 124 : (int64_t)r->exit_status;
-	o.truncated = r->cut;
-	output_send(a, &l, &o);
-}
-
-static void fill_env(struct wire_strings *out, const struct spec *s)
-{
-	out->v = mem_array(s->env.n + 1, sizeof(*out->v));
-	for (out->n = 0; out->n < s->env.n; out->n++)
-		out->v[out->n] = mem_printf("%s=%s", s->env.v[out->n].name, s->env.v[out->n].value);
-}
-
 bool verb_finds_it_running(const struct ask *a, const struct lease *l)
 {
 	if (l->state == LEASE_RUNNING && l->halt == LEASE_RUNS && l->exit_status < 0)
 		return true;
 	verb_deny(a, REPLY_NOT_RUNNING, NULL);
 	return false;
-}
-
-static void exec(struct ask *ask, const struct lease *l)
-{
-	auto_ask struct ask *a = ask;
-	struct priv_exec m = {.output_max = LEASE_OUTPUT_MAX};
-	const struct request *req = a->req;
-	auto_buf struct buf input = BUF(0);
-	struct err e;
-
-	if (!verb_finds_it_running(a, l))
-		return;
-	if (says_more(&req->spec, REQUEST_EXEC)) {
-		verb_deny(a, REPLY_SPEC, "exec: a command has args, env, workdir and user only");
-		return;
-	}
-	if (upload_take(&input, a->g, req, &e) < 0) {
-		verb_deny(a, REPLY_LIMIT, e.msg);
-		return;
-	}
-	memcpy(m.id, l->id, sizeof(m.id));
-	memcpy(m.name, req->request_id, sizeof(m.name));
-	m.argv = (struct wire_strings){req->spec.args.v, req->spec.args.n};
-	fill_env(&m.env, &req->spec);
-	m.cwd = req->spec.workdir;
-	m.user = req->spec.user;
-	m.input = (struct wire_blob){(uint8_t *)input.p, input.n};
-	m.timeout_ms =
-		1000 * (uint32_t)(req->timeout && req->timeout < LEASE_EXEC_MAX ? req->timeout
-										: LEASE_EXEC_MAX);
-	m.detach = req->detach;
-	ask_open(a);
-	priv_client_exec(a->g->host, &m, exec_done, a);
-	for (size_t i = 0; i < m.env.n; i++)
-		free(m.env.v[i]);
-	free(m.env.v);
-	a = NULL; /* exec_done has it */
 }
 
 /* --- input --- */
@@ -343,7 +268,7 @@ static void run_verb(struct ask *ask, struct lease *l)
 
 	switch (a->req->type) {
 	case REQUEST_EXEC:
-		exec(steal(&a), l);
+		exec_asked(steal(&a), l);
 		return;
 	case REQUEST_LOGS:
 		logs(steal(&a), l);

@@ -213,7 +213,7 @@ static int decode_exec(struct request *r, const struct json *j, struct err *e)
 {
 	if (decode_spec(r, j, e) < 0)
 		return -1;
-	if (!r->spec.args.n)
+	if (!r->spec.args.n && !r->spec.image)
 		return err_set(e, ERRK_INPUT, "spec.args: missing");
 	return json_opt_bool(j, "detach", &r->detach, e);
 }
@@ -346,7 +346,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	r->timeout = (int64_t)timeout;
 	if (r->type == REQUEST_SPAWN && decode_spawn(r, j, e) < 0)
 		return -1;
-	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_START) && decode_auth(r, j, e) < 0)
+	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_START || r->type == REQUEST_EXEC) &&
+	    decode_auth(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_SET && decode_set(r, j, e) < 0)
 		return -1;

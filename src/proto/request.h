@@ -47,11 +47,12 @@ struct request {
 	/* spawn */
 	char offer[65];	    /* event id of the offer that was read */
 	struct price price; /* as read there */
-	/* spawn and start */
+	/* spawn, start, exec */
 	char *registry_auth; /* for the image's registry: base64 of USER:PASSWORD, or NULL. A secret
 			      */
-	/* spawn: what to run; exec: args, env, workdir and user count; start: args, if there are
-	 * any, instead of those that the lease had. Limits come from the offer. */
+	/* spawn: what to run; exec: args, env, workdir and user count, and with an image, which
+	 * is run beside the main process, also pull, digest, entrypoint and read_only; start: args,
+	 * if there are any, instead of those that the lease had. Limits come from the offer. */
 	struct spec spec;
 	/* put, get: absolute, in the container; at most SPEC_PATH_MAX bytes */
 	char *path;

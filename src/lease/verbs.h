@@ -1,0 +1,49 @@
+/* What an owner asks of a lease that is there: the files of the engine that answer it. */
+#ifndef LEASE_VERBS_H
+#define LEASE_VERBS_H
+
+#include "lease/engine_impl.h"
+
+void images_asked(struct ask *a);
+void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund, set, input,
+		put, get */
+
+/* Refuse without storing: nothing was done, and asking again may be answered differently. */
+void verb_deny(const struct ask *a, enum reply_code code, const char *message);
+void ask_status(struct ask *a, const struct lease *l);			/* answer how it is */
+bool verb_finds_it_running(const struct ask *a, const struct lease *l); /* else it is denied */
+/* Does a spec say more than this one, which has some of its fields? What would be ignored is
+ * refused. */
+bool verb_says_more(const struct spec *s, const struct spec *only);
+
+/* --- exec.c --- */
+
+void exec_asked(struct ask *a, const struct lease *l); /* owns a */
+
+/* --- output.c --- */
+
+/* Both streams side by side, so many bytes of each in a reply; the last one is final. */
+struct lease_output {
+	struct str out, err;
+	int64_t exit_status;
+	uint64_t offset, left; /* logs */
+	bool truncated, final;
+	enum reply_stage stage;
+};
+void output_send(struct ask *a, const struct lease *l, const struct lease_output *o);
+
+/* --- files.c --- */
+
+void put_asked(struct ask *a, const struct lease *l); /* own a */
+void get_asked(struct ask *a, const struct lease *l);
+
+/* --- upload.c --- */
+
+/* One more piece for the owner's running lease. ERRK_LIMIT: too much, or out of order. */
+int upload_add(struct engine *g, const struct request *r, struct err *e) MUST_CHECK;
+/* The input of `r`: its own, or the upload that it names, which is gone then. The caller frees. */
+int upload_take(struct buf *out, struct engine *g, const struct request *r,
+		struct err *e) MUST_CHECK;
+void uploads_close(struct engine *g);
+
+#endif
