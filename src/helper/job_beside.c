@@ -23,7 +23,9 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "helper/job.h"
+#include "helper/storage.h"
 #include "oci/runtime.h"
+#include "spec/read.h"
 #include "volume/overlay.h"
 
 #define PLACES "beside"
@@ -191,6 +193,7 @@ struct beside {
 	struct box_paths paths;
 	struct box main, box;
 	struct place place;
+	struct storage storage; /* what the lease's spec wants, where its main container has it */
 	int lock, pidfd, user, net, cgroup; /* namespaces of the main process */
 	char *joined[3];
 	struct box_joined join;
@@ -203,6 +206,7 @@ static void beside_clear(struct beside *b)
 	free(b->ref);
 	box_paths_free(&b->paths);
 	place_clear(&b->place);
+	storage_clear(&b->storage);
 	for (size_t i = 0; i < ARRAY_SIZE(b->joined); i++)
 		free(b->joined[i]);
 	auto_close_p(&b->lock);
@@ -240,6 +244,15 @@ static int fill_argv(struct spec *s, const struct priv_exec *m, struct err *e)
 	return 0;
 }
 
+/* Not what the other image declares: that is in its root. */
+static void find_storage(struct beside *b, const struct spec *lease)
+{
+	auto_image struct image *none = image_new();
+	auto_free char *dir = record_dir(b->j->c, b->j->rec.id);
+
+	storage_find(&b->storage, dir, lease, &none->config);
+}
+
 static int fill_spec(struct beside *b, struct err *e)
 {
 	const struct priv_exec *m = b->m;
@@ -250,6 +263,7 @@ static int fill_spec(struct beside *b, struct err *e)
 	if (job_load_spec(&lease, img, b->j, e) < 0)
 		return -1;
 	take_from_lease(s, &lease);
+	find_storage(b, &lease);
 	s->read_only = m->read_only;
 	if (spec_set_image(s, str_of(m->image), e) < 0 ||
 	    (*m->digest && spec_set_digest(s, str_of(m->digest), e) < 0) ||
@@ -412,6 +426,30 @@ static int mount_root(struct beside *b, struct err *e)
 	return r;
 }
 
+/* The runtime would look for its way through a volume in which somebody makes links meanwhile. */
+static int check_storage(const struct spec_mounts *m, struct err *e)
+{
+	for (size_t i = 0; i < m->n; i++)
+		for (size_t k = 0; k < m->n; k++)
+			if (i != k && m->v[i].type != SPEC_TMPFS &&
+			    text_is_below(str_of(m->v[k].path), m->v[i].path))
+				return err_set(
+					e, ERRK_DENIED,
+					"storage[%zu].path: another image does not run where "
+					"it is below a volume",
+					k);
+	return 0;
+}
+
+static int take_storage(struct beside *b, const char *root, struct err *e)
+{
+	if (storage_resolve(&b->storage, root, e) < 0 || check_storage(&b->storage.mounts, e) < 0)
+		return -1;
+	spec_storage_copy(&b->spec.storage, &b->storage.mounts);
+	b->box.volumes = (const char *const *)b->storage.at;
+	return 0;
+}
+
 static void ended(void *ctx)
 {
 	const struct beside *b = ctx;
@@ -428,7 +466,7 @@ static int run_placed(struct beside *b, struct priv_exec_reply *r, bool *left, s
 	auto_free char *root = overlay_root(b->place.dir);
 	struct backend_exec x = {.beside = &b->box, .hold = b->lock, .ended = ended, .ctx = b};
 
-	if (bring_image(b, holder, e) < 0 || mount_root(b, e) < 0 ||
+	if (bring_image(b, holder, e) < 0 || mount_root(b, e) < 0 || take_storage(b, root, e) < 0 ||
 	    image_find_user(&x.user, root, oci_user(&b->spec, &b->img->config), e) < 0)
 		return -1;
 	b->box.spec = &b->spec;
@@ -453,6 +491,8 @@ int job_beside(const struct job *j, void *reply, struct err *e)
 	if (check(&b, e) < 0 || bring_image(&b, NULL, e) < 0)
 		return -1;
 	b.main = job_box(&b.paths, j);
+	if (b.main.socket && !fs_exists(b.main.socket))
+		b.main.socket = NULL; /* its keeper is older */
 	place_init(&b.place, j, b.m->name);
 	b.box = place_box(&b.place, &b.main);
 	rc = take_place(&b, e);

@@ -226,6 +226,55 @@ static void another_root_the_same_network(void **state)
 	destroy_ok(w, id);
 }
 
+static void add_volume(struct spec_mounts *m, size_t i, const char *path)
+{
+	m->v[i] = (struct spec_mount){.type = SPEC_VOLUME, .read_only = i == 1};
+	snprintf(m->v[i].path, sizeof(m->v[i].path), "%s", path);
+	snprintf(m->v[i].name, sizeof(m->v[i].name), "v%zu", i);
+	m->n = i + 1;
+}
+
+/* At the same paths as in the main container, and as writable; the roots are not shared. */
+static void volumes_are_shared(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000e9";
+	struct wish x = {.id = id, .script = "true"};
+	struct priv_start m;
+	struct answer a;
+
+	for (unsigned nested = 0; nested < 2; nested++) {
+		fill_start(&m, id, "echo main >/data/a; echo root >/a; sleep 1000");
+		m.spec.storage.v = mem_array(3, sizeof(*m.spec.storage.v));
+		add_volume(&m.spec.storage, 0, "/data");
+		add_volume(&m.spec.storage, 1, "/fixed");
+		if (nested) {
+			add_volume(&m.spec.storage, 2, "/data/below");
+			m.spec.storage.v[0].type = m.spec.storage.v[2].type = SPEC_ANONYMOUS;
+			m.spec.storage.v[0].name[0] = m.spec.storage.v[2].name[0] = '\0';
+		}
+		start_ok(w, &m);
+		spec_clear(&m.spec);
+		if (nested) {
+			ask(w, &x, &a);
+			assert_int_equal(a.r.exec.outcome, PRIV_EXEC_FAILED);
+			assert_non_null(strstr(a.r.exec.message, "storage[2].path"));
+			free_answer(&a, PRIV_BOX_EXEC);
+		} else {
+			expect(w, id,
+			       "until test -e /data/a; do sleep 0.05; done; cat /data/a; echo b "
+			       ">/data/b; "
+			       "test -e /a || echo apart; touch /fixed/x || echo ro",
+			       0, "main\napart\nro\n");
+			exec_sh(w, id, "cat /data/b", &a);
+			assert_out(&a, "b\n");
+			free_answer(&a, PRIV_BOX_EXEC);
+		}
+		assert_clean(w, id);
+		destroy_ok(w, id);
+	}
+}
+
 static void what_is_refused(void **state)
 {
 	struct world *w = *state;
@@ -417,6 +466,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(another_root_the_same_network),
+		cmocka_unit_test(volumes_are_shared),
 		cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(limits_hold_for_both),
 		cmocka_unit_test(ends_by_name_time_and_with_the_main_process),

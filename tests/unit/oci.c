@@ -124,6 +124,13 @@ static const struct golden GOLDENS[] = {
 	{"small-cpu", "{\"limits\":{\"cpu\":10,\"memory\":4194304,\"pids\":8,\"disk\":16777216}}",
 	 NULL, "/bin/a", NULL, .workdir = "/image",
 	 .place = {.hostname = "l-7f3a", .netns = "/run/netns/l-7f3a"}},
+	{"beside", "{" LIMITS "}", NULL, "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a",
+		   .netns = "/proc/7/fd/5",
+		   .userns = "/proc/7/fd/4",
+		   .cgroupns = "/proc/7/fd/6",
+		   .id_base = 1000000,
+		   .id_count = 65536}},
 };
 
 static struct image_config *make_image(const struct golden *g)
