@@ -55,8 +55,12 @@ extern const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS];
 extern const struct control_verb control_image_verbs[CONTROL_IMAGE_VERBS];
 
 /* The network's verbs, the same. */
-#define CONTROL_NET_VERBS 2
+#define CONTROL_NET_VERBS 3
 extern const struct control_verb control_net_verbs[CONTROL_NET_VERBS];
+
+/* One of them, of a file of its own. */
+int control_stats(void *ctx, const struct json *request, struct control_call *call, struct buf *out,
+		  struct err *e);
 
 struct control;
 struct control_setup {

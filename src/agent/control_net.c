@@ -56,4 +56,5 @@ static int do_reconnect(void *ctx, const struct json *request, struct control_ca
 const struct control_verb control_net_verbs[CONTROL_NET_VERBS] = {
 	{"who", do_who},
 	{"reconnect", do_reconnect},
+	{"stats", control_stats},
 };

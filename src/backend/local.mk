@@ -11,7 +11,8 @@ src_backend_libleased_backend_a_SOURCES = \
 	src/backend/rtnl.c src/backend/rtnl.h \
 	src/backend/tenant_net.c src/backend/tenant_net.h \
 	src/backend/tenant_ports.h \
-	src/backend/tenant_parts.h src/backend/tenant_rules.c
+	src/backend/tenant_parts.h src/backend/tenant_rules.c \
+	src/backend/usage.c src/backend/usage.h
 
 check_PROGRAMS += tests/link/backend
 tests_link_backend_SOURCES = tests/link/main.c
@@ -29,6 +30,11 @@ tests_contract_backend_oci_SOURCES = tests/contract/backend.c tests/contract/bac
 	tests/contract/backend_oci.c
 tests_contract_backend_oci_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_contract_backend_oci_LDADD = $(L_backend) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/usage
+TESTS += tests/unit/usage
+tests_unit_usage_SOURCES = tests/unit/usage.c tests/unit/unit.h
+tests_unit_usage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_usage_LDADD = $(L_backend) $(CMOCKA_LIBS)
 tests_unit_boxlog_SOURCES = tests/unit/boxlog.c
 tests_unit_boxlog_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_boxlog_LDADD = $(L_backend) $(CMOCKA_LIBS)

@@ -75,6 +75,10 @@ static const struct opt logs_opts[] = {
 	 "the host's time before each line"},
 };
 
+static const struct opt stats_opts[] = {
+	{'f', "watch", OPT_FLAG, O(stats_options, follow), NULL, "again every two seconds"},
+};
+
 static const struct opt topup_opts[] = {
 	{0, "for", OPT_STRING, O(topup_options, wait), "TIME", "time to add (10m)"},
 	{0, "token-file", OPT_STRING, O(topup_options, token_file), "FILE",
@@ -188,6 +192,11 @@ static const struct verb verbs[] = {
 	 .help = "what its command printed",
 	 OPTS(logs_opts, logs_options),
 	 .run = verb_logs},
+	{.name = "stats",
+	 .args = "[-f] [NAME…]",
+	 .help = "what leases use: processor, memory, disk, network",
+	 OPTS(stats_opts, stats_options),
+	 .run = verb_stats},
 	{.name = "ls",
 	 .args = "[-a]",
 	 .help = "list your leases",

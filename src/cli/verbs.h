@@ -33,6 +33,10 @@ struct logs_options {
 	const char *tail, *since, *until;
 };
 
+struct stats_options {
+	bool follow;
+};
+
 struct topup_options {
 	const char *wait; /* --for */
 	const char *token_file;
@@ -123,6 +127,7 @@ int verb_offers(void *ctx, const void *options, int argc, char **argv);
 int verb_run(void *ctx, const void *options, int argc, char **argv);
 int verb_exec(void *ctx, const void *options, int argc, char **argv);
 int verb_cp(void *ctx, const void *options, int argc, char **argv);
+int verb_stats(void *ctx, const void *options, int argc, char **argv);
 int verb_logs(void *ctx, const void *options, int argc, char **argv);
 int verb_ls(void *ctx, const void *options, int argc, char **argv);
 int verb_show(void *ctx, const void *options, int argc, char **argv);

@@ -11,6 +11,7 @@
 #include "helper/links.h"
 #include "helper/probe.h"
 #include "helper/publish.h"
+#include "helper/stats.h"
 #include "oci/runtime.h"
 
 #define WORKERS 16
@@ -429,6 +430,15 @@ static void on_list(struct helper *h, struct priv_call call, const struct priv_l
 	priv_server_reply(h->server, call, &r);
 }
 
+static void on_stats(struct helper *h, struct priv_call call, const struct priv_stats *m)
+{
+	struct priv_stats_item items[PRIV_STATS_MAX];
+	struct priv_stats_reply r;
+
+	stats_list(&r, items, h->c, &h->leases, m);
+	priv_server_reply(h->server, call, &r);
+}
+
 static void on_request(void *ctx, struct priv_call call, void *msg)
 {
 	struct helper *h = ctx;
@@ -484,6 +494,9 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_NET:
 		start_lease_task(h, call, msg, job_net);
+		return;
+	case PRIV_BOX_STATS:
+		on_stats(h, call, msg);
 		return;
 	case PRIV_KIND_COUNT:
 		return;

@@ -157,6 +157,7 @@ static void dispatch(struct ask *a)
 	case REQUEST_GET:
 	case REQUEST_PORTS:
 	case REQUEST_RECONNECT:
+	case REQUEST_STATS:
 		verb_asked(a);
 		return;
 	case REQUEST_IMAGES:
@@ -182,6 +183,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_SET:
 	case REQUEST_IMAGES:
 	case REQUEST_RECONNECT:
+	case REQUEST_STATS:
 		return ask_is_open(a->g, &a->author, a->req->request_id);
 	case REQUEST_EXEC:
 	case REQUEST_SIGNAL:

@@ -5,7 +5,7 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/engine.c src/lease/engine.h src/lease/engine_impl.h \
 	src/lease/intake.c src/lease/money.c src/lease/spawn.c src/lease/start.c \
 	src/lease/earnings.c src/lease/ending.c src/lease/topup.c src/lease/halt.c src/lease/budget.c src/lease/hour.c \
-	src/lease/exec.c src/lease/verbs.c src/lease/verbs.h src/lease/upload.c src/lease/files.c src/lease/output.c src/lease/outbox.c \
+	src/lease/exec.c src/lease/verbs.c src/lease/verbs.h src/lease/upload.c src/lease/files.c src/lease/output.c src/lease/stats.c src/lease/outbox.c \
 	src/lease/network.c src/lease/ports.h src/lease/ports_store.c \
 	src/lease/offers.c src/lease/replies.c src/lease/receipt.c \
 	src/lease/treasury.c src/lease/treasury.h src/lease/twin.c \

@@ -304,6 +304,9 @@ static void run_verb(struct ask *ask, struct lease *l)
 	case REQUEST_RECONNECT:
 		reconnect_asked(steal(&a), l);
 		return;
+	case REQUEST_STATS:
+		stats_asked(steal(&a), l);
+		return;
 	case REQUEST_STATUS:
 	case REQUEST_IMAGES:
 	case REQUEST_SPAWN:

@@ -32,6 +32,10 @@ struct lease_output {
 };
 void output_send(struct ask *a, const struct lease *l, const struct lease_output *o);
 
+/* --- stats.c --- */
+
+void stats_asked(struct ask *a, const struct lease *l); /* owns a */
+
 /* --- files.c --- */
 
 void put_asked(struct ask *a, const struct lease *l); /* own a */

@@ -4,7 +4,7 @@ src_priv_libleased_priv_a_SOURCES = \
 	src/priv/fields.h \
 	src/priv/keeper_msg.c src/priv/keeper_msg.h \
 	src/priv/logline.c src/priv/logline.h \
-	src/priv/msg.c src/priv/msg.h src/priv/msg_image.h src/priv/msg_inside.h src/priv/msg_net.h src/priv/msg_node.h src/priv/frame.h \
+	src/priv/msg.c src/priv/msg.h src/priv/msg_image.h src/priv/msg_inside.h src/priv/msg_net.h src/priv/msg_node.h src/priv/msg_stats.h src/priv/frame.h \
 	src/priv/server.c src/priv/server.h \
 	src/priv/wire.c src/priv/wire.h
 

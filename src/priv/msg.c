@@ -406,6 +406,32 @@ static const struct wire_field priv_net_reply_fields[] = {
 static const struct wire_table priv_net_reply_table = TABLE(priv_net_reply);
 #undef MSG
 
+#define MSG priv_stats
+static const struct wire_field priv_stats_fields[] = {
+	TEXT(id, PRIV_ID_LEN),
+	TEXT(after, PRIV_ID_LEN),
+};
+static const struct wire_table priv_stats_table = TABLE(priv_stats);
+#undef MSG
+
+#define MSG priv_stats_item
+static const struct wire_field priv_stats_item_fields[] = {ID, ENUM(state, PRIV_STATE_COUNT),
+							   WALL_MS(at_ms), WALL_MS(started_ms),
+#define X(name) U64(use.name, 0, INT64_MAX),
+							   SPEC_USAGE(X)
+#undef X
+};
+static const struct wire_table priv_stats_item_table = TABLE(priv_stats_item);
+#undef MSG
+
+#define MSG priv_stats_reply
+static const struct wire_field priv_stats_reply_fields[] = {
+	LIST(items, PRIV_STATS_MAX, &priv_stats_item_table),
+	BOOL(more),
+};
+static const struct wire_table priv_stats_reply_table = TABLE(priv_stats_reply);
+#undef MSG
+
 #define MSG priv_event
 static const struct wire_field priv_event_fields[] = {
 	ID,

@@ -15,6 +15,7 @@
 #include "priv/msg_inside.h"
 #include "priv/msg_net.h"
 #include "priv/msg_node.h"
+#include "priv/msg_stats.h"
 #include "priv/wire.h"
 #include "spec/spec.h"
 
@@ -43,7 +44,7 @@
 	X(BOX_SIGNAL, signal)                                                                      \
 	X(IMAGES, images)                                                                          \
 	X(IMAGE_DROP, image_drop)                                                                  \
-	X(BOX_PUT, put) X(BOX_GET, get) X(BOX_PORTS, ports) X(BOX_NET, net)
+	X(BOX_PUT, put) X(BOX_GET, get) X(BOX_PORTS, ports) X(BOX_NET, net) X(BOX_STATS, stats)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,

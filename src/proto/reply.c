@@ -28,6 +28,7 @@ static const char *const stages[] = {
 	[REPLY_STAGE_EXEC] = "exec",	       [REPLY_STAGE_LOGS] = "logs",
 	[REPLY_STAGE_WARNING] = "warning",     [REPLY_STAGE_REFUND] = "refund",
 	[REPLY_STAGE_FILES] = "files",	       [REPLY_STAGE_IMAGES] = "images",
+	[REPLY_STAGE_STATS] = "stats",
 };
 
 static const char *const tokens[] = {
@@ -178,6 +179,36 @@ static void encode_images(struct jsonw *w, const struct reply *r)
 	jsonw_end_array(w);
 }
 
+static const struct {
+	const char *name;
+	size_t offset;
+} usage_members[] = {
+#define X(name) {#name, offsetof(struct spec_usage, name)},
+	SPEC_USAGE(X)
+#undef X
+};
+
+static uint64_t *usage_member(struct spec_usage *u, size_t i)
+{
+	return (uint64_t *)(void *)((char *)u + usage_members[i].offset);
+}
+
+static void encode_stats(struct jsonw *w, const struct reply *r)
+{
+	struct spec_usage u = r->usage;
+
+	if (r->stage != REPLY_STAGE_STATS)
+		return;
+	jsonw_object(w, "stats");
+	jsonw_i64(w, "at_ms", r->at_ms);
+	if (r->since_ms)
+		jsonw_i64(w, "since_ms", r->since_ms);
+	for (size_t i = 0; i < ARRAY_SIZE(usage_members); i++)
+		if (*usage_member(&u, i))
+			jsonw_u64(w, usage_members[i].name, *usage_member(&u, i));
+	jsonw_end_object(w);
+}
+
 int reply_encode(struct buf *out, const struct reply *r, struct err *e)
 {
 	struct jsonw w = JSONW(out);
@@ -197,6 +228,7 @@ int reply_encode(struct buf *out, const struct reply *r, struct err *e)
 	encode_network(&w, r);
 	encode_output(&w, r);
 	encode_images(&w, r);
+	encode_stats(&w, r);
 	jsonw_end_object(&w);
 	return buf_check(out, "reply", e);
 }
@@ -394,6 +426,27 @@ static int decode_images(struct reply *r, const struct json *j, struct err *e)
 	return 0;
 }
 
+static int decode_stats(struct reply *r, const struct json *j, struct err *e)
+{
+	const struct json *obj = json_get(j, "stats");
+	uint64_t at = 0, since = 0;
+
+	if (!obj)
+		return 0;
+	if (json_type(obj) != JSON_OBJECT)
+		return err_set(e, ERRK_INPUT, "stats: want an object");
+	if (json_opt_u64(obj, "at_ms", (uint64_t)1 << 50, &at, e) < 0 ||
+	    json_opt_u64(obj, "since_ms", (uint64_t)1 << 50, &since, e) < 0)
+		return err_wrap(e, "stats");
+	r->at_ms = (int64_t)at;
+	r->since_ms = (int64_t)since;
+	for (size_t i = 0; i < ARRAY_SIZE(usage_members); i++)
+		if (json_opt_u64(obj, usage_members[i].name, JSON_INT_MAX,
+				 usage_member(&r->usage, i), e) < 0)
+			return err_wrap(e, "stats");
+	return 0;
+}
+
 int reply_decode(struct reply **out, struct str text, struct err *e)
 {
 	const struct json_limits lim = {.bytes = REPLY_MAX, .depth = 6, .nodes = 1024};
@@ -415,7 +468,7 @@ int reply_decode(struct reply **out, struct str text, struct err *e)
 	if (json_opt_copy(r->request_id, sizeof(r->request_id), j, "request_id", e) < 0 ||
 	    decode_words(r, j, e) < 0 || decode_money(r, j, e) < 0 || decode_refund(r, j, e) < 0 ||
 	    decode_lease(r, j, e) < 0 || decode_network(r, j, e) < 0 ||
-	    decode_output(r, j, e) < 0 || decode_images(r, j, e) < 0 ||
+	    decode_output(r, j, e) < 0 || decode_images(r, j, e) < 0 || decode_stats(r, j, e) < 0 ||
 	    json_opt_copy(r->message, sizeof(r->message), j, "message", e) < 0)
 		return -1;
 	*out = steal(&r);

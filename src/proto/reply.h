@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "lease/protocol.h"
 #include "spec/reach.h"
+#include "spec/usage.h"
 
 /* One row a code: name on the wire, whether asking again may help, what a buyer reads. */
 #define REPLY_CODES(X)                                                                             \
@@ -89,6 +90,7 @@ enum reply_stage {
 	REPLY_STAGE_REFUND,  /* one refund of the lease: its token, or why it is not there yet */
 	REPLY_STAGE_FILES,   /* put: done; get: the archive, in pieces as output is */
 	REPLY_STAGE_IMAGES,  /* what of the offers' images is unpacked already */
+	REPLY_STAGE_STATS,   /* what a lease uses now */
 };
 const char *reply_stage_name(enum reply_stage s);
 
@@ -143,6 +145,8 @@ struct reply {
 	bool truncated;		    /* output was longer than the carrier moves */
 	struct reply_image *images; /* stage images; at most REPLY_IMAGES_MAX */
 	size_t nimages;
+	int64_t at_ms, since_ms; /* stage stats: when it was so, and since when its processes run */
+	struct spec_usage usage;
 };
 
 struct reply *reply_new(const char *request_id, enum reply_stage s, enum reply_code c);

@@ -29,6 +29,7 @@ static const char *const type_names[] = {
 	[REQUEST_IMAGES] = "images",
 	[REQUEST_PORTS] = "ports",
 	[REQUEST_RECONNECT] = "reconnect",
+	[REQUEST_STATS] = "stats",
 };
 
 static void drop_secret(char **s)

@@ -33,6 +33,7 @@ enum request_type {
 	REQUEST_IMAGES,	   /* which images of the offers are there already; of no lease */
 	REQUEST_PORTS,	   /* publish some more, and others no longer, while it runs */
 	REQUEST_RECONNECT, /* its network was cut off: join it again */
+	REQUEST_STATS,	   /* what it uses now */
 };
 
 struct request {

@@ -1,4 +1,5 @@
-/* Looking at leases that run, through the helper: their logs, also on a full disk. */
+/* Looking at leases that run, through the helper: their logs, also on a full disk, and what they
+ * use. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/cgroup.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "helper_world.h"
@@ -104,11 +106,73 @@ static void a_full_disk_takes_the_log(void **state)
 	destroy_ok(w, id);
 }
 
+static struct spec_usage stats(struct world *w, const char *id)
+{
+	struct priv_stats m = {.id = (char *)id};
+	struct spec_usage use;
+	struct answer a;
+
+	do_stats(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	assert_int_equal(a.r.stats.items.n, 1);
+	assert_string_equal(priv_stats_at(&a.r.stats, 0)->id, id);
+	use = priv_stats_at(&a.r.stats, 0)->use;
+	free_answer(&a, PRIV_BOX_STATS);
+	return use;
+}
+
+/* Of the main process and of commands beside it; what is none of its own does not count. */
+static void a_lease_is_measured(void **state)
+{
+	struct world *w = *state;
+	const char *busy = "00000000000000e3", *idle = "00000000000000e4";
+	struct priv_stats all = {.id = (char *)"", .after = (char *)busy};
+	struct spec_usage u;
+	struct answer a;
+
+	run_script(w, idle, "sleep 1000");
+	run_script(w, busy,
+		   "dd if=/dev/zero of=/root/big bs=1M count=8 conv=fsync 2>/dev/null; "
+		   "x=$(head -c 8000000 /dev/zero | tr '\\0' x); while :; do :; done");
+	pause_ms(2500);
+	exec_sh(w, busy, "sleep 1000 & sleep 1000 & echo", &a);
+	free_answer(&a, PRIV_BOX_EXEC);
+	u = stats(w, busy);
+	assert_in_range(u.cpu_us, 400000, 4000000);
+	assert_int_equal(u.cpu_limit, 500);
+	assert_in_range(u.memory, 8000000, 64 << 20);
+	assert_true(u.memory_peak >= u.memory);
+	assert_int_equal(u.memory_limit, 64 << 20);
+	assert_in_range(u.pids, 1, 8);
+	assert_int_equal(u.pids_limit, 64);
+	assert_in_range(u.disk_used, 8 << 20, 16 << 20);
+	assert_in_range(u.disk_size, 40 << 20, VOLUME);
+	if (cgroup_version() == 2)
+		assert_in_range(u.disk_written, 8 << 20, 24 << 20);
+	else
+		print_message(
+			"# cgroup version 1 does not say who wrote what lay in memory first\n");
+	u = stats(w, idle);
+	assert_in_range(u.cpu_us, 1, 400000);
+	assert_in_range(u.disk_written, 0, 4 << 20);
+	do_stats(w, &all, &a);
+	assert_int_equal(a.r.stats.items.n, 1);
+	assert_string_equal(priv_stats_at(&a.r.stats, 0)->id, idle);
+	free_answer(&a, PRIV_BOX_STATS);
+	destroy_ok(w, busy);
+	all.id = (char *)busy;
+	do_stats(w, &all, &a);
+	assert_int_equal(a.r.stats.items.n, 0);
+	free_answer(&a, PRIV_BOX_STATS);
+	destroy_ok(w, idle);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_part_of_a_log),
 		cmocka_unit_test(a_full_disk_takes_the_log),
+		cmocka_unit_test(a_lease_is_measured),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -251,6 +251,18 @@ static void host_get(struct host *h, struct priv_call call)
 	priv_server_reply(h->server, call, &r);
 }
 
+static void host_stats(struct host *h, struct priv_call call, const struct priv_stats *m)
+{
+	struct priv_stats_item one = {.state = PRIV_BOX_RUNNING,
+				      .at_ms = 1700000002000,
+				      .started_ms = 1700000001000,
+				      .use = {.cpu_us = 500000, .net_out = 7}};
+	struct priv_stats_reply r = {.items = {&one, h->there}};
+
+	memcpy(one.id, m->id, sizeof(one.id));
+	priv_server_reply(h->server, call, &r);
+}
+
 static void host_asked(void *ctx, struct priv_call call, void *msg)
 {
 	struct host *h = ctx;
@@ -299,6 +311,9 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_NET:
 		host_net(h, call, msg);
+		return;
+	case PRIV_BOX_STATS:
+		host_stats(h, call, msg);
 		return;
 	case PRIV_IMAGES:
 		host_images(h, call);

@@ -295,6 +295,23 @@ static void cut_is_learnt_after_a_restart(void **state)
 	assert_string_equal(now->network, "cut");
 }
 
+static void its_owner_hears_what_a_lease_uses(void **state)
+{
+	struct world *w = *state;
+	auto_reply struct reply *r = run(w, NULL), *now = NULL;
+	auto_request struct request *ask = world_ask(REQUEST_STATS, r->lease);
+
+	world_send(w, ask);
+	now = world_must(w, ask, REPLY_STAGE_STATS);
+	assert_true(now->final);
+	assert_int_equal(now->usage.cpu_us, 500000);
+	assert_int_equal(now->usage.net_out, 7);
+	assert_int_equal(now->at_ms - now->since_ms, 1000);
+	assert_int_equal(now->expires_at, r->expires_at);
+	w->host.there = false;
+	refused(w, world_ask(REQUEST_STATS, r->lease), REPLY_NOT_RUNNING, "");
+}
+
 static void repairs_are_the_operators_to_see(void **state)
 {
 	struct world *w = *state;
@@ -369,6 +386,7 @@ int main(void)
 		TEST(cut_lease_runs_on_and_is_joined_after_a_pause),
 		TEST(operator_joins_it_at_once),
 		TEST(cut_is_learnt_after_a_restart),
+		TEST(its_owner_hears_what_a_lease_uses),
 		TEST(repairs_are_the_operators_to_see),
 		TEST(history_tells_who_it_was),
 	};

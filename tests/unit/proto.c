@@ -9,9 +9,9 @@
 #include "proto/request.h"
 #include "spec/guard.h"
 
-static const char *const types[] = {"spawn",  "topup", "status", "end",	   "exec",     "logs",
-				    "signal", "stop",  "start",	 "refund", "set",      "input",
-				    "put",    "get",   "images", "ports",  "reconnect"};
+static const char *const types[] = {"spawn",  "topup", "status", "end",	   "exec",	"logs",
+				    "signal", "stop",  "start",	 "refund", "set",	"input",
+				    "put",    "get",   "images", "ports",  "reconnect", "stats"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -91,7 +91,7 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_RECONNECT; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_STATS; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};
@@ -756,6 +756,22 @@ static void broken_heartbeat_is_refused(void **state)
 	}
 }
 
+static void stats_round_trip(void **state)
+{
+	auto_reply struct reply *r = reply_new(ID, REPLY_STAGE_STATS, REPLY_OK), *back = NULL;
+	auto_buf struct buf text = BUF(65536);
+
+	r->at_ms = 1700000000123;
+	r->since_ms = 1700000000000;
+	r->usage = (struct spec_usage){.cpu_us = 1, .memory_peak = 1 << 30, .net_out = 7};
+	assert_int_equal(reply_encode(&text, r, NULL), 0);
+	assert_non_null(strstr(text.p, "\"cpu_us\":1,\"memory_peak\":1073741824,\"net_out\":7"));
+	assert_int_equal(reply_decode(&back, buf_view(&text), NULL), 0);
+	assert_memory_equal(&back->usage, &r->usage, sizeof(r->usage));
+	assert_int_equal(back->at_ms, r->at_ms);
+	assert_int_equal(back->since_ms, r->since_ms);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -784,6 +800,7 @@ int main(void)
 		cmocka_unit_test(offer_of_another_kind_or_name_is_refused),
 		cmocka_unit_test(offer_with_a_mint_too_many_is_refused),
 		cmocka_unit_test(heartbeat_round_trips),
+		cmocka_unit_test(stats_round_trip),
 		cmocka_unit_test(broken_heartbeat_is_refused),
 	};
 
