@@ -86,7 +86,8 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(IMAGE_FORGOTTEN, HELPER, "an image's record is gone, its layers are not")                \
 	X(IMAGE_LAYER_DROPPED, HELPER, "a layer left its place and is to be removed")              \
 	X(IMAGE_COPIED, HELPER, "a layer's private copy is made, not yet in its place")            \
-	X(STORAGE_FILLED, HELPER, "a volume has what the image has there, not yet its name")
+	X(STORAGE_FILLED, HELPER, "a volume has what the image has there, not yet its name")       \
+	X(LEASE_RESTARTING, COMMIT, "a command failed; that it runs again is counted")
 
 enum step {
 #define X(name, kind, text) STEP_##name,

@@ -45,6 +45,18 @@ static int look_once(struct attach *t, struct look *l)
 	return 0;
 }
 
+/* Until it runs again there is nothing to look for. */
+static void take_restart(struct attach *t, const struct reply *r)
+{
+	bool was = t->restarting;
+
+	if (r->stage != REPLY_STAGE_STATUS || !*r->state)
+		return;
+	t->restarting = !strcmp(r->state, "restarting");
+	if (t->restarting && !was)
+		app_say(t->app, "%s: %s", t->entry->name, r->message);
+}
+
 static bool command_ended(void *ctx, const struct reply *r)
 {
 	struct attach *t = ctx;
@@ -53,6 +65,7 @@ static bool command_ended(void *ctx, const struct reply *r)
 		(void)ending_learn(t->app, t->entry, r); /* it says what goes wrong */
 	else
 		book_learn(t->entry, r);
+	take_restart(t, r);
 	return r->exit_status >= 0 || r->stage == REPLY_STAGE_ENDED || t->entry->halted;
 }
 
@@ -76,7 +89,7 @@ static int64_t next_look(const struct attach *t, int64_t wait, const struct look
 		return 0;
 	if (status_known(t))
 		return 1;
-	if (l->any || !l->more)
+	if (l->any || (!l->more && !t->restarting))
 		return LOOK_FIRST_MS;
 	return wait * 2 < LOOK_MOST_MS ? wait * 2 : LOOK_MOST_MS;
 }

@@ -16,8 +16,9 @@ struct attach {
 	uint64_t midline;	    /* where the streams stand, see request.h */
 	bool follow;		    /* until the command ends; else what is there now */
 	bool interrupt;		    /* the first Ctrl-C is sent to the command */
-	int64_t exit_status;	    /* -1: it runs, or the lease ended first */
-	bool plain;		    /* the provider is too old for tail, times and stamps */
+	bool restarting;     /* its command failed and waits to run again; set by attach_run */
+	int64_t exit_status; /* -1: it runs, or the lease ended first */
+	bool plain;	     /* the provider is too old for tail, times and stamps */
 };
 
 /* Copies the log to standard output and error. 0 or the exit status of `lease` itself. */

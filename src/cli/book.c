@@ -30,6 +30,8 @@ static const struct db_migration steps[] = {
 	    "ALTER TABLE book ADD COLUMN address TEXT NOT NULL DEFAULT '';"
 	    "ALTER TABLE book ADD COLUMN address6 TEXT NOT NULL DEFAULT '';"
 	    "ALTER TABLE book ADD COLUMN cut INTEGER NOT NULL DEFAULT 0;"},
+	{5, "ALTER TABLE book ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE book ADD COLUMN health TEXT NOT NULL DEFAULT '';"},
 };
 
 static const struct db_schema schema = {"book", steps, ARRAY_SIZE(steps)};
@@ -75,7 +77,9 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 	db_bind_text(s, 22, str_of(b->address));
 	db_bind_text(s, 23, str_of(b->address6));
 	db_bind_i64(s, 24, b->cut);
-	db_bind_text(s, 25, str_of(b->name));
+	db_bind_i64(s, 25, b->restarts);
+	db_bind_text(s, 26, str_of(b->health));
+	db_bind_text(s, 27, str_of(b->name));
 }
 
 #define BOOK_GONE                                                                                  \
@@ -121,8 +125,8 @@ int book_add(struct tx *tx, const struct book_entry *b, struct err *e)
 	s = tx_write(tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
 			 "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
 			 "created_at,started_at,expires_at,ended_at,exit_status,why,halted,"
-			 "image_digest,ports,address,address6,cut,name)"
-			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+			 "image_digest,ports,address,address6,cut,restarts,health,name)"
+			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	bind_entry(s, b);
 	rc = tx_run(s, NULL, e);
 	return rc == DB_CONFLICT ? BOOK_TAKEN : rc;
@@ -134,7 +138,8 @@ int book_save(struct tx *tx, const struct book_entry *b, struct err *e)
 		tx, "UPDATE book SET state=?,provider=?,lease=?,offer=?,mint=?,payment_key=?,"
 		    "price_msat=?,price_per=?,image=?,request_id=?,paid_msat=?,refund_msat=?,"
 		    "created_at=?,started_at=?,expires_at=?,ended_at=?,exit_status=?,why=?,"
-		    "halted=?,image_digest=?,ports=?,address=?,address6=?,cut=? WHERE name=?");
+		    "halted=?,image_digest=?,ports=?,address=?,address6=?,cut=?,restarts=?,"
+		    "health=? WHERE name=?");
 
 	bind_entry(s, b);
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", b->name) : 0;
@@ -161,7 +166,7 @@ int book_rename(struct tx *tx, const char *name, const char *to, struct err *e)
 #define BOOK_COLUMNS                                                                               \
 	"name,state,provider,lease,offer,mint,payment_key,price_msat,price_per,image,request_id,"  \
 	"paid_msat,refund_msat,created_at,started_at,expires_at,ended_at,exit_status,why,halted,"  \
-	"image_digest,ports,address,address6,cut"
+	"image_digest,ports,address,address6,cut,restarts,health"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -203,6 +208,8 @@ static void read_entry(struct book_entry *b, struct stmt *s)
 	copy_text(b->address, sizeof(b->address), db_text(s, 22));
 	copy_text(b->address6, sizeof(b->address6), db_text(s, 23));
 	b->cut = db_i64(s, 24) != 0;
+	b->restarts = (uint32_t)db_i64(s, 25);
+	copy_text(b->health, sizeof(b->health), db_text(s, 26));
 }
 
 int book_get(struct db *d, const char *name, struct book_entry *out, struct err *e)
@@ -297,7 +304,9 @@ static void learn_halt(struct book_entry *b, const struct reply *r)
 	if (r->stage != REPLY_STAGE_STATUS || !r->state[0])
 		return;
 	b->halted = !strcmp(r->state, "stopped") || !strcmp(r->state, "halting");
-	if (!strcmp(r->state, "running"))
+	b->restarts = r->restarts;
+	str_printable(b->health, sizeof(b->health), str_of(r->health));
+	if (!strcmp(r->state, "running") || !strcmp(r->state, "restarting"))
 		b->exit_status = -1;
 }
 

@@ -42,6 +42,8 @@ struct book_entry {
 	char ports[SPEC_PORTS_MAX * 16 + 1];
 	char address[254], address6[46]; /* under which that is reached */
 	bool cut;			 /* its network is cut off */
+	uint32_t restarts;		 /* so often its command was run again */
+	char health[12];		 /* when its provider last said it; "": nobody looks */
 };
 
 /* What was asked with money in it, until its fate is known. */

@@ -31,6 +31,8 @@ static const char *entry_word(const struct book_entry *b)
 		return "stopped";
 	if (b->cut)
 		return "cut off";
+	if (b->exit_status < 0 && !strcmp(b->health, "unhealthy"))
+		return b->health;
 	return b->exit_status >= 0 ? "exited" : book_state_name(b->state);
 }
 
@@ -41,7 +43,7 @@ static void print_entry(const struct book_entry *b)
 	out_key(key, &b->provider);
 	if (b->state == BOOK_RUNNING)
 		out_left(left, sizeof(left), b->expires_at - clock_wall());
-	printf("%-20s  %-8s  %-9s  %-16s  %-12s  %s\n", b->name, entry_word(b), left, b->lease, key,
+	printf("%-20s  %-9s  %-9s  %-16s  %-12s  %s\n", b->name, entry_word(b), left, b->lease, key,
 	       b->image);
 }
 
@@ -77,7 +79,7 @@ int verb_ls(void *ctx, const void *options, int argc, char **argv)
 	if (app_wallet(a, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
 	if (!a->g.json)
-		printf("%-20s  %-8s  %-9s  %-16s  %-12s  %s\n", "NAME", "STATE", "LEFT", "LEASE",
+		printf("%-20s  %-9s  %-9s  %-16s  %-12s  %s\n", "NAME", "STATE", "LEFT", "LEASE",
 		       "PROVIDER", "IMAGE");
 	if (book_each(a->db, list_entry, &c, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
@@ -173,7 +175,10 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 		return 0;
 	}
 	out_left(left, sizeof(left), r->expires_at - clock_wall());
-	printf(", %s left%s\n", left, b.cut ? ", its network is cut off: lease reconnect" : "");
+	printf(", %s left%s", left, b.cut ? ", its network is cut off: lease reconnect" : "");
+	if (b.restarts)
+		printf(", restarted %u times", b.restarts);
+	printf("%s%s\n", *b.health ? ", " : "", b.health);
 	out_ports(&b);
 	return 0;
 }

@@ -30,5 +30,7 @@ int cli_fill_life(struct spec *s, const struct run_options *o, struct err *e)
 {
 	if (o->tty)
 		s->tty = true;
+	if (o->restart && spec_set_restart(s, str_of(o->restart), e) < 0)
+		return -1;
 	return read_stop(s, o, e);
 }

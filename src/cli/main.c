@@ -46,6 +46,8 @@ static const struct opt run_opts[] = {
 	 "what lease stop sends (the image's, or TERM)"},
 	{0, "stop-timeout", OPT_STRING, O(run_options, stop_timeout), "TIME",
 	 "between it and the kill (30s)"},
+	{0, "restart", OPT_STRING, O(run_options, restart), "WHEN",
+	 "no, or on-failure:N, at most N times (no)"},
 	{'p', "publish", OPT_LIST, O(run_options, publish), "PORT",
 	 "publish [OUTSIDE:]INSIDE[/udp]; may repeat"},
 	{0, "network", OPT_STRING, O(run_options, network), "WORD",

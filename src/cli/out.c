@@ -147,6 +147,10 @@ void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b)
 	jsonw_i64(&w, "ended_at", b->ended_at);
 	if (b->exit_status >= 0)
 		jsonw_i64(&w, "exit_status", b->exit_status);
+	if (b->restarts)
+		jsonw_u64(&w, "restarts", b->restarts);
+	if (b->state == BOOK_RUNNING)
+		jsonw_text(&w, "health", b->health);
 	jsonw_text(&w, "why", b->why);
 	entry_network(&w, b);
 	jsonw_array(&w, "refunds");

@@ -18,7 +18,7 @@ struct run_options {
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
 	const char *cpus, *memory, *budget, *max_risk, *token_file, *spec;
 	const char *pull, *registry_auth, *network;
-	const char *stop_signal, *stop_timeout;
+	const char *stop_signal, *stop_timeout, *restart;
 	struct opt_list env;
 };
 

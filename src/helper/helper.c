@@ -511,7 +511,8 @@ void helper_on_state(struct helper *h, const struct lease *l)
 				.why = l->status.why,
 				.exit_status = l->status.exit_status,
 				.ended_ms = l->status.ended_ms,
-				.cut = l->net.cut};
+				.cut = l->net.cut,
+				.generation = l->status.generation};
 
 	memcpy(ev.id, l->rec.id, sizeof(ev.id));
 	if (h->server)

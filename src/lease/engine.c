@@ -6,6 +6,7 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lease/halt.h"
 #include "lease/treasury.h"
 #include "lease/verbs.h"
 #include "wallet/health.h"
@@ -161,6 +162,7 @@ int engine_start(struct engine *g, struct err *e)
 		return -1;
 	if (refresh_ports(g, e) < 0)
 		return -1;
+	restart_arm(g);
 	twin_watch(g);
 	treasury_start(g);
 	priv_client_list(g->host, &(struct priv_list){.after = (char *)"", .max = PRIV_LIST_MAX},
@@ -177,6 +179,7 @@ void engine_free(struct engine *g)
 	treasury_stop(g);
 	outbox_close(g);
 	loop_timer_del(g->expiry_timer);
+	loop_timer_del(g->restart_timer);
 	while (g->asks)
 		ask_free(g->asks);
 	while (g->working)
@@ -390,6 +393,8 @@ static void report_lease(void *ctx, const char *id)
 	jsonw_i64(w, "ended_at", l.ended_at);
 	if (l.exit_status >= 0)
 		jsonw_i64(w, "exit_status", l.exit_status);
+	if (l.restart.done)
+		jsonw_u64(w, "restarts", l.restart.done);
 	jsonw_array(w, "refunds");
 	if (wallet_each_refund(r->g->wallet, id, report_refund, w, &e) < 0)
 		log_warn("refunds of %s: %s", id, e.msg);

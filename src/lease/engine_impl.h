@@ -4,6 +4,7 @@
 
 #include "lease/engine.h"
 #include "lease/ports.h"
+#include "lease/restart.h"
 #include "lease/store.h"
 #include "nostr/mail.h"
 #include "proto/reply.h"
@@ -59,7 +60,8 @@ struct engine {
 	struct cpu_budget budget;
 	uint32_t public_relays, dm_relays; /* bits of the pool's: for offers, for requests */
 
-	struct loop_timer *expiry_timer, *outbox_timer, *beat_timer, *offer_timer, *check_timer;
+	struct loop_timer *expiry_timer, *outbox_timer, *beat_timer, *offer_timer, *check_timer,
+		*restart_timer;
 	struct nostr_pool *mirror; /* reads our own offers back through connections of its own */
 	struct nostr_sub *mirror_sub;
 	size_t visible;		     /* relays that showed all offers at the last look */
@@ -194,13 +196,6 @@ void set_deadline(struct engine *g, const struct lease *l); /* the keeper's, to 
 /* The host's order to start `l`, in its generation; spec_clear(&m->spec) in any case. */
 int start_fill(struct engine *g, struct priv_start *m, const struct lease *l,
 	       struct err *e) MUST_CHECK;
-
-/* --- halt.c --- */
-
-enum { HALT_TAKEN, HALT_IS_SO, HALT_BUSY };
-/* The owner of a RUNNING lease wants it HALTING or RESUMING. TAKEN: the answer will come. */
-int halt_asked(const struct ask *a, struct lease *l, enum lease_halt to, struct err *e) MUST_CHECK;
-void halt_continue(struct engine *g, const struct lease *l); /* the step under way, once more */
 
 /* --- topup.c --- */
 

@@ -41,8 +41,11 @@ const char *lease_word(const struct lease *l)
 		[LEASE_HALTING] = "halting",
 		[LEASE_HALTED] = "stopped",
 		[LEASE_RESUMING] = "resuming",
+		[LEASE_WAITING] = "restarting",
 	};
 
+	if (l->state == LEASE_RUNNING && l->halt != LEASE_RUNS && l->restart.at)
+		return halts[LEASE_WAITING];
 	if (l->state == LEASE_RUNNING && l->halt != LEASE_RUNS)
 		return halts[l->halt];
 	return l->state == LEASE_RUNNING && l->exit_status >= 0 ? "exited"

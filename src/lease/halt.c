@@ -10,18 +10,15 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
+#include "lease/halt.h"
 
 #define RETRY_MS 2000
 #define GRACE_S	 30 /* between the stop signal and KILL, where the spec says nothing */
 
-static void next_step(struct work *w, const struct lease *l);
-
-/* Whoever asked for it is answered, and whoever follows the lease is told. */
-static int add_news(struct engine *g, struct tx *tx, const struct lease *l, const char *failed,
-		    struct err *e)
+static int add_answer(struct engine *g, struct tx *tx, const struct lease *l, const char *failed,
+		      struct err *e)
 {
 	auto_reply struct reply *answer = reply_new(l->halt_request, REPLY_STAGE_STATUS, REPLY_OK);
-	auto_reply struct reply *news = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
 
 	reply_fill(answer, l);
 	answer->final = true;
@@ -30,9 +27,21 @@ static int add_news(struct engine *g, struct tx *tx, const struct lease *l, cons
 		answer->code = REPLY_START_FAILED;
 		reply_say(answer, "%s", failed);
 	}
-	return outbox_add(g, tx, &l->author, answer, e) < 0
-		       ? -1
-		       : outbox_add(g, tx, &l->author, news, e);
+	return outbox_add(g, tx, &l->author, answer, e);
+}
+
+/* Whoever asked for it is answered (nobody did for a restart), and whoever follows the lease is
+ * told. */
+static int add_news(struct engine *g, struct tx *tx, const struct lease *l, const char *failed,
+		    struct err *e)
+{
+	auto_reply struct reply *news = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
+
+	if (failed)
+		reply_say(news, "%s", failed);
+	if (*l->halt_request && add_answer(g, tx, l, failed, e) < 0)
+		return -1;
+	return outbox_add(g, tx, &l->author, news, e);
 }
 
 /* The step under way is over: store what came of it, and say so. */
@@ -43,8 +52,13 @@ static void finish(struct engine *g, struct lease *l, enum lease_halt halt, cons
 	struct err e;
 
 	l->halt = halt;
+	if (halt == LEASE_RUNS)
+		restart_running(l);
+	else if (halt == LEASE_HALTED)
+		l->restart.at = 0;
 	if (db_begin(&tx, g->db, &e) < 0 || lease_save_halt(tx, l, &e) < 0 ||
-	    add_news(g, tx, l, failed, &e) < 0 || db_commit(&tx, &e) < 0) {
+	    restart_save(tx, l, &e) < 0 || add_news(g, tx, l, failed, &e) < 0 ||
+	    db_commit(&tx, &e) < 0) {
 		log_broken("lease %s: %s", l->id, e.msg);
 		return;
 	}
@@ -63,7 +77,7 @@ static void ask_again(void *ctx)
 	if (lease_load(w->g->db, w->id, &l, &e))
 		work_end(w);
 	else
-		next_step(w, &l);
+		halt_step(w, &l);
 }
 
 static void ask_later(struct work *w, const char *why)
@@ -87,9 +101,10 @@ static void halted(void *ctx, const struct priv_stop_reply *r, const struct err 
 	work_end(w);
 	if (rc || l.state != LEASE_RUNNING)
 		return;
-	if (r->state != PRIV_BOX_GONE)
-		finish(g, &l, LEASE_HALTED, NULL);
-	else if (end_lease(g, &l, WHY_HOST_REBOOTED, &e) < 0)
+	if (r->state != PRIV_BOX_GONE) {
+		finish(g, &l, l.restart.at ? LEASE_WAITING : LEASE_HALTED, NULL);
+		restart_arm(g);
+	} else if (end_lease(g, &l, WHY_HOST_REBOOTED, &e) < 0)
 		log_broken("lease %s: %s", l.id, e.msg);
 }
 
@@ -115,6 +130,13 @@ static void halt(struct work *w, const struct lease *l)
 	priv_client_stop(w->g->host, &m, halted, w);
 }
 
+/* A restart that fails is one more failure. */
+static void not_started(struct engine *g, struct lease *l, const char *why)
+{
+	if (!l->restart.at || !restart_failed(g, l, LEASE_WAITING, why))
+		finish(g, l, LEASE_HALTED, why);
+}
+
 static void resumed(void *ctx, const struct priv_start_reply *r, const struct err *error)
 {
 	struct work *w = ctx;
@@ -131,7 +153,7 @@ static void resumed(void *ctx, const struct priv_start_reply *r, const struct er
 	if (rc || l.state != LEASE_RUNNING)
 		return;
 	if (r->outcome != PRIV_START_RUNNING) {
-		finish(g, &l, LEASE_HALTED, r->message);
+		not_started(g, &l, r->message);
 		return;
 	}
 	finish(g, &l, LEASE_RUNS, NULL);
@@ -154,7 +176,7 @@ static void start_pinned(struct work *w, struct lease *l)
 
 	if (start_fill(g, &m, l, &e) < 0) {
 		work_end(w);
-		finish(g, l, LEASE_HALTED, e.msg);
+		not_started(g, l, e.msg);
 	} else {
 		priv_client_start(g->host, &m, resumed, w);
 	}
@@ -180,7 +202,7 @@ static void image_found(void *ctx, const struct priv_image_reply *r, const struc
 	}
 	if (r->outcome != PRIV_IMAGE_FOUND) {
 		work_end(w);
-		finish(g, &l, LEASE_HALTED, r->message);
+		not_started(g, &l, r->message);
 		return;
 	}
 	memset(l.digest, 0, sizeof(l.digest));
@@ -217,7 +239,7 @@ static void resume(struct work *w, struct lease *l)
 		start_pinned(w, l);
 }
 
-static void next_step(struct work *w, const struct lease *now)
+void halt_step(struct work *w, const struct lease *now)
 {
 	struct lease l = *now;
 
@@ -234,7 +256,7 @@ void halt_continue(struct engine *g, const struct lease *l)
 	struct work *w = work_begin(g, l->id);
 
 	if (w)
-		next_step(w, l);
+		halt_step(w, l);
 }
 
 /* Another command is the lease's from now on. */
@@ -264,6 +286,7 @@ static int store_wish(struct engine *g, struct lease *l, const struct ask *a, en
 	auto_tx struct tx *tx = NULL;
 
 	l->halt = to;
+	restart_forget(l);
 	memcpy(l->halt_request, a->req->request_id, sizeof(l->halt_request));
 	l->halt_grace = a->req->timeout < SPEC_STOP_MAX ? a->req->timeout : SPEC_STOP_MAX;
 	if (to == LEASE_RESUMING) {
@@ -271,8 +294,8 @@ static int store_wish(struct engine *g, struct lease *l, const struct ask *a, en
 		l->exit_status = -1;
 	}
 	if (db_begin(&tx, g->db, e) < 0 || lease_save_halt(tx, l, e) < 0 ||
-	    lease_save(tx, l, e) < 0 || store_command(g, tx, l->id, &a->req->spec, e) < 0 ||
-	    db_commit(&tx, e) < 0)
+	    restart_save(tx, l, e) < 0 || lease_save(tx, l, e) < 0 ||
+	    store_command(g, tx, l->id, &a->req->spec, e) < 0 || db_commit(&tx, e) < 0)
 		return -1;
 	step_at(to == LEASE_HALTING ? STEP_LEASE_HALTING : STEP_LEASE_RESUMING);
 	return 0;
@@ -296,6 +319,6 @@ int halt_asked(const struct ask *a, struct lease *l, enum lease_halt to, struct 
 		return -1;
 	}
 	w->auth = mem_strdup(a->req->registry_auth);
-	next_step(w, l);
+	halt_step(w, l);
 	return HALT_TAKEN;
 }

@@ -43,6 +43,16 @@ enum lease_halt {
 	LEASE_HALTING,	/* its owner wants it halted; the host is being asked */
 	LEASE_HALTED,	/* nothing of it runs; the volume is kept */
 	LEASE_RESUMING, /* to be started again, as a new generation */
+	LEASE_WAITING,	/* its command failed, and is RESUMING at restart.at */
+};
+
+/* How often a command that fails is run again. */
+struct lease_restart {
+	uint32_t max, done; /* in all; by now */
+	uint32_t spared;    /* its owner ends this generation by a signal: no failure */
+	int64_t wait;	    /* seconds, the last time */
+	int64_t at;	    /* the next run; 0: none is under way */
+	int64_t since;	    /* its command began to run */
 };
 
 struct lease {
@@ -70,6 +80,7 @@ struct lease {
 	int64_t halt_grace;			     /* seconds to KILL; 0: as the spec says */
 	uint32_t generation;			     /* of its last start, from 1 */
 	char halt_request[LEASE_REQUEST_ID_HEX + 1]; /* whom the step under way answers */
+	struct lease_restart restart;
 	int64_t cut_at;				/* its network was cut off then; 0: it was not */
 	char address6[46];			/* its own, "": none */
 	char address[254];			/* under which its ports are reached */

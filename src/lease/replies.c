@@ -36,6 +36,7 @@ void reply_fill(struct reply *r, const struct lease *l)
 	r->expires_at = l->expires_at;
 	r->ended_at = l->ended_at;
 	r->exit_status = l->exit_status;
+	r->restarts = l->restart.done;
 	spec_ports_copy(&r->ports, &(struct spec_ports){(struct spec_port *)l->ports, l->nports});
 	if (l->nports)
 		copy(r->address, sizeof(r->address), l->address);

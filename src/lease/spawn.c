@@ -145,6 +145,7 @@ static void new_lease(struct lease *l, const struct ask *a, const struct offer_n
 	l->asked_at = clock_wall();
 	l->not_after = a->req->expires_at;
 	l->exit_status = -1;
+	l->restart.max = a->req->spec.restarts;
 }
 
 /* One commit: the request is known, the lease is asked for, its ports are nobody else's.
@@ -167,7 +168,7 @@ static int store_asked(const struct ask *a, const struct lease *l, struct err *e
 	rc = request_insert(tx, &row, e);
 	if (rc)
 		return rc;
-	if (lease_insert(tx, l, buf_view(&spec), e) < 0)
+	if (lease_insert(tx, l, buf_view(&spec), e) < 0 || restart_save(tx, l, e) < 0)
 		return -1;
 	rc = ports_reserve(tx, l->id, &range, &a->req->spec.ports, e);
 	if (rc)

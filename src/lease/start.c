@@ -1,5 +1,6 @@
 /* From paid to running: the helper starts the container, and expiry and reply are one commit. What
  * does not run within the offer's start_timeout is ended and refunded. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -54,7 +55,8 @@ static int store_running(struct engine *g, struct lease *l, const struct priv_st
 
 	l->started_at = s->started_ms / 1000;
 	l->expires_at = l->started_at + lease_paid_seconds(l);
-	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 ||
+	restart_running(l);
+	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 || restart_save(tx, l, e) < 0 ||
 	    lease_move(tx, l, LEASE_RUNNING, WHY_NONE, e) < 0 ||
 	    network_running(g, tx, l, s, e) < 0)
 		return -1;
@@ -145,6 +147,8 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 	outbox_kick(g);
 	set_deadline(g, &l);
 	expiry_arm(g);
+	if (l.restart.max)
+		inspect_lease(g, l.id); /* its command may have failed by now */
 	log_info("lease %s: running, %s, started in %u us", l.id,
 		 r->prepared ? "prepared" : "on demand",
 		 r->volume_us + r->bundle_us + r->keeper_us + r->create_us + r->start_us);
@@ -243,9 +247,13 @@ static void note_exit(struct engine *g, struct lease *l, uint32_t status)
 {
 	auto_reply struct reply *r = NULL;
 	auto_tx struct tx *tx = NULL;
+	char what[32];
 	struct err e;
 
 	if (l->halt != LEASE_RUNS || l->exit_status >= 0 || status == PRIV_EXIT_UNKNOWN)
+		return;
+	snprintf(what, sizeof(what), "exited with %u", status);
+	if (status && restart_failed(g, l, LEASE_WAITING, what))
 		return;
 	l->exit_status = status;
 	r = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
@@ -257,13 +265,14 @@ static void note_exit(struct engine *g, struct lease *l, uint32_t status)
 	outbox_kick(g);
 }
 
-/* A short command's end may overtake the answer that it runs; the running reply then tells it. */
+/* A short command's end may overtake the answer that it runs; the running reply then tells it. One
+ * that is to run again is looked at after that answer. */
 static void note_early_exit(struct engine *g, struct lease *l, uint32_t status)
 {
 	auto_tx struct tx *tx = NULL;
 	struct err e;
 
-	if (status == PRIV_EXIT_UNKNOWN)
+	if (status == PRIV_EXIT_UNKNOWN || (status && l->restart.max))
 		return;
 	l->exit_status = status;
 	if (db_begin(&tx, g->db, &e) < 0 || lease_save(tx, l, &e) < 0 || db_commit(&tx, &e) < 0)
@@ -335,7 +344,8 @@ void engine_host_event(void *ctx, const struct priv_event *ev)
 		return;
 	if (l.state == LEASE_RUNNING && ev->cut != (l.cut_at != 0))
 		network_noted(g, &l, ev->cut);
-	if (ev->state != PRIV_BOX_STOPPED || ev->why != PRIV_WHY_EXITED)
+	if (ev->state != PRIV_BOX_STOPPED || ev->why != PRIV_WHY_EXITED ||
+	    ev->generation != l.generation)
 		return;
 	if (l.state == LEASE_RUNNING)
 		note_exit(g, &l, ev->exit_status);

@@ -60,6 +60,12 @@ static const struct db_migration steps[] = {
 	    " until_at INTEGER NOT NULL DEFAULT 0);"
 	    "CREATE INDEX net_use_of ON net_use(lease);"
 	    "CREATE INDEX net_use_until ON net_use(until_at);"},
+	{5, "ALTER TABLE lease ADD COLUMN restart_max INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN restart_wait INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN restart_at INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN run_since INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN spared INTEGER NOT NULL DEFAULT 0;"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};
@@ -106,7 +112,8 @@ int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct e
 	"id,state,why,author,request_id,offer,price_msat,price_per,max_lease,start_timeout,"       \
 	"refund_min,image,digest,cpu,memory,pids,disk,mint,refund_key,plan,paid_msat,fee_sat,"     \
 	"asked_at,not_after,paid_at,started_at,expires_at,ended_at,exit_status,halt,generation,"   \
-	"halt_request,halt_grace,cut_at,address6"
+	"halt_request,halt_grace,cut_at,address6,restart_max,restarts,restart_wait,restart_at,"    \
+	"run_since,spared"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -140,6 +147,16 @@ static void read_terms(struct lease *l, struct stmt *s)
 	l->limits.disk = (uint64_t)db_i64(s, 16);
 }
 
+static void read_restart(struct lease_restart *r, struct stmt *s)
+{
+	r->max = (uint32_t)db_i64(s, 35);
+	r->done = (uint32_t)db_i64(s, 36);
+	r->wait = db_i64(s, 37);
+	r->at = db_i64(s, 38);
+	r->since = db_i64(s, 39);
+	r->spared = (uint32_t)db_i64(s, 40);
+}
+
 static void read_lease(struct lease *l, struct stmt *s)
 {
 	memset(l, 0, sizeof(*l));
@@ -167,6 +184,7 @@ static void read_lease(struct lease *l, struct stmt *s)
 	l->halt_grace = db_i64(s, 32);
 	l->cut_at = db_i64(s, 33);
 	copy_text(l->address6, sizeof(l->address6), db_text(s, 34));
+	read_restart(&l->restart, s);
 }
 
 int lease_load(struct db *d, const char *id, struct lease *out, struct err *e)

@@ -1,11 +1,13 @@
 /* What an owner asks of a lease that is there: status, end, exec, logs, signal, stop, start,
  * refund, set, input. Only the owner is answered with anything but not_found. Exec runs once for
  * one request, however often that arrives. */
+#include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lease/halt.h"
 #include "lease/verbs.h"
 #include "priv/logline.h"
 
@@ -155,13 +157,36 @@ static void signalled(void *ctx, const struct priv_signal_reply *r, const struct
 		ask_status(a, &l);
 }
 
-static void send_signal(struct ask *ask, const struct lease *l)
+/* What its owner ends is not run again: stored before the host is asked. */
+static int spare(struct ask *a, struct lease *l, struct err *e)
+{
+	static const int ENDS[] = {SIGINT, SIGQUIT, SIGKILL, SIGTERM};
+	auto_tx struct tx *tx = NULL;
+	bool ends = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ENDS); i++)
+		ends |= a->req->signal == ENDS[i];
+	if (!ends || !l->restart.max || *a->req->command)
+		return 0;
+	l->restart.spared = l->generation;
+	if (db_begin(&tx, a->g->db, e) < 0 || restart_save(tx, l, e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
+static void send_signal(struct ask *ask, struct lease *l)
 {
 	auto_ask struct ask *a = ask;
+	struct err e;
 	struct priv_signal m = {.signal = (uint32_t)a->req->signal, .command = a->req->command};
 
 	if (l->state != LEASE_RUNNING || l->halt != LEASE_RUNS || l->exit_status >= 0) {
 		verb_deny(a, REPLY_NOT_RUNNING, NULL);
+		return;
+	}
+	if (spare(a, l, &e) < 0) {
+		log_broken("lease %s: %s", l->id, e.msg);
+		verb_deny(a, REPLY_INTERNAL, NULL);
 		return;
 	}
 	memcpy(m.id, l->id, sizeof(m.id));

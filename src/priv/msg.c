@@ -440,6 +440,7 @@ static const struct wire_field priv_event_fields[] = {
 	U32(exit_status, 0, PRIV_EXIT_UNKNOWN),
 	WALL_MS(ended_ms),
 	BOOL(cut),
+	U32(generation, 0, UINT32_MAX),
 };
 #undef MSG
 const struct wire_table priv_event_table = {sizeof(struct priv_event), priv_event_fields,

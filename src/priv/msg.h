@@ -225,7 +225,8 @@ struct priv_event {
 	enum priv_why why;
 	uint32_t exit_status;
 	int64_t ended_ms;
-	bool cut; /* its network is cut off */
+	bool cut;	     /* its network is cut off */
+	uint32_t generation; /* whose state it is */
 };
 
 /* Tables of the structs above. */

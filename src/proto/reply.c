@@ -136,6 +136,9 @@ static void encode_lease(struct jsonw *w, const struct reply *r)
 		jsonw_i64(w, "ended_at", r->ended_at);
 	if (r->exit_status >= 0)
 		jsonw_i64(w, "exit_status", r->exit_status);
+	if (r->restarts)
+		jsonw_u64(w, "restarts", r->restarts);
+	jsonw_text(w, "health", r->health);
 	jsonw_text(w, "why", r->why);
 	jsonw_text(w, "receipt", r->receipt);
 }
@@ -344,7 +347,7 @@ static int decode_time(int64_t *out, const struct json *j, const char *key, stru
 
 static int decode_lease(struct reply *r, const struct json *j, struct err *e)
 {
-	uint64_t status = UINT64_MAX;
+	uint64_t status = UINT64_MAX, restarts = 0;
 
 	if (json_opt_copy(r->lease, sizeof(r->lease), j, "lease", e) < 0 ||
 	    json_opt_copy(r->state, sizeof(r->state), j, "state", e) < 0 ||
@@ -353,8 +356,11 @@ static int decode_lease(struct reply *r, const struct json *j, struct err *e)
 	    decode_time(&r->started_at, j, "started_at", e) < 0 ||
 	    decode_time(&r->expires_at, j, "expires_at", e) < 0 ||
 	    decode_time(&r->ended_at, j, "ended_at", e) < 0 ||
-	    json_opt_u64(j, "exit_status", 255, &status, e) < 0)
+	    json_opt_u64(j, "exit_status", 255, &status, e) < 0 ||
+	    json_opt_u64(j, "restarts", UINT32_MAX, &restarts, e) < 0 ||
+	    json_opt_copy(r->health, sizeof(r->health), j, "health", e) < 0)
 		return -1;
+	r->restarts = (uint32_t)restarts;
 	r->exit_status = status == UINT64_MAX ? -1 : (int64_t)status;
 	return 0;
 }

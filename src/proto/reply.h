@@ -127,8 +127,10 @@ struct reply {
 	uint32_t refund_number; /* counts from 1 within the lease */
 	struct sat refund_sat, refund_fee; /* once made: its face value, what making it cost */
 	int64_t exit_status;		   /* -1: not known or still running */
-	char why[32];  /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
-	char *receipt; /* JSON text of a signed event kind 2402, or NULL */
+	uint32_t restarts;		   /* so often its command was run again */
+	char health[12]; /* "starting", "healthy", "unhealthy"; "": nobody looks */
+	char why[32];	 /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
+	char *receipt;	 /* JSON text of a signed event kind 2402, or NULL */
 
 	/* its network */
 	struct spec_ports ports; /* published now, outside of `address` … */

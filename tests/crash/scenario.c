@@ -7,10 +7,11 @@
 #include "base/str.h"
 #include "ghost.h"
 
-#define FUND	"lease wallet fund 500"
-#define RUN	"lease run -d --name one --for 60s oci:a"
-#define RUN_ANY "lease run --any -d --name one --for 60s oci:a"
-#define RECOVER "lease recover"
+#define FUND	  "lease wallet fund 500"
+#define RUN	  "lease run -d --name one --for 60s oci:a"
+#define RUN_ANY	  "lease run --any -d --name one --for 60s oci:a"
+#define RUN_AGAIN "lease run -d --name one --for 60s --restart on-failure:2 oci:a"
+#define RECOVER	  "lease recover"
 
 const struct scenario scenarios[] = {
 	{.name = "fund", .tested = {FUND}},
@@ -38,6 +39,9 @@ const struct scenario scenarios[] = {
 	{.name = "lost by the host",
 	 .before = {FUND, RUN, "pass 10", "host lost"},
 	 .tested = {"off 1", "until ended"}},
+	{.name = "a failed command runs again",
+	 .before = {FUND, RUN_AGAIN},
+	 .tested = {"host exits", "until again", "pass 2"}},
 	{.name = "withdraw",
 	 .before = {FUND, RUN, "off 700", "until ended", "pass 5"},
 	 .tested = {"leasectl wallet withdraw INVOICE"}},
@@ -145,8 +149,26 @@ static bool all_ended(struct stage *s)
 	return o.live == 0;
 }
 
+static void tell_exit(struct host *h)
+{
+	struct priv_event ev = {.state = PRIV_BOX_STOPPED,
+				.why = PRIV_WHY_EXITED,
+				.exit_status = 3,
+				.generation = h->generation};
+
+	memcpy(ev.id, h->id, sizeof(ev.id));
+	h->inspect = PRIV_BOX_STOPPED;
+	h->exit_status = 3;
+	if (h->server)
+		priv_server_event(h->server, &ev);
+}
+
 static int play_host(struct stage *s, struct str what)
 {
+	if (str_is(what, "exits")) {
+		tell_exit(&s->host);
+		return 0;
+	}
 	if (str_is(what, "fails"))
 		s->host.start = HOST_FAILS;
 	else if (str_is(what, "runs"))
@@ -183,10 +205,14 @@ static int play_off(struct stage *s, struct str what)
 	return 0;
 }
 
+static bool runs_again(struct stage *s)
+{
+	return s->host.generation > 1 && s->host.inspect == PRIV_BOX_RUNNING;
+}
+
 static int play_until(struct stage *s, struct str what)
 {
-	(void)what;
-	return !stage_until(s, all_ended, 600);
+	return !stage_until(s, str_is(what, "again") ? runs_again : all_ended, 600);
 }
 
 /* The buyer's own swap is the first one: everything begins after it. */

@@ -11,10 +11,12 @@
  *   lease …              the buyer's command line
  *   leasectl …           the operator's
  *   host runs|fails|lost what starting does; lost: the container is gone when it is looked for
+ *   host exits           the command that runs there fails
  *   image there|gone
  *   pass N               so many seconds
  *   off N                the provider is off for so many seconds
  *   until ended          every lease has ended
+ *   until again          a command was started again
  *   provider down|up
  *   ghost sells          an offer of somebody who answers nobody, cheaper than the provider's
  *   mint rotates         its keyset

@@ -55,6 +55,9 @@ static void tell_exit(struct world *w, const char *id, uint32_t status)
 		.state = PRIV_BOX_STOPPED, .why = PRIV_WHY_EXITED, .exit_status = status};
 
 	memcpy(ev.id, id, sizeof(ev.id));
+	ev.generation = w->host.generation;
+	w->host.exit_status = status;
+	w->host.why = PRIV_WHY_EXITED;
 	w->host.inspect = PRIV_BOX_STOPPED;
 	engine_host_event(w->engine, &ev);
 }

@@ -9,6 +9,7 @@ SYSTEM_TESTS += tests/system/storm.py tests/system/crash_mints.py
 SYSTEM_TESTS += tests/system/network.py
 SYSTEM_TESTS += tests/system/pull.py
 SYSTEM_TESTS += tests/system/conform.py tests/system/gvisor.py
+SYSTEM_TESTS += tests/system/life.py
 SYSTEM_TESTS += tests/system/pay.py
 SYSTEM_TESTS += tests/system/treasury.py
 EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py tests/system/lib/proxy.py \
