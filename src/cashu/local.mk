@@ -10,7 +10,7 @@ src_cashu_libleased_cashu_a_SOURCES = \
 	src/cashu/p2pk.c src/cashu/p2pk.h \
 	src/cashu/proof.c src/cashu/proof.h \
 	src/cashu/quote.c src/cashu/quote.h \
-	src/cashu/request.c src/cashu/request.h \
+	src/cashu/payload.c src/cashu/payload.h src/cashu/request.c src/cashu/request.h \
 	src/cashu/request-tlv.c src/cashu/request-tlv.h \
 	src/cashu/sign.c src/cashu/sign.h \
 	src/cashu/token.c src/cashu/token.h \

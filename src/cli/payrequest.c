@@ -6,11 +6,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/jsonw.h"
 #include "base/mem.h"
 #include "cashu/lock.h"
+#include "cashu/payload.h"
 #include "cashu/request.h"
-#include "cashu/token.h"
 #include "cli/leave.h"
 #include "nostr/nip19.h"
 #include "nostr/wrap.h"
@@ -111,21 +110,11 @@ static int payload(struct buf *out, struct app *a, const struct payment_request 
 		   struct str token, struct err *e)
 {
 	AUTO(token_free) struct cashu_token *t = NULL;
-	auto_buf struct buf proofs = BUF(TOKEN_MAX * 2);
-	struct jsonw w = JSONW(out);
 
 	if (token_decode(&t, token, TOKEN_LIMITS_WALLET, e) < 0 ||
 	    wallet_full_ids(a->wallet, t, e) < 0)
 		return -1;
-	proofs_to_json(&proofs, &t->proofs, PROOF_FOR_TOKEN);
-	jsonw_object(&w, NULL);
-	if (r->id)
-		jsonw_text(&w, "id", r->id);
-	jsonw_text(&w, "mint", t->mint);
-	jsonw_text(&w, "unit", t->unit);
-	jsonw_raw(&w, "proofs", buf_view(&proofs));
-	jsonw_end_object(&w);
-	return buf_check(out, "payment", e);
+	return cashu_payload_encode(out, r->id, t, e);
 }
 
 struct handing {

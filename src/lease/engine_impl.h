@@ -3,6 +3,7 @@
 #define LEASE_ENGINE_IMPL_H
 
 #include "lease/engine.h"
+#include "lease/outbox.h"
 #include "lease/ports.h"
 #include "lease/restart.h"
 #include "lease/store.h"
@@ -94,20 +95,6 @@ struct work {
 struct work *work_begin(struct engine *g, const char *id);
 void work_end(struct work *w);
 
-/* --- outbox.c: replies, stored before they are sent --- */
-
-int outbox_add(struct engine *g, struct tx *tx, const struct pubkey *to, const struct reply *r,
-	       struct err *e) MUST_CHECK;
-void outbox_kick(struct engine *g); /* after the commit: publish what is due */
-/* The same request came again: its replies go out once more, at most once a minute. */
-enum { OUTBOX_NONE = 1 }; /* none is stored */
-int outbox_repeat(struct engine *g, const struct pubkey *to, const char *request_id,
-		  struct err *e) MUST_CHECK;
-int outbox_prune(struct engine *g, struct err *e) MUST_CHECK;
-/* One reply in a transaction of its own; failures are logged. */
-void outbox_send(struct engine *g, const struct pubkey *to, const struct reply *r);
-void outbox_close(struct engine *g);
-
 /* --- intake.c --- */
 
 struct ask;
@@ -117,6 +104,7 @@ struct ask {			    /* a request on its way through the engine */
 	struct pubkey author;
 	uint8_t hash[32];
 	struct request *req;	      /* owned */
+	bool by_message;	      /* a payment of whoever it is, answered in words */
 	bool refreshed;		      /* the mint's keysets were just read for it */
 	ask_fn *again;		      /* runs when they were */
 	struct wallet_payment *pay;   /* of a spawn that waits for its image; owned */
@@ -185,15 +173,18 @@ int spawn_settled(struct engine *g, struct tx *tx, const struct payment *p,
 int spawn_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		   const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 /* The reply to a payment that came to nothing, with the release where the proofs are free again. */
+int payment_tell(struct engine *g, struct tx *tx, const struct payment *p, const struct reply *r,
+		 struct err *e) MUST_CHECK; /* whoever paid, in their way */
 int payment_refused(struct engine *g, struct tx *tx, const struct payment *p,
 		    const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 
 /* --- start.c --- */
 
-void start_lease(struct engine *g, const char *id);	    /* a PAID one; safe to repeat */
-void inspect_lease(struct engine *g, const char *id);	    /* a RUNNING one, after a restart */
-void set_deadline(struct engine *g, const struct lease *l); /* the keeper's, to expires_at */
-/* The host's order to start `l`, in its generation; spec_clear(&m->spec) in any case. */
+void start_lease(struct engine *g, const char *id);   /* a PAID one; safe to repeat */
+void inspect_lease(struct engine *g, const char *id); /* a RUNNING one, after a restart */
+/* The keeper's, to expires_at; the lease is told the news about itself, too. */
+void set_deadline(struct engine *g, const struct lease *l);
+/* The host's order to start `l`, in its generation; wire_clear it in any case. */
 int start_fill(struct engine *g, struct priv_start *m, const struct lease *l,
 	       struct err *e) MUST_CHECK;
 

@@ -180,7 +180,7 @@ static void start_pinned(struct work *w, struct lease *l)
 	} else {
 		priv_client_start(g->host, &m, resumed, w);
 	}
-	spec_clear(&m.spec);
+	wire_clear(&m, priv_request_table(PRIV_BOX_START));
 }
 
 /* What its image's name means now is what it starts with, from here on. */

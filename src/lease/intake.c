@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
+#include "lease/message.h"
 #include "lease/verbs.h"
 
 #define AUTHOR_PER_SECOND 10
@@ -91,6 +92,9 @@ static int add_release(const struct ask *a, struct tx *tx, struct reply *r, stru
 
 	if (!a->req || !a->req->token)
 		return 0;
+	r->token = REPLY_TOKEN_UNSPENT;
+	if (a->by_message)
+		return 0; /* words carry no signatures: what is locked comes back with its time */
 	rc = wallet_release(tx, a->g->wallet, str_of(a->req->token), rel, e);
 	/* What another request of ours holds is for that one to tell. */
 	r->token = rc == WALLET_NOT_FREE ? REPLY_TOKEN_SPENT : REPLY_TOKEN_UNSPENT;
@@ -116,7 +120,8 @@ static int store_refusal(const struct ask *a, struct reply *r, struct err *e)
 		return -1;
 	/* It may be stored already: a lease that was asked for and is refused now. */
 	if (request_insert(tx, &row, e) < 0 || add_release(a, tx, r, e) < 0 ||
-	    outbox_add(a->g, tx, &a->author, r, e) < 0 || db_commit(&tx, e) < 0)
+	    (a->by_message ? outbox_say : outbox_add)(a->g, tx, &a->author, r, e) < 0 ||
+	    db_commit(&tx, e) < 0)
 		return -1;
 	step_at(STEP_LEASE_REFUSED);
 	return 0;
@@ -129,6 +134,8 @@ void ask_refuse(const struct ask *a, enum reply_code code, const char *message)
 
 	r->final = true;
 	reply_say(r, "%s", message && *message ? message : reply_code_text(code));
+	if (a->by_message)
+		memcpy(r->lease, a->req->lease, sizeof(r->lease));
 	if (store_refusal(a, r, &e) < 0)
 		log_broken("refusal %s: %s", r->request_id, e.msg);
 	outbox_kick(a->g);
@@ -262,9 +269,13 @@ static void take_rumor(struct engine *g, const struct nostr_event *rumor)
 	struct err e = {0};
 	int rc;
 
-	if (rumor->kind != LEASE_KIND_REQUEST)
+	a.by_message = rumor->kind == NOSTR_DM_CHAT;
+	if (a.by_message)
+		rc = message_read(&req, rumor, &e);
+	else if (rumor->kind == LEASE_KIND_REQUEST)
+		rc = request_decode(&req, rumor->content, &e);
+	else
 		return;
-	rc = request_decode(&req, rumor->content, &e);
 	if (!req || !req->request_id[0])
 		return; /* nothing to answer to */
 	memcpy(a.hash, rumor->id, sizeof(a.hash));

@@ -5,12 +5,13 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/engine.c src/lease/engine.h src/lease/engine_impl.h \
 	src/lease/intake.c src/lease/money.c src/lease/spawn.c src/lease/start.c \
 	src/lease/earnings.c src/lease/ending.c src/lease/topup.c src/lease/halt.c src/lease/budget.c src/lease/hour.c \
-	src/lease/exec.c src/lease/verbs.c src/lease/verbs.h src/lease/upload.c src/lease/files.c src/lease/output.c src/lease/stats.c src/lease/outbox.c \
+	src/lease/exec.c src/lease/verbs.c src/lease/verbs.h src/lease/upload.c src/lease/files.c src/lease/output.c src/lease/stats.c src/lease/outbox.c src/lease/outbox.h \
 	src/lease/halt.h src/lease/restart.h src/lease/restart.c src/lease/restart_store.c \
 	src/lease/network.c src/lease/ports.h src/lease/ports_store.c \
 	src/lease/offers.c src/lease/replies.c src/lease/receipt.c \
 	src/lease/treasury.c src/lease/treasury.h src/lease/twin.c \
-	src/lease/refund.c src/lease/claimback.c
+	src/lease/refund.c src/lease/claimback.c src/lease/card.c src/lease/card.h \
+	src/lease/message.c src/lease/message.h
 
 check_PROGRAMS += tests/link/lease
 tests_link_lease_SOURCES = tests/link/main.c
@@ -55,4 +56,8 @@ check_PROGRAMS += tests/sim/refund
 TESTS += tests/sim/refund
 tests_sim_refund_SOURCES = tests/sim/refund.c $(SIM_WORLD)
 tests_sim_refund_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/sim/message
+TESTS += tests/sim/message
+tests_sim_message_SOURCES = tests/sim/message.c $(SIM_WORLD)
+tests_sim_message_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 endif

@@ -172,7 +172,7 @@ static void plan_closed(void *ctx, const struct wallet_plan *plan)
 	if (payment_load(g->db, plan->id, &p, NULL, &e) || lease_load(g->db, p.lease, &l, &e))
 		return;
 	refunds_run(g, l.id); /* of what came too late */
-	if (p.kind == PAYMENT_TOPUP) {
+	if (p.kind != PAYMENT_SPAWN) {
 		topup_closed(g, &p);
 		return;
 	}
@@ -196,7 +196,8 @@ static void plan_waiting(void *ctx, const struct wallet_plan *plan, const char *
 	r = reply_new(p.request_id, REPLY_STAGE_ACCEPTED, REPLY_MINT_DOWN);
 	memcpy(r->lease, p.lease, sizeof(r->lease));
 	reply_say(r, "the payment is stored and goes on when the mint answers: %s", why);
-	outbox_send(g, &p.author, r);
+	if (p.kind != PAYMENT_MESSAGE)
+		outbox_send(g, &p.author, r);
 }
 
 const struct wallet_ops money_ops = {

@@ -53,6 +53,16 @@ static int store_result(struct engine *g, const struct lease *l, bool done, stru
 	return db_commit(&tx, e);
 }
 
+/* Its own page of itself has the new ports, too. */
+static void tell_lease(struct engine *g, const char *id)
+{
+	struct lease l;
+	struct err e;
+
+	if (lease_load(g->db, id, &l, &e) == 0 && l.state == LEASE_RUNNING)
+		set_deadline(g, &l);
+}
+
 static void changed(void *ctx, const struct priv_ports_reply *r, const struct err *error)
 {
 	struct change *c = ctx;
@@ -69,8 +79,10 @@ static void changed(void *ctx, const struct priv_ports_reply *r, const struct er
 		rc = store_result(g, &l, done, &e);
 	if (rc < 0)
 		log_broken("lease %s: %s", l.id, e.msg);
-	if (rc == 0 && done)
+	if (rc == 0 && done) {
 		step_at(STEP_LEASE_PORTS);
+		tell_lease(g, l.id);
+	}
 	answer(c, rc < 0 || error ? REPLY_INTERNAL : done ? REPLY_OK : REPLY_NOT_RUNNING, NULL);
 }
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
+#include "lease/message.h"
 
 #define REPLY_BYTES  (128 * 1024)
 #define KEEP_SECONDS (3 * 86400) /* as long as wraps of a request can come back */
@@ -21,23 +22,48 @@ struct sending {
 	struct nostr_mail *mail;
 };
 
+/* What goes out under which kind of rumor. */
+struct letter {
+	const char *request_id;
+	int64_t kind;
+	struct str text;
+};
+
+static int add_row(struct tx *tx, const struct pubkey *to, const struct letter *x, struct err *e)
+{
+	int64_t now = clock_wall();
+	struct stmt *s = tx_write(tx, "INSERT INTO outbox(author,request_id,reply,created_at,"
+				      "next_at,kind) VALUES(?,?,?,?,?,?)");
+
+	db_bind_blob(s, 1, to->b, sizeof(to->b));
+	db_bind_text(s, 2, str_of(x->request_id));
+	db_bind_secret(s, 3, "outbox.reply", x->text.p, x->text.n);
+	db_bind_i64(s, 4, now);
+	db_bind_i64(s, 5, now);
+	db_bind_i64(s, 6, x->kind);
+	return tx_run(s, NULL, e) ? err_wrap(e, "store reply") : 0;
+}
+
 int outbox_add(struct engine *g, struct tx *tx, const struct pubkey *to, const struct reply *r,
 	       struct err *e)
 {
 	auto_buf struct buf text = BUF(REPLY_BYTES);
-	int64_t now = clock_wall();
-	struct stmt *s;
 
 	if (reply_encode(&text, r, e) < 0)
 		return -1;
-	s = tx_write(tx, "INSERT INTO outbox(author,request_id,reply,created_at,next_at)"
-			 " VALUES(?,?,?,?,?)");
-	db_bind_blob(s, 1, to->b, sizeof(to->b));
-	db_bind_text(s, 2, str_of(r->request_id));
-	db_bind_secret(s, 3, "outbox.reply", text.p, text.n);
-	db_bind_i64(s, 4, now);
-	db_bind_i64(s, 5, now);
-	return tx_run(s, NULL, e) ? err_wrap(e, "store reply") : 0;
+	return add_row(tx, to, &(struct letter){r->request_id, LEASE_KIND_REPLY, buf_view(&text)},
+		       e);
+}
+
+int outbox_say(struct engine *g, struct tx *tx, const struct pubkey *to, const struct reply *r,
+	       struct err *e)
+{
+	auto_buf struct buf text = BUF(1024);
+
+	message_words(&text, r);
+	if (buf_check(&text, "words", e) < 0)
+		return -1;
+	return add_row(tx, to, &(struct letter){r->request_id, NOSTR_DM_CHAT, buf_view(&text)}, e);
 }
 
 static struct sending *find_sending(const struct engine *g, int64_t id)
@@ -109,21 +135,29 @@ static void published(void *ctx, enum nostr_pub_stage stage, const struct nostr_
 	drop_sending(s);
 }
 
-static int publish(struct engine *g, int64_t id, unsigned tries, const struct pubkey *to,
-		   struct str text, struct err *e)
+struct due {
+	int64_t id;
+	unsigned tries;
+	uint32_t kind;
+	struct pubkey to;
+};
+
+static int publish(struct engine *g, const struct due *d, struct str text, struct err *e)
 {
 	const struct nostr_wrap_how how = {.now = clock_wall(),
 					   .backdate = NOSTR_BACKDATE,
 					   .expires = clock_wall() + KEEP_SECONDS};
-	auto_event struct nostr_event *rumor = nostr_event_new(LEASE_KIND_REPLY, how.now, text);
+	auto_event struct nostr_event *rumor = nostr_event_new(d->kind, how.now, text);
 	struct nostr_mail_ask a = {
-		.rumor = rumor, .from = &g->me.secret, .to = to, .how = how, .fn = published};
+		.rumor = rumor, .from = &g->me.secret, .to = &d->to, .how = how, .fn = published};
 	struct sending *s;
 
+	if (d->kind == NOSTR_DM_CHAT)
+		nostr_event_tag_key(rumor, "p", &d->to); /* NIP-17 */
 	s = mem_zero(sizeof(*s));
 	s->g = g;
-	s->id = id;
-	s->tries = tries;
+	s->id = d->id;
+	s->tries = d->tries;
 	s->next = g->sending;
 	g->sending = s;
 	a.ctx = s;
@@ -138,20 +172,22 @@ static int publish_row(struct engine *g, struct stmt *row, struct err *e)
 {
 	auto_buf struct buf text = BUF(REPLY_BYTES);
 	struct str author = db_blob(row, 1);
-	struct pubkey to;
+	struct due d = {.id = db_i64(row, 0),
+			.tries = (unsigned)db_i64(row, 3),
+			.kind = (uint32_t)db_i64(row, 4)};
 
-	if (find_sending(g, db_i64(row, 0)) || author.n != sizeof(to.b) || db_is_null(row, 2))
+	if (find_sending(g, d.id) || author.n != sizeof(d.to.b) || db_is_null(row, 2))
 		return 0;
-	memcpy(to.b, author.p, sizeof(to.b));
+	memcpy(d.to.b, author.p, sizeof(d.to.b));
 	if (db_secret(&text, row, 2, "outbox.reply", e) < 0)
 		return -1;
-	return publish(g, db_i64(row, 0), (unsigned)db_i64(row, 3), &to, buf_view(&text), e);
+	return publish(g, &d, buf_view(&text), e);
 }
 
 void outbox_kick(struct engine *g)
 {
 	auto_stmt struct stmt *s =
-		db_query(g->db, "SELECT id,author,reply,tries FROM outbox WHERE sent_at = 0"
+		db_query(g->db, "SELECT id,author,reply,tries,kind FROM outbox WHERE sent_at = 0"
 				" AND next_at <= ? AND created_at > ? ORDER BY id LIMIT 200");
 	struct err e;
 	int rc;

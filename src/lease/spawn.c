@@ -392,6 +392,8 @@ static int reply_release(struct engine *g, struct tx *tx, const struct payment *
 	int rc;
 
 	r->token = REPLY_TOKEN_UNSPENT;
+	if (p->kind == PAYMENT_MESSAGE)
+		return 0;
 	rc = payment_load(g->db, p->plan, &same, &token, e);
 	if (rc || !token.n)
 		return rc < 0 ? -1 : 0;
@@ -402,6 +404,12 @@ static int reply_release(struct engine *g, struct tx *tx, const struct payment *
 	for (r->nrelease = 0; r->nrelease < rel->n; r->nrelease++)
 		hex_encode(r->release[r->nrelease], rel->sig[r->nrelease], 64);
 	return 0;
+}
+
+int payment_tell(struct engine *g, struct tx *tx, const struct payment *p, const struct reply *r,
+		 struct err *e)
+{
+	return (p->kind == PAYMENT_MESSAGE ? outbox_say : outbox_add)(g, tx, &p->author, r, e);
 }
 
 int payment_refused(struct engine *g, struct tx *tx, const struct payment *p,
@@ -420,7 +428,7 @@ int payment_refused(struct engine *g, struct tx *tx, const struct payment *p,
 	reply_say(r, "%s", reply_code_text(code));
 	if (free_again && reply_release(g, tx, p, r, e) < 0)
 		return -1;
-	return outbox_add(g, tx, &p->author, r, e);
+	return payment_tell(g, tx, p, r, e);
 }
 
 int spawn_rejected(struct engine *g, struct tx *tx, const struct payment *p,

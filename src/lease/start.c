@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "base/step.h"
+#include "lease/card.h"
 #include "lease/engine_impl.h"
 
 #define RETRY_MS    2000
@@ -82,7 +83,9 @@ void set_deadline(struct engine *g, const struct lease *l)
 	struct priv_deadline d = {.deadline = l->expires_at};
 
 	memcpy(d.id, l->id, sizeof(d.id));
+	card_write(&d.card, &d.topup, g, l);
 	priv_client_deadline(g->host, &d, deadline_set, NULL);
+	wire_clear(&d, priv_request_table(PRIV_BOX_DEADLINE));
 }
 
 static void failed(struct engine *g, struct lease *l, const char *why)
@@ -209,8 +212,11 @@ int start_fill(struct engine *g, struct priv_start *m, const struct lease *l, st
 	m->private_layers = offer && offer->terms.private_layers;
 	m->deadline = l->expires_at;
 	/* Paid time starts when it first runs, which is not later than this allows for. */
-	if (!l->started_at)
+	if (!l->started_at) {
 		m->deadline = clock_wall() + l->start_timeout + lease_paid_seconds(l);
+		m->seconds = (uint32_t)lease_paid_seconds(l);
+	}
+	card_write(&m->card, &m->topup, g, l);
 	return 0;
 }
 
@@ -238,7 +244,7 @@ void start_lease(struct engine *g, const char *id)
 		w->timer = loop_timer_add(g->loop, left * 1000, start_overdue, w);
 		priv_client_start(g->host, &m, started, w);
 	}
-	spec_clear(&m.spec);
+	wire_clear(&m, priv_request_table(PRIV_BOX_START));
 }
 
 /* --- a lease that should run, seen again --- */

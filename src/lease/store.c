@@ -66,6 +66,7 @@ static const struct db_migration steps[] = {
 	    "ALTER TABLE lease ADD COLUMN restart_at INTEGER NOT NULL DEFAULT 0;"
 	    "ALTER TABLE lease ADD COLUMN run_since INTEGER NOT NULL DEFAULT 0;"
 	    "ALTER TABLE lease ADD COLUMN spared INTEGER NOT NULL DEFAULT 0;"},
+	{6, "ALTER TABLE outbox ADD COLUMN kind INTEGER NOT NULL DEFAULT 24403;"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};

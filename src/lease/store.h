@@ -62,7 +62,7 @@ int lease_sum(struct db *d, struct lease_use *out, struct err *e) MUST_CHECK;
 
 /* --- payments: what a plan of the wallet pays for --- */
 
-enum payment_kind { PAYMENT_SPAWN = 1, PAYMENT_TOPUP };
+enum payment_kind { PAYMENT_SPAWN = 1, PAYMENT_TOPUP, PAYMENT_MESSAGE /* a top-up of anybody */ };
 
 struct payment {
 	int64_t plan;

@@ -12,7 +12,7 @@ static bool can_extend(const struct lease *l)
 	return l->state == LEASE_RUNNING && l->expires_at - clock_wall() >= LEASE_TOPUP_MARGIN;
 }
 
-/* The lease that `a` names, if it is the asker's; refuses by itself. */
+/* The lease that `a` names, if it is the asker's or the payment anybody's; refuses by itself. */
 static int find_lease(struct ask *a, struct lease *l)
 {
 	struct err e;
@@ -21,8 +21,8 @@ static int find_lease(struct ask *a, struct lease *l)
 	if (rc < 0) {
 		log_broken("lease %s: %s", a->req->lease, e.msg);
 		ask_refuse(a, REPLY_INTERNAL, NULL);
-	} else if (rc || !pubkey_eq(&l->author, &a->author)) {
-		ask_refuse(a, REPLY_NOT_FOUND, NULL);
+	} else if (rc || (!a->by_message && !pubkey_eq(&l->author, &a->author))) {
+		ask_refuse(a, REPLY_NOT_FOUND, rc && a->by_message ? "no such lease" : NULL);
 		rc = -1;
 	} else if (!can_extend(l)) {
 		ask_refuse(a, l->state == LEASE_RUNNING ? REPLY_TOO_LATE : REPLY_NOT_RUNNING, NULL);
@@ -35,7 +35,8 @@ static int store_topup(const struct ask *a, const struct lease *l, const struct 
 		       int64_t *plan, struct err *e)
 {
 	struct request_row row = {.author = a->author, .at = clock_wall()};
-	struct payment p = {.kind = PAYMENT_TOPUP, .author = a->author};
+	struct payment p = {.kind = a->by_message ? PAYMENT_MESSAGE : PAYMENT_TOPUP,
+			    .author = a->author};
 	const struct wallet_claim claim = {.ref = l->id, .not_after = a->req->expires_at};
 	auto_tx struct tx *tx = NULL;
 	int rc;
@@ -69,7 +70,14 @@ void topup_asked(struct ask *ask)
 	int64_t plan;
 	int rc;
 
-	if (find_lease(a, &l) || money_check(&money, &v, a, SAT(1), topup_asked))
+	if (find_lease(a, &l))
+		return;
+	/* A stranger's proofs cost us more than the question. */
+	if (a->by_message && !a->refreshed && !author_charge(a->g, &a->author, 5)) {
+		ask_refuse(a, REPLY_BUSY, NULL);
+		return;
+	}
+	if (money_check(&money, &v, a, SAT(1), topup_asked))
 		return;
 	if (strcmp(v.mint, l.mint) || money_too_much(&l, v.net, SAT(0))) {
 		ask_refuse(a, strcmp(v.mint, l.mint) ? REPLY_FOREIGN_MINT : REPLY_TOO_MUCH,
@@ -107,7 +115,19 @@ static int too_late(struct engine *g, struct tx *tx, const struct payment *p, co
 				      : "the refund is on its way");
 	if (bill_store(g, tx, &unused, refund_number(p->request_id), &bill, e) < 0)
 		return -1;
-	return outbox_add(g, tx, &p->author, r, e);
+	return payment_tell(g, tx, p, r, e);
+}
+
+/* Somebody else paid for the owner's lease. */
+static int tell_owner(struct engine *g, struct tx *tx, const struct payment *p,
+		      const struct lease *l, struct err *e)
+{
+	auto_reply struct reply *news = NULL;
+
+	if (p->kind != PAYMENT_MESSAGE)
+		return 0;
+	news = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
+	return outbox_add(g, tx, &l->author, news, e);
 }
 
 int topup_settled(struct engine *g, struct tx *tx, const struct payment *p,
@@ -132,7 +152,7 @@ int topup_settled(struct engine *g, struct tx *tx, const struct payment *p,
 	reply_fill(r, &l);
 	r->final = true;
 	r->token = REPLY_TOKEN_SPENT;
-	return outbox_add(g, tx, &p->author, r, e);
+	return tell_owner(g, tx, p, &l, e) < 0 ? -1 : payment_tell(g, tx, p, r, e);
 }
 
 int topup_rejected(struct engine *g, struct tx *tx, const struct payment *p,

@@ -71,6 +71,12 @@ static void host_image(struct host *h, struct priv_call call, const struct priv_
 	priv_server_reply(h->server, call, &r);
 }
 
+static void host_card(struct host *h, const char *card, const char *topup)
+{
+	snprintf(h->card, sizeof(h->card), "%s", card);
+	snprintf(h->topup, sizeof(h->topup), "%s", topup);
+}
+
 static void host_start(struct host *h, struct priv_call call, const struct priv_start *m)
 {
 	static char why[] = "no such command";
@@ -82,6 +88,8 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 	h->starts++;
 	snprintf(h->first_arg, sizeof(h->first_arg), "%s", m->spec.args.n ? m->spec.args.v[0] : "");
 	h->generation = m->generation;
+	h->seconds = m->seconds;
+	host_card(h, m->card, m->topup);
 	h->started = m->spec.digest[SPEC_DIGEST_SIZE - 2];
 	h->nports = m->spec.ports.n;
 	if (h->nports)
@@ -167,6 +175,7 @@ static void host_deadline(struct host *h, struct priv_call call, const struct pr
 
 	h->deadlines++;
 	h->deadline = m->deadline;
+	host_card(h, m->card, m->topup);
 	priv_server_reply(h->server, call, &r);
 }
 

@@ -42,6 +42,8 @@ struct host { /* the script, and what was asked */
 	char *address6; /* NULL: none */
 	bool there;	/* a box exists */
 	char id[PRIV_ID_LEN + 1];
+	char card[PRIV_CARD_MAX + 1], topup[PRIV_CARD_MAX + 1]; /* what the lease is told now */
+	unsigned seconds;					/* of the last start */
 };
 
 /* Serve on `fd`, which is taken over; the script and what was asked stay through a close. */

@@ -84,7 +84,8 @@ static void open_engine(struct world *w)
 				 .instance = "0123456789abcdef0123456789abcdef",
 				 .mints = &mint,
 				 .nmints = 1,
-				 .lock = WALLET_LOCK_OR_PLAIN,
+				 .lock = w->require_lock ? WALLET_LOCK_REQUIRED
+							 : WALLET_LOCK_OR_PLAIN,
 				 .offers = &w->offer,
 				 .noffers = 1,
 				 .treasury = w->treasury,

@@ -27,6 +27,7 @@ struct world {
 	struct engine_offer offer;
 	int64_t booted_at;
 	struct engine_limits limits;
+	bool require_lock;
 	unsigned request_cpu; /* thousandths of a core; 0: no limit */
 	struct engine_treasury treasury;
 	const char *network; /* NULL: none */
