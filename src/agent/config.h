@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "spec/limits.h"
 
 #define CONFIG_PATH		SYSCONFDIR "/leased/leased.conf"
 #define CONFIG_LEASE_MAX	(365 * 86400) /* seconds */
@@ -61,6 +62,7 @@ struct config_offer {
 	uint64_t swap;			  /* bytes beyond memory */
 	uint64_t disk_read, disk_write;	  /* bytes a second; 0: as fast as it is */
 	uint64_t disk_reads, disk_writes; /* operations a second */
+	struct spec_bandwidth bandwidth;  /* bytes a second; 0: no limit but the network's */
 	struct price price;
 	struct sat min_payment, refund_min;
 	bool private_layers;		  /* the image is copied to each lease's own disk */

@@ -131,7 +131,8 @@ static void copy(char *dst, size_t size, const char *src)
 	dst[n] = 0;
 }
 
-static void fill_offer(struct engine_offer *o, const struct config_offer *c)
+/* `most`: [network] bandwidth, each way. */
+static void fill_offer(struct engine_offer *o, const struct config_offer *c, uint64_t most)
 {
 	copy(o->name, sizeof(o->name), c->name);
 	copy(o->description, sizeof(o->description), c->description);
@@ -141,7 +142,8 @@ static void fill_offer(struct engine_offer *o, const struct config_offer *c)
 		.pids = c->pids,
 		.disk = c->disk,
 		.swap = c->swap,
-		.io = {c->disk_read, c->disk_write, c->disk_reads, c->disk_writes}};
+		.io = {c->disk_read, c->disk_write, c->disk_reads, c->disk_writes},
+		.bandwidth = spec_bandwidth_min(c->bandwidth, (struct spec_bandwidth){most, most})};
 	o->price = c->price;
 	o->min_payment = c->min_payment;
 	o->refund_min = c->refund_min;
@@ -197,7 +199,7 @@ static int open_engine(struct core *c, struct err *e)
 	};
 
 	for (size_t i = 0; i < conf->noffers; i++)
-		fill_offer(&offers[i], conf->offers[i]);
+		fill_offer(&offers[i], conf->offers[i], conf->bandwidth);
 	s.nmints = fill_mints(&c->mints, conf);
 	s.mints = c->mints;
 	return engine_new(&c->engine, &s, e);

@@ -16,6 +16,7 @@
 #include "backend/tenant_ports.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "spec/limits.h"
 #include "spec/reach.h"
 
 #define TENANT_NET_SLOTS_MAX 8192 /* /31 each, so a /18 */
@@ -56,8 +57,9 @@ struct tenant_seat {
 	uint32_t slot;
 	const struct spec_port *ports; /* published: `outside` is set and no other seat's */
 	size_t nports;
-	bool cut;		      /* its network is cut off … */
-	struct tenant_net_count used; /* … and its counters begin here: both only for load */
+	struct spec_bandwidth bandwidth; /* 0: the table's rate; never more than that */
+	bool cut;			 /* its network is cut off … */
+	struct tenant_net_count used;	 /* … and its counters begin here: both only for load */
 };
 
 /* Load or replace the table in one transaction, with the seats that are in use; forwarding is

@@ -22,6 +22,9 @@
 /* Connections of one tenant at a time, each way, and how fast new ones may come. */
 #define CROWD "4096"
 #define PACE  "200/second burst 400 packets"
+/* A limit lets through what it would in this part of a second, and at least so much, at once. */
+#define BURST	  4
+#define BURST_MIN 65536
 /* New destinations in the ten seconds that an element of `strangers` lives: it is never refilled.
  */
 #define STRANGERS "1/day burst 100 packets"
@@ -231,12 +234,20 @@ static void put_link(struct buf *out, const struct tenant_net *n, uint32_t slot,
 		   slot);
 }
 
-static void put_limit(struct buf *out, const struct tenant_net *n, uint32_t slot, const char *way)
+static struct spec_bandwidth rates(const struct tenant_net *n, const struct tenant_seat *s)
 {
+	return spec_bandwidth_min((struct spec_bandwidth){n->rate, n->rate}, s->bandwidth);
+}
+
+static void put_limit(struct buf *out, const struct tenant_net *n, uint32_t slot, const char *way,
+		      uint64_t rate)
+{
+	if (rate == 0)
+		return;
 	buf_printf(out,
 		   "add limit inet %s %s%" PRIu32 " { rate over %" PRIu64
 		   " bytes/second burst %" PRIu64 " bytes; }\n",
-		   n->table, way, slot, n->rate, n->rate / 4 + 65536);
+		   n->table, way, slot, rate, rate / BURST + BURST_MIN);
 	buf_printf(out, "add element inet %s %s_limit { \"%s%" PRIu32 "\" : \"%s%" PRIu32 "\" }\n",
 		   n->table, way, n->link, slot, way, slot);
 }
@@ -325,10 +336,8 @@ void tenant_put_seat(struct buf *out, const struct tenant_net *n, const struct t
 		put_cut(out, n, s->slot, "add");
 	put_counter(out, n, s->slot, "up", s->used.up);
 	put_counter(out, n, s->slot, "down", s->used.down);
-	if (n->rate) {
-		put_limit(out, n, s->slot, "up");
-		put_limit(out, n, s->slot, "down");
-	}
+	put_limit(out, n, s->slot, "up", rates(n, s).out);
+	put_limit(out, n, s->slot, "down", rates(n, s).in);
 	if (n->source.each)
 		put_ports(out, n, s->slot);
 	for (size_t i = 0; i < s->nports; i++)
@@ -347,6 +356,17 @@ static void put_object(struct buf *out, const struct tenant_net *n, const char *
 		       const char *name, uint32_t slot)
 {
 	buf_printf(out, "delete %s inet %s %s%" PRIu32 "\n", kind, n->table, name, slot);
+}
+
+static void put_limit_removal(struct buf *out, const struct tenant_net *n, uint32_t slot,
+			      const char *way, uint64_t rate)
+{
+	auto_free char *map = mem_printf("%s_limit", way);
+
+	if (rate == 0)
+		return;
+	put_deletion(out, n, slot, map);
+	put_object(out, n, "limit", way, slot);
 }
 
 /* What it is counted by, in it or not: else the next packet would cut it off again. */
@@ -384,12 +404,8 @@ void tenant_put_removal(struct buf *out, const struct tenant_net *n, const struc
 	put_deletion(out, n, s->slot, "down");
 	put_object(out, n, "counter", "up", s->slot);
 	put_object(out, n, "counter", "down", s->slot);
-	if (n->rate) {
-		put_deletion(out, n, s->slot, "up_limit");
-		put_deletion(out, n, s->slot, "down_limit");
-		put_object(out, n, "limit", "up", s->slot);
-		put_object(out, n, "limit", "down", s->slot);
-	}
+	put_limit_removal(out, n, s->slot, "up", rates(n, s).out);
+	put_limit_removal(out, n, s->slot, "down", rates(n, s).in);
 	if (n->source.each)
 		put_ports_removal(out, n, s->slot);
 }

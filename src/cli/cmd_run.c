@@ -34,6 +34,16 @@ static int read_time(int64_t *out, const char *text, const char *option, struct 
 	return *out < 1 ? err_set(e, ERRK_INPUT, "%s: want at least 1s", option) : 0;
 }
 
+static int read_rate(uint64_t *out, const char *text, const char *option, struct err *e)
+{
+	if (text && str_bytes(str_of(text), SPEC_RATE_MAX, out, e) < 0)
+		return err_wrap(e, "%s", option);
+	if (text && *out < SPEC_RATE_MIN)
+		return err_set(e, ERRK_INPUT, "%s: want at least %d bytes a second", option,
+			       SPEC_RATE_MIN);
+	return 0;
+}
+
 static int read_limits(struct run *r, struct err *e)
 {
 	const struct run_options *o = r->o;
@@ -48,6 +58,9 @@ static int read_limits(struct run *r, struct err *e)
 		return err_wrap(e, "--cpus");
 	if (o->memory && str_bytes(str_of(o->memory), SPEC_MEMORY_MAX, &said->memory, e) < 0)
 		return err_wrap(e, "--memory");
+	if (read_rate(&said->bandwidth.in, o->bandwidth_in, "--bandwidth-in", e) < 0 ||
+	    read_rate(&said->bandwidth.out, o->bandwidth_out, "--bandwidth-out", e) < 0)
+		return -1;
 	r->order.want.cpu = said->cpu;
 	r->order.want.memory = said->memory;
 	if (o->budget && sat_parse(&r->order.budget, str_of(o->budget), e) < 0)

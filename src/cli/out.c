@@ -195,6 +195,10 @@ void out_offer_json(struct buf *out, const struct listing *l)
 	jsonw_u64(&w, "memory", o->memory);
 	jsonw_u64(&w, "disk", o->disk);
 	jsonw_u64(&w, "pids", o->pids);
+	if (o->bandwidth.in)
+		jsonw_u64(&w, "bandwidth_in", o->bandwidth.in);
+	if (o->bandwidth.out)
+		jsonw_u64(&w, "bandwidth_out", o->bandwidth.out);
 	jsonw_u64(&w, "price_msat", o->price.msat);
 	jsonw_u64(&w, "price_per", o->price.per);
 	jsonw_u64(&w, "min_payment", sat_raw(o->min_payment));

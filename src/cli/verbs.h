@@ -16,6 +16,7 @@ struct run_options {
 	struct opt_list publish;
 	const char *wait; /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
+	const char *bandwidth_in, *bandwidth_out;
 	const char *cpus, *memory, *budget, *max_risk, *token_file, *spec;
 	const char *pull, *registry_auth, *network;
 	const char *stop_signal, *stop_timeout, *restart;

@@ -157,7 +157,7 @@ static void warn_of_policy(const struct spec *s)
 	struct err e;
 
 	spec_policy_here(&p);
-	p.features |= SPEC_OFFERS_INTERNET;
+	p.features |= SPEC_OFFERS_INTERNET | SPEC_OFFERS_BANDWIDTH;
 	if (spec_policy_check(&p, s, &e) < 0)
 		fprintf(stderr, "leasectl: a buyer is refused: %s\n", e.msg);
 }

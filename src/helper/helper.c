@@ -218,6 +218,7 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 			   .deadline = m->deadline,
 			   .volume_bytes = m->volume_bytes,
 			   .inodes = m->spec.limits.inodes,
+			   .bandwidth = m->spec.limits.bandwidth,
 			   .activation = h->c->activation};
 	struct lease *l;
 	bool prepared;

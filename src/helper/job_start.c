@@ -60,7 +60,7 @@ static int stage_check(struct start *s, struct err *e)
 
 	spec_policy_here(&policy);
 	if (s->j->c->net)
-		policy.features |= SPEC_OFFERS_INTERNET;
+		policy.features |= SPEC_OFFERS_INTERNET | SPEC_OFFERS_BANDWIDTH;
 	if (s->j->c->net && s->j->c->publish_first)
 		policy.features |= SPEC_OFFERS_PORTS;
 	spec_copy(&s->spec, &s->m->spec);

@@ -23,6 +23,7 @@ struct stored {
 	uint64_t volume_bytes, inodes;
 	char *volume;
 	uint32_t activation, slot;
+	struct spec_bandwidth bandwidth;
 	struct wire_list ports;
 };
 
@@ -37,6 +38,8 @@ static const struct wire_field stored_fields[] = {
 	TEXT(volume, VOLUME_ID_MAX),
 	U32(activation, 0, VOLUME_DM_CRYPT),
 	U32(slot, 0, UINT32_MAX),
+	U64(bandwidth.in, 0, SPEC_RATE_MAX),
+	U64(bandwidth.out, 0, SPEC_RATE_MAX),
 	LIST(ports, SPEC_PORTS_MAX, &priv_port_table),
 };
 static const struct wire_table stored_table = TABLE(stored);
@@ -80,7 +83,8 @@ char *record_log_dir(const struct helper_config *c, const struct record *r)
 
 struct tenant_seat record_seat(const struct record *r)
 {
-	return (struct tenant_seat){.slot = r->slot, .ports = r->ports, .nports = r->nports};
+	return (struct tenant_seat){
+		.slot = r->slot, .ports = r->ports, .nports = r->nports, .bandwidth = r->bandwidth};
 }
 
 void record_set_ports(struct record *r, const struct wire_list *ports)
@@ -108,7 +112,8 @@ static void record_of_stored(struct record *r, const struct stored *s)
 			     .volume_bytes = s->volume_bytes,
 			     .inodes = s->inodes,
 			     .activation = s->activation,
-			     .slot = s->slot};
+			     .slot = s->slot,
+			     .bandwidth = s->bandwidth};
 	record_set_ports(r, &s->ports);
 	memcpy(r->id, s->id, sizeof(r->id));
 	memcpy(r->owner, s->owner, sizeof(r->owner));
@@ -159,6 +164,7 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 			   .volume = (char *)r->volume,
 			   .activation = r->activation,
 			   .slot = r->slot,
+			   .bandwidth = r->bandwidth,
 			   .ports = {ports, r->nports}};
 
 	for (size_t i = 0; i < r->nports; i++)

@@ -23,6 +23,7 @@ struct record {
 	char volume[VOLUME_ID_MAX + 1]; /* the volume's name: the lease's id, or a prepared one's */
 	uint32_t activation;
 	uint32_t slot; /* of its user namespace, and in the tenant network */
+	struct spec_bandwidth bandwidth;
 	uint32_t nports;
 	struct spec_port ports[SPEC_PORTS_MAX]; /* published */
 };

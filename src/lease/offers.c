@@ -182,6 +182,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	o->memory = t->limits.memory;
 	o->disk = t->limits.disk;
 	o->pids = t->limits.pids;
+	o->bandwidth = t->limits.bandwidth;
 	o->price = t->price;
 	o->min_payment = t->min_payment;
 	o->refund_min = t->refund_min;

@@ -37,18 +37,19 @@ static bool has_room(struct engine *g, const struct spec_limits *want)
 	       fits(lim->memory, use.memory, want->memory) && fits(lim->disk, use.disk, want->disk);
 }
 
-/* The offer's limits become the spec's: the buyer buys the offer, not a part of it. Only its volume
- * may be slowed down further. */
+/* The offer's limits become the spec's: the buyer buys the offer, not a part of it. Only its
+ * disk and its network may be slowed down further. */
 static int complete_spec(const struct engine *g, struct spec *spec, const struct offer_now *o,
 			 struct err *e)
 {
 	const struct spec_limits *have = &o->terms.limits;
 	struct spec_policy policy;
+	struct spec_bandwidth bandwidth;
 	struct spec_io io;
 
 	spec_policy_here(&policy);
 	if (str_is(str_of(g->set.network), "internet"))
-		policy.features |= SPEC_OFFERS_INTERNET;
+		policy.features |= SPEC_OFFERS_INTERNET | SPEC_OFFERS_BANDWIDTH;
 	if (g->set.net.publish_first)
 		policy.features |= SPEC_OFFERS_PORTS;
 	if (spec_policy_check(&policy, spec, e) < 0)
@@ -58,8 +59,10 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 	    spec->limits.swap > have->swap || spec->limits.inodes > have->inodes)
 		return err_set(e, ERRK_DENIED, "limits: more than the offer %s has", o->terms.name);
 	io = spec_io_min(spec->limits.io, have->io);
+	bandwidth = spec_bandwidth_min(spec->limits.bandwidth, have->bandwidth);
 	spec->limits = *have;
 	spec->limits.io = io;
+	spec->limits.bandwidth = bandwidth;
 	return spec_check(spec, e);
 }
 

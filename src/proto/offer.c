@@ -49,6 +49,10 @@ static void write_terms(struct jsonw *w, const struct offer *o)
 	jsonw_u64(w, "memory", o->memory);
 	jsonw_u64(w, "disk", o->disk);
 	jsonw_u64(w, "pids", o->pids);
+	if (o->bandwidth.in)
+		jsonw_u64(w, "bandwidth_in", o->bandwidth.in);
+	if (o->bandwidth.out)
+		jsonw_u64(w, "bandwidth_out", o->bandwidth.out);
 	jsonw_object(w, "price");
 	jsonw_u64(w, "msat", o->price.msat);
 	jsonw_u64(w, "per", o->price.per);
@@ -216,6 +220,8 @@ static int read_terms(struct offer *o, const struct json *j, struct err *e)
 	    json_u64(j, "memory", JSON_INT_MAX, &o->memory, e) < 0 ||
 	    json_u64(j, "disk", JSON_INT_MAX, &o->disk, e) < 0 ||
 	    json_opt_u64(j, "pids", JSON_INT_MAX, &o->pids, e) < 0 ||
+	    json_opt_u64(j, "bandwidth_in", JSON_INT_MAX, &o->bandwidth.in, e) < 0 ||
+	    json_opt_u64(j, "bandwidth_out", JSON_INT_MAX, &o->bandwidth.out, e) < 0 ||
 	    read_price(&o->price, j, e) < 0 || read_sat(&o->min_payment, j, "min_payment", e) < 0 ||
 	    read_sat(&o->refund_min, j, "refund_min", e) < 0 ||
 	    json_u64(j, "max_lease", SECONDS_MAX, &max_lease, e) < 0 ||

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "crypto/secp.h"
 #include "nostr/event.h"
+#include "spec/limits.h"
 
 #define OFFER_NAME_MAX	 32
 #define OFFER_MINTS_MAX	 8
@@ -41,6 +42,7 @@ struct offer {
 	char agent[33]; /* random instance id of the agent that published it */
 	char description[OFFER_TEXT_MAX];
 	uint64_t cpu_millicores, memory, disk, pids; /* bytes for memory and disk */
+	struct spec_bandwidth bandwidth;	     /* bytes a second; 0: not limited */
 	struct price price;
 	struct sat min_payment, refund_min;
 	int64_t max_lease;     /* seconds */

@@ -159,3 +159,8 @@ struct spec_io spec_io_min(struct spec_io a, struct spec_io b)
 				.reads = tighter(a.reads, b.reads),
 				.writes = tighter(a.writes, b.writes)};
 }
+
+struct spec_bandwidth spec_bandwidth_min(struct spec_bandwidth a, struct spec_bandwidth b)
+{
+	return (struct spec_bandwidth){tighter(a.in, b.in), tighter(a.out, b.out)};
+}

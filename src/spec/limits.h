@@ -27,6 +27,11 @@ struct spec_io {
 	uint64_t reads, writes; /* operations */
 };
 
+/* Of its network, bytes a second; 0: as fast as it is. */
+struct spec_bandwidth {
+	uint64_t in, out;
+};
+
 struct spec_limits {
 	uint64_t cpu;	 /* thousandths of a core */
 	uint64_t memory; /* bytes */
@@ -35,9 +40,7 @@ struct spec_limits {
 	uint64_t inodes; /* 0: what mkfs chooses */
 	uint64_t swap;	 /* bytes beyond memory; 0: none */
 	struct spec_io io;
-	struct spec_bandwidth {
-		uint64_t in, out; /* bytes a second */
-	} bandwidth;
+	struct spec_bandwidth bandwidth;
 };
 
 /* `key` is "limits". */
@@ -47,5 +50,6 @@ void spec_limits_write(struct jsonw *w, const struct spec_limits *l);
 int spec_check_limits(const struct spec_limits *l, struct err *e) MUST_CHECK;
 /* The tighter of two; 0 is no limit. */
 struct spec_io spec_io_min(struct spec_io a, struct spec_io b);
+struct spec_bandwidth spec_bandwidth_min(struct spec_bandwidth a, struct spec_bandwidth b);
 
 #endif

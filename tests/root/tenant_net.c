@@ -27,6 +27,7 @@
 #include "backend/rtnl.h"
 #include "backend/tenant_net.h"
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/mem.h"
 
 #define IP(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (c) << 8 | (d))
@@ -725,6 +726,96 @@ static void cut_is_seen_and_mended(void **state)
 	with_table();
 }
 
+/* --- bandwidth --- */
+
+#define FLOWS 3
+
+/* Bytes go through one connection, as fast as they can. */
+struct flow {
+	int from, to;
+	uint64_t got;
+};
+
+/* From a tenant to the outside, or the other way. */
+static void flow_open(struct flow *f, pid_t tenant, uint16_t port, bool up)
+{
+	auto_close int listener = listen_in(place.outside, port);
+	int fd = socket_in(tenant, SOCK_STREAM, 0, 0), other;
+	struct sockaddr_in to = address(PUBLIC, port);
+
+	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), -1);
+	assert_true(readable(listener, POLLIN, PATIENCE_MS));
+	other = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	assert_true(other >= 0);
+	*f = up ? (struct flow){fd, other, 0} : (struct flow){other, fd, 0};
+}
+
+static void flows_run(struct flow *flows, size_t n, int64_t ms)
+{
+	static char bytes[65536];
+	int64_t end = clock_mono_ms() + ms;
+	struct pollfd p[2 * FLOWS];
+	ssize_t got;
+
+	for (size_t i = 0; i < n; i++)
+		flows[i].got = 0;
+	while (clock_mono_ms() < end) {
+		for (size_t i = 0; i < n; i++) {
+			p[2 * i] = (struct pollfd){.fd = flows[i].from, .events = POLLOUT};
+			p[2 * i + 1] = (struct pollfd){.fd = flows[i].to, .events = POLLIN};
+		}
+		poll(p, 2 * n, 20);
+		for (size_t i = 0; i < n; i++) {
+			if (p[2 * i].revents)
+				(void)!write(flows[i].from, bytes, sizeof(bytes));
+			while ((got = read(flows[i].to, bytes, sizeof(bytes))) > 0)
+				flows[i].got += (uint64_t)got;
+		}
+	}
+}
+
+static void flow_close(struct flow *f)
+{
+	close(f->from);
+	close(f->to);
+}
+
+/* Each way has its own limit, what is let through is near it, and who has none is not slowed. */
+static void bandwidth_is_limited_each_way(void **state)
+{
+	static const struct spec_bandwidth limit = {.in = 3000000, .out = 1500000};
+	struct tenant_seat seat = {.slot = 3, .bandwidth = limit};
+	struct flow f[FLOWS];
+	double in, out, other;
+	struct err e;
+
+	with_table();
+	must(tenant_net_remove(&net, &(struct tenant_seat){.slot = 3}, &e), &e);
+	must(tenant_net_add(&net, &seat, &e), &e);
+	must(tenant_net_join(&net, 3, place.a, &e), &e);
+	flow_open(&f[0], place.a, 9101, false);
+	flow_open(&f[1], place.a, 9102, true);
+	flow_open(&f[2], place.b, 9103, true);
+	flows_run(f, FLOWS, 1500); /* the first burst */
+	flows_run(f, FLOWS, 4000);
+	in = (double)f[0].got / 4 / (double)limit.in;
+	out = (double)f[1].got / 4 / (double)limit.out;
+	other = (double)f[2].got / 4 / (double)net.rate;
+	print_message("# goodput in %.2f, out %.2f of the limit; beside it %.2f of 50 MB/s\n", in,
+		      out, other);
+	for (size_t i = 0; i < FLOWS; i++)
+		flow_close(&f[i]);
+	assert_true(in > 0.7 && in < 1.1);
+	assert_true(out > 0.7 && out < 1.1);
+	assert_true(other > 0.3 && other < 1.1);
+	must(tenant_net_remove(&net, &seat, &e), &e); /* and with it all that was made */
+	add(3, place.a);
+	flow_open(&f[0], place.a, 9104, false);
+	flows_run(f, 1, 1500);
+	flow_close(&f[0]);
+	assert_true((double)f[0].got / 1.5 > 2.0 * (double)limit.in);
+}
+
 static void change_of_the_rules_is_seen(void **state)
 {
 	static const char *const changes[] = {
@@ -806,6 +897,7 @@ int main(void)
 		cmocka_unit_test(hundred_destinations_are_allowed),
 		cmocka_unit_test(slot_of_a_scanner_is_clean_again),
 		cmocka_unit_test(cut_is_seen_and_mended),
+		cmocka_unit_test(bandwidth_is_limited_each_way),
 		cmocka_unit_test(change_of_the_rules_is_seen),
 		cmocka_unit_test(links_go_down_and_up),
 		cmocka_unit_test(blocks_of_ports_leave_a_gap),

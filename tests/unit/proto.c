@@ -578,6 +578,7 @@ static void fill_offer(struct offer *o)
 			    .memory = 1 << 28,
 			    .disk = 1 << 30,
 			    .pids = 100,
+			    .bandwidth = {1000000, 0},
 			    .price = {10000, 3600},
 			    .min_payment = SAT(10),
 			    .refund_min = SAT(2),
