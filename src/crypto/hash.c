@@ -34,6 +34,16 @@ static const EVP_MD *md_sha512(void)
 	return algorithms.sha512;
 }
 
+void hash_alone(void)
+{
+	if (!OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG | OPENSSL_INIT_NO_ADD_ALL_CIPHERS |
+					 OPENSSL_INIT_NO_ADD_ALL_DIGESTS |
+					 OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS,
+				 NULL))
+		abort();
+	pthread_once(&algorithms.once, fetch);
+}
+
 /* libcrypto fails here only without memory, and that aborts everywhere. */
 static void must(int ok)
 {

@@ -8,6 +8,10 @@
 #include "base/auto.h"
 #include "base/str.h"
 
+/* For a process that uses nothing else of libcrypto, before its children hash: each of them would
+ * take a millisecond to read libcrypto's configuration and to fill its tables. */
+void hash_alone(void);
+
 void sha256(uint8_t out[static 32], const void *p, size_t n);
 /* Hash of the concatenation of `k` slices. */
 void sha256_parts(uint8_t out[static 32], const struct str *parts, size_t k);

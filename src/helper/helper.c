@@ -7,6 +7,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "crypto/hash.h"
 #include "helper/helper_own.h"
 #include "helper/links.h"
 #include "helper/probe.h"
@@ -575,6 +576,7 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 	h->loop = l;
 	h->c = c;
 	h->backend = &backend_oci;
+	hash_alone();
 	h->workers = workers_new(l, c->workers ? c->workers : WORKERS);
 	h->commands = workers_new(l, UINT_MAX);
 	h->found = found_new();
