@@ -4,6 +4,7 @@
  * files on tmpfs, never in an argv.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 
 #define RUNTIME_TIMEOUT_MS 60000
 #define KILL_TIMEOUT_MS	   10000
+#define GATE_TIMEOUT_MS	   1000
 #define LOG_MAX		   65536
 #define STATE_MAX	   65536
 
@@ -237,11 +239,29 @@ static int oci_create(const struct box *box, struct backend_streams *io, pid_t *
 	return oci_read_pid(pid_file, pid, e);
 }
 
+/* What the verb start comes to, without another process for it: the runtime's first process in the
+ * container waits for somebody who reads, and a gate that is gone means that it was let go. */
+enum { GATE_CLOSED = 1 };
+static int open_gate(const struct box *box, const char *gate, struct err *e)
+{
+	auto_free char *path = mem_printf("%s/%s/%s", box->runtime_root, box->id, gate);
+	auto_close int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	char byte;
+
+	if (fd < 0 || poll(&p, 1, GATE_TIMEOUT_MS) <= 0 || read(fd, &byte, 1) != 1)
+		return GATE_CLOSED;
+	return unlink(path) < 0 ? err_sys(e, "remove %s", path) : 0;
+}
+
+/* Where the gate does not open, the verb finds out why. */
 static int oci_start(const struct box *box, struct err *e)
 {
 	const char *const args[] = {"start", box->id, NULL};
+	const char *gate = oci_runtime(box->runtime)->gate;
+	int r = gate ? open_gate(box, gate, e) : GATE_CLOSED;
 
-	return runtime(box, args, -1, -1, e);
+	return r == GATE_CLOSED ? runtime(box, args, -1, -1, e) : r;
 }
 
 static enum backend_status status_of(struct str s, bool *created)

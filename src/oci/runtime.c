@@ -19,6 +19,7 @@ static const struct oci_runtime RUNTIMES[] = {
 	 .seccomp = true,
 	 .unified = true,
 	 .exec_group = 1,
+	 .gate = "exec.fifo",
 	 .floors = {"1.3.6", "1.4.3", "1.5.0"}},
 	{.name = "crun",
 	 .isolation = "shared-kernel",

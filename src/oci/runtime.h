@@ -24,6 +24,9 @@ struct oci_runtime {
 	bool unified;		/* knows linux.resources.unified */
 	unsigned tasks, tasks_each; /* of the host: its own, and for each process inside; 0: none */
 	unsigned exec_group;	    /* lowest cgroup version with exec --cgroup; 0: none */
+	/* A pipe in its folder of a container: who reads it lets the process run. NULL: only its
+	 * verb start does. */
+	const char *gate;
 	const char *floors[OCI_RUNTIME_LINES]; /* lowest good version of each line, ascending */
 };
 
