@@ -66,6 +66,7 @@ CASHU_FUZZ = tests/fuzz/fuzz_token_v3 \
 	tests/fuzz/fuzz_cashu_lock \
 	tests/fuzz/fuzz_cashu_answers \
 	tests/fuzz/fuzz_cashu_request \
+	tests/fuzz/fuzz_payload \
 	tests/fuzz/fuzz_cashu_keyset \
 	tests/fuzz/fuzz_invoice
 check_PROGRAMS += $(CASHU_FUZZ)
@@ -82,6 +83,9 @@ tests_fuzz_fuzz_cashu_lock_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_cashu_answers_SOURCES = tests/fuzz/fuzz_cashu_answers.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_cashu_answers_LDADD = $(L_cashu)
 tests_fuzz_fuzz_cashu_answers_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_payload_SOURCES = tests/fuzz/fuzz_payload.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_payload_LDADD = $(L_cashu)
+tests_fuzz_fuzz_payload_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_cashu_request_SOURCES = tests/fuzz/fuzz_cashu_request.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_cashu_request_LDADD = $(L_cashu)
 tests_fuzz_fuzz_cashu_request_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
@@ -95,5 +99,5 @@ EXTRA_DIST += tests/fuzz/corpus/invoice tests/fuzz/corpus/token_v3 \
 	tests/fuzz/corpus/token_v4 \
 	tests/fuzz/corpus/cashu_lock \
 	tests/fuzz/corpus/cashu_answers \
-	tests/fuzz/corpus/cashu_request \
+	tests/fuzz/corpus/payload tests/fuzz/corpus/cashu_request \
 	tests/fuzz/corpus/cashu_keyset
