@@ -151,7 +151,7 @@ static size_t own_binds(struct oci_bind out[static 2], const struct box *box)
 	if (box->probe)
 		out[n++] = (struct oci_bind){box->probe, SPEC_PROBE, OCI_READ_ONLY};
 	if (box->socket)
-		out[n++] = (struct oci_bind){box->socket, SPEC_SOCKET, OCI_READ_ONLY};
+		out[n++] = (struct oci_bind){box->socket, SPEC_SOCKET, OCI_DATA};
 	return n;
 }
 

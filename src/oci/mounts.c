@@ -178,11 +178,14 @@ static void add_scratch(struct extra *v, size_t *n, const struct spec *s)
 
 static void write_extra(struct jsonw *w, const struct extra *x)
 {
+	static const char *const OPTIONS[] = {
+		[OCI_READ_ONLY] = "rbind,rprivate,nosuid,nodev,ro",
+		[OCI_READ_WRITE] = "rbind,rprivate,nosuid,nodev,rw",
+		[OCI_DATA] = "rbind,rprivate,nosuid,nodev,noexec,ro",
+	};
+
 	if (x->source)
-		write_mount(w, &(struct mount){x->target, "bind", x->source,
-					       x->access == OCI_READ_ONLY
-						       ? "rbind,rprivate,nosuid,nodev,ro"
-						       : "rbind,rprivate,nosuid,nodev,rw"});
+		write_mount(w, &(struct mount){x->target, "bind", x->source, OPTIONS[x->access]});
 	else
 		write_tmpfs(w, &(struct tmpfs){x->target, x->size, x->mode, x->access});
 }

@@ -18,7 +18,9 @@
 
 struct oci_bind {
 	const char *source, *target; /* absolute */
-	enum oci_access { OCI_READ_ONLY, OCI_READ_WRITE } access;
+	/* OCI_DATA: read-only, and no program. Inside a user namespace a bind of what is mounted
+	 * noexec must say so again. */
+	enum oci_access { OCI_READ_ONLY, OCI_READ_WRITE, OCI_DATA } access;
 };
 
 /* Graphics cards that were set aside for this lease, by their numbers on the host. Their nodes are

@@ -35,7 +35,7 @@ class World:
         self.cgroup = "/" + self.dir.name
         for folder in (self.state, self.run_dir, self.images):
             folder.mkdir(mode=0o711)
-        run("mount", "-t", "tmpfs", "-o", "mode=0711", "tmpfs", self.run_dir)
+        run("mount", "-t", "tmpfs", "-o", "mode=0711,nosuid,nodev,noexec", "tmpfs", self.run_dir)
         run("ip", "link", "set", "lo", "up")
         self.net, self.image_bytes, self.helper = net, image_bytes, None
 

@@ -382,7 +382,7 @@ int set_up(void **state)
 	const char *const argv[] = {script, layout, NULL};
 	if (fs_mkdirs(w->state, 0700, &err) < 0 || fs_mkdirs(w->run, 0711, &err) < 0 ||
 	    proc_check(argv, 60000, &err) < 0 ||
-	    mount("tmpfs", w->run, "tmpfs", 0, "mode=0711") < 0) {
+	    mount("tmpfs", w->run, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0711") < 0) {
 		print_message("set up: %s\n", err.msg);
 		return -1;
 	}
