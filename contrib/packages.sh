@@ -12,7 +12,7 @@ declare -A packages=(
 	[test]="libcmocka-dev python3 python3-venv python3-jsonschema nodejs=node npm=npm strace git file
 		universal-ctags clang-format=clang-format shellcheck codespell mandoc
 		golang-github-opencontainers-specs-dev golang-go=go docker-registry openssl
-		runsc debootstrap libcap2-bin zstd"
+		runsc debootstrap umoci libcap2-bin"
 	[vm]="qemu-system-x86 qemu-system-common cpio kmod crun apparmor"
 	# Only make bench: its package starts a daemon on a machine with a service manager.
 	[bench]="docker.io=dockerd"

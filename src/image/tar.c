@@ -3,6 +3,7 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -43,6 +44,8 @@
 	X(archive_read_support_format_tar)                                                         \
 	X(archive_set_error)
 
+#define TAR_BLOCK UINT64_C(512)
+
 /* Two archives in a row: `raw` takes the blob and gives the uncompressed tar, `tar` takes that. */
 struct tar {
 	void *library;
@@ -51,6 +54,8 @@ struct tar {
 	struct archive *raw, *tar;
 	struct archive_entry *entry;
 	char input[65536], output[65536];
+	uint64_t size; /* of the tar as far as it was read */
+	bool padded;
 #define X(name) __typeof__(name) *name;
 	FUNCTIONS(X)
 #undef X
@@ -144,7 +149,23 @@ static la_ssize_t read_tar(struct archive *a, void *ctx, const void **p)
 		return -1;
 	}
 	sha256_add(t->tar_hash, t->output, (size_t)n);
+	t->size += (uint64_t)n;
 	*p = t->output;
+	return n;
+}
+
+/* Some tools (umoci insert) write neither the rest of the last block nor the two empty ones that
+ * end an archive, and everybody but libarchive reads on over that. */
+static la_ssize_t read_padded(struct archive *a, void *ctx, const void **p)
+{
+	struct tar *t = ctx;
+	la_ssize_t n = read_tar(a, ctx, p);
+
+	if (n != 0 || t->padded)
+		return n;
+	t->padded = true;
+	n = (la_ssize_t)(-t->size % TAR_BLOCK + 2 * TAR_BLOCK);
+	memset(t->output, 0, (size_t)n);
 	return n;
 }
 
@@ -182,7 +203,7 @@ int tar_open(struct tar *t, const struct tar_ask *ask, struct err *e)
 		return -1;
 	t->archive_read_support_format_tar(t->tar);
 	t->archive_read_support_format_gnutar(t->tar);
-	if (t->archive_read_open(t->tar, t, NULL, read_tar, NULL) != ARCHIVE_OK)
+	if (t->archive_read_open(t->tar, t, NULL, read_padded, NULL) != ARCHIVE_OK)
 		return failed(t, t->tar, e);
 	return 0;
 }

@@ -13,7 +13,8 @@ MAKE_IMAGE = SYSTEM.parent.parent / "contrib" / "make-image"
 class Provider:
     """leased with a configuration of its own; `price` per second in sat makes sums easy."""
 
-    def __init__(self, world, relays, mints, name="provider", price="1sat/s", settings=()):
+    def __init__(self, world, relays, mints, name="provider", price="1sat/s", settings=(),
+                 size=("500m", "64Mi", "64Mi")):
         self.w, self.name = world, name
         self.dir = world.dir / name
         self.config = self.dir / "leased.conf"
@@ -29,8 +30,8 @@ class Provider:
                 "runtime.path=" + os.environ.get("LEASED_TEST_RUNTIME", "runc"),
                 f"runtime.cgroup_parent={world.group}-{name}", *settings]
         done = self.ctl("--state-dir", self.dir / "state", "init", *given, "--allow-local", "--price", price, "--name", name,
-                        "--user", CORE_USER, "--image", f"busybox=oci:{image}", "--offer-cpu", "500m",
-                        "--offer-memory", "64Mi", "--offer-disk", "64Mi", *[o for s in sets for o in ("--set", s)])
+                        "--user", CORE_USER, "--image", f"busybox=oci:{image}", "--offer-cpu", size[0],
+                        "--offer-memory", size[1], "--offer-disk", size[2], *[o for s in sets for o in ("--set", s)])
         if done.returncode:
             raise Failed(f"leasectl init: {done.stdout}{done.stderr}")
         self.npub = re.search(r"npub1\w+", done.stdout).group()
