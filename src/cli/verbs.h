@@ -20,6 +20,9 @@ struct run_options {
 	const char *cpus, *memory, *budget, *max_risk, *token_file, *spec;
 	const char *pull, *registry_auth, *network;
 	const char *stop_signal, *stop_timeout, *restart;
+	const char *health_cmd, *health_interval, *health_timeout, *health_start_period,
+		*health_retries;
+	bool no_healthcheck;
 	struct opt_list env;
 };
 

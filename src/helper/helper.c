@@ -111,12 +111,18 @@ static bool is_command(enum priv_kind k)
 	return k == PRIV_BOX_EXEC || k == PRIV_BOX_PUT || k == PRIV_BOX_GET;
 }
 
+static bool is_check(enum priv_kind k, const void *msg)
+{
+	return k == PRIV_BOX_EXEC && ((const struct priv_exec *)msg)->check;
+}
+
 void helper_command_ended(const struct task *t)
 {
 	struct lease *l = table_find(&t->h->leases, t->job.rec.id);
+	unsigned *n = !l ? NULL : is_check(t->call.kind, t->msg) ? &l->checks : &l->commands;
 
-	if (is_command(t->call.kind) && l && l->commands > 0)
-		l->commands--;
+	if (is_command(t->call.kind) && n && *n > 0)
+		--*n;
 }
 
 static void task_done(void *ctx, struct str result)
@@ -376,18 +382,37 @@ static void refuse_command(struct helper *h, struct priv_call call)
 						      : &get);
 }
 
+/* May one more begin? Then it is counted. A check is no owner's command, and takes no place of one.
+ */
+static bool count_command(struct helper *h, struct priv_call call, struct lease *l, const void *msg)
+{
+	struct err err;
+
+	if (is_check(call.kind, msg) && l->checks > 0) {
+		err_set(&err, ERRK_STATE, "a check of its health runs already");
+		priv_server_fail(h->server, call, &err);
+		return false;
+	}
+	if (is_check(call.kind, msg)) {
+		l->checks++;
+		return true;
+	}
+	if (l->commands == JOB_COMMANDS_MAX) {
+		refuse_command(h, call);
+		return false;
+	}
+	l->commands++;
+	return true;
+}
+
 static void on_command(struct helper *h, struct priv_call call, void *msg, job_fn *run)
 {
 	struct lease *l = table_find(&h->leases, msg); /* it begins with the id */
 	const struct priv_exec *image;
 	struct task *t;
 
-	if (l && l->commands == JOB_COMMANDS_MAX) {
-		refuse_command(h, call);
+	if (l && !count_command(h, call, l, msg))
 		return;
-	}
-	if (l)
-		l->commands++;
 	t = lease_task(h, call, msg, run);
 	image = call.kind == PRIV_BOX_EXEC ? t->msg : NULL;
 	if (!l || !image || !*image->image) {

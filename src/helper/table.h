@@ -13,6 +13,7 @@ struct lease {
 	struct record rec;
 	bool prepared;	     /* its volume was made ahead */
 	unsigned commands;   /* and copies, under way */
+	unsigned checks;     /* of its health, the same */
 	struct stream *link; /* to its keeper; NULL: none */
 	bool said;	     /* `status` is what the keeper said */
 	bool heard;	     /* the keeper itself has spoken: what is the same now is no news */

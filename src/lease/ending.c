@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
+#include "lease/health.h"
 
 #define ERASE_RETRY_MS	 2000
 #define ERASE_RETRY_MOST 300000
@@ -72,6 +73,7 @@ int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err 
 	    reply_ending(g, tx, l, &bill, e) < 0 || db_commit(&tx, e) < 0)
 		return -1;
 	step_at(STEP_LEASE_STOPPING);
+	health_end(g, l->id);
 	if (msat_raw(bill.refund))
 		step_at(STEP_LEASE_REFUND_DUE);
 	outbox_kick(g);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lease/halt.h"
+#include "lease/health.h"
 #include "lease/treasury.h"
 #include "lease/verbs.h"
 #include "wallet/health.h"
@@ -185,6 +186,7 @@ void engine_free(struct engine *g)
 	while (g->working)
 		work_end(g->working);
 	uploads_close(g);
+	health_close(g);
 	nostr_sub_end(g->twin_sub);
 	nostr_sub_end(g->inbox);
 	budget_close(g);
@@ -395,6 +397,7 @@ static void report_lease(void *ctx, const char *id)
 		jsonw_i64(w, "exit_status", l.exit_status);
 	if (l.restart.done)
 		jsonw_u64(w, "restarts", l.restart.done);
+	jsonw_text(w, "health", health_word(r->g, &l));
 	jsonw_array(w, "refunds");
 	if (wallet_each_refund(r->g->wallet, id, report_refund, w, &e) < 0)
 		log_warn("refunds of %s: %s", id, e.msg);

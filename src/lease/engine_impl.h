@@ -63,6 +63,8 @@ struct engine {
 
 	struct loop_timer *expiry_timer, *outbox_timer, *beat_timer, *offer_timer, *check_timer,
 		*restart_timer;
+	struct health *health;	   /* leases whose command is looked after */
+	int64_t health_turn_ms;	   /* when the next check may begin */
 	struct nostr_pool *mirror; /* reads our own offers back through connections of its own */
 	struct nostr_sub *mirror_sub;
 	size_t visible;		     /* relays that showed all offers at the last look */

@@ -11,6 +11,7 @@
 #include "base/step.h"
 #include "lease/engine_impl.h"
 #include "lease/halt.h"
+#include "lease/health.h"
 
 #define RETRY_MS 2000
 #define GRACE_S	 30 /* between the stop signal and KILL, where the spec says nothing */
@@ -157,6 +158,7 @@ static void resumed(void *ctx, const struct priv_start_reply *r, const struct er
 		return;
 	}
 	finish(g, &l, LEASE_RUNS, NULL);
+	health_begin(g, &l);
 	set_deadline(g, &l);
 	inspect_lease(g, l.id); /* a short command may have ended by now */
 }

@@ -7,6 +7,7 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/earnings.c src/lease/ending.c src/lease/topup.c src/lease/halt.c src/lease/budget.c src/lease/hour.c \
 	src/lease/exec.c src/lease/verbs.c src/lease/verbs.h src/lease/upload.c src/lease/files.c src/lease/output.c src/lease/stats.c src/lease/outbox.c src/lease/outbox.h \
 	src/lease/halt.h src/lease/restart.h src/lease/restart.c src/lease/restart_store.c \
+	src/lease/health.c src/lease/health.h \
 	src/lease/network.c src/lease/ports.h src/lease/ports_store.c \
 	src/lease/offers.c src/lease/replies.c src/lease/receipt.c \
 	src/lease/treasury.c src/lease/treasury.h src/lease/twin.c \
@@ -44,6 +45,10 @@ tests_sim_halt_SOURCES = tests/sim/halt.c tests/sim/world.c tests/sim/world.h \
 	tests/sim/host.c tests/sim/host.h \
 	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
 tests_sim_halt_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/sim/health
+TESTS += tests/sim/health
+tests_sim_health_SOURCES = tests/sim/health.c $(SIM_WORLD)
+tests_sim_health_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/sim/restart
 TESTS += tests/sim/restart
 tests_sim_restart_SOURCES = tests/sim/restart.c $(SIM_WORLD)

@@ -11,6 +11,7 @@
 #include "base/step.h"
 #include "lease/card.h"
 #include "lease/engine_impl.h"
+#include "lease/health.h"
 
 #define RETRY_MS    2000
 #define PROGRESS_MS 5000
@@ -150,6 +151,7 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 	outbox_kick(g);
 	set_deadline(g, &l);
 	expiry_arm(g);
+	health_begin(g, &l);
 	if (l.restart.max)
 		inspect_lease(g, l.id); /* its command may have failed by now */
 	log_info("lease %s: running, %s, started in %u us", l.id,
@@ -320,6 +322,8 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 		log_broken("lease %s: %s", l.id, e.msg);
 	if (r->state == PRIV_BOX_GONE)
 		return;
+	if (r->state == PRIV_BOX_RUNNING && l.halt == LEASE_RUNS)
+		health_begin(g, &l);
 	network_noted(g, &l, r->cut);
 	ports_resume(g, &l);
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lease/halt.h"
+#include "lease/health.h"
 #include "lease/verbs.h"
 #include "priv/logline.h"
 
@@ -47,6 +48,7 @@ void ask_status(struct ask *a, const struct lease *l)
 	struct err e;
 
 	reply_fill(r, l);
+	memcpy(r->health, health_word(a->g, l), strlen(health_word(a->g, l)) + 1);
 	r->final = true;
 	if (!lease_load_receipt(a->g->db, l->id, &receipt, &e))
 		r->receipt = buf_steal(&receipt);

@@ -258,6 +258,7 @@ static const struct wire_field priv_exec_fields[] = {
 	U32(timeout_ms, 0, PRIV_EXEC_MAX_MS),
 	U32(output_max, 0, PRIV_OUTPUT_MAX),
 	BOOL(detach),
+	BOOL(check),
 	TEXT(image, SPEC_IMAGE_MAX),
 	TEXT(digest, SPEC_DIGEST_SIZE - 1),
 	BOOL(has_entrypoint),

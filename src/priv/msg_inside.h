@@ -37,6 +37,7 @@ struct priv_exec {
 	uint32_t timeout_ms;	 /* then all that it started is killed; 0: PRIV_EXEC_DEFAULT_MS */
 	uint32_t output_max;	 /* each stream; at most PRIV_OUTPUT_MAX; more is cut */
 	bool detach;		 /* answer when it runs: no input, no output, no timeout */
+	bool check;		 /* of its health: one at a time, beside the owner's commands */
 	/* Another image instead of the container's root: it runs beside the main process, with the
 	 * lease's users, network, cgroups and volumes, and ends at the latest with it. */
 	char *image;	     /* as a start's; empty: the container's own root */

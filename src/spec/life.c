@@ -103,6 +103,21 @@ static int add_health_arg(struct spec_health *h, size_t *used, struct str arg, s
 	return 0;
 }
 
+int spec_set_health(struct spec *s, struct str command, struct err *e)
+{
+	const struct str argv[] = {STR("/bin/sh"), STR("-c"), command};
+	size_t used = 0;
+
+	s->health.nargs = 0;
+	memset(s->health.command, 0, sizeof(s->health.command));
+	if (command.n == 0 || memchr(command.p, 0, command.n) || !utf8_valid(command))
+		return err_set(e, ERRK_INPUT, "health.command: not a text");
+	for (size_t i = 0; i < sizeof(argv) / sizeof(*argv); i++)
+		if (add_health_arg(&s->health, &used, argv[i], e))
+			return err_wrap(e, "health");
+	return 0;
+}
+
 static int read_health_command(struct spec_health *h, const struct json *obj, struct err *e)
 {
 	const struct json *list;

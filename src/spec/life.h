@@ -31,6 +31,8 @@ int spec_life_read(struct spec *out, const struct json *spec, struct err *e) MUS
 void spec_pull_write(struct jsonw *w, const struct spec *s);
 void spec_life_write(struct jsonw *w, const struct spec *s);
 int spec_life_check(const struct spec *s, struct err *e) MUST_CHECK;
+/* The check becomes `command`, run by a shell as Docker does; its numbers stay. */
+int spec_set_health(struct spec *s, struct str command, struct err *e) MUST_CHECK;
 /* "no" or "on-failure:N". */
 int spec_set_restart(struct spec *s, struct str text, struct err *e) MUST_CHECK;
 

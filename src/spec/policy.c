@@ -7,7 +7,8 @@
 void spec_policy_here(struct spec_policy *p)
 {
 	*p = (struct spec_policy){.features = SPEC_OFFERS_VOLUMES | SPEC_OFFERS_ANONYMOUS |
-					      SPEC_OFFERS_TTY | SPEC_OFFERS_RESTART};
+					      SPEC_OFFERS_TTY | SPEC_OFFERS_RESTART |
+					      SPEC_OFFERS_HEALTH};
 	for (size_t i = 0; i < SPEC_RLIMITS; i++) {
 		struct rlimit have = {0};
 

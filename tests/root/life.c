@@ -1,4 +1,5 @@
-/* How a main process lives, by helper, keeper and the real runtime: its terminal. */
+/* How a main process lives, by helper, keeper and the real runtime: its terminal, the checks of
+ * its health. */
 #include "helper_world.h"
 
 #include <cmocka.h>
@@ -76,12 +77,61 @@ static void terminal_waits_and_carries_all(void **state)
 	destroy_ok(w, id);
 }
 
+static void fill_check(struct priv_exec *m, const char *id, char **argv)
+{
+	*m = (struct priv_exec){
+		.argv = {argv, 3}, .timeout_ms = 5000, .output_max = 1, .check = true};
+	memcpy(m->id, id, sizeof(m->id));
+	name_exec(m);
+}
+
+/* One check at a time, which takes no place of the owner's eight commands and gets none of theirs.
+ */
+static void check_runs_beside_the_owners_commands(void **state)
+{
+	struct world *w = *state;
+	const char *id = "00000000000000b4";
+	char *slow[] = {(char *)"sh", (char *)"-c", (char *)"sleep 1; seq 9999; exit 4", NULL};
+	char *quick[] = {(char *)"sh", (char *)"-c", (char *)"test $(id -u) = 0", NULL};
+	char *nap[] = {(char *)"sh", (char *)"-c", (char *)"sleep 2", NULL};
+	struct priv_exec check, second, m[8];
+	struct answer a, b, all[8];
+
+	run_script(w, id, "sleep 1000");
+	for (size_t i = 0; i < 8; i++) {
+		fill_check(&m[i], id, nap);
+		m[i].check = false;
+		begin_exec(w, &m[i], &all[i]);
+	}
+	fill_check(&check, id, slow);
+	begin_exec(w, &check, &a);
+	fill_check(&second, id, quick);
+	do_exec(w, &second, &b);
+	assert_int_equal(b.err.kind, ERRK_STATE);
+	wait_answer(w, &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
+	assert_int_equal(a.r.exec.exit_status, 4);
+	assert_int_equal(a.r.exec.out.n, 1);
+	free_answer(&a, PRIV_BOX_EXEC);
+	do_exec(w, &second, &b);
+	assert_int_equal(b.r.exec.exit_status, 0);
+	free_answer(&b, PRIV_BOX_EXEC);
+	for (size_t i = 0; i < 8; i++) {
+		wait_answer(w, &all[i]);
+		assert_int_equal(all[i].r.exec.outcome, PRIV_EXEC_DONE);
+		free_answer(&all[i], PRIV_BOX_EXEC);
+	}
+	destroy_ok(w, id);
+	assert_nothing_left(w, id);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(terminal_is_the_output),
 		cmocka_unit_test(terminal_outlives_a_hangup),
 		cmocka_unit_test(terminal_waits_and_carries_all),
+		cmocka_unit_test(check_runs_beside_the_owners_commands),
 	};
 	const char *only = getenv("LEASED_TEST_FILTER");
 

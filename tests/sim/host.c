@@ -223,6 +223,20 @@ static void host_signal(struct host *h, struct priv_call call, const struct priv
 	priv_server_reply(h->server, call, &r);
 }
 
+static void host_check(struct host *h, struct priv_call call, const struct priv_exec *m)
+{
+	struct priv_exec_reply r = {
+		.outcome = PRIV_EXEC_DONE, .exit_status = h->check_status, .message = no_text};
+
+	h->checks++;
+	h->timeout_ms = m->timeout_ms;
+	snprintf(h->checked, sizeof(h->checked), "%s", m->argv.v[m->argv.n - 1]);
+	if (h->check_errs)
+		worker_died(h, call);
+	else if (!h->silent_check)
+		priv_server_reply(h->server, call, &r);
+}
+
 static void host_exec(struct host *h, struct priv_call call, const struct priv_exec *m)
 {
 	static uint8_t text[] = "hello\n";
@@ -298,7 +312,10 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		host_destroy(h, call);
 		return;
 	case PRIV_BOX_EXEC:
-		host_exec(h, call, msg);
+		if (((const struct priv_exec *)msg)->check)
+			host_check(h, call, msg);
+		else
+			host_exec(h, call, msg);
 		return;
 	case PRIV_BOX_LIST:
 		priv_server_reply(h->server, call, &none);

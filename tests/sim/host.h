@@ -22,6 +22,11 @@ struct host { /* the script, and what was asked */
 	unsigned stop_errors, inspect_errors;
 	bool cold;			/* the offer's image is not in the store */
 	bool silent_exec, silent_image; /* never answered */
+	bool silent_check;		/* the same */
+	unsigned check_status;		/* of every check of health … */
+	bool check_errs;		/* … or a dead worker */
+	unsigned checks;		/* those that were asked for */
+	char checked[32];		/* last argument of the last one */
 	unsigned images, looks, execs, stops, signals;
 	unsigned signal, generation, grace_ms; /* the last that was asked for */
 	char command[PRIV_EXEC_LEN + 1];       /* the last signal's; of an exec: its name */

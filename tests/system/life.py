@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How a command lives: run again when it fails, over kill -9 of the agent, and its terminal; on lease-devnet."""
+"""How a command lives: run again when it fails, over kill -9 of the agent, its health, its terminal; on lease-devnet."""
 
 import json
 import pathlib
@@ -60,6 +60,21 @@ def owner_ends(lease):
     lease("rm", "held")
 
 
+def health(lease):
+    done = lease("run", "-d", "--name", "well", "--for", "300s", "--restart", "on-failure:1", "--health-cmd", "test -e /root/well", "--health-interval", "1s",
+                 "--health-retries", "2", "--health-start-period", "15s", "--stop-timeout", "1s", "busybox", "--", "sleep", "1000")
+    need(done.returncode == 0, "a lease with a check", done.stderr)
+    check("starting" in lease.state("well"), "lease status says starting", lease.state("well"))
+    need(lease("exec", "well", "--", "touch", "/root/well").returncode == 0, "it becomes well")
+    check(wait_for(lambda: "healthy" in lease.state("well"), 10, 0.5), "and healthy", lease.state("well"))
+    check(shown(lease, "well")["health"] == "healthy", "which lease show says, too", shown(lease, "well"))
+    need(lease("exec", "well", "--", "rm", "/root/well").returncode == 0, "it falls ill")
+    check(wait_for(lambda: "restarted 1 times" in lease.state("well"), 40, 0.5), "and is run again", lease.state("well"))
+    check(wait_for(lambda: "unhealthy" in lease.state("well"), 40, 0.5), "once: then that is only said", lease.state("well"))
+    check("unhealthy" in lease("ls").stdout, "by lease ls, too", lease("ls").stdout)
+    lease("rm", "well")
+
+
 def terminal(lease):
     done = lease("run", "-t", "--for", "60s", "busybox", "--", "sh", "-c", "test -t 0 && test -t 1 && stty size; exit 5")
     check(done.returncode == 5 and done.stdout == "24 80\n" or done.stdout == "24 80\r\n", "lease run -t gives a terminal", f"{done.returncode} {done.stdout!r}")
@@ -74,6 +89,7 @@ def test(w: World):
     foreground(lease)
     agent_dies(lease, provider)
     owner_ends(lease)
+    health(lease)
     terminal(lease)
     provider.stop()
 

@@ -292,8 +292,9 @@ static void test_policy(void **state)
 	struct spec_policy here;
 
 	spec_policy_here(&here);
-	assert_int_equal(here.features & (SPEC_OFFERS_TTY | SPEC_OFFERS_RESTART),
-			 SPEC_OFFERS_TTY | SPEC_OFFERS_RESTART);
+	assert_int_equal(here.features &
+				 (SPEC_OFFERS_TTY | SPEC_OFFERS_HEALTH | SPEC_OFFERS_RESTART),
+			 SPEC_OFFERS_TTY | SPEC_OFFERS_HEALTH | SPEC_OFFERS_RESTART);
 	assert_int_equal(here.features & (SPEC_OFFERS_GPU | SPEC_OFFERS_INTERNET), 0);
 	here.features = 0;
 	assert_int_equal(here.caps, 0);
