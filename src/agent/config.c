@@ -87,7 +87,8 @@ static const struct conf_key keys[] = {
 	{ "volume", "activation", CONF_STRING, AT(activation_name), "auto", 0, 0,
 	  "Encryption of volumes: auto, dm-crypt, fuse, or none for trials." },
 	{ "volume", "header", CONF_STRING, AT(header_name), "tmpfs", 0, 0,
-	  "Where volume headers lie: tmpfs (gone for ever with a reboot) or disk." },
+	  "Where volume headers and keys lie: tmpfs (gone for ever with a reboot) or disk: leases then "
+	  "run again after one, and a copy of the disk opens their data." },
 	{ "volume", "pool", CONF_UINT, AT(pool), "1", 0, 16,
 	  "Volumes prepared ahead for each offer." },
 

@@ -95,8 +95,7 @@ static int fill_activation(struct leased *a, struct err *e)
 						    [CONFIG_PLAIN] = VOLUME_PLAIN};
 	auto_buf struct buf why = BUF(900);
 
-	if (a->conf->header == CONFIG_HEADER_DISK)
-		return err_set(e, ERRK_INPUT, "[volume] header = disk is not built yet");
+	a->hc.survives = a->conf->header == CONFIG_HEADER_DISK;
 	if (a->conf->activation != CONFIG_AUTO) {
 		a->hc.activation = of[a->conf->activation];
 		if (volume_probe(a->hc.activation, e) < 0)

@@ -185,6 +185,7 @@ static void set_stranger(struct task *t, const char *id)
 	memcpy(r->id, id, sizeof(r->id));
 	memcpy(r->volume, id, sizeof(r->id));
 	r->activation = t->h->c->activation;
+	r->survives = t->h->c->survives;
 }
 
 static struct task *lease_task(struct helper *h, struct priv_call call, void *msg, job_fn *run)
@@ -226,7 +227,8 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 			   .volume_bytes = m->volume_bytes,
 			   .inodes = m->spec.limits.inodes,
 			   .bandwidth = m->spec.limits.bandwidth,
-			   .activation = h->c->activation};
+			   .activation = h->c->activation,
+			   .survives = h->c->survives};
 	struct lease *l;
 	bool prepared;
 
@@ -609,6 +611,8 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 	if (probe_runtime(&h->runtime, &h->runtime_old, h->backend, c, e) < 0 ||
 	    fs_mkdirs(leases, 0711, e) < 0 || job_sweep_images(c, e) < 0)
 		return -1;
+	if (record_recover(c, e) < 0)
+		return err_wrap(e, "leases in %s", c->state_dir);
 	broken = record_each(c, take_over, h, e);
 	if (broken < 0)
 		return -1;

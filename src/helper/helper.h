@@ -55,6 +55,7 @@ struct helper_config {
 
 	enum volume_activation activation;
 	const char *activation_why; /* why not a better one; may be NULL */
+	bool survives; /* volumes, and so their leases, survive a reboot: keys lie on disk */
 
 	const struct helper_pull *pull;	   /* NULL: layouts only */
 	const struct helper_image *images; /* what may run; nothing else may */

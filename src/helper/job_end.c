@@ -133,7 +133,7 @@ static int destroy_all(const struct job *j, struct priv_destroy_reply *r, struct
 	r->unproven = mem_strdup(er.unproven);
 	if (erased < 0)
 		return -1;
-	return fs_remove_tree(dir, e);
+	return record_remove(j->c, j->rec.id, e);
 }
 
 int job_destroy(const struct job *j, void *reply, struct err *e)
@@ -165,6 +165,7 @@ int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes, s
 			   .id = id,
 			   .activation = c->activation,
 			   .bytes = bytes,
+			   .survives = c->survives,
 			   .kept = record_log_max(c, bytes)};
 
 	return volume_open(&v, NULL, e);

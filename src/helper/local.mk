@@ -57,6 +57,13 @@ tests_root_life_SOURCES = tests/root/life.c tests/root/helper_world.c \
 tests_root_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_life_LDADD = $(L_helper) $(CMOCKA_LIBS)
 
+check_PROGRAMS += tests/root/reboot
+ROOT_TESTS += tests/root/reboot
+tests_root_reboot_SOURCES = tests/root/reboot.c tests/root/helper_world.c \
+	tests/root/helper_world.h
+tests_root_reboot_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_reboot_LDADD = $(L_helper) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/root/storage
 ROOT_TESTS += tests/root/storage
 tests_root_storage_SOURCES = tests/root/storage.c tests/root/helper_world.c \

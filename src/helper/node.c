@@ -140,6 +140,7 @@ void node_measure(struct priv_node_reply *r, struct node_meter *m, const struct 
 	r->activation = c->activation == VOLUME_DM_CRYPT ? PRIV_DM_CRYPT
 			: c->activation == VOLUME_FUSE	 ? PRIV_FUSE
 							 : PRIV_PLAIN;
+	r->header_on_disk = c->survives;
 	r->activation_why = mem_strdup(c->activation_why ? c->activation_why : "");
 	if (uname(&u) == 0) {
 		r->kernel = mem_strdup(u.release);

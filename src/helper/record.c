@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
@@ -25,6 +26,7 @@ struct stored {
 	uint32_t activation, slot;
 	struct spec_bandwidth bandwidth;
 	struct wire_list ports;
+	bool survives;
 };
 
 #define MSG stored
@@ -41,6 +43,7 @@ static const struct wire_field stored_fields[] = {
 	U64(bandwidth.in, 0, SPEC_RATE_MAX),
 	U64(bandwidth.out, 0, SPEC_RATE_MAX),
 	LIST(ports, SPEC_PORTS_MAX, &priv_port_table),
+	BOOL(survives),
 };
 static const struct wire_table stored_table = TABLE(stored);
 #undef MSG
@@ -63,6 +66,7 @@ struct volume record_volume(const struct record *r, const struct helper_config *
 			       .activation = r->activation,
 			       .bytes = r->volume_bytes,
 			       .inodes = r->inodes,
+			       .survives = r->survives,
 			       .kept = record_log_max(c, r->volume_bytes)};
 }
 
@@ -113,17 +117,22 @@ static void record_of_stored(struct record *r, const struct stored *s)
 			     .inodes = s->inodes,
 			     .activation = s->activation,
 			     .slot = s->slot,
-			     .bandwidth = s->bandwidth};
+			     .bandwidth = s->bandwidth,
+			     .survives = s->survives};
 	record_set_ports(r, &s->ports);
 	memcpy(r->id, s->id, sizeof(r->id));
 	memcpy(r->owner, s->owner, sizeof(r->owner));
 	memcpy(r->volume, s->volume, strlen(s->volume) + 1);
 }
 
-int record_read(struct record *out, const struct helper_config *c, const char *id, struct err *e)
+static char *kept_path(const struct helper_config *c, const char *id)
+{
+	return mem_printf("%s/leases/%s", c->state_dir, id);
+}
+
+static int read_from(struct record *out, const char *path, const char *id, struct err *e)
 {
 	auto_buf struct buf text = BUF(RECORD_MAX);
-	auto_free char *path = record_path(c, id, "lease");
 	struct stored s;
 	int r = fs_read(&text, path, e);
 
@@ -140,6 +149,13 @@ int record_read(struct record *out, const struct helper_config *c, const char *i
 	return 0;
 }
 
+int record_read(struct record *out, const struct helper_config *c, const char *id, struct err *e)
+{
+	auto_free char *path = record_path(c, id, "lease");
+
+	return read_from(out, path, id, e);
+}
+
 /* The lease's own root, a group of nobody else, must be able to walk through to its mounts. */
 static int make_dir(const char *dir, const struct record *r, const struct helper_config *c,
 		    struct err *e)
@@ -149,6 +165,14 @@ static int make_dir(const char *dir, const struct record *r, const struct helper
 	if (fs_mkdirs(dir, 0710, e) < 0)
 		return -1;
 	return lchown(dir, 0, group) < 0 ? err_sys(e, "give %s to its lease", dir) : 0;
+}
+
+static int write_kept(const struct helper_config *c, const char *id, struct str text, struct err *e)
+{
+	auto_free char *dir = mem_printf("%s/leases", c->state_dir);
+	auto_free char *path = kept_path(c, id);
+
+	return fs_mkdirs(dir, 0700, e) < 0 ? -1 : fs_write(path, text.p, text.n, 0600, e);
 }
 
 int record_write(const struct record *r, const struct helper_config *c, struct err *e)
@@ -165,22 +189,33 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 			   .activation = r->activation,
 			   .slot = r->slot,
 			   .bandwidth = r->bandwidth,
-			   .ports = {ports, r->nports}};
+			   .ports = {ports, r->nports},
+			   .survives = r->survives};
 
 	for (size_t i = 0; i < r->nports; i++)
 		ports[i] = (struct priv_port){r->ports[i].inside, r->ports[i].outside,
 					      r->ports[i].protocol};
 	memcpy(s.id, r->id, sizeof(s.id));
 	memcpy(s.owner, r->owner, sizeof(s.owner));
-	if (wire_encode(&text, &stored_table, &s, e) < 0 || make_dir(dir, r, c, e) < 0)
+	if (wire_encode(&text, &stored_table, &s, e) < 0 ||
+	    (r->survives && write_kept(c, r->id, buf_view(&text), e) < 0) ||
+	    make_dir(dir, r, c, e) < 0)
 		return -1;
 	return fs_write(path, text.p, text.n, 0600, e);
 }
 
-int record_each(const struct helper_config *c, int (*fn)(void *ctx, const char *id), void *ctx,
-		struct err *e)
+int record_remove(const struct helper_config *c, const char *id, struct err *e)
 {
-	auto_free char *path = mem_printf("%s/leases", c->run_dir);
+	auto_free char *dir = record_dir(c, id);
+	auto_free char *kept = kept_path(c, id);
+
+	if (fs_remove_tree(dir, e) < 0)
+		return -1;
+	return unlink(kept) < 0 && errno != ENOENT ? err_sys(e, "remove %s", kept) : 0;
+}
+
+static int each_in(const char *path, int (*fn)(void *ctx, const char *id), void *ctx, struct err *e)
+{
 	auto_closedir DIR *d = opendir(path);
 	struct dirent *entry;
 	int r = 0;
@@ -191,6 +226,39 @@ int record_each(const struct helper_config *c, int (*fn)(void *ctx, const char *
 		if (priv_id_valid(entry->d_name))
 			r = fn(ctx, entry->d_name);
 	return r;
+}
+
+int record_each(const struct helper_config *c, int (*fn)(void *ctx, const char *id), void *ctx,
+		struct err *e)
+{
+	auto_free char *path = mem_printf("%s/leases", c->run_dir);
+
+	return each_in(path, fn, ctx, e);
+}
+
+struct recovery {
+	const struct helper_config *c;
+	struct err *err;
+};
+
+static int recover_one(void *ctx, const char *id)
+{
+	const struct recovery *x = ctx;
+	auto_free char *path = record_path(x->c, id, "lease");
+	auto_free char *kept = kept_path(x->c, id);
+	struct record r;
+
+	if (fs_exists(path))
+		return 0;
+	return read_from(&r, kept, id, x->err) == 0 ? record_write(&r, x->c, x->err) : -1;
+}
+
+int record_recover(const struct helper_config *c, struct err *e)
+{
+	auto_free char *path = mem_printf("%s/leases", c->state_dir);
+	struct recovery x = {c, e};
+
+	return each_in(path, recover_one, &x, e);
 }
 
 int record_keeper(struct keeper_record *out, const struct helper_config *c, const char *id,

@@ -1,6 +1,8 @@
 /*
  * What the helper knows of a lease, in RUN/leases/ID/lease; beside it lie the spec, the bundle, the
- * keeper's socket and its record. Written by the helper itself only, before it acts.
+ * keeper's socket and its record. Written by the helper itself only, before it acts. Of a lease
+ * that shall survive a reboot there is a second one in STATE/leases/ID, written first and removed
+ * last.
  */
 #ifndef HELPER_RECORD_H
 #define HELPER_RECORD_H
@@ -22,6 +24,7 @@ struct record {
 	uint64_t inodes;
 	char volume[VOLUME_ID_MAX + 1]; /* the volume's name: the lease's id, or a prepared one's */
 	uint32_t activation;
+	bool survives; /* a reboot: its volume can be opened after one */
 	uint32_t slot; /* of its user namespace, and in the tenant network */
 	struct spec_bandwidth bandwidth;
 	uint32_t nports;
@@ -36,6 +39,11 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 /* The ids of all leases in the run folder. */
 int record_each(const struct helper_config *c, int (*fn)(void *ctx, const char *id), void *ctx,
 		struct err *e) MUST_CHECK;
+
+/* After a reboot: write the records of leases that survived it where those of all are. */
+int record_recover(const struct helper_config *c, struct err *e) MUST_CHECK;
+/* Remove all of a lease's files; safe to repeat. */
+int record_remove(const struct helper_config *c, const char *id, struct err *e) MUST_CHECK;
 
 /* Its place in the tenant network; borrows the record. */
 struct tenant_seat record_seat(const struct record *r);

@@ -94,25 +94,40 @@ static int store_resuming(struct engine *g, struct lease *l, struct err *e)
 	return 0;
 }
 
+static void resume(struct engine *g, struct lease *l)
+{
+	struct work *w = work_begin(g, l->id);
+	struct err e;
+
+	if (!w)
+		return; /* at the next look */
+	if (store_resuming(g, l, &e) < 0) {
+		log_broken("lease %s: %s", l->id, e.msg);
+		work_end(w);
+		return;
+	}
+	halt_step(w, l);
+}
+
 static void run_again(void *ctx, const char *id)
 {
 	struct engine *g = ctx;
-	struct work *w;
 	struct lease l;
 	struct err e;
 
 	if (lease_load(g->db, id, &l, &e) || l.state != LEASE_RUNNING || l.halt != LEASE_WAITING ||
 	    l.expires_at <= clock_wall())
 		return;
-	w = work_begin(g, id);
-	if (!w)
-		return; /* at the next look */
-	if (store_resuming(g, &l, &e) < 0) {
-		log_broken("lease %s: %s", id, e.msg);
-		work_end(w);
-		return;
-	}
-	halt_step(w, &l);
+	resume(g, &l);
+}
+
+void restart_rebooted(struct engine *g, struct lease *l)
+{
+	log_info("lease %s: the host was rebooted, it runs again", l->id);
+	l->restart.at = 0;
+	l->exit_status = -1;
+	l->halt_request[0] = 0;
+	resume(g, l);
 }
 
 static void look(void *ctx)

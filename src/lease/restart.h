@@ -15,6 +15,9 @@ bool restart_failed(struct engine *g, struct lease *l, enum lease_halt to, const
 void restart_arm(struct engine *g); /* look when the next wait is over */
 /* It runs now. */
 void restart_running(struct lease *l);
+/* Its container is gone with a reboot that its volume survived: it runs again, which counts as no
+ * failure. */
+void restart_rebooted(struct engine *g, struct lease *l);
 /* Its owner starts or stops it: whatever was counted is over. */
 void restart_forget(struct lease *l);
 

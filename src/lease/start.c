@@ -297,6 +297,13 @@ static void inspect_again(void *ctx)
 	ask_inspect(w);
 }
 
+/* It ran, and this host has its volume but never started it: that was before a reboot. */
+static bool is_rebooted(const struct lease *l, const struct priv_inspect_reply *r)
+{
+	return r->state == PRIV_BOX_STOPPED && r->started_ms == 0 && l->halt == LEASE_RUNS &&
+	       l->exit_status < 0;
+}
+
 static void inspected(void *ctx, const struct priv_inspect_reply *r, const struct err *error)
 {
 	struct work *w = ctx;
@@ -324,6 +331,8 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 		return;
 	if (r->state == PRIV_BOX_RUNNING && l.halt == LEASE_RUNS)
 		health_begin(g, &l);
+	if (is_rebooted(&l, r))
+		restart_rebooted(g, &l);
 	network_noted(g, &l, r->cut);
 	ports_resume(g, &l);
 }

@@ -104,6 +104,7 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 		return;
 	}
 	h->there = true;
+	h->rebooted = false;
 	if (h->start == HOST_FAILS) {
 		r.outcome = PRIV_START_FAILED;
 		r.stage = PRIV_STAGE_START;
@@ -162,7 +163,11 @@ static void host_inspect(struct host *h, struct priv_call call)
 		worker_died(h, call);
 		return;
 	}
-	if (r.state == PRIV_BOX_STOPPED) {
+	if (h->rebooted)
+		r = (struct priv_inspect_reply){.state = PRIV_BOX_STOPPED,
+						.exit_status = PRIV_EXIT_UNKNOWN,
+						.deadline = h->deadline};
+	else if (r.state == PRIV_BOX_STOPPED) {
 		r.why = h->why ? h->why : PRIV_WHY_EXITED;
 		r.exit_status = h->exit_status;
 	}

@@ -46,6 +46,7 @@ struct host { /* the script, and what was asked */
 	bool cut;	/* its network */
 	char *address6; /* NULL: none */
 	bool there;	/* a box exists */
+	bool rebooted;	/* … with its volume alone, until it is started */
 	char id[PRIV_ID_LEN + 1];
 	char card[PRIV_CARD_MAX + 1], topup[PRIV_CARD_MAX + 1]; /* what the lease is told now */
 	unsigned seconds;					/* of the last start */

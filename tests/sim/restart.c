@@ -322,6 +322,41 @@ static void death_at_every_step_counts_once(void **state)
 	}
 }
 
+static void survivor_of_a_reboot_runs_again(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id, 0);
+
+	w->host.rebooted = true;
+	world_close(w);
+	world_open(w);
+	for (int n = 0; n < 300 && w->host.generation < 2; n++)
+		world_turn(w, 20);
+	world_turn(w, 100);
+	assert_int_equal(w->host.generation, 2);
+	ask(w, REQUEST_STATUS, id, "running", 0);
+	assert_int_equal(w->host.destroys, 0);
+	world_check_books(w, id);
+}
+
+/* What was ended by itself, or by its owner, is not run again by a reboot. */
+static void halted_survivor_stays_halted(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id, 0);
+
+	ask(w, REQUEST_STOP, id, "stopped", 0);
+	w->host.rebooted = true;
+	world_close(w);
+	world_open(w);
+	world_turn(w, 300);
+	assert_int_equal(w->host.generation, 1);
+	ask(w, REQUEST_START, id, "running", 0);
+	assert_int_equal(w->host.generation, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +372,8 @@ int main(void)
 		T(start_that_fails_counts),
 		T(short_command_is_run_again),
 		T(agent_that_was_away_finds_the_failure),
+		T(survivor_of_a_reboot_runs_again),
+		T(halted_survivor_stays_halted),
 		cmocka_unit_test(death_at_every_step_counts_once),
 #undef T
 	};

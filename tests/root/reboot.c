@@ -1,0 +1,147 @@
+/*
+ * What a reboot leaves of leases whose volumes survive it: everything in memory is thrown away, and
+ * the next helper has them in its list, with their data. Needs a static busybox.
+ */
+#include "helper_world.h"
+
+#include <cmocka.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mount.h>
+
+#include "backend/cgroup.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "volume/overlay.h"
+
+#define ID "00000000000000b1"
+
+static int set_up_survivor(void **state)
+{
+	struct priv_ping ping = {PRIV_VERSION};
+	struct answer a;
+	struct world *w;
+
+	if (set_up(state))
+		return -1;
+	w = *state;
+	do_ping(w, &ping, &a); /* it listens to signals by now */
+	helper_down(w, SIGTERM);
+	w->c.survives = true;
+	w->prepared = (struct helper_prepared){VOLUME, 1};
+	w->c.prepared = &w->prepared;
+	w->c.nprepared = 1;
+	helper_up(w);
+	return 0;
+}
+
+static int close_one(void *ctx, const char *id)
+{
+	const struct world *w = ctx;
+	struct volume v = {
+		.state_dir = w->state, .run_dir = w->run, .id = id, .activation = w->c.activation};
+
+	return volume_close(&v, NULL);
+}
+
+static bool is_emptied(const struct world *w, const char *dir, struct err *e)
+{
+	if (overlay_unmount(dir, e) < 0 ||
+	    volume_each(w->state, w->run, close_one, (void *)w, e) < 0)
+		return false;
+	return umount2(w->run, UMOUNT_NOFOLLOW) == 0 || err_sys(e, "unmount %s", w->run) == 0;
+}
+
+/* The helper is killed, then all processes of the lease and its keeper, and memory is emptied. */
+static void reboot(struct world *w, const char *id)
+{
+	auto_free char *box = mem_printf("%s/%s", w->cgroup, id);
+	auto_free char *keeper = mem_printf("%s.keeper", box);
+	auto_free char *dir = mem_printf("%s/leases/%s", w->run, id);
+	struct err e;
+
+	helper_down(w, SIGKILL);
+	for (unsigned n = 0; n == 0; pause_ms(10)) /* it goes there after its answer */
+		assert_int_equal(cgroup_count(keeper, &n, &e), 0);
+	assert_int_equal(cgroup_kill(keeper, 10000, &e), 0);
+	assert_int_equal(cgroup_kill(box, 10000, &e), 0);
+	assert_int_equal(cgroup_remove(keeper, &e), 0);
+	assert_int_equal(cgroup_remove(box, &e), 0);
+	/* workers of the killed helper may still make the next prepared volume */
+	for (int i = 0; !is_emptied(w, dir, &e); i++) {
+		if (i == 100)
+			fail_msg("%s", e.msg);
+		pause_ms(100);
+	}
+	assert_int_equal(mount("tmpfs", w->run, "tmpfs", 0, "mode=0711"), 0);
+	helper_up(w);
+}
+
+static void test_survives(void **state)
+{
+	struct world *w = *state;
+	auto_free char *kept = mem_printf("%s/leases/%s", w->state, ID);
+	auto_free char *headers = mem_printf("%s/headers/%s", w->state, ID);
+	struct priv_inspect_reply r;
+	struct priv_start m;
+	struct answer a;
+
+	run_script(w, ID, "echo precious >/root/data; sync; sleep 1000");
+	exec_sh(w, ID, "cat /root/data", &a);
+	assert_out(&a, "precious\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	reboot(w, ID);
+	r = inspect(w, ID);
+	assert_int_equal(r.state, PRIV_BOX_STOPPED);
+	assert_int_equal(r.started_ms, 0); /* what core knows it by */
+	fill_start(&m, ID, "sleep 1000");
+	m.generation = 2;
+	start_ok(w, &m);
+	spec_clear(&m.spec);
+	exec_sh(w, ID, "cat /root/data", &a);
+	assert_out(&a, "precious\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	destroy_ok(w, ID);
+	assert_false(fs_exists(kept));
+	assert_false(fs_exists(headers));
+}
+
+/* One that nobody wants any more after the reboot is erased as any other. */
+static void test_destroyed_after(void **state)
+{
+	struct world *w = *state;
+	auto_free char *kept = mem_printf("%s/leases/%s", w->state, ID);
+
+	run_script(w, ID, "sleep 1000");
+	assert_true(fs_exists(kept));
+	reboot(w, ID);
+	destroy_ok(w, ID);
+	assert_false(fs_exists(kept));
+}
+
+/* Nobody's copy of it is taken for a lease that is gone. */
+static void test_destroyed_before(void **state)
+{
+	struct world *w = *state;
+
+	run_script(w, ID, "true");
+	destroy_ok(w, ID);
+	helper_down(w, SIGTERM);
+	helper_up(w);
+	assert_int_equal(inspect(w, ID).state, PRIV_BOX_GONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_survives),
+		cmocka_unit_test(test_destroyed_after),
+		cmocka_unit_test(test_destroyed_before),
+	};
+
+	if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0) {
+		printf("1..0 # SKIP %s\n", geteuid() ? "not root" : "no static busybox");
+		return 0;
+	}
+	return cmocka_run_group_tests_name("reboot", tests, set_up_survivor, tear_down);
+}
