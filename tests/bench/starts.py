@@ -45,7 +45,7 @@ class Helper:
         self.state, self.run_dir = w.dir / "starts", w.dir / "starts-run"
         self.state.mkdir(mode=0o711)
         self.run_dir.mkdir(mode=0o711)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0711", "tmpfs", self.run_dir], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0711,nosuid,nodev,noexec", "tmpfs", self.run_dir], check=True)
         self.driver = Driver(w, "starts", self.state, self.run_dir, f"/{w.group}-starts", image, prepared)
         self.stages = collections.defaultdict(list)
         self.start(1)       # unpacks the image
