@@ -91,6 +91,8 @@ static const struct conf_key keys[] = {
 	  "run again after one, and a copy of the disk opens their data." },
 	{ "volume", "pool", CONF_UINT, AT(pool), "1", 0, 16,
 	  "Volumes prepared ahead for each offer." },
+	{ "volume", "assets", CONF_LIST, AT(asset_lines), NULL, 0, 0,
+	  "NAME=/FOLDER of this host that every lease may read; repeat the key." },
 
 	{ "network", "mode", CONF_STRING, AT(network_name), "none", 0, 0,
 	  "Network of a lease: none, loopback, or internet: public addresses and nothing else." },
@@ -288,6 +290,8 @@ static int check_value(const struct conf_key *k, struct str v, struct err *e)
 		return 0;
 	if (k->offset == AT(relays) || k->offset == AT(dm_relays))
 		return check_url(v, "ws://", "wss://", e);
+	if (k->offset == AT(asset_lines))
+		return config_check_asset(v, e);
 	if (k->offset == AT(sweep_to))
 		return check_address(v, e);
 	if (k->offset == AT(mints))
@@ -400,6 +404,8 @@ int config_check(struct config *c, struct err *e)
 		return -1;
 	if (config_check_network(c, e))
 		return err_wrap(e, "[network]");
+	if (config_fill_assets(c, e))
+		return err_wrap(e, "[volume] assets");
 	if (config_check_pulls(c, e))
 		return err_wrap(e, "[images]");
 	if (!c->control_socket)
@@ -461,6 +467,7 @@ void config_free(struct config *c)
 		free_offer(c->offers[i]);
 	free(c->offers);
 	free(c->reach);
+	config_clear_assets(c);
 	conf_clear(c, keys, ARRAY_SIZE(keys));
 	free(c);
 }

@@ -46,6 +46,12 @@ struct config_image {
 	char *tag;  /* "latest" where none was given; with path only */
 };
 
+/* A folder whose files leases may read. */
+struct config_asset {
+	char *name;	    /* what a spec calls it */
+	const char *folder; /* absolute; of the configuration */
+};
+
 /* A registry or mirror that lies at a private address. */
 struct config_reach {
 	const char *line; /* HOST[:PORT]=ADDRESS, of the configuration */
@@ -111,6 +117,9 @@ struct config {
 	enum config_activation activation;
 	enum config_header header;
 	uint64_t pool; /* volumes prepared ahead for each offer */
+	char **asset_lines;
+	struct config_asset *assets;
+	size_t nassets;
 	/* [network] */
 	char *network_name;
 	enum config_network network;
@@ -161,6 +170,10 @@ struct config_offer *config_add_offer(struct config *c, const char *name, struct
 /* The checks of config_load on a filled struct; what depends on the file's place is set there. */
 int config_check(struct config *c, struct err *e) MUST_CHECK;
 int config_check_network(struct config *c, struct err *e) MUST_CHECK;
+/* One line of [volume] assets; all of them. */
+int config_check_asset(struct str line, struct err *e) MUST_CHECK;
+int config_fill_assets(struct config *c, struct err *e) MUST_CHECK;
+void config_clear_assets(struct config *c);
 
 /* Inside src/agent: images of offers and the section [images]. */
 int config_check_image(struct str line, struct err *e) MUST_CHECK;

@@ -33,7 +33,8 @@ struct core {
 	struct priv_client *host;
 	struct engine *engine;
 	struct control *control;
-	struct wallet_mint *mints; /* the engine borrows them */
+	struct wallet_mint *mints; /* the engine borrows them … */
+	const char **assets;	   /* … and these */
 	struct control_verb verbs[CONTROL_WALLET_VERBS + CONTROL_IMAGE_VERBS + CONTROL_NET_VERBS];
 };
 
@@ -49,6 +50,7 @@ static void core_close(struct core *c)
 	keys_wipe(&c->keys);
 	config_free(c->conf);
 	free(c->mints);
+	free(c->assets);
 }
 
 /* --- the helper --- */
@@ -200,6 +202,10 @@ static int open_engine(struct core *c, struct err *e)
 
 	for (size_t i = 0; i < conf->noffers; i++)
 		fill_offer(&offers[i], conf->offers[i], conf->bandwidth);
+	c->assets = mem_array(conf->nassets + 1, sizeof(*c->assets));
+	for (size_t i = 0; i < conf->nassets; i++)
+		c->assets[i] = conf->assets[i].name;
+	s.assets = c->assets;
 	s.nmints = fill_mints(&c->mints, conf);
 	s.mints = c->mints;
 	return engine_new(&c->engine, &s, e);

@@ -44,6 +44,7 @@ struct leased {
 	struct tenant_hole *holes;
 	char *pull_table, *pull_link, **near;
 	struct helper_image *images;
+	struct helper_assets *assets;
 	struct helper_prepared *prepared;
 	char *activation_why, *cgroup;
 	bool stopping;
@@ -136,6 +137,30 @@ static void fill_ids(struct leased *a)
 	}
 	a->hc.id_base = ID_BASE;
 	a->hc.id_slots = ID_SLOTS;
+}
+
+/* What leases are to read must be there, and show its owners in a lease's ids. */
+static int fill_assets(struct leased *a, struct err *e)
+{
+	const struct config *c = a->conf;
+
+	a->assets = mem_array(c->nassets, sizeof(*a->assets));
+	for (size_t i = 0; i < c->nassets; i++) {
+		const char *folder = c->assets[i].folder;
+		struct stat st;
+
+		if (stat(folder, &st) || !S_ISDIR(st.st_mode))
+			return err_set(e, ERRK_INPUT, "[volume] assets: %s is no folder", folder);
+		if (a->hc.id_slots && (overlay_probe_idmap(folder, e) || st.st_uid > UINT16_MAX))
+			return err_set(e, ERRK_INPUT,
+				       "[volume] assets: %s cannot be shown to leases: its file "
+				       "system maps no ids, or it belongs to one above 65535",
+				       folder);
+		a->assets[i] = (struct helper_assets){c->assets[i].name, folder};
+	}
+	a->hc.assets = a->assets;
+	a->hc.nassets = c->nassets;
+	return 0;
 }
 
 static void fill_resolv(struct leased *a)
@@ -243,7 +268,9 @@ static int fill_helper(struct leased *a, struct err *e)
 	fill_resolv(a);
 	fill_network(a);
 	fill_pulls(a);
-	return image_probe(e) < 0 ? -1 : fill_activation(a, e);
+	if (fill_assets(a, e) < 0 || image_probe(e) < 0)
+		return -1;
+	return fill_activation(a, e);
 }
 
 /* life */
@@ -358,6 +385,7 @@ static void clean_up(struct leased *a)
 	if (a->conf)
 		place_close(&a->place, a->conf, empty ? PLACE_EMPTY : PLACE_IN_USE);
 	free(a->images);
+	free(a->assets);
 	free(a->prepared);
 	free(a->net_table);
 	free(a->net_link);

@@ -87,7 +87,9 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(IMAGE_LAYER_DROPPED, HELPER, "a layer left its place and is to be removed")              \
 	X(IMAGE_COPIED, HELPER, "a layer's private copy is made, not yet in its place")            \
 	X(STORAGE_FILLED, HELPER, "a volume has what the image has there, not yet its name")       \
-	X(LEASE_RESTARTING, COMMIT, "a command failed; that it runs again is counted")
+	X(LEASE_RESTARTING, COMMIT, "a command failed; that it runs again is counted")             \
+	X(STORAGE_LENT, HELPER, "who uses another lease's volume is noted, nothing is mounted")    \
+	X(STORAGE_RECALLED, HELPER, "nobody uses a lease's volumes any more")
 
 enum step {
 #define X(name, kind, text) STEP_##name,

@@ -179,6 +179,8 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 	if (b.restarts)
 		printf(", restarted %u times", b.restarts);
 	printf("%s%s\n", *b.health ? ", " : "", b.health);
+	if (*r->message)
+		app_say(a, "%s: %s", b.name, r->message);
 	out_ports(&b);
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "cli/funds.h"
 #include "cli/order.h"
 #include "cli/registry_auth.h"
+#include "cli/run_storage.h"
 #include "cli/verbs.h"
 
 #define DEFAULT_S 600
@@ -25,6 +26,7 @@ struct run {
 	const struct run_options *o;
 	struct order order;
 	char mint[WALLET_URL_MAX + 1];
+	char lender[65]; /* provider of other leases whose volumes are used; "": any */
 };
 
 static int read_time(int64_t *out, const char *text, const char *option, struct err *e)
@@ -166,10 +168,6 @@ static int check_docker(const struct run_options *o, struct err *e)
 		return err_set(e, ERRK_INPUT,
 			       "-i: relays carry no standard input to the command; start it with "
 			       "-d and send input with: lease exec -i NAME COMMAND");
-	if (o->volume.n)
-		return err_set(e, ERRK_INPUT,
-			       "-v: there are no named volumes; a lease keeps what it writes until "
-			       "it ends, also over lease stop and start");
 	if (o->rm && (o->keep || o->detach))
 		return err_set(e, ERRK_INPUT,
 			       "--rm: with %s a lease outlives its command; it is erased when its "
@@ -251,6 +249,10 @@ static int open_all(struct run *r)
 		return app_fail(EXIT_STATE, &e);
 	if (!r->o->max_risk)
 		r->order.max_risk = r->order.app->conf.max_risk;
+	if (run_storage_find(&r->order.req->spec, r->lender, r->o, r->order.app->db, &e) < 0)
+		return app_fail(EXIT_USAGE, &e);
+	if (*r->lender)
+		r->order.want.provider = r->lender;
 	rc = name_free(r);
 	return rc ? rc : name_mint(r);
 }

@@ -68,7 +68,10 @@ static const struct opt run_opts[] = {
 	 "publish [OUTSIDE:]INSIDE[/udp]; may repeat"},
 	{0, "network", OPT_STRING, O(run_options, network), "WORD",
 	 "none, or internet (what the offer has)"},
-	{'v', "volume", OPT_LIST, O(run_options, volume), "NAME", "not offered so far"},
+	{'v', "volume", OPT_LIST, O(run_options, volume), "VOLUME",
+	 "NAME:/PATH[:ro], /PATH, lease:OTHER/NAME:/PATH or assets:NAME:/PATH; may repeat"},
+	{0, "tmpfs", OPT_LIST, O(run_options, tmpfs), "PATH",
+	 "in memory: /PATH[:size=64Mi,mode=1777]; may repeat"},
 };
 
 static const struct opt exec_opts[] = {

@@ -176,6 +176,7 @@ enum misfit {
 	MISFIT_SIZE,
 	MISFIT_NETWORK,
 	MISFIT_PORTS,
+	MISFIT_STORAGE,
 	MISFIT_TIME,
 	MISFIT_PRICE,
 	MISFIT_DEAD,
@@ -190,11 +191,25 @@ static const char *const misfit_words[] = {
 	[MISFIT_SIZE] = "no offer is that large",
 	[MISFIT_NETWORK] = "no offer has the Internet",
 	[MISFIT_PORTS] = "no offer publishes so many ports",
+	[MISFIT_STORAGE] = "no offer has such storage; lease offers --json says what each has",
 	[MISFIT_TIME] = "no offer lasts so long",
 	[MISFIT_PRICE] = "no offer has a price that can be paid",
 	[MISFIT_DEAD] = "the provider does not answer now (no heartbeat in the last three "
 			"minutes, or drained)",
 };
+
+static bool has_storage(const struct offer *o, const struct spec_mounts *want)
+{
+	for (size_t i = 0; want && i < want->n; i++) {
+		const struct spec_mount *m = &want->v[i];
+
+		if (m->type != SPEC_TMPFS && !(o->storage >> m->type & 1))
+			return false;
+		if (m->type == SPEC_ASSETS && !offer_has_assets(o, m->name))
+			return false;
+	}
+	return true;
+}
 
 static enum misfit misfit(const struct listing *l, const struct market_want *w)
 {
@@ -215,6 +230,8 @@ static enum misfit misfit(const struct listing *l, const struct market_want *w)
 		return MISFIT_NETWORK;
 	if (o->ports < w->ports)
 		return MISFIT_PORTS;
+	if (!has_storage(o, w->storage))
+		return MISFIT_STORAGE;
 	if (o->max_lease < w->seconds)
 		return MISFIT_TIME;
 	if (!price_cost(&hour, o->price, 3600))

@@ -33,7 +33,8 @@ struct market_want {
 	uint64_t cpu, memory; /* at least; 0: any */
 	bool internet;	      /* a network is needed */
 	size_t ports;	      /* published ones, so many */
-	int64_t seconds;      /* the offer's longest lease allows for it; 0: any */
+	const struct spec_mounts *storage; /* of kinds that the offer has; NULL: none */
+	int64_t seconds;		   /* the offer's longest lease allows for it; 0: any */
 };
 /* The cheapest live listing that fits, or NULL with why the best candidate was no good in `e`. */
 const struct listing *market_choose(const struct market *m, const struct market_want *w,

@@ -11,8 +11,8 @@
 struct run_options {
 	bool detach, keep, rm, any;
 	bool tty;
-	bool interactive;	/* Docker's; refused with a word why */
-	struct opt_list volume; /* this, too */
+	bool interactive; /* Docker's; refused with a word why */
+	struct opt_list volume, tmpfs;
 	struct opt_list publish;
 	const char *wait; /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;

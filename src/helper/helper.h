@@ -28,6 +28,11 @@ struct helper_image {
 	const char *ref;  /* "oci:/PATH:TAG", "oci-archive:/PATH:TAG", "HOST/PATH:TAG"; a pattern */
 };
 
+struct helper_assets {
+	const char *name;   /* what a spec calls it */
+	const char *folder; /* leases may read it */
+};
+
 /* How images of registries and archives are brought. */
 struct helper_pull {
 	const struct tenant_net *net; /* of pulls alone: at least `at_once` slots */
@@ -60,6 +65,8 @@ struct helper_config {
 	const struct helper_pull *pull;	   /* NULL: layouts only */
 	const struct helper_image *images; /* what may run; nothing else may */
 	size_t nimages;
+	const struct helper_assets *assets;
+	size_t nassets;
 	uint64_t image_bytes; /* maximum of one unpacked image; 0: the store's default */
 	uint64_t store_max;   /* of all unpacked images; 0: no limit */
 	uint64_t log_bytes;   /* kept of a lease's output; 0: 16 MiB */

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "helper/job.h"
+#include "helper/lend.h"
 #include "helper/storage.h"
 #include "volume/overlay.h"
 
@@ -144,8 +145,13 @@ int job_destroy(const struct job *j, void *reply, struct err *e)
 
 	r->found = j->known;
 	r->volume_bytes = j->rec.volume_bytes;
+	if (j->known && lend_end(j, &why) < 0) {
+		r->message = mem_strdup(why.msg);
+		return 0;
+	}
 	if (job_lock(&lock, j, e) < 0)
 		return -1;
+	lend_forget(j);
 	for (unsigned i = 0; i < TRIES && !r->erased; i++) {
 		if (i > 0)
 			nanosleep(&(struct timespec){0, TRY_PAUSE_NS}, NULL);

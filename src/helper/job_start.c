@@ -56,9 +56,11 @@ static int check_disk(const struct start *s, struct err *e)
 
 static int stage_check(struct start *s, struct err *e)
 {
+	const char *assets[SPEC_ASSETS_MAX + 1];
 	struct spec_policy policy;
 
 	spec_policy_here(&policy);
+	storage_policy(&policy, assets, s->j->c);
 	if (s->j->c->net)
 		policy.features |= SPEC_OFFERS_INTERNET | SPEC_OFFERS_BANDWIDTH;
 	if (s->j->c->net && s->j->c->publish_first)
@@ -175,7 +177,7 @@ static int mount_storage(struct start *s, struct err *e)
 	storage_find(&s->storage, s->paths.dir, &s->spec, &s->img->config);
 	if (storage_unmount(s->paths.dir, e) < 0 ||
 	    storage_resolve(&s->storage, s->box.root, e) < 0 ||
-	    storage_mount(&s->storage, &s->box, s->mount, e) < 0)
+	    storage_mount(&s->storage, s->j, &s->box, s->mount, e) < 0)
 		return -1;
 	free(s->spec.storage.v);
 	spec_storage_copy(&s->spec.storage, &s->storage.mounts);

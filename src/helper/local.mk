@@ -8,6 +8,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/job_look.c \
 	src/helper/job_net.c \
 	src/helper/job_start.c \
+	src/helper/lend.c src/helper/lend.h \
 	src/helper/links.c src/helper/links.h \
 	src/helper/logseek.c src/helper/logseek.h \
 	src/helper/node.c src/helper/node.h \

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "crypto/hash.h"
+#include "helper/lend.h"
 #include "spec/read.h"
 #include "volume/bind.h"
 
@@ -187,6 +188,7 @@ int storage_resolve(struct storage *st, const char *root, struct err *e)
 
 struct place {
 	const struct storage *st;
+	const struct job *job;
 	const struct box *box;
 	const char *volumes; /* folder of all of the lease's */
 	int root;
@@ -275,6 +277,49 @@ static int mount_own(const struct place *p, size_t i, struct err *e)
 	return bind_mount(&b, e);
 }
 
+/* Files of ids beyond those that a lease has are shown as nobody's. */
+static int mount_assets(const struct place *p, size_t i, struct err *e)
+{
+	const struct helper_config *c = p->job->c;
+	struct bind b = {.target = p->st->at[i],
+			 .map = {0, p->box->id_base, p->box->id_count},
+			 .flags = BIND_READ_ONLY,
+			 .owner = p->box->id_base,
+			 .owners = p->box->id_count};
+
+	for (size_t k = 0; k < c->nassets; k++)
+		if (strcmp(c->assets[k].name, p->st->mounts.v[i].name) == 0)
+			b.source = c->assets[k].folder;
+	return b.source ? bind_mount(&b, e)
+			: err_set(e, ERRK_DENIED, "name: there are no assets of that name");
+}
+
+static int mount_lent(const struct place *p, size_t i, struct err *e)
+{
+	const struct spec_mount *m = &p->st->mounts.v[i];
+	auto_lent struct lent l = {.lock = -1};
+	struct bind b = {.target = p->st->at[i],
+			 .flags = m->read_only ? BIND_READ_ONLY : 0,
+			 .owner = p->box->id_base,
+			 .owners = p->box->id_count};
+
+	if (lend_take(&l, p->job, m, e))
+		return -1;
+	b.source = l.folder;
+	b.map = l.map;
+	return bind_mount(&b, e);
+}
+
+void storage_policy(struct spec_policy *p, const char **names, const struct helper_config *c)
+{
+	for (size_t i = 0; i < c->nassets; i++)
+		names[i] = c->assets[i].name;
+	names[c->nassets] = NULL;
+	p->assets = names;
+	if (c->nassets)
+		p->features |= SPEC_OFFERS_ASSETS;
+}
+
 static int mount_one(const struct place *p, size_t i, struct err *e)
 {
 	switch (p->st->mounts.v[i].type) {
@@ -284,11 +329,13 @@ static int mount_one(const struct place *p, size_t i, struct err *e)
 	case SPEC_TMPFS:
 		return 0; /* by the runtime */
 	case SPEC_ASSETS:
+		return mount_assets(p, i, e);
 	case SPEC_LEASE:
+		return mount_lent(p, i, e);
 	case SPEC_STORAGE_COUNT:
 		break;
 	}
-	return err_set(e, ERRK_DENIED, "type: not offered");
+	return err_set(e, ERRK_DENIED, "type: unknown");
 }
 
 static char *folder_in(const char *dir)
@@ -304,12 +351,12 @@ static int make_folders(const char *places, const char *volumes, struct err *e)
 	return mkdir(volumes, 0700) && errno != EEXIST ? err_sys(e, "mkdir %s", volumes) : 0;
 }
 
-int storage_mount(const struct storage *st, const struct box *box, const char *volume,
-		  struct err *e)
+int storage_mount(const struct storage *st, const struct job *j, const struct box *box,
+		  const char *volume, struct err *e)
 {
 	auto_free char *places = folder_in(box->dir), *volumes = mem_printf("%s/volumes", volume);
 	auto_close int root = open(box->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const struct place p = {st, box, volumes, root};
+	const struct place p = {st, j, box, volumes, root};
 
 	if (root < 0)
 		return err_sys(e, "open %s", box->root);

@@ -8,6 +8,7 @@
 #define HELPER_STORAGE_H
 
 #include "helper/job.h"
+#include "spec/policy.h"
 
 struct storage {
 	struct spec_mounts mounts; /* the spec's, then the image's volumes */
@@ -28,10 +29,14 @@ void storage_clear(struct storage *st);
 int storage_resolve(struct storage *st, const char *root, struct err *e) MUST_CHECK;
 
 /* Make what is not there yet and mount everything at its place. `volume` is where the lease's disk
- * is, `root` the mounted root; the entries are resolved. Safe to repeat. */
-int storage_mount(const struct storage *st, const struct box *box, const char *volume,
-		  struct err *e) MUST_CHECK;
+ * is; the entries are resolved in the box's root. Safe to repeat. */
+int storage_mount(const struct storage *st, const struct job *j, const struct box *box,
+		  const char *volume, struct err *e) MUST_CHECK;
 /* Of the lease whose folder is `dir`; -1 while something uses it. */
 int storage_unmount(const char *dir, struct err *e) MUST_CHECK;
+
+/* Fill in what of the policy depends on the configuration: `names` holds the assets' names and one
+ * more. */
+void storage_policy(struct spec_policy *p, const char **names, const struct helper_config *c);
 
 #endif

@@ -70,8 +70,9 @@ struct engine_setup {
 	size_t noffers;
 	const char *network; /* word for the offer */
 	struct engine_network net;
-	const char *registry; /* of images that are named without one; NULL: none */
-	int64_t booted_at;    /* when the machine started; 0: not known */
+	const char *const *assets; /* NULL-ended names of folders that leases may read */
+	const char *registry;	   /* of images that are named without one; NULL: none */
+	int64_t booted_at;	   /* when the machine started; 0: not known */
 };
 
 int engine_new(struct engine **out, const struct engine_setup *s, struct err *e) MUST_CHECK;

@@ -12,6 +12,7 @@
 #include "lease/engine_impl.h"
 #include "lease/halt.h"
 #include "lease/health.h"
+#include "lease/lending.h"
 
 #define RETRY_MS 2000
 #define GRACE_S	 30 /* between the stop signal and KILL, where the spec says nothing */
@@ -40,6 +41,8 @@ static int add_news(struct engine *g, struct tx *tx, const struct lease *l, cons
 
 	if (failed)
 		reply_say(news, "%s", failed);
+	else
+		lending_say(g, l, news);
 	if (*l->halt_request && add_answer(g, tx, l, failed, e) < 0)
 		return -1;
 	return outbox_add(g, tx, &l->author, news, e);
@@ -48,7 +51,7 @@ static int add_news(struct engine *g, struct tx *tx, const struct lease *l, cons
 /* The step under way is over: store what came of it, and say so. */
 static void finish(struct engine *g, struct lease *l, enum lease_halt halt, const char *failed)
 {
-	bool halting = l->halt == LEASE_HALTING;
+	bool halting = l->halt != LEASE_RESUMING;
 	auto_tx struct tx *tx = NULL;
 	struct err e;
 
@@ -66,6 +69,14 @@ static void finish(struct engine *g, struct lease *l, enum lease_halt halt, cons
 	step_at(halting ? STEP_LEASE_HALTED : STEP_LEASE_RESUMED);
 	outbox_kick(g);
 	log_info("lease %s: %s", l->id, lease_word(l));
+}
+
+void halt_noticed(struct engine *g, struct lease *l)
+{
+	if (l->halt != LEASE_RUNS || l->exit_status >= 0)
+		return;
+	memset(l->halt_request, 0, sizeof(l->halt_request));
+	finish(g, l, LEASE_HALTED, NULL);
 }
 
 static void ask_again(void *ctx)

@@ -168,6 +168,17 @@ static uint64_t ports_offered(const struct engine *g)
 	return n < SPEC_PORTS_MAX ? n : SPEC_PORTS_MAX;
 }
 
+static void fill_storage(const struct engine *g, struct offer *o)
+{
+	const char *const *name = g->set.assets;
+
+	o->storage = 1u << SPEC_VOLUME | 1u << SPEC_ANONYMOUS | 1u << SPEC_TMPFS | 1u << SPEC_LEASE;
+	for (; name && *name && o->nassets < SPEC_ASSETS_MAX; name++)
+		copy_word(o->assets[o->nassets++], sizeof(o->assets[0]), *name);
+	if (o->nassets)
+		o->storage |= 1u << SPEC_ASSETS;
+}
+
 static void fill_offer(struct engine *g, const struct offer_now *now, struct offer *o)
 {
 	const struct engine_offer *t = &now->terms;
@@ -201,6 +212,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	o->ports = ports_offered(g);
 	copy_word(o->cgroup, sizeof(o->cgroup), g->cgroup);
 	copy_word(o->registry, sizeof(o->registry), g->set.registry ? g->set.registry : "");
+	fill_storage(g, o);
 	o->accepting = !g->draining && !g->stopping;
 	fill_lists(g, now, o);
 }

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
+#include "lease/lending.h"
 #include "spec/policy.h"
 
 /* --- checks --- */
@@ -52,6 +53,9 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 		policy.features |= SPEC_OFFERS_INTERNET | SPEC_OFFERS_BANDWIDTH;
 	if (g->set.net.publish_first)
 		policy.features |= SPEC_OFFERS_PORTS;
+	policy.assets = g->set.assets;
+	if (policy.assets && *policy.assets)
+		policy.features |= SPEC_OFFERS_ASSETS;
 	if (spec_policy_check(&policy, spec, e) < 0)
 		return -1;
 	if (spec->limits.cpu > have->cpu || spec->limits.memory > have->memory ||
@@ -99,7 +103,8 @@ static int check_request(struct ask *a, struct offer_now **o, struct price *pric
 		ask_refuse(a, REPLY_IMAGE, NULL);
 		return -1;
 	}
-	if (complete_spec(a->g, &a->req->spec, *o, &e) < 0) {
+	if (complete_spec(a->g, &a->req->spec, *o, &e) < 0 ||
+	    lending_check(a->g, &a->author, &a->req->spec, &e) < 0) {
 		ask_refuse(a, REPLY_SPEC, e.msg);
 		return -1;
 	}

@@ -11,7 +11,9 @@
 #include "base/step.h"
 #include "lease/card.h"
 #include "lease/engine_impl.h"
+#include "lease/halt.h"
 #include "lease/health.h"
+#include "lease/lending.h"
 
 #define RETRY_MS    2000
 #define PROGRESS_MS 5000
@@ -251,6 +253,17 @@ void start_lease(struct engine *g, const char *id)
 
 /* --- a lease that should run, seen again --- */
 
+/* True: it did not end by itself. */
+static bool note_lost_volume(struct engine *g, struct lease *l)
+{
+	char lender[LEASE_ID_HEX + 1];
+
+	if (!lending_lost(g, l, lender))
+		return false;
+	halt_noticed(g, l);
+	return true;
+}
+
 static void note_exit(struct engine *g, struct lease *l, uint32_t status)
 {
 	auto_reply struct reply *r = NULL;
@@ -320,8 +333,8 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 	work_end(w);
 	if (rc || l.state != LEASE_RUNNING)
 		return;
-	if (r->state == PRIV_BOX_STOPPED && r->why == PRIV_WHY_EXITED &&
-	    r->generation == l.generation)
+	if (r->state == PRIV_BOX_STOPPED && r->generation == l.generation &&
+	    !note_lost_volume(g, &l) && r->why == PRIV_WHY_EXITED)
 		note_exit(g, &l, r->exit_status);
 	if (r->state == PRIV_BOX_RUNNING && r->deadline != l.expires_at)
 		set_deadline(g, &l);
@@ -363,8 +376,11 @@ void engine_host_event(void *ctx, const struct priv_event *ev)
 		return;
 	if (l.state == LEASE_RUNNING && ev->cut != (l.cut_at != 0))
 		network_noted(g, &l, ev->cut);
-	if (ev->state != PRIV_BOX_STOPPED || ev->why != PRIV_WHY_EXITED ||
-	    ev->generation != l.generation)
+	if (ev->state != PRIV_BOX_STOPPED || ev->generation != l.generation)
+		return;
+	if (l.state == LEASE_RUNNING && note_lost_volume(g, &l))
+		return;
+	if (ev->why != PRIV_WHY_EXITED)
 		return;
 	if (l.state == LEASE_RUNNING)
 		note_exit(g, &l, ev->exit_status);

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "lease/halt.h"
 #include "lease/health.h"
+#include "lease/lending.h"
 #include "lease/verbs.h"
 #include "priv/logline.h"
 
@@ -49,6 +50,7 @@ void ask_status(struct ask *a, const struct lease *l)
 
 	reply_fill(r, l);
 	memcpy(r->health, health_word(a->g, l), strlen(health_word(a->g, l)) + 1);
+	lending_say(a->g, l, r);
 	r->final = true;
 	if (!lease_load_receipt(a->g->db, l->id, &receipt, &e))
 		r->receipt = buf_steal(&receipt);

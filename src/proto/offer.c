@@ -73,6 +73,21 @@ static void write_guards(struct jsonw *w, uint32_t guards)
 	jsonw_end_array(w);
 }
 
+static void write_storage(struct jsonw *w, const struct offer *o)
+{
+	jsonw_array(w, "storage");
+	for (unsigned t = 0; t < SPEC_STORAGE_COUNT; t++)
+		if (o->storage >> t & 1)
+			jsonw_text(w, NULL, spec_storage_name((enum spec_storage)t));
+	jsonw_end_array(w);
+	if (!o->nassets)
+		return;
+	jsonw_array(w, "assets");
+	for (size_t i = 0; i < o->nassets; i++)
+		jsonw_text(w, NULL, o->assets[i]);
+	jsonw_end_array(w);
+}
+
 static void write_offer(struct buf *out, const struct offer *o)
 {
 	struct jsonw w = JSONW(out);
@@ -96,6 +111,7 @@ static void write_offer(struct buf *out, const struct offer *o)
 	jsonw_text(&w, "cgroup", o->cgroup);
 	jsonw_text(&w, "registry", o->registry);
 	write_guards(&w, o->guards);
+	write_storage(&w, o);
 	write_mints(&w, o);
 	write_images(&w, o);
 	jsonw_array(&w, "relays");
@@ -244,6 +260,20 @@ static void read_guards(struct offer *o, const struct json *j)
 			o->guards |= spec_guard_of(s);
 }
 
+static void read_storage(struct offer *o, const struct json *j)
+{
+	const struct json *word;
+	struct str s;
+
+	for (word = json_first(json_get(j, "storage")); word; word = json_next(word))
+		if (json_as_str(word, &s))
+			o->storage |= spec_storage_bit(s);
+	for (word = json_first(json_get(j, "assets")); word && o->nassets < SPEC_ASSETS_MAX;
+	     word = json_next(word))
+		if (json_as_str(word, &s) && str_is_name(s, SPEC_NAME_MAX))
+			memcpy(o->assets[o->nassets++], s.p, s.n);
+}
+
 static int read_words(struct offer *o, const struct json *j, struct err *e)
 {
 	if (json_opt_copy(o->agent, sizeof(o->agent), j, "agent", e) < 0 ||
@@ -260,6 +290,7 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 	    json_opt_copy(o->registry, sizeof(o->registry), j, "registry", e) < 0)
 		return -1;
 	read_guards(o, j);
+	read_storage(o, j);
 	return 0;
 }
 
@@ -311,6 +342,14 @@ bool offer_has_image(const struct offer *o, const char *image)
 {
 	for (size_t i = 0; i < o->nimages; i++)
 		if (spec_ref_sold(image, o->images[i].name, o->registry))
+			return true;
+	return false;
+}
+
+bool offer_has_assets(const struct offer *o, const char *name)
+{
+	for (size_t i = 0; i < o->nassets; i++)
+		if (strcmp(o->assets[i], name) == 0)
 			return true;
 	return false;
 }

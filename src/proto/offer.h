@@ -14,6 +14,7 @@
 #include "crypto/secp.h"
 #include "nostr/event.h"
 #include "spec/limits.h"
+#include "spec/storage.h"
 
 #define OFFER_NAME_MAX	 32
 #define OFFER_MINTS_MAX	 8
@@ -58,7 +59,10 @@ struct offer {
 	char cgroup[8];	       /* "v1", "v2" */
 	char registry[128];    /* of images that are named without one; "": none */
 	uint32_t guards;       /* bits of enum spec_guard; words of "guards" that we know */
-	bool accepting;	       /* false: drained or full, nothing to buy now */
+	uint32_t storage;      /* bits of enum spec_storage: what a spec may have */
+	char assets[SPEC_ASSETS_MAX][SPEC_NAME_MAX + 1];
+	size_t nassets;
+	bool accepting; /* false: drained or full, nothing to buy now */
 	struct offer_mint mints[OFFER_MINTS_MAX];
 	size_t nmints;
 	struct offer_image images[OFFER_IMAGES_MAX];
@@ -74,6 +78,7 @@ int offer_to_event(struct nostr_event **out, const struct offer *o, const struct
 int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *e) MUST_CHECK;
 /* Does it list the image, by name, by reference, or by a pattern (spec/ref.h)? */
 bool offer_has_image(const struct offer *o, const char *image);
+bool offer_has_assets(const struct offer *o, const char *name);
 const struct offer_mint *offer_find_mint(const struct offer *o, const char *url);
 
 struct heartbeat {

@@ -3,7 +3,7 @@ src_spec_libleased_spec_a_SOURCES = \
 	src/spec/spec.c src/spec/spec.h src/spec/spec_json.c src/spec/signal.c \
 	src/spec/map.c src/spec/map.h src/spec/read.c src/spec/read.h \
 	src/spec/limits.c src/spec/limits.h src/spec/life.c src/spec/life.h \
-	src/spec/storage.c src/spec/storage.h src/spec/reach.c src/spec/reach.h \
+	src/spec/storage.c src/spec/storage.h src/spec/storage_words.c src/spec/reach.c src/spec/reach.h \
 	src/spec/powers.c src/spec/powers.h src/spec/policy.c src/spec/policy.h \
 	src/spec/grant.c src/spec/grant.h src/spec/ref.c src/spec/ref.h \
 	src/spec/guard.c src/spec/guard.h src/spec/usage.c src/spec/usage.h \

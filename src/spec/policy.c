@@ -2,13 +2,14 @@
 #include "spec/policy.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <sys/resource.h>
 
 void spec_policy_here(struct spec_policy *p)
 {
 	*p = (struct spec_policy){.features = SPEC_OFFERS_VOLUMES | SPEC_OFFERS_ANONYMOUS |
-					      SPEC_OFFERS_TTY | SPEC_OFFERS_RESTART |
-					      SPEC_OFFERS_HEALTH};
+					      SPEC_OFFERS_SHARING | SPEC_OFFERS_TTY |
+					      SPEC_OFFERS_RESTART | SPEC_OFFERS_HEALTH};
 	for (size_t i = 0; i < SPEC_RLIMITS; i++) {
 		struct rlimit have = {0};
 
@@ -20,6 +21,14 @@ void spec_policy_here(struct spec_policy *p)
 static int refuse(struct err *e, const char *field, const char *what)
 {
 	return err_set(e, ERRK_DENIED, "%s: this provider does not offer %s", field, what);
+}
+
+static bool has_assets(const struct spec_policy *p, const char *name)
+{
+	for (size_t i = 0; p->assets && p->assets[i]; i++)
+		if (strcmp(p->assets[i], name) == 0)
+			return true;
+	return false;
 }
 
 static int check_storage(const struct spec_policy *p, const struct spec_mounts *m, struct err *e)
@@ -42,6 +51,11 @@ static int check_storage(const struct spec_policy *p, const struct spec_mounts *
 			return err_set(e, ERRK_DENIED,
 				       "storage[%zu].type: this provider does not offer %s", i,
 				       KINDS[m->v[i].type].what);
+		if (m->v[i].type == SPEC_ASSETS && !has_assets(p, m->v[i].name))
+			return err_set(e, ERRK_DENIED,
+				       "storage[%zu].name: this provider does not offer assets of "
+				       "that name",
+				       i);
 	}
 	return 0;
 }

@@ -27,6 +27,7 @@ struct spec_policy {
 	uint32_t features;		/* enum spec_feature */
 	uint64_t caps;			/* beyond the usual, for whoever asks */
 	uint64_t rlimits[SPEC_RLIMITS]; /* highest hard limits */
+	const char *const *assets;	/* NULL-ended names, with SPEC_OFFERS_ASSETS */
 };
 
 /* What this build serves on this host: asks the kernel for our own process limits only. */

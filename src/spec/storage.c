@@ -16,6 +16,14 @@ const char *spec_storage_name(enum spec_storage type)
 	return TYPES[type];
 }
 
+uint32_t spec_storage_bit(struct str word)
+{
+	for (unsigned i = 0; TYPES[i]; i++)
+		if (str_is(word, TYPES[i]))
+			return UINT32_C(1) << i;
+	return 0;
+}
+
 static bool has_name(enum spec_storage type)
 {
 	return type == SPEC_VOLUME || type == SPEC_ASSETS || type == SPEC_LEASE;
@@ -175,13 +183,8 @@ static int read_into(char *dst, size_t size, const struct json *obj, const char 
 }
 
 /* Octal, as chmod has it: JSON knows no such numbers, so it is a text. */
-static int read_mode(uint32_t *out, const struct json *obj, struct err *e)
+int spec_mode_parse(uint32_t *out, struct str s, struct err *e)
 {
-	struct str s;
-	int r = read_text(&s, obj, "mode", e);
-
-	if (r)
-		return r < 0 ? -1 : 0;
 	*out = 0;
 	for (size_t i = 0; i < s.n && s.n <= 4; i++) {
 		if (s.p[i] < '0' || s.p[i] > '7')
@@ -191,6 +194,16 @@ static int read_mode(uint32_t *out, const struct json *obj, struct err *e)
 			return 0;
 	}
 	return err_set(e, ERRK_INPUT, "mode: three or four octal digits, as \"1777\"");
+}
+
+static int read_mode(uint32_t *out, const struct json *obj, struct err *e)
+{
+	struct str s;
+	int r = read_text(&s, obj, "mode", e);
+
+	if (r)
+		return r < 0 ? -1 : 0;
+	return spec_mode_parse(out, s, e);
 }
 
 static int read_mount(struct spec_mount *m, const struct json *obj, struct err *e)
@@ -255,6 +268,17 @@ void spec_storage_write(struct jsonw *w, const struct spec_mounts *m)
 	for (size_t i = 0; i < m->n; i++)
 		write_mount(w, &m->v[i]);
 	jsonw_end_array(w);
+}
+
+void spec_storage_put(struct spec_mounts *m, const struct spec_mount *what)
+{
+	for (size_t i = 0; i < m->n; i++)
+		if (strcmp(m->v[i].path, what->path) == 0) {
+			m->v[i] = *what;
+			return;
+		}
+	m->v = mem_grow(m->v, m->n + 1, sizeof(*m->v));
+	m->v[m->n++] = *what;
 }
 
 void spec_storage_copy(struct spec_mounts *dst, const struct spec_mounts *src)

@@ -16,6 +16,7 @@
 #define SPEC_NAME_MAX	 32
 #define SPEC_LEASE_HEX	 16
 #define SPEC_MOUNT_MAX	 255 /* bytes of a path inside */
+#define SPEC_ASSETS_MAX	 16  /* that one provider has */
 #define SPEC_TMPFS_MIN	 4096
 #define SPEC_TMPFS_MODE	 01777
 
@@ -50,7 +51,19 @@ int spec_storage_check_paths(const struct spec_mounts *m, struct err *e) MUST_CH
 /* The image's volumes become anonymous ones, but not where or below where something is mounted. */
 void spec_storage_add_image(struct spec_mounts *m, const struct image_config *img);
 void spec_storage_copy(struct spec_mounts *dst, const struct spec_mounts *src);
+/* In place of what is mounted at its path already, else behind all. */
+void spec_storage_put(struct spec_mounts *m, const struct spec_mount *what);
+int spec_mode_parse(uint32_t *out, struct str s, struct err *e) MUST_CHECK; /* "1777" */
+/* Docker's words for the command line: "NAME:/PATH[:ro]", "/PATH"; also "assets:NAME:/PATH" and
+ * "lease:OTHER/NAME:/PATH[:ro]". *of becomes that OTHER, a part of `text`, else empty: who knows
+ * which lease it is fills m->lease. */
+int spec_volume_parse(struct spec_mount *m, struct str *of, struct str text,
+		      struct err *e) MUST_CHECK;
+/* "/PATH[:size=SIZE,mode=OCTAL,ro]" */
+int spec_tmpfs_parse(struct spec_mount *m, struct str text, struct err *e) MUST_CHECK;
 const char *spec_storage_name(enum spec_storage type); /* "tmpfs" */
+/* The bit of a word, 1 << type; 0: none of ours. */
+uint32_t spec_storage_bit(struct str word);
 /* A path where something may be mounted inside. */
 int spec_mount_path(struct str path, struct err *e) MUST_CHECK;
 

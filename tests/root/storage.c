@@ -8,14 +8,18 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "make_layout.h"
 
-#define ID "00000000000000a1"
+#define ID     "00000000000000a1"
+#define LENDER "00000000000000a2"
+#define OTHERS "89be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 
 static struct helper_image images[2];
+static struct helper_assets assets;
 
 /* What an image may have where volumes are mounted, honest and not. */
 static void make_stored(const char *layout)
@@ -63,6 +67,16 @@ static void make_stored(const char *layout)
 		"\"/proc/x\":{},\"/evil/y\":{},\"relative\":{}}}");
 }
 
+static void make_assets(void)
+{
+	auto_free char *file = mem_printf("%s/model", assets.folder);
+	struct err e;
+
+	assert_int_equal(fs_mkdirs(assets.folder, 0755, &e), 0);
+	assert_int_equal(fs_write(file, "weights\n", 8, 0640, &e), 0);
+	assert_int_equal(lchown(file, 0, 1000), 0);
+}
+
 static int set_up_stored(void **state)
 {
 	auto_free char *layout = NULL;
@@ -81,6 +95,10 @@ static int set_up_stored(void **state)
 	images[1] = (struct helper_image){"stored", mem_printf("oci:%s:latest", layout)};
 	w->c.images = images;
 	w->c.nimages = 2;
+	assets = (struct helper_assets){"models", mem_printf("%s/assets", w->dir)};
+	make_assets();
+	w->c.assets = &assets;
+	w->c.nassets = 1;
 	helper_up(w);
 	return 0;
 }
@@ -344,6 +362,145 @@ static void killed_while_it_is_filled(void **state)
 	destroy_ok(w, ID);
 }
 
+static void assets_are_read(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+
+	fill(&m, ID, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_ASSETS, "/models", "models"});
+	start_done(w, &m);
+	says(w, ID,
+	     "stat -c '%u %g %a' /models/model; cat /models/model; echo x > /models/x || echo ro",
+	     "0 1000 640\nweights\nro\n");
+	says(w, ID, "grep -c ' /models .* ro,nosuid,nodev' /proc/self/mounts", "1\n");
+	destroy_ok(w, ID);
+	fill(&m, ID, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_ASSETS, "/models", "other"});
+	start_refused(w, &m, "does not offer assets of that name");
+}
+
+static void start_lender(struct world *w)
+{
+	struct priv_start m;
+
+	fill(&m, LENDER, "sleep 1000");
+	add(&m, (struct spec_mount){SPEC_VOLUME, "/data", "shared"});
+	start_done(w, &m);
+}
+
+static void fill_borrower(struct priv_start *m, const char *script, const char *name)
+{
+	struct spec_mount v = {SPEC_LEASE, "/theirs", .lease = LENDER};
+
+	memcpy(v.name, name, strlen(name) + 1);
+	fill(m, ID, script);
+	add(m, v);
+}
+
+/* Each sees the files of the other as those of the same users of its own. */
+static void lent_to_the_same_owner(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+
+	start_lender(w);
+	fill_borrower(&m, "sleep 1000", "shared");
+	start_done(w, &m);
+	says(w, ID,
+	     "stat -c '%u %g' /theirs/file; touch /theirs/of-borrower; chown 7:8 "
+	     "/theirs/of-borrower",
+	     "1000 0\n");
+	says(w, LENDER,
+	     "stat -c '%u %g' /data/of-borrower; touch /data/of-lender; chown 5:6 /data/of-lender",
+	     "7 8\n");
+	says(w, ID, "stat -c '%u %g' /theirs/of-lender", "5 6\n");
+	stop_ok(w, LENDER); /* a halted lender still has its disk */
+	says(w, ID, "cat /theirs/file", "of the image\n");
+	destroy_ok(w, ID);
+	fill_borrower(&m, "sleep 1000", "shared");
+	m.spec.storage.v[0].read_only = true;
+	start_done(w, &m);
+	says(w, ID, "echo x > /theirs/x || echo ro", "ro\n");
+	destroy_ok(w, ID);
+	destroy_ok(w, LENDER);
+}
+
+static void lent_to_nobody_else(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+
+	start_lender(w);
+	fill_borrower(&m, "sleep 1000", "shared");
+	memcpy(m.owner, OTHERS, sizeof(m.owner));
+	start_refused(w, &m, "you have no lease " LENDER " here");
+	fill_borrower(&m, "sleep 1000", "other");
+	start_refused(w, &m, "has no volume other");
+	fill_borrower(&m, "sleep 1000", "shared");
+	memcpy(m.spec.storage.v[0].lease, ID, sizeof(ID));
+	start_refused(w, &m, "it is this lease");
+	fill_borrower(&m, "sleep 1000", "shared");
+	memcpy(m.spec.storage.v[0].lease, "00000000000000ff", sizeof(ID));
+	start_refused(w, &m, "you have no lease 00000000000000ff here");
+	destroy_ok(w, LENDER);
+}
+
+/* The lender's end stops whoever uses its volume, and does not wait for one that is deaf. */
+static void the_lenders_end_waits_for_nobody(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+	struct answer a;
+
+	start_lender(w);
+	fill_borrower(&m, "trap '' TERM; cd /theirs; while :; do sleep 1; done", "shared");
+	start_done(w, &m);
+	destroy_ok(w, LENDER);
+	assert_int_equal(inspect(w, ID).state, PRIV_BOX_STOPPED);
+	fill_borrower(&m, "sleep 1000", "shared");
+	m.generation = 2;
+	do_start(w, &m, &a);
+	assert_int_equal(a.r.start.outcome, PRIV_START_FAILED);
+	assert_non_null(strstr(a.r.start.message, "you have no lease " LENDER " here"));
+	free_answer(&a, PRIV_BOX_START);
+	spec_clear(&m.spec);
+	destroy_ok(w, ID);
+}
+
+/* Killed between note and mount, and between the last mount's end and the erasure. */
+static void lending_dies_at_every_step(void **state)
+{
+	struct world *w = *state;
+	struct priv_destroy d = {.id = LENDER};
+	struct priv_start m;
+	struct answer a;
+
+	start_lender(w);
+	helper_down(w, SIGKILL);
+	w->step = "STORAGE_LENT";
+	helper_up(w);
+	fill_borrower(&m, "sleep 1000", "shared");
+	do_start(w, &m, &a);
+	assert_int_equal(a.err.kind, ERRK_SYS);
+	helper_down(w, SIGKILL);
+	w->step = NULL;
+	helper_up(w);
+	start_done(w, &m);
+	says(w, ID, "cat /theirs/file", "of the image\n");
+	helper_down(w, SIGKILL);
+	w->step = "STORAGE_RECALLED";
+	helper_up(w);
+	do_destroy(w, &d, &a);
+	assert_int_equal(a.err.kind, ERRK_SYS);
+	helper_down(w, SIGKILL);
+	w->step = NULL;
+	helper_up(w);
+	destroy_ok(w, LENDER);
+	assert_int_equal(inspect(w, ID).state, PRIV_BOX_STOPPED);
+	destroy_ok(w, ID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +511,11 @@ int main(void)
 		cmocka_unit_test(links_of_the_tenant_lead_nowhere),
 		cmocka_unit_test(the_disk_is_the_limit),
 		cmocka_unit_test(killed_while_it_is_filled),
+		cmocka_unit_test(assets_are_read),
+		cmocka_unit_test(lent_to_the_same_owner),
+		cmocka_unit_test(lent_to_nobody_else),
+		cmocka_unit_test(the_lenders_end_waits_for_nobody),
+		cmocka_unit_test(lending_dies_at_every_step),
 	};
 	const char *only = getenv("LEASED_TEST_FILTER");
 

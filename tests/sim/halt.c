@@ -603,6 +603,70 @@ static void flood_makes_answers_late_and_loses_none(void **state)
 
 #define world_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* --- volumes of another lease --- */
+
+static struct request *spawn_with(struct world *w, struct spec_mount m)
+{
+	struct request *r = world_spawn(w, 101);
+
+	spec_storage_put(&r->spec.storage, &m);
+	return r;
+}
+
+static struct spec_mount lent(const char *lender, const char *name)
+{
+	struct spec_mount m = {.type = SPEC_LEASE, .path = "/theirs"};
+
+	memcpy(m.lease, lender, SPEC_LEASE_HEX);
+	memcpy(m.name, name, strlen(name));
+	return m;
+}
+
+static void refused_before_money(struct world *w, const struct secret *from, struct spec_mount m,
+				 const char *word)
+{
+	auto_request struct request *r = spawn_with(w, m);
+	auto_reply struct reply *got = NULL;
+
+	world_send_as(w, from, r, clock_wall());
+	got = world_must(w, r, REPLY_STAGE_REFUSED);
+	assert_int_equal(got->code, REPLY_SPEC);
+	assert_non_null(strstr(got->message, word));
+}
+
+static void a_borrower_hears_that_its_lender_ended(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *a = NULL, *b = NULL, *end = NULL, *ask_it = NULL;
+	auto_reply struct reply *ra = NULL, *rb = NULL, *got = NULL;
+	struct lease l;
+	struct err e;
+
+	a = spawn_with(w,
+		       (struct spec_mount){.type = SPEC_VOLUME, .path = "/data", .name = "data"});
+	world_send(w, a);
+	ra = world_must(w, a, REPLY_STAGE_RUNNING);
+	refused_before_money(w, &w->buyer, lent(ra->lease, "other"), "has no volume other");
+	refused_before_money(w, &w->stranger, lent(ra->lease, "data"), "you have no lease");
+	b = spawn_with(w, lent(ra->lease, "data"));
+	world_send(w, b);
+	rb = world_must(w, b, REPLY_STAGE_RUNNING);
+	end = world_ask(REQUEST_END, ra->lease);
+	world_send(w, end);
+	assert_true(world_until_state(w, ra->lease, LEASE_ENDED));
+	tell_exit(w, rb->lease, 143); /* it obeyed the signal */
+	assert_int_equal(lease_load(w->db, rb->lease, &l, &e), 0);
+	assert_int_equal(l.state, LEASE_RUNNING);
+	assert_int_equal(l.halt, LEASE_HALTED);
+	assert_int_equal(l.exit_status, -1);
+	ask_it = world_ask(REQUEST_STATUS, rb->lease);
+	world_send(w, ask_it);
+	got = world_must(w, ask_it, REPLY_STAGE_STATUS);
+	assert_string_equal(got->state, "stopped");
+	assert_non_null(strstr(got->message, ra->lease));
+	world_check_books(w, rb->lease);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -621,6 +685,7 @@ int main(void)
 		world_test(host_that_errs_is_asked_again),
 		world_test(end_while_it_is_halted_erases),
 		world_test(agent_killed_while_stopped_keeps_it_stopped),
+		world_test(a_borrower_hears_that_its_lender_ended),
 		cmocka_unit_test(death_at_every_step_does_what_was_asked),
 		world_test(exec_takes_uploaded_input),
 		world_test(files_come_and_go),

@@ -327,7 +327,9 @@ static void spec_beyond_the_offer_is_released(void **state)
 		"\"ports\":[{\"inside\":80}]",
 		"\"network\":\"internet\"",
 		"\"gpu\":{\"vendor\":\"nvidia\"}",
-		"\"storage\":[{\"type\":\"volume\",\"name\":\"data\",\"path\":\"/data\"}]",
+		"\"storage\":[{\"type\":\"assets\",\"name\":\"data\",\"path\":\"/data\"}]",
+		"\"storage\":[{\"type\":\"lease\",\"lease\":\"0123456789abcdef\",\"name\":\"data\","
+		"\"path\":\"/data\"}]",
 		"\"capabilities\":{\"add\":[\"NET_ADMIN\"]}",
 		"\"limits\":{\"swap\":4096}",
 		"\"limits\":{\"inodes\":1000}",

@@ -161,7 +161,7 @@ def copies(w, lease):
 
 
 def docker_words(lease):
-    for option, word in (("-it", "standard input"), ("-i", "standard input"), ("-vdata:/x", "volumes")):
+    for option, word in (("-it", "standard input"), ("-i", "standard input"), ("-v/here:/x", "lease cp")):
         done = lease("run", option, "busybox")
         check(done.returncode == 2 and word in done.stderr, f"lease run {option} says what is not offered", done.stderr)
     done = lease("run", "-p8080:80", "busybox")

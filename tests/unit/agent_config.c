@@ -77,6 +77,19 @@ static void images_of_registries_and_archives(void **state)
 	assert_int_equal(c->net_slots, near->net_slots - 3);
 }
 
+static void folders_for_all_leases(void **state)
+{
+	auto_config struct config *c = NULL;
+	struct err e = {0};
+
+	if (load(state, HEAD "[volume]\nassets = a=/srv/a=b\nassets = models=/m\n" OFFER, &c, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(c->nassets, 2);
+	assert_string_equal(c->assets[0].name, "a");
+	assert_string_equal(c->assets[0].folder, "/srv/a=b");
+	assert_string_equal(c->assets[1].name, "models");
+}
+
 static void what_is_wrong_is_named(void **state)
 {
 	static const struct {
@@ -96,6 +109,9 @@ static void what_is_wrong_is_named(void **state)
 		{"[images]\nmirror = docker.io\n" HEAD OFFER, "is not HOST=MIRROR"},
 		{"[images]\nmirror = docker.io=m.lan/A\n" HEAD OFFER, "no proper path"},
 		{"[images]\nmirror = docker.io=m lan\n" HEAD OFFER, "names no host"},
+		{"[volume]\nassets = models\n" HEAD OFFER, ":2: assets: want NAME=/FOLDER"},
+		{"[volume]\nassets = Models=/srv\n" HEAD OFFER, "want NAME=/FOLDER"},
+		{HEAD "[volume]\nassets = a=/srv\nassets = a=/x\n" OFFER, "a is there twice"},
 		{"[images]\nreach = r.lan=here\n" HEAD OFFER, "is not HOST[:PORT]=ADDRESS"},
 		{"[images]\nplain_http = http://r.lan\n" HEAD OFFER, "is no HOST[:PORT]"},
 		{"[images]\ndefault_registry = Docker.io\n" HEAD OFFER, "lower case"},
@@ -225,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_short_file_is_enough),
 		cmocka_unit_test(images_of_registries_and_archives),
+		cmocka_unit_test(folders_for_all_leases),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(a_disk_header_allows_longer_leases),
 		cmocka_unit_test(what_is_printed_is_the_same_configuration),

@@ -296,12 +296,17 @@ static void test_policy(void **state)
 				 (SPEC_OFFERS_TTY | SPEC_OFFERS_HEALTH | SPEC_OFFERS_RESTART),
 			 SPEC_OFFERS_TTY | SPEC_OFFERS_HEALTH | SPEC_OFFERS_RESTART);
 	assert_int_equal(here.features & (SPEC_OFFERS_GPU | SPEC_OFFERS_INTERNET), 0);
+	assert_int_equal(here.features & (SPEC_OFFERS_VOLUMES | SPEC_OFFERS_SHARING),
+			 SPEC_OFFERS_VOLUMES | SPEC_OFFERS_SHARING);
+	assert_int_equal(here.features & SPEC_OFFERS_ASSETS, 0);
 	here.features = 0;
 	assert_int_equal(here.caps, 0);
 	here.rlimits[SPEC_RLIMIT_NOFILE] = 1000;
 	for (size_t i = 0; i < sizeof(WANTED) / sizeof(WANTED[0]); i++) {
 		auto_free char *text = mem_printf("{%s}", WANTED[i].json);
-		struct spec_policy all = {.features = UINT32_MAX, .caps = spec_caps_requestable()};
+		static const char *const assets[] = {"a", NULL};
+		struct spec_policy all = {
+			.features = UINT32_MAX, .caps = spec_caps_requestable(), .assets = assets};
 		auto_spec struct spec s = {0};
 		struct err e = {0};
 
@@ -313,6 +318,88 @@ static void test_policy(void **state)
 			fail_msg("%s: %s", text, e.msg);
 		if (WANTED[i].error)
 			assert_string_equal(e.msg, WANTED[i].error);
+	}
+}
+
+static const struct {
+	const char *text, *want; /* of the JSON form, or of the error */
+} MOUNTS[] = {
+	{"data:/srv/data", "{\"type\":\"volume\",\"path\":\"/srv/data\",\"name\":\"data\"}"},
+	{"data:/srv/data/:ro",
+	 "{\"type\":\"volume\",\"path\":\"/srv/data\",\"name\":\"data\",\"read_only\":true}"},
+	{"data:/srv:rw", "{\"type\":\"volume\",\"path\":\"/srv\",\"name\":\"data\"}"},
+	{"/srv", "{\"type\":\"anonymous\",\"path\":\"/srv\"}"},
+	{"lease:/srv", "{\"type\":\"volume\",\"path\":\"/srv\",\"name\":\"lease\"}"},
+	{"lease:db/data:/srv", "{\"type\":\"lease\",\"path\":\"/srv\",\"name\":\"data\"}"},
+	{"assets:models:/m", "{\"type\":\"assets\",\"path\":\"/m\",\"name\":\"models\"}"},
+	{"/host:/srv", "a lease runs elsewhere and sees no folder of this machine"},
+	{"./here:/srv", "a lease runs elsewhere"},
+	{"~/x:/srv", "a lease runs elsewhere"},
+	{"data", "want NAME:/PATH, or /PATH"},
+	{"", "want NAME:/PATH, or /PATH"},
+	{"Data:/srv", "a volume's name is a-z"},
+	{"../x:/srv", "a lease runs elsewhere"},
+	{"a/b:/srv", "a volume's name is a-z"},
+	{"data:srv", "path: an absolute path"},
+	{"data:/srv/../etc", "path: no \".\", \"..\""},
+	{"data:/proc/1", "path: nothing is mounted below /proc"},
+	{"data:/srv:z", "option \"z\": want ro or rw"},
+	{"assets:models:/m:rw", "option \"rw\": want ro"},
+	{"lease:db:/srv", "want lease:OTHER/NAME:/PATH"},
+	{"lease:/db:/srv:ro", "option \"/srv:ro\": want ro or rw"},
+	{"lease:db/:/srv", "a volume's name is a-z"},
+};
+
+static const struct {
+	const char *text, *want;
+} TMPFS[] = {
+	{"/x", "{\"type\":\"tmpfs\",\"path\":\"/x\"}"},
+	{"/x:size=64Mi,mode=0700,ro",
+	 "{\"type\":\"tmpfs\",\"path\":\"/"
+	 "x\",\"read_only\":true,\"size\":67108864,\"mode\":\"0700\"}"},
+	{"/x:rw,nosuid,nodev", "{\"type\":\"tmpfs\",\"path\":\"/x\"}"},
+	{"/x:size=512m", "size: "},
+	{"/x:size=1", "size: at least 4096 bytes"},
+	{"/x:mode=9", "mode: three or four octal digits"},
+	{"/x:noexec", "option \"noexec\": want size=, mode=, ro or rw"},
+	{"x", "path: an absolute path"},
+};
+
+static void expect_mount(const struct spec_mount *m, int r, const struct err *e, const char *want)
+{
+	auto_buf struct buf text = BUF(1024);
+	auto_free char *all = mem_printf("{\"storage\":[%s]}", want);
+	auto_spec struct spec s = {0};
+
+	if (r < 0) {
+		if (strncmp(e->msg, want, strlen(want)) != 0)
+			fail_msg("\"%s\" does not begin with \"%s\"", e->msg, want);
+		return;
+	}
+	spec_storage_put(&s.storage, m);
+	spec_write(&text, &s);
+	buf_byte(&text, 0);
+	assert_string_equal(text.p, all);
+}
+
+static void test_words_of_mounts(void **state)
+{
+	for (size_t i = 0; i < sizeof(MOUNTS) / sizeof(*MOUNTS); i++) {
+		struct spec_mount m;
+		struct str of;
+		struct err e;
+		int r = spec_volume_parse(&m, &of, str_of(MOUNTS[i].text), &e);
+
+		expect_mount(&m, r, &e, MOUNTS[i].want);
+		if (r == 0)
+			assert_true(m.type == SPEC_LEASE ? str_is(of, "db") : of.n == 0);
+	}
+	for (size_t i = 0; i < sizeof(TMPFS) / sizeof(*TMPFS); i++) {
+		struct spec_mount m;
+		struct err e;
+		int r = spec_tmpfs_parse(&m, str_of(TMPFS[i].text), &e);
+
+		expect_mount(&m, r, &e, TMPFS[i].want);
 	}
 }
 
@@ -443,6 +530,7 @@ int main(void)
 		cmocka_unit_test(test_check_structs),
 		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_volumes_of_the_image),
+		cmocka_unit_test(test_words_of_mounts),
 		cmocka_unit_test(test_grant),
 		cmocka_unit_test(test_grant_refused),
 		cmocka_unit_test(test_env_once),

@@ -1,0 +1,128 @@
+/* Mounts as command lines have them: see storage.h. */
+#include <string.h>
+
+#include "spec/limits.h"
+#include "spec/read.h"
+#include "spec/storage.h"
+
+static int set_path(struct spec_mount *m, struct str path, struct err *e)
+{
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	if (spec_mount_path(path, e))
+		return -1;
+	memcpy(m->path, path.p, path.n);
+	m->path[path.n] = '\0';
+	return 0;
+}
+
+static int set_name(struct spec_mount *m, struct str name, struct err *e)
+{
+	if (!str_is_name(name, SPEC_NAME_MAX))
+		return err_set(e, ERRK_INPUT, "a volume's name is a-z, 0-9 and -, at most %d",
+			       SPEC_NAME_MAX);
+	memcpy(m->name, name.p, name.n);
+	m->name[name.n] = '\0';
+	return 0;
+}
+
+static int set_access(struct spec_mount *m, struct str options, struct err *e)
+{
+	struct str word;
+
+	while (str_cut(&options, ',', &word)) {
+		if (str_is(word, "ro"))
+			m->read_only = true;
+		else if (!str_is(word, "rw") || m->type == SPEC_ASSETS)
+			return err_set(e, ERRK_INPUT, "option \"%.*s\": want %s", (int)word.n,
+				       word.p, m->type == SPEC_ASSETS ? "ro" : "ro or rw");
+	}
+	return 0;
+}
+
+/* "lease:" and "assets:" are ours where no path follows; then it is a volume of that name. */
+static bool take_prefix(struct str *text, const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	if (!str_starts(*text, prefix) || text->n == n || text->p[n] == '/')
+		return false;
+	*text = (struct str){text->p + n, text->n - n};
+	return true;
+}
+
+static int set_source(struct spec_mount *m, struct str *of, struct str source, struct err *e)
+{
+	if (m->type == SPEC_LEASE &&
+	    (!memchr(source.p, '/', source.n) || !str_cut(&source, '/', of) || of->n == 0))
+		return err_set(e, ERRK_INPUT, "want lease:OTHER/NAME:/PATH");
+	return set_name(m, source, e);
+}
+
+int spec_volume_parse(struct spec_mount *m, struct str *of, struct str text, struct err *e)
+{
+	struct str source, path;
+	bool more = memchr(text.p, ':', text.n) != NULL;
+
+	*m = (struct spec_mount){.type = SPEC_VOLUME};
+	*of = (struct str){"", 0};
+	if (text.n && strchr("/.~", text.p[0])) {
+		if (text.p[0] != '/' || more)
+			return err_set(e, ERRK_DENIED,
+				       "a lease runs elsewhere and sees no folder of this machine; "
+				       "write NAME:/PATH and copy files with lease cp");
+		m->type = SPEC_ANONYMOUS;
+		return set_path(m, text, e);
+	}
+	if (take_prefix(&text, "lease:"))
+		m->type = SPEC_LEASE;
+	else if (take_prefix(&text, "assets:"))
+		m->type = SPEC_ASSETS;
+	if (!str_cut(&text, ':', &source) || !str_cut(&text, ':', &path))
+		return err_set(e, ERRK_INPUT, "want NAME:/PATH, or /PATH");
+	if (set_source(m, of, source, e) || set_path(m, path, e))
+		return -1;
+	return set_access(m, text, e);
+}
+
+static int set_size(uint64_t *out, struct str value, struct err *e)
+{
+	if (str_bytes(value, SPEC_MEMORY_MAX, out, e))
+		return err_wrap(e, "size");
+	return *out < SPEC_TMPFS_MIN
+		       ? err_set(e, ERRK_INPUT, "size: at least %d bytes", SPEC_TMPFS_MIN)
+		       : 0;
+}
+
+/* nosuid and nodev hold in any case. */
+static int set_option(struct spec_mount *m, struct str word, struct err *e)
+{
+	struct str value = word, key;
+
+	str_cut(&value, '=', &key);
+	if (str_is(key, "size"))
+		return set_size(&m->size, value, e);
+	if (str_is(key, "mode"))
+		return spec_mode_parse(&m->mode, value, e);
+	if (str_is(word, "ro"))
+		m->read_only = true;
+	else if (!str_is(word, "rw") && !str_is(word, "nosuid") && !str_is(word, "nodev"))
+		return err_set(e, ERRK_INPUT, "option \"%.*s\": want size=, mode=, ro or rw",
+			       (int)word.n, word.p);
+	return 0;
+}
+
+int spec_tmpfs_parse(struct spec_mount *m, struct str text, struct err *e)
+{
+	struct str path, word;
+
+	*m = (struct spec_mount){.type = SPEC_TMPFS};
+	if (!str_cut(&text, ':', &path))
+		return err_set(e, ERRK_INPUT, "want /PATH[:size=SIZE,mode=OCTAL]");
+	if (set_path(m, path, e))
+		return -1;
+	while (str_cut(&text, ',', &word))
+		if (set_option(m, word, e))
+			return -1;
+	return 0;
+}
