@@ -170,6 +170,9 @@ struct config_offer *config_add_offer(struct config *c, const char *name, struct
 /* The checks of config_load on a filled struct; what depends on the file's place is set there. */
 int config_check(struct config *c, struct err *e) MUST_CHECK;
 int config_check_network(struct config *c, struct err *e) MUST_CHECK;
+/* Links of leases begin so; the name follows from the addresses, which no other agent has. */
+#define CONFIG_LINK_MAX 16
+void config_link_name(char out[static CONFIG_LINK_MAX], const struct config *c);
 /* One line of [volume] assets; all of them. */
 int config_check_asset(struct str line, struct err *e) MUST_CHECK;
 int config_fill_assets(struct config *c, struct err *e) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* The [network] section's addresses. */
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "agent/config.h"
@@ -144,4 +145,9 @@ int config_check_network(struct config *c, struct err *e)
 	return c->net_slots > 0
 		       ? 0
 		       : err_set(e, ERRK_INPUT, "source_ports: no block of so many is left");
+}
+
+void config_link_name(char out[static CONFIG_LINK_MAX], const struct config *c)
+{
+	snprintf(out, CONFIG_LINK_MAX, "ls%06x-", c->net_base >> 8 & 0xffffff);
 }

@@ -39,7 +39,8 @@ struct leased {
 	struct supervisor *supervisor;
 	struct helper_config hc;
 	struct tenant_net net, pull_net;
-	char *net_table, *net_link, *resolv_conf;
+	char net_link[CONFIG_LINK_MAX];
+	char *net_table, *resolv_conf;
 	struct helper_pull pull;
 	struct tenant_hole *holes;
 	char *pull_table, *pull_link, **near;
@@ -179,7 +180,7 @@ static void fill_network(struct leased *a)
 	if (c->network != CONFIG_NETWORK_INTERNET)
 		return;
 	a->net_table = mem_printf("leased_%08x", c->net_base);
-	a->net_link = mem_printf("ls%06x-", c->net_base >> 8);
+	config_link_name(a->net_link, c);
 	a->net = (struct tenant_net){.table = a->net_table,
 				     .link = a->net_link,
 				     .base = c->net_base,
@@ -388,7 +389,6 @@ static void clean_up(struct leased *a)
 	free(a->assets);
 	free(a->prepared);
 	free(a->net_table);
-	free(a->net_link);
 	free(a->resolv_conf);
 	free(a->pull_table);
 	free(a->pull_link);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "agent/sandbox.h"
+#include "base/fs.h"
 #include "base/mem.h"
 
 void doctor_say(struct doctor *d, enum doctor_level level, const char *what, const char *fix,
@@ -33,6 +34,14 @@ void doctor_say(struct doctor *d, enum doctor_level level, const char *what, con
 		printf("  (fix: %s)", fix);
 	putchar('\n');
 	fflush(stdout);
+}
+
+bool doctor_number(const char *path, uint64_t *out)
+{
+	auto_buf struct buf text = BUF(64);
+
+	return fs_read(&text, path, NULL) == 0 &&
+	       str_u64(str_trim(buf_view(&text)), INT64_MAX, out, NULL) == 0;
 }
 
 /* --- keys --- */
@@ -130,6 +139,7 @@ static void check_all(struct doctor *d)
 	d->conf = conf;
 	doctor_host(d);
 	doctor_isolation(d);
+	doctor_network(d);
 	check_keys(d);
 	doctor_peers(d);
 	check_agent(d);

@@ -22,8 +22,12 @@ struct doctor {
 void doctor_say(struct doctor *d, enum doctor_level level, const char *what, const char *fix,
 		const char *fmt, ...) PRINTF_LIKE(5, 6);
 
+/* What a file of the kernel holds, if that is a number. */
+bool doctor_number(const char *path, uint64_t *out);
+
 void doctor_host(struct doctor *d);	 /* kernel, cgroups, devices, runtime, folders */
 void doctor_isolation(struct doctor *d); /* what keeps tenants in: on, off, impossible here */
+void doctor_network(struct doctor *d);	 /* other firewalls, forwarding, conntrack */
 void doctor_peers(struct doctor *d);	 /* relays, mints, clock */
 
 #endif

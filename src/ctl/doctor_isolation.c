@@ -22,14 +22,6 @@ static void say(struct doctor *d, const char *what, enum state s, const char *wh
 	doctor_say(d, s == ON ? DOCTOR_OK : DOCTOR_WARN, check, fix, "%s: %s", WORDS[s], why);
 }
 
-static bool read_number(const char *path, uint64_t *out)
-{
-	auto_buf struct buf text = BUF(64);
-
-	return fs_read(&text, path, NULL) == 0 &&
-	       str_u64(str_trim(buf_view(&text)), INT64_MAX, out, NULL) == 0;
-}
-
 static void check_user_namespace(struct doctor *d)
 {
 	const char *what = spec_guard_word(SPEC_GUARD_USER_NAMESPACE);
@@ -37,7 +29,7 @@ static void check_user_namespace(struct doctor *d)
 
 	if (!fs_exists("/proc/self/ns/user"))
 		say(d, what, IMPOSSIBLE, "the kernel has none", "a kernel with CONFIG_USER_NS");
-	else if (!read_number("/proc/sys/user/max_user_namespaces", &most) || most == 0)
+	else if (!doctor_number("/proc/sys/user/max_user_namespaces", &most) || most == 0)
 		say(d, what, OFF, "user.max_user_namespaces is 0",
 		    "sysctl user.max_user_namespaces=1000");
 	else
@@ -109,7 +101,7 @@ static void check_setting(struct doctor *d, const char *name, uint64_t least, co
 	auto_free char *found = NULL;
 	uint64_t now;
 
-	if (!read_number(path, &now)) {
+	if (!doctor_number(path, &now)) {
 		say(d, name, IMPOSSIBLE, "the kernel has no such setting", NULL);
 		return;
 	}

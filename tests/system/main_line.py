@@ -48,6 +48,11 @@ def test(w: World):
     check(done.returncode == 3 and done.stdout.strip() == "sh", "lease exec runs a command and exits as it does",
           f"{done.returncode} {done.stdout}{done.stderr}")
     check("purple" in lease("logs", "long").stdout, "lease logs shows what the command wrote")
+    check(wait_for(lambda: lease("logs", "-n", "3", "long").stdout == "tick\n" * 3, 5), "and only the last lines")
+    done = lease("logs", "-t", "-n", "3", "long")
+    check(re.fullmatch(r"(20\d\d-\d\d-\d\dT[\d:.]+Z tick\n){3}", done.stdout), "with their times", done.stdout + done.stderr)
+    check("purple" in lease("logs", "--since", "10m", "--until", "0s", "long").stdout, "of some time")
+    check(lease("logs", "--until", "1000", "long").stdout == "", "and of no other")
     done = provider.ctl("doctor")
     check(re.search(r"^ok +isolation: seccomp: on: ", done.stdout, re.M) and
           re.search(r"isolation: apparmor: (on|off|impossible here): ", done.stdout), "leasectl doctor says what keeps leases in",

@@ -123,6 +123,42 @@ def scanner(w, provider, lease, get):
     check(wait_for(lambda: "from outside" in get("two", f"http://{PUBLIC}/").stdout, 10), "and it reaches the Internet")
 
 
+def another_firewall(w, provider, get):
+    """As Docker leaves one: what is forwarded is dropped, unless somebody says otherwise."""
+    done = provider.ctl("doctor")
+    check("ok    firewall: " in done.stdout, "leasectl doctor finds no other firewall",
+          [line for line in done.stdout.splitlines() if "firewall" in line])
+    for rule in ("add table ip filter", "add chain ip filter DOCKER-USER",
+                 "add chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }",
+                 "add rule ip filter FORWARD jump DOCKER-USER"):
+        need(w.run("nft", rule).returncode == 0, f"nft {rule}")
+    done = provider.ctl("doctor")
+    check("fail  firewall: table ip filter, chain FORWARD drops what leases forward" in done.stdout and
+          "DOCKER-USER -i ls0ad300-+" in done.stdout, "one that drops is found, with a remedy", done.stdout)
+    check(get("one", f"http://{PUBLIC}/").returncode != 0, "it does drop")
+    for way in ("iifname", "oifname"):
+        w.run("nft", f'insert rule ip filter DOCKER-USER {way} "ls0ad300-*" accept')
+    done = provider.ctl("doctor")
+    check("ok    firewall: " in done.stdout, "with the remedy nothing is found",
+          [line for line in done.stdout.splitlines() if "firewall" in line])
+    check(wait_for(lambda: "from outside" in get("one", f"http://{PUBLIC}/").stdout, 5), "and nothing is dropped")
+    w.run("nft", "delete table ip filter")
+
+
+def usage(w, provider, lease):
+    done = lease("--json", "stats", "one")
+    one = json.loads(done.stdout or "{}")
+    check(one.get("net_in", 0) > 100 and one["net_out"] > 100 and one["pids"] >= 1 and one["memory"] > 0 and one["disk_size"] > 0,
+          "lease stats says what a lease uses", done.stdout + done.stderr)
+    done = lease("stats")
+    check([line.split()[0] for line in done.stdout.splitlines()] == ["NAME", "one", "two"], "and of all", done.stdout + done.stderr)
+    done = provider.ctl("stats")
+    check(len(done.stdout.splitlines()) == 4 and done.stdout.splitlines()[-1].startswith("all "), "leasectl stats adds up",
+          done.stdout + done.stderr)
+    limits = w.run("nft", "list", "limits").stdout
+    check("1000000 bytes/second" in limits and "2000000 bytes/second" in limits, "its bandwidth is limited each way", limits)
+
+
 def test(w: World):
     outside = make_internet(w)
     net = w.devnet()
@@ -136,8 +172,8 @@ def test(w: World):
     lease.fund(2000)
     check("internet" in lease("--json", "offers").stdout, "the offer says that leases have a network")
     check('"ports":10' in lease("--json", "offers").stdout, "and how many ports it may publish")
-    for name, port in (("one", "20001:8080"), ("two", "8080")):
-        done = lease("run", "-d", "--name", name, "--for", "400s", "-p", port, "busybox", "--", "sh", "-c",
+    for name, port, *more in (("one", "20001:8080", "--bandwidth-in", "1M", "--bandwidth-out", "2M"), ("two", "8080")):
+        done = lease("run", "-d", "--name", name, "--for", "400s", "-p", port, *more, "busybox", "--", "sh", "-c",
                      "echo served >/tmp/index.html; busybox httpd -f -p 8080 -h /tmp")
         need(done.returncode == 0, f"lease run {name}", done.stderr + provider.log())
     check(len(links(w)) == 2, "each lease has a link", links(w))
@@ -160,6 +196,8 @@ def test(w: World):
     check(lease("exec", "one", "--", "busybox", "ip", "addr", "add", "8.8.8.77/32", "dev", "eth0").returncode != 0,
           "and cannot change its addresses")
 
+    usage(w, provider, lease)
+    another_firewall(w, provider, get)
     ports(w, provider, lease, outside)
     provider.stop(sig=9)
     provider.start()
