@@ -48,37 +48,6 @@ static int add_news(struct engine *g, struct tx *tx, const struct lease *l, cons
 	return outbox_add(g, tx, &l->author, news, e);
 }
 
-/* The step under way is over: store what came of it, and say so. */
-static void finish(struct engine *g, struct lease *l, enum lease_halt halt, const char *failed)
-{
-	bool halting = l->halt != LEASE_RESUMING;
-	auto_tx struct tx *tx = NULL;
-	struct err e;
-
-	l->halt = halt;
-	if (halt == LEASE_RUNS)
-		restart_running(l);
-	else if (halt == LEASE_HALTED)
-		l->restart.at = 0;
-	if (db_begin(&tx, g->db, &e) < 0 || lease_save_halt(tx, l, &e) < 0 ||
-	    restart_save(tx, l, &e) < 0 || add_news(g, tx, l, failed, &e) < 0 ||
-	    db_commit(&tx, &e) < 0) {
-		log_broken("lease %s: %s", l->id, e.msg);
-		return;
-	}
-	step_at(halting ? STEP_LEASE_HALTED : STEP_LEASE_RESUMED);
-	outbox_kick(g);
-	log_info("lease %s: %s", l->id, lease_word(l));
-}
-
-void halt_noticed(struct engine *g, struct lease *l)
-{
-	if (l->halt != LEASE_RUNS || l->exit_status >= 0)
-		return;
-	memset(l->halt_request, 0, sizeof(l->halt_request));
-	finish(g, l, LEASE_HALTED, NULL);
-}
-
 static void ask_again(void *ctx)
 {
 	struct work *w = ctx;
@@ -96,6 +65,47 @@ static void ask_later(struct work *w, const char *why)
 {
 	log_warn("lease %s: %s", w->id, why);
 	w->timer = loop_timer_add(w->g->loop, RETRY_MS, ask_again, w);
+}
+
+/* What came of the step could not be stored: the host is asked once more, and says the same. */
+static void store_later(struct engine *g, const struct lease *l, const char *why)
+{
+	struct work *w = work_begin(g, l->id);
+
+	log_broken("lease %s: %s", l->id, why);
+	if (w)
+		w->timer = loop_timer_add(g->loop, RETRY_MS, ask_again, w);
+}
+
+/* The step under way is over: store what came of it, and say so. */
+static void finish(struct engine *g, struct lease *l, enum lease_halt halt, const char *failed)
+{
+	bool halting = l->halt != LEASE_RESUMING;
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	l->halt = halt;
+	if (halt == LEASE_RUNS)
+		restart_running(l);
+	else if (halt == LEASE_HALTED)
+		l->restart.at = 0;
+	if (db_begin(&tx, g->db, &e) < 0 || lease_save_halt(tx, l, &e) < 0 ||
+	    restart_save(tx, l, &e) < 0 || add_news(g, tx, l, failed, &e) < 0 ||
+	    db_commit(&tx, &e) < 0) {
+		store_later(g, l, e.msg);
+		return;
+	}
+	step_at(halting ? STEP_LEASE_HALTED : STEP_LEASE_RESUMED);
+	outbox_kick(g);
+	log_info("lease %s: %s", l->id, lease_word(l));
+}
+
+void halt_noticed(struct engine *g, struct lease *l)
+{
+	if (l->halt != LEASE_RUNS || l->exit_status >= 0)
+		return;
+	memset(l->halt_request, 0, sizeof(l->halt_request));
+	finish(g, l, LEASE_HALTED, NULL);
 }
 
 static void halted(void *ctx, const struct priv_stop_reply *r, const struct err *error)
@@ -145,8 +155,13 @@ static void halt(struct work *w, const struct lease *l)
 /* A restart that fails is one more failure. */
 static void not_started(struct engine *g, struct lease *l, const char *why)
 {
-	if (!l->restart.at || !restart_failed(g, l, LEASE_WAITING, why))
+	struct err e;
+	int rc = l->restart.at ? restart_failed(g, l, LEASE_WAITING, why, &e) : RESTART_NOT;
+
+	if (rc == RESTART_NOT)
 		finish(g, l, LEASE_HALTED, why);
+	else if (rc < 0)
+		store_later(g, l, e.msg);
 }
 
 static void resumed(void *ctx, const struct priv_start_reply *r, const struct err *error)

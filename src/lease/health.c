@@ -98,14 +98,19 @@ static void fall_ill(struct health *h, struct lease *l)
 {
 	struct engine *g = h->g;
 	struct work *w;
+	struct err e;
+	int rc;
 
 	h->verdict = HEALTH_ILL;
 	w = l->restart.max ? work_begin(g, h->id) : NULL;
-	if (w && restart_failed(g, l, LEASE_HALTING, "unhealthy")) {
+	rc = w ? restart_failed(g, l, LEASE_HALTING, "unhealthy", &e) : RESTART_NOT;
+	if (rc == RESTART_WILL) {
 		drop(h);
 		halt_step(w, l);
 		return;
 	}
+	if (rc < 0)
+		log_broken("lease %s: %s", h->id, e.msg);
 	if (w)
 		work_end(w);
 	look_later(h); /* also where the host does something else with it just now */

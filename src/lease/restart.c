@@ -50,32 +50,31 @@ static int store_failure(struct engine *g, const struct lease *l, const char *wh
 }
 
 /* At a failure that its owner made, or too late in its time, it stays as it is. */
-bool restart_failed(struct engine *g, struct lease *l, enum lease_halt to, const char *what)
+int restart_failed(struct engine *g, struct lease *l, enum lease_halt to, const char *what,
+		   struct err *e)
 {
 	int64_t now = clock_wall(), wait = next_wait(l, now);
 	struct lease was = *l;
-	struct err e;
 
 	if (l->restart.done >= l->restart.max || l->restart.spared == l->generation ||
 	    now + wait >= l->expires_at)
-		return false;
+		return RESTART_NOT;
 	l->halt = to;
 	l->halt_grace = 0;
 	l->halt_request[0] = 0;
 	l->restart.done++;
 	l->restart.wait = wait;
 	l->restart.at = now + wait;
-	if (store_failure(g, l, what, &e) < 0) {
-		log_broken("lease %s: %s", l->id, e.msg);
+	if (store_failure(g, l, what, e) < 0) {
 		*l = was;
-		return true; /* looked at again when the agent starts */
+		return -1;
 	}
 	step_at(STEP_LEASE_RESTARTING);
 	outbox_kick(g);
 	log_info("lease %s: %s; restart %u of %u in %" PRId64 " s", l->id, what, l->restart.done,
 		 l->restart.max, wait);
 	restart_arm(g);
-	return true;
+	return RESTART_WILL;
 }
 
 /* --- the wait is over --- */

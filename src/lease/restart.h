@@ -8,10 +8,12 @@
 
 struct engine;
 
-/* The command of a RUNNING lease failed: `what` says how. True: it runs again, by way of `to`
+enum { RESTART_NOT, RESTART_WILL };
+/* The command of a RUNNING lease failed: `what` says how. WILL: it runs again, by way of `to`
  * (WAITING, or HALTING where it is to be stopped first), which is stored and counted in one commit.
- * False: it does not, and nothing was changed. */
-bool restart_failed(struct engine *g, struct lease *l, enum lease_halt to, const char *what);
+ * Else nothing was changed. */
+int restart_failed(struct engine *g, struct lease *l, enum lease_halt to, const char *what,
+		   struct err *e) MUST_CHECK;
 void restart_arm(struct engine *g); /* look when the next wait is over */
 /* It runs now. */
 void restart_running(struct lease *l);

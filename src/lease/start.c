@@ -264,26 +264,42 @@ static bool note_lost_volume(struct engine *g, struct lease *l)
 	return true;
 }
 
-static void note_exit(struct engine *g, struct lease *l, uint32_t status)
+static void inspect_again(void *ctx);
+
+static int store_exit(struct engine *g, struct lease *l, uint32_t status, struct err *e)
 {
 	auto_reply struct reply *r = NULL;
 	auto_tx struct tx *tx = NULL;
+
+	l->exit_status = status;
+	r = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
+	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 ||
+	    outbox_add(g, tx, &l->author, r, e) < 0)
+		return -1;
+	return db_commit(&tx, e);
+}
+
+static void note_exit(struct engine *g, struct lease *l, uint32_t status)
+{
+	struct work *w;
 	char what[32];
 	struct err e;
+	int rc = RESTART_NOT;
 
 	if (l->halt != LEASE_RUNS || l->exit_status >= 0 || status == PRIV_EXIT_UNKNOWN)
 		return;
 	snprintf(what, sizeof(what), "exited with %u", status);
-	if (status && restart_failed(g, l, LEASE_WAITING, what))
-		return;
-	l->exit_status = status;
-	r = reply_for(l, REPLY_STAGE_STATUS, REPLY_OK);
-	if (db_begin(&tx, g->db, &e) < 0 || lease_save(tx, l, &e) < 0 ||
-	    outbox_add(g, tx, &l->author, r, &e) < 0 || db_commit(&tx, &e) < 0) {
-		log_broken("lease %s: %s", l->id, e.msg);
-		return;
-	}
+	if (status)
+		rc = restart_failed(g, l, LEASE_WAITING, what, &e);
+	if (rc == RESTART_NOT)
+		rc = store_exit(g, l, status, &e);
 	outbox_kick(g);
+	if (rc >= 0)
+		return;
+	log_broken("lease %s: %s", l->id, e.msg);
+	w = work_begin(g, l->id);
+	if (w)
+		w->timer = loop_timer_add(g->loop, RETRY_MS, inspect_again, w);
 }
 
 /* A short command's end may overtake the answer that it runs; the running reply then tells it. One

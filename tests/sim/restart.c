@@ -293,6 +293,37 @@ static void agent_that_was_away_finds_the_failure(void **state)
 	assert_int_equal(w->host.starts, 3);
 }
 
+static void pragma(struct world *w, const char *sql)
+{
+	auto_stmt struct stmt *s = db_query(w->db, sql);
+
+	assert_true(db_step(s, NULL) >= 0);
+}
+
+/* What cannot be stored now is stored later: a failure, and a last end. */
+static void full_disk_delays(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id, 1);
+	struct lease l;
+
+	for (int i = 0; i < 2; i++) {
+		pragma(w, "PRAGMA query_only = 1");
+		tell_exit(w, id, w->host.generation, 3);
+		load(w, id, &l);
+		assert_int_equal(l.halt, LEASE_RUNS);
+		assert_int_equal(l.exit_status, -1);
+		pragma(w, "PRAGMA query_only = 0");
+		for (int n = 0; n < 6; n++) {
+			world_pass(w, 1);
+			world_turn(w, 50);
+		}
+	}
+	ask(w, REQUEST_STATUS, id, "exited", 1);
+	assert_int_equal(w->host.starts, 2);
+}
+
 static void death_at_every_step_counts_once(void **state)
 {
 	static const enum step steps[] = {STEP_LEASE_RESTARTING, STEP_LEASE_RESUMING,
@@ -374,6 +405,7 @@ int main(void)
 		T(agent_that_was_away_finds_the_failure),
 		T(survivor_of_a_reboot_runs_again),
 		T(halted_survivor_stays_halted),
+		T(full_disk_delays),
 		cmocka_unit_test(death_at_every_step_counts_once),
 #undef T
 	};
