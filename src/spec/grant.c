@@ -2,6 +2,7 @@
 #include "spec/grant.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,6 +10,8 @@
 #include <sys/sysmacros.h> /* elsewhere sys/types.h has major() */
 #endif
 
+#include "base/auto.h"
+#include "base/fs.h"
 #include "base/mem.h"
 #include "spec/powers.h"
 #include "spec/read.h"
@@ -26,6 +29,34 @@ void spec_grant_clear(struct spec_grant *g)
 	free(g->binds);
 	free(g->devices);
 	*g = (struct spec_grant){0};
+}
+
+void spec_grant_add_bind(struct spec_grant *g, const struct spec_bind *b)
+{
+	g->binds = mem_grow(g->binds, g->nbinds + 1, sizeof(*g->binds));
+	g->binds[g->nbinds] = *b;
+	g->binds[g->nbinds].source = mem_strdup(b->source);
+	g->binds[g->nbinds++].target = mem_strdup(b->target);
+}
+
+void spec_grant_add_device(struct spec_grant *g, const struct spec_device *d)
+{
+	g->devices = mem_grow(g->devices, g->ndevices + 1, sizeof(*g->devices));
+	g->devices[g->ndevices] = *d;
+	g->devices[g->ndevices].path = mem_strdup(d->path);
+	g->devices[g->ndevices++].target = mem_strdup(d->target);
+}
+
+void spec_grant_copy(struct spec_grant *dst, const struct spec_grant *src)
+{
+	*dst = *src;
+	dst->binds = NULL;
+	dst->devices = NULL;
+	dst->nbinds = dst->ndevices = 0;
+	for (size_t i = 0; i < src->nbinds; i++)
+		spec_grant_add_bind(dst, &src->binds[i]);
+	for (size_t i = 0; i < src->ndevices; i++)
+		spec_grant_add_device(dst, &src->devices[i]);
 }
 
 /* An absolute path without ".."; NULL stays where it is absent. */
@@ -164,19 +195,89 @@ int spec_grant_decode(struct spec_grant *out, struct str text, struct err *e)
 	return -1;
 }
 
+int spec_device_look_up(struct spec_device *d, struct err *e)
+{
+	struct stat st;
+
+	if (stat(d->path, &st))
+		return err_sys(e, "device %s", d->path);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		return err_set(e, ERRK_INPUT, "%s is no device", d->path);
+	d->type = S_ISCHR(st.st_mode) ? 'c' : 'b';
+	d->major = major(st.st_rdev);
+	d->minor = minor(st.st_rdev);
+	return 0;
+}
+
 int spec_grant_look_up(struct spec_grant *g, struct err *e)
 {
-	for (size_t i = 0; i < g->ndevices; i++) {
-		struct spec_device *d = &g->devices[i];
-		struct stat st;
-
-		if (stat(d->path, &st))
-			return err_sys(e, "device %s", d->path);
-		if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
-			return err_set(e, ERRK_INPUT, "%s is no device", d->path);
-		d->type = S_ISCHR(st.st_mode) ? 'c' : 'b';
-		d->major = major(st.st_rdev);
-		d->minor = minor(st.st_rdev);
-	}
+	for (size_t i = 0; i < g->ndevices; i++)
+		if (spec_device_look_up(&g->devices[i], e))
+			return -1;
 	return 0;
+}
+
+/* Whoever can write it can make himself root. */
+static int read_own(struct buf *out, const char *path, struct err *e)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st))
+		return err_sys(e, "open %s", path);
+	if (!S_ISREG(st.st_mode))
+		return err_set(e, ERRK_DENIED, "%s is no file", path);
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return err_set(e, ERRK_DENIED, "%s belongs to user %u, not to root", path,
+			       (unsigned)st.st_uid);
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		return err_set(e, ERRK_DENIED, "others may write %s: chmod go-w it", path);
+	return fs_read_fd(out, fd, path, e);
+}
+
+static int check_binds(const struct spec_grant *g, struct err *e)
+{
+	for (size_t i = 0; i < g->nbinds; i++)
+		if (access(g->binds[i].source, F_OK))
+			return err_sys(e, "binds[%zu].source: %s", i, g->binds[i].source);
+	return 0;
+}
+
+int spec_grant_load(struct spec_grant *out, const char *path, struct err *e)
+{
+	auto_buf struct buf text = BUF(SPEC_GRANT_JSON_MAX);
+
+	*out = (struct spec_grant){0};
+	if (read_own(&text, path, e))
+		return -1;
+	if (spec_grant_decode(out, buf_view(&text), e))
+		return err_wrap(e, "%s", path);
+	if (spec_grant_look_up(out, e) == 0 && check_binds(out, e) == 0)
+		return 0;
+	spec_grant_clear(out);
+	return err_wrap(e, "%s", path);
+}
+
+uint64_t spec_grant_caps(const struct spec_grant *g)
+{
+	return g->privileged ? spec_caps_all() : g->caps;
+}
+
+void spec_grant_describe(struct buf *out, const struct spec_grant *g)
+{
+	for (size_t i = 0; i < g->ndevices; i++)
+		buf_printf(out, "device %s%s\n", g->devices[i].target,
+			   g->devices[i].write ? "" : " (read-only)");
+	for (size_t i = 0; i < g->nbinds; i++)
+		buf_printf(out, "folder %s%s\n", g->binds[i].target,
+			   g->binds[i].read_only ? " (read-only)" : "");
+	for (size_t i = 0; i < SPEC_CAPS && !g->privileged; i++)
+		if (g->caps >> i & 1)
+			buf_printf(out, "capability %s\n", spec_cap_name(i) + strlen("CAP_"));
+	if (g->host_network)
+		buf_puts(out, "host-network\n");
+	if (g->privileged)
+		buf_puts(out, "privileged\n");
+	if (g->new_privileges)
+		buf_puts(out, "new-privileges\n");
 }

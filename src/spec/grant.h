@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 
@@ -41,7 +42,20 @@ struct spec_grant {
 int spec_grant_decode(struct spec_grant *out, struct str text, struct err *e) MUST_CHECK;
 void spec_grant_clear(struct spec_grant *g);
 #define auto_spec_grant __attribute__((cleanup(spec_grant_clear)))
+void spec_grant_copy(struct spec_grant *dst, const struct spec_grant *src);
+void spec_grant_add_bind(struct spec_grant *g, const struct spec_bind *b); /* copies */
+void spec_grant_add_device(struct spec_grant *g, const struct spec_device *d);
+/* Read the file of an operator, and look up its devices and folders: all are there. The file is
+ * root's or ours and nobody else may write it. */
+int spec_grant_load(struct spec_grant *out, const char *path, struct err *e) MUST_CHECK;
 /* Ask the host for type and numbers of each device; one that is missing is an error. */
 int spec_grant_look_up(struct spec_grant *g, struct err *e) MUST_CHECK;
+int spec_device_look_up(struct spec_device *d, struct err *e) MUST_CHECK;
+/* Capabilities that it adds: all where it is privileged. */
+uint64_t spec_grant_caps(const struct spec_grant *g);
+/* What buyers are told, a line each: "device /dev/kvm", "folder /models (read-only)", "capability
+ * NET_ADMIN", "host-network", "privileged", "new-privileges". Where it lies on the host is nobody's
+ * business. */
+void spec_grant_describe(struct buf *out, const struct spec_grant *g);
 
 #endif

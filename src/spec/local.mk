@@ -7,6 +7,7 @@ src_spec_libleased_spec_a_SOURCES = \
 	src/spec/powers.c src/spec/powers.h src/spec/policy.c src/spec/policy.h \
 	src/spec/grant.c src/spec/grant.h src/spec/ref.c src/spec/ref.h \
 	src/spec/guard.c src/spec/guard.h src/spec/usage.c src/spec/usage.h \
+	src/spec/cdi.c src/spec/cdi.h \
 	src/spec/image_config.c src/spec/image_config.h
 
 check_PROGRAMS += tests/link/spec
@@ -25,6 +26,12 @@ TESTS += tests/unit/spec_ref
 tests_unit_spec_ref_SOURCES = tests/unit/spec_ref.c tests/unit/unit.h
 tests_unit_spec_ref_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_spec_ref_LDADD = $(L_spec) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/spec_cdi
+TESTS += tests/unit/spec_cdi
+tests_unit_spec_cdi_SOURCES = tests/unit/spec_cdi.c tests/unit/unit.h
+tests_unit_spec_cdi_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_spec_cdi_LDADD = $(L_spec) $(CMOCKA_LIBS)
 endif
 
 check_PROGRAMS += tests/fuzz/fuzz_spec
@@ -40,6 +47,13 @@ tests_fuzz_fuzz_ref_SOURCES = tests/fuzz/fuzz_ref.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_ref_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_ref_LDADD = $(L_spec)
 EXTRA_DIST += tests/fuzz/corpus/ref
+
+check_PROGRAMS += tests/fuzz/fuzz_cdi
+TESTS += tests/fuzz/fuzz_cdi
+tests_fuzz_fuzz_cdi_SOURCES = tests/fuzz/fuzz_cdi.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_cdi_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_cdi_LDADD = $(L_spec)
+EXTRA_DIST += tests/fuzz/corpus/cdi
 
 TESTS += tests/spec-schema.sh
 EXTRA_DIST += tests/spec-schema.sh tests/vectors/spec

@@ -18,6 +18,18 @@ void spec_policy_here(struct spec_policy *p)
 	}
 }
 
+void spec_policy_allow(struct spec_policy *p, const struct spec_allowance *a)
+{
+	p->caps = a->caps;
+	for (size_t i = 0; i < SPEC_RLIMITS; i++)
+		if (a->rlimits[i] && a->rlimits[i] < p->rlimits[i])
+			p->rlimits[i] = a->rlimits[i];
+	p->vendor = a->cards.vendor;
+	p->gpus = a->cards.count < a->cards.each ? a->cards.count : a->cards.each;
+	if (p->gpus)
+		p->features |= SPEC_OFFERS_GPU;
+}
+
 static int refuse(struct err *e, const char *field, const char *what)
 {
 	return err_set(e, ERRK_DENIED, "%s: this provider does not offer %s", field, what);
@@ -76,6 +88,19 @@ static int check_powers(const struct spec_policy *p, const struct spec_powers *w
 	return 0;
 }
 
+static int check_cards(const struct spec_policy *p, const struct spec_gpu *want, struct err *e)
+{
+	if (want->count == 0)
+		return 0;
+	if (want->vendor != SPEC_VENDOR_ANY && want->vendor != p->vendor)
+		return err_set(e, ERRK_DENIED, "gpu.vendor: this offer has cards of %s",
+			       spec_vendor_name(p->vendor));
+	if (want->count > p->gpus)
+		return err_set(e, ERRK_DENIED, "gpu.count: a lease of this offer has at most %u",
+			       p->gpus);
+	return 0;
+}
+
 int spec_policy_check(const struct spec_policy *p, const struct spec *s, struct err *e)
 {
 	const struct {
@@ -97,7 +122,7 @@ int spec_policy_check(const struct spec_policy *p, const struct spec *s, struct 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		if (rows[i].wanted && rows[i].needs & ~p->features)
 			return refuse(e, rows[i].field, rows[i].what);
-	if (check_storage(p, &s->storage, e))
+	if (check_storage(p, &s->storage, e) || check_cards(p, &s->gpu, e))
 		return -1;
 	return check_powers(p, &s->powers, e);
 }

@@ -11,6 +11,21 @@ static const char *const NETWORKS[] = {"offered", "none", "internet", NULL};
 static const char *const PROTOCOLS[] = {"tcp", "udp", NULL};
 static const char *const VENDORS[] = {"nvidia", "amd", "intel", NULL};
 
+const char *spec_vendor_name(enum spec_vendor v)
+{
+	return v < SPEC_VENDOR_ANY ? VENDORS[v] : "any";
+}
+
+int spec_vendor_parse(enum spec_vendor *out, struct str word, struct err *e)
+{
+	for (unsigned i = 0; VENDORS[i]; i++)
+		if (str_is(word, VENDORS[i])) {
+			*out = (enum spec_vendor)i;
+			return 0;
+		}
+	return err_set(e, ERRK_INPUT, "want nvidia, amd or intel");
+}
+
 static int read_network(struct spec *out, const struct json *spec, struct err *e)
 {
 	struct str s = {"", 0};
@@ -78,7 +93,7 @@ static int read_gpu(struct spec_gpu *out, const struct json *spec, struct err *e
 	static const struct read_range COUNT = {1, SPEC_GPUS_MAX};
 	const struct json *obj;
 	uint64_t count = 1;
-	unsigned vendor = SPEC_INTEL + 1;
+	unsigned vendor = SPEC_VENDOR_ANY;
 	int r = read_child(&obj, spec, "gpu", JSON_OBJECT, e);
 
 	if (r)
@@ -86,8 +101,6 @@ static int read_gpu(struct spec_gpu *out, const struct json *spec, struct err *e
 	if (read_known(obj, NAMES, e) || read_choice(&vendor, obj, "vendor", VENDORS, e) ||
 	    read_number(&count, obj, "count", COUNT, e))
 		return read_under(e, "gpu.");
-	if (vendor > SPEC_INTEL)
-		return err_set(e, ERRK_INPUT, "gpu.vendor: missing");
 	*out = (struct spec_gpu){(enum spec_vendor)vendor, (uint32_t)count};
 	return 0;
 }
@@ -127,7 +140,8 @@ void spec_reach_write(struct jsonw *w, const struct spec *s)
 	spec_ports_write(w, "ports", &s->ports);
 	if (s->gpu.count) {
 		jsonw_object(w, "gpu");
-		jsonw_text(w, "vendor", VENDORS[s->gpu.vendor]);
+		if (s->gpu.vendor != SPEC_VENDOR_ANY)
+			jsonw_text(w, "vendor", VENDORS[s->gpu.vendor]);
 		jsonw_u64(w, "count", s->gpu.count);
 		jsonw_end_object(w);
 	}
@@ -159,7 +173,7 @@ int spec_reach_check(const struct spec *s, struct err *e)
 	for (size_t i = 0; i < s->ports.n; i++)
 		if (check_port(&s->ports, i, e))
 			return -1;
-	if (s->gpu.count > SPEC_GPUS_MAX || (unsigned)s->gpu.vendor > SPEC_INTEL)
+	if (s->gpu.count > SPEC_GPUS_MAX || (unsigned)s->gpu.vendor > SPEC_VENDOR_ANY)
 		return err_set(e, ERRK_INPUT, "gpu: out of range");
 	return 0;
 }

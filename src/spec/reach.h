@@ -37,9 +37,13 @@ struct spec_ports {
 };
 
 struct spec_gpu {
-	enum spec_vendor { SPEC_NVIDIA, SPEC_AMD, SPEC_INTEL } vendor;
+	enum spec_vendor { SPEC_NVIDIA, SPEC_AMD, SPEC_INTEL, SPEC_VENDOR_ANY } vendor;
 	uint32_t count; /* 0: none */
 };
+
+const char *spec_vendor_name(enum spec_vendor v); /* "nvidia"; "any" */
+/* Not "any". */
+int spec_vendor_parse(enum spec_vendor *out, struct str word, struct err *e) MUST_CHECK;
 
 /* network, ports and gpu of the JSON form. */
 int spec_reach_read(struct spec *out, const struct json *spec, struct err *e) MUST_CHECK;

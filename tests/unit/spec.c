@@ -2,6 +2,9 @@
  * reading. */
 #include "unit.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "spec/grant.h"
 #include "spec/image_config.h"
 #include "spec/policy.h"
@@ -305,8 +308,11 @@ static void test_policy(void **state)
 	for (size_t i = 0; i < sizeof(WANTED) / sizeof(WANTED[0]); i++) {
 		auto_free char *text = mem_printf("{%s}", WANTED[i].json);
 		static const char *const assets[] = {"a", NULL};
-		struct spec_policy all = {
-			.features = UINT32_MAX, .caps = spec_caps_requestable(), .assets = assets};
+		struct spec_policy all = {.features = UINT32_MAX,
+					  .caps = spec_caps_requestable(),
+					  .assets = assets,
+					  .vendor = SPEC_AMD,
+					  .gpus = SPEC_GPUS_MAX};
 		auto_spec struct spec s = {0};
 		struct err e = {0};
 
@@ -427,6 +433,78 @@ static void test_volumes_of_the_image(void **state)
 	assert_int_equal(image_config_check(img, &e), -1);
 }
 
+/* What an offer allows is what its buyers get, and not more than the host has. */
+static void test_allowance(void **state)
+{
+	struct spec_allowance a = {
+		.caps = spec_cap(STR("NET_RAW")),
+		.rlimits = {[SPEC_RLIMIT_NOFILE] = 500, [SPEC_RLIMIT_NPROC] = UINT64_MAX},
+		.cards = {.vendor = SPEC_AMD, .count = 4, .each = 2}};
+	static const char *const ASKED[][2] = {
+		{"{\"capabilities\":{\"add\":[\"NET_RAW\"]}}", NULL},
+		{"{\"capabilities\":{\"add\":[\"NET_ADMIN\"]}}",
+		 "capabilities.add: " OFFERED "CAP_NET_ADMIN"},
+		{"{\"rlimits\":{\"nofile\":{\"hard\":500}}}", NULL},
+		{"{\"rlimits\":{\"nofile\":{\"hard\":501}}}",
+		 "rlimits.nofile.hard: " OFFERED "more than 500"},
+		{"{\"rlimits\":{\"nproc\":{\"hard\":1001}}}",
+		 "rlimits.nproc.hard: " OFFERED "more than 1000"},
+		{"{\"gpu\":{\"count\":2}}", NULL},
+		{"{\"gpu\":{\"vendor\":\"amd\"}}", NULL},
+		{"{\"gpu\":{\"count\":3}}", "gpu.count: a lease of this offer has at most 2"},
+		{"{\"gpu\":{\"vendor\":\"nvidia\"}}", "gpu.vendor: this offer has cards of amd"},
+	};
+	struct spec_policy p = {0};
+
+	p.rlimits[SPEC_RLIMIT_NOFILE] = p.rlimits[SPEC_RLIMIT_NPROC] = 1000;
+	spec_policy_allow(&p, &a);
+	for (size_t i = 0; i < ARRAY_SIZE(ASKED); i++) {
+		auto_spec struct spec s = {0};
+		struct err e = {0};
+
+		if (spec_decode(&s, str_of(ASKED[i][0]), &e))
+			fail_msg("%s", e.msg);
+		if (spec_policy_check(&p, &s, &e) != (ASKED[i][1] ? -1 : 0))
+			fail_msg("%s: %s", ASKED[i][0], e.msg);
+		if (ASKED[i][1])
+			assert_string_equal(e.msg, ASKED[i][1]);
+	}
+}
+
+/* A file that others can write would make them root. */
+static void test_grant_file(void **state)
+{
+	static const char TEXT[] =
+		"{\"devices\":[{\"path\":\"/dev/null\",\"target\":\"/dev/kvm\"},"
+		"{\"path\":\"/dev/zero\",\"access\":\"r\"}],\"binds\":[{\"source\":"
+		"\"/\",\"target\":\"/models\",\"read_only\":true}],"
+		"\"capabilities\":[\"NET_ADMIN\"],\"network\":\"host\","
+		"\"new_privileges\":true}";
+	auto_free char *path = mem_printf("%s/grant.json", (char *)*state);
+	auto_free char *link = mem_printf("%s/link.json", (char *)*state);
+	auto_spec_grant struct spec_grant g = {0}, copy = {0};
+	auto_buf struct buf words = BUF(4096);
+	struct err e = {0};
+
+	assert_int_equal(spec_grant_load(&g, path, &e), -1);
+	assert_int_equal(fs_write(path, TEXT, strlen(TEXT), 0644, &e), 0);
+	if (spec_grant_load(&g, path, &e))
+		fail_msg("%s", e.msg);
+	spec_grant_copy(&copy, &g);
+	assert_int_equal(copy.devices[0].major, 1);
+	assert_ptr_not_equal(copy.devices[0].path, g.devices[0].path);
+	spec_grant_describe(&words, &copy);
+	assert_view(words, "device /dev/kvm\ndevice /dev/zero (read-only)\n"
+			   "folder /models (read-only)\ncapability NET_ADMIN\nhost-network\n"
+			   "new-privileges\n");
+	spec_grant_clear(&g);
+	assert_int_equal(symlink(path, link), 0);
+	assert_int_equal(spec_grant_load(&g, link, &e), -1);
+	assert_int_equal(chmod(path, 0664), 0);
+	assert_int_equal(spec_grant_load(&g, path, &e), -1);
+	assert_non_null(strstr(e.msg, "others may write"));
+}
+
 static void test_grant(void **state)
 {
 	auto_spec_grant struct spec_grant g = {0};
@@ -531,6 +609,8 @@ int main(void)
 		cmocka_unit_test(test_policy),
 		cmocka_unit_test(test_volumes_of_the_image),
 		cmocka_unit_test(test_words_of_mounts),
+		cmocka_unit_test(test_allowance),
+		cmocka_unit_test_setup_teardown(test_grant_file, unit_folder, unit_folder_gone),
 		cmocka_unit_test(test_grant),
 		cmocka_unit_test(test_grant_refused),
 		cmocka_unit_test(test_env_once),
