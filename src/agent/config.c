@@ -83,6 +83,8 @@ static const struct conf_key keys[] = {
 	  "Cgroup below which each lease gets its own." },
 	{ "runtime", "log_max", CONF_BYTES, AT(log_max), "16Mi", 1 << 16, (uint64_t)1 << 30,
 	  "Output kept for each lease." },
+	{ "runtime", "cdi_dir", CONF_LIST, AT(cdi_dirs), NULL, 0, 0,
+	  "Folder with CDI files of graphics cards; /etc/cdi and /var/run/cdi where not set." },
 
 	{ "volume", "activation", CONF_STRING, AT(activation_name), "auto", 0, 0,
 	  "Encryption of volumes: auto, dm-crypt, fuse, or none for trials." },
@@ -176,6 +178,16 @@ static const struct conf_key offer_keys[] = {
 	  "Longest paid time; at most 24h where headers lie on tmpfs." },
 	{ NULL, "image", CONF_LIST, OFFER(image_lines), NULL, 0, 0,
 	  "Image that may run: [NAME=]oci:/LAYOUT[:TAG], [NAME=]HOST/PATH[:TAG], HOST/*; may repeat." },
+	{ NULL, "capability", CONF_LIST, OFFER(capabilities), NULL, 0, 0,
+	  "Capability that buyers may ask for, beyond the eleven that all have; may repeat." },
+	{ NULL, "rlimit", CONF_LIST, OFFER(rlimits), NULL, 0, 0,
+	  "NAME:MAX, the highest limit of a process that buyers may ask for; may repeat." },
+	{ NULL, "gpu", CONF_STRING, OFFER(gpu), "none", 0, 0,
+	  "Graphics cards of the offer: VENDOR:COUNT[@NUMBER,…], such as nvidia:2." },
+	{ NULL, "gpu_max", CONF_UINT, OFFER(gpu_max), "1", 1, SPEC_GPUS_MAX,
+	  "Graphics cards that one lease may have." },
+	{ NULL, "grant", CONF_PATH, OFFER(grant), NULL, 0, 0,
+	  "File that gives every lease of the offer folders, devices and powers of the host." },
 };
 /* clang-format on */
 
@@ -284,6 +296,12 @@ static int check_value(const struct conf_key *k, struct str v, struct err *e)
 
 	if (is_offer_key(k, OFFER(image_lines)))
 		return config_check_image(v, e);
+	if (is_offer_key(k, OFFER(capabilities)))
+		return config_check_capability(v, e);
+	if (is_offer_key(k, OFFER(rlimits)))
+		return config_check_rlimit(v, e);
+	if (is_offer_key(k, OFFER(gpu)))
+		return config_check_gpu(v, e);
 	if (is_offer_key(k, OFFER(description)) && v.n > DESCRIPTION_MAX)
 		return err_set(e, ERRK_INPUT, "longer than %d bytes", DESCRIPTION_MAX);
 	if (!k->section)
@@ -351,7 +369,7 @@ static int check_offer(const struct config *c, struct config_offer *o, struct er
 			       "max_lease is longer than 24h, but headers lie on tmpfs");
 	if (!o->image_lines)
 		return err_set(e, ERRK_INPUT, "no image is allowed: set image = NAME=oci:/LAYOUT");
-	return config_fill_images(o, e);
+	return config_fill_allowance(o, e) ? -1 : config_fill_images(o, e);
 }
 
 /* --- the whole --- */

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "spec/limits.h"
+#include "spec/policy.h"
 
 #define CONFIG_PATH		SYSCONFDIR "/leased/leased.conf"
 #define CONFIG_LEASE_MAX	(365 * 86400) /* seconds */
@@ -76,6 +77,10 @@ struct config_offer {
 	char **image_lines;		  /* as written */
 	struct config_image *images;
 	size_t nimages;
+	char *grant; /* the operator's file; NULL: none. Only leased reads it */
+	char **capabilities, **rlimits, *gpu; /* as written */
+	uint64_t gpu_max;
+	struct spec_allowance allow; /* what these four say */
 };
 
 struct config {
@@ -112,6 +117,7 @@ struct config {
 	bool allow_cgroup_v1, refuse_old_runtime;
 	char *cgroup_parent;
 	uint64_t log_max; /* bytes of output kept for a lease */
+	char **cdi_dirs;  /* may be NULL: the usual two */
 	/* [volume] */
 	char *activation_name, *header_name;
 	enum config_activation activation;
@@ -177,6 +183,13 @@ void config_link_name(char out[static CONFIG_LINK_MAX], const struct config *c);
 int config_check_asset(struct str line, struct err *e) MUST_CHECK;
 int config_fill_assets(struct config *c, struct err *e) MUST_CHECK;
 void config_clear_assets(struct config *c);
+
+/* Inside src/agent: what an offer's buyers may ask for. */
+int config_fill_allowance(struct config_offer *o, struct err *e) MUST_CHECK;
+/* One value of the keys capability, rlimit and gpu. */
+int config_check_capability(struct str v, struct err *e) MUST_CHECK;
+int config_check_rlimit(struct str v, struct err *e) MUST_CHECK;
+int config_check_gpu(struct str v, struct err *e) MUST_CHECK;
 
 /* Inside src/agent: images of offers and the section [images]. */
 int config_check_image(struct str line, struct err *e) MUST_CHECK;

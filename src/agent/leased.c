@@ -47,6 +47,8 @@ struct leased {
 	struct helper_image *images;
 	struct helper_assets *assets;
 	struct helper_prepared *prepared;
+	struct helper_offer *offers;
+	struct spec_grant *grants; /* of each offer */
 	char *activation_why, *cgroup;
 	bool stopping;
 };
@@ -68,6 +70,28 @@ static void fill_images(struct leased *a)
 			a->images[a->hc.nimages++] = (struct helper_image){from->name, from->ref};
 		}
 	a->hc.images = a->images;
+}
+
+/* Read by root, here: what core would say of them counts for nothing. */
+static int fill_offers(struct leased *a, struct err *e)
+{
+	const struct config *c = a->conf;
+
+	a->offers = mem_array(c->noffers + 1, sizeof(*a->offers));
+	a->grants = mem_array(c->noffers + 1, sizeof(*a->grants));
+	for (size_t i = 0; i < c->noffers; i++) {
+		const struct config_offer *o = c->offers[i];
+
+		if (o->grant && spec_grant_load(&a->grants[i], o->grant, e) < 0)
+			return err_wrap(e, "[offer %s] grant", o->name);
+		a->offers[i] = (struct helper_offer){.name = o->name,
+						     .allow = o->allow,
+						     .grant = o->grant ? &a->grants[i] : NULL};
+	}
+	a->hc.offers = a->offers;
+	a->hc.noffers = c->noffers;
+	a->hc.cdi_dirs = (const char *const *)c->cdi_dirs;
+	return 0;
 }
 
 /* Offers of one size share their prepared volumes. */
@@ -269,7 +293,7 @@ static int fill_helper(struct leased *a, struct err *e)
 	fill_resolv(a);
 	fill_network(a);
 	fill_pulls(a);
-	if (fill_assets(a, e) < 0 || image_probe(e) < 0)
+	if (fill_offers(a, e) < 0 || fill_assets(a, e) < 0 || image_probe(e) < 0)
 		return -1;
 	return fill_activation(a, e);
 }
@@ -385,6 +409,10 @@ static void clean_up(struct leased *a)
 		log_warn("%s", err.msg);
 	if (a->conf)
 		place_close(&a->place, a->conf, empty ? PLACE_EMPTY : PLACE_IN_USE);
+	for (size_t i = 0; a->grants && i < a->hc.noffers; i++)
+		spec_grant_clear(&a->grants[i]);
+	free(a->grants);
+	free(a->offers);
 	free(a->images);
 	free(a->assets);
 	free(a->prepared);

@@ -44,6 +44,9 @@ struct box {
 	const char *const *volumes; /* where each of the spec's storage entries lies; NULL: tmpfs */
 	const char *socket;	    /* the keeper's, mounted as SPEC_SOCKET; NULL: none */
 	const struct box_joined *joined; /* of a box beside a lease's main one; else NULL */
+	const struct spec_grant *grant;	 /* what the operator gives it, looked up; NULL: nothing */
+	uint64_t caps;			 /* beyond the usual, that its buyer may ask for */
+	struct oci_gpus gpus;		 /* whose nodes the grant has */
 };
 
 /* Where the main process writes to: two descriptors, or a terminal that is made for it. */

@@ -86,6 +86,9 @@ static int prepare(const struct command *c, struct err *e)
 				.env = c->x->env,
 				.nenv = c->x->nenv,
 				.user = c->x->user,
+				.caps = c->box->caps,
+				.grant = c->box->grant,
+				.gpus = c->box->gpus,
 				.apparmor = oci_apparmor()};
 
 	if (c->x->beside)

@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "helper/helper_own.h"
 #include "helper/links.h"
+#include "helper/offer.h"
 #include "helper/probe.h"
 #include "helper/publish.h"
 #include "helper/stats.h"
@@ -222,9 +223,7 @@ static uint32_t slots(const struct helper_config *c)
 
 static struct lease *new_lease(struct helper *h, const struct priv_start *m, struct err *e)
 {
-	struct record r = {.generation = m->generation,
-			   .deadline = m->deadline,
-			   .volume_bytes = m->volume_bytes,
+	struct record r = {.volume_bytes = m->volume_bytes,
 			   .inodes = m->spec.limits.inodes,
 			   .bandwidth = m->spec.limits.bandwidth,
 			   .activation = h->c->activation,
@@ -235,8 +234,7 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 	memcpy(r.id, m->id, sizeof(r.id));
 	memcpy(r.owner, m->owner, sizeof(r.owner));
 	memcpy(r.volume, m->id, sizeof(m->id));
-	record_set_spec_ports(&r, &m->spec.ports);
-	if (publish_check(&h->leases, h->c, &r, e) < 0 ||
+	if (offer_fill(&r, &h->leases, h->c, m, e) < 0 ||
 	    table_slot(&h->leases, slots(h->c), &r.slot, e) < 0)
 		return NULL;
 	prepared = r.inodes == 0 && pool_take(h->pool, r.volume_bytes, r.volume);
@@ -257,10 +255,7 @@ static int old_lease(struct helper *h, struct lease *l, const struct priv_start 
 		return err_set(e, ERRK_DENIED, "lease %s is somebody else's", m->id);
 	if (m->generation <= r.generation)
 		return 0;
-	r.generation = m->generation;
-	r.deadline = m->deadline;
-	record_set_spec_ports(&r, &m->spec.ports);
-	if (publish_check(&h->leases, h->c, &r, e) < 0 || record_write(&r, h->c, e) < 0)
+	if (offer_fill(&r, &h->leases, h->c, m, e) < 0 || record_write(&r, h->c, e) < 0)
 		return -1;
 	l->rec = r;
 	stream_free(steal(&l->link)); /* of the keeper before */

@@ -16,6 +16,8 @@
 #include "base/err.h"
 #include "image/pull.h"
 #include "net/loop.h"
+#include "spec/grant.h"
+#include "spec/policy.h"
 #include "volume/volume.h"
 
 struct helper_prepared {
@@ -31,6 +33,13 @@ struct helper_image {
 struct helper_assets {
 	const char *name;   /* what a spec calls it */
 	const char *folder; /* leases may read it */
+};
+
+/* What leases of an offer get beyond what all have. */
+struct helper_offer {
+	const char *name;
+	struct spec_allowance allow;	/* what its buyers may ask for */
+	const struct spec_grant *grant; /* the operator's, for all of them; NULL: none */
 };
 
 /* How images of registries and archives are brought. */
@@ -76,6 +85,11 @@ struct helper_config {
 	const char *resolv_conf;	      /* text; NULL: empty */
 	const struct tenant_net *net;	      /* NULL: leases have no network but their loopback */
 	uint16_t publish_first, publish_last; /* ports that leases may publish; 0: none */
+
+	const struct helper_offer *offers;
+	size_t noffers;
+	const char *const *cdi_dirs; /* NULL-ended, the later win; NULL: the usual two */
+	const char *host_root;	     /* where /dev and /sys are, for cards; NULL: there */
 
 	const struct helper_prepared *prepared;
 	size_t nprepared;

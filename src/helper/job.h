@@ -86,6 +86,29 @@ bool job_has_image(const struct helper_config *c, const char *digest);
 /* The spec with which the lease was started, and its image. */
 int job_load_spec(struct spec *s, struct image *img, const struct job *j, struct err *e) MUST_CHECK;
 
+/* What the operator gives the lease: its offer's grant and the cards that were set aside for it. */
+struct job_grant {
+	struct spec_grant all;
+	uint64_t asked; /* capabilities that it may have asked for */
+	enum spec_vendor vendor;
+	const uint32_t *cards; /* of the job's record */
+	size_t ncards;
+	struct spec_map env; /* that go with the cards */
+};
+void job_grant_clear(struct job_grant *g);
+#define auto_job_grant __attribute__((cleanup(job_grant_clear)))
+/* As it is known, for a command beside the main one. */
+int job_grant_find(struct job_grant *g, const struct job *j, struct err *e) MUST_CHECK;
+/* For the main one: everything is there, and made ready in the box's folder; put into `box`. */
+int job_grant_open(struct job_grant *g, struct box *box, const struct job *j,
+		   struct err *e) MUST_CHECK;
+/* For a box beside the main one, with what was made ready for that. */
+int job_grant_join(struct job_grant *g, struct box *box, const struct job *j,
+		   struct err *e) MUST_CHECK;
+void job_grant_put(const struct job_grant *g, struct box *box);
+/* Remove what job_grant_open made in the lease's folder; absent is fine. */
+int job_grant_close(const char *dir, struct err *e) MUST_CHECK;
+
 enum { KEEPER_ABSENT = 1 };
 /* Connect to the lease's keeper. */
 int job_keeper(int *fd, const struct helper_config *c, const char *id, struct err *e) MUST_CHECK;

@@ -192,6 +192,7 @@ struct beside {
 	char *ref;
 	struct box_paths paths;
 	struct box main, box;
+	struct job_grant grant; /* the lease's */
 	struct place place;
 	struct storage storage; /* what the lease's spec wants, where its main container has it */
 	int lock, pidfd, user, net, cgroup; /* namespaces of the main process */
@@ -207,6 +208,7 @@ static void beside_clear(struct beside *b)
 	box_paths_free(&b->paths);
 	place_clear(&b->place);
 	storage_clear(&b->storage);
+	job_grant_clear(&b->grant);
 	for (size_t i = 0; i < ARRAY_SIZE(b->joined); i++)
 		free(b->joined[i]);
 	auto_close_p(&b->lock);
@@ -224,6 +226,7 @@ static void take_from_lease(struct spec *s, const struct spec *lease)
 	spec_copy(&own, lease);
 	s->limits = own.limits;
 	s->powers = own.powers;
+	s->gpu = own.gpu;
 	memcpy(s->hostname, own.hostname, sizeof(s->hostname));
 	s->network = own.network;
 	s->sysctls = own.sysctls;
@@ -467,6 +470,7 @@ static int run_placed(struct beside *b, struct priv_exec_reply *r, bool *left, s
 	struct backend_exec x = {.beside = &b->box, .hold = b->lock, .ended = ended, .ctx = b};
 
 	if (bring_image(b, holder, e) < 0 || mount_root(b, e) < 0 || take_storage(b, root, e) < 0 ||
+	    job_grant_join(&b->grant, &b->box, b->j, e) < 0 ||
 	    image_find_user(&x.user, root, oci_user(&b->spec, &b->img->config), e) < 0)
 		return -1;
 	b->box.spec = &b->spec;

@@ -120,7 +120,8 @@ static int destroy_all(const struct job *j, struct priv_destroy_reply *r, struct
 	r->killed = true;
 	if (j->c->net && j->known && tenant_net_remove(j->c->net, &seat, e) < 0)
 		return -1;
-	if (fs_exists(dir) && (storage_unmount(dir, e) < 0 || overlay_unmount(dir, e) < 0))
+	if (fs_exists(dir) && (storage_unmount(dir, e) < 0 || overlay_unmount(dir, e) < 0 ||
+			       job_grant_close(dir, e) < 0))
 		return -1;
 	erased = volume_erase(&v, &er, e);
 	r->unmounted = er.unmounted;

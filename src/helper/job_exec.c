@@ -55,6 +55,7 @@ static int exec_in_box(const struct job *j, struct priv_exec_reply *r, struct er
 	auto_spec struct spec s = {0}, env = {0};
 	auto_image struct image *img = image_new();
 	auto_box_paths struct box_paths paths = {0};
+	auto_job_grant struct job_grant grant = {0};
 	struct box box = job_box(&paths, j);
 	struct backend_exec x = {.argv = (const char *const *)m->argv.v,
 				 .workdir = *m->cwd ? m->cwd : NULL};
@@ -62,8 +63,10 @@ static int exec_in_box(const struct job *j, struct priv_exec_reply *r, struct er
 
 	if (m->argv.n == 0)
 		return err_set(e, ERRK_INPUT, "no command");
-	if (job_load_spec(&s, img, j, e) < 0 || job_split_env(&env, &m->env, e) < 0)
+	if (job_load_spec(&s, img, j, e) < 0 || job_split_env(&env, &m->env, e) < 0 ||
+	    job_grant_find(&grant, j, e) < 0)
 		return -1;
+	job_grant_put(&grant, &box);
 	box.spec = &s;
 	box.image = &img->config;
 	user = *m->user ? m->user : oci_user(&s, &img->config);

@@ -15,8 +15,8 @@
 #include "base/proc.h"
 #include "base/step.h"
 #include "helper/job.h"
+#include "helper/offer.h"
 #include "helper/storage.h"
-#include "spec/policy.h"
 #include "volume/overlay.h"
 
 #define START_TIMEOUT_MS 130000 /* the keeper's create and start, each with its own */
@@ -33,6 +33,7 @@ struct start {
 	struct box_paths paths;
 	struct box box;
 	struct storage storage;
+	struct job_grant grant;
 	pid_t disk; /* server of a fuse volume */
 	struct priv_start_reply *r;
 };
@@ -59,12 +60,8 @@ static int stage_check(struct start *s, struct err *e)
 	const char *assets[SPEC_ASSETS_MAX + 1];
 	struct spec_policy policy;
 
-	spec_policy_here(&policy);
+	offer_policy(&policy, s->j->c, offer_find(s->j->c, s->j->rec.offer));
 	storage_policy(&policy, assets, s->j->c);
-	if (s->j->c->net)
-		policy.features |= SPEC_OFFERS_INTERNET | SPEC_OFFERS_BANDWIDTH;
-	if (s->j->c->net && s->j->c->publish_first)
-		policy.features |= SPEC_OFFERS_PORTS;
 	spec_copy(&s->spec, &s->m->spec);
 	s->volume = record_volume(&s->j->rec, s->j->c);
 	s->mount = volume_path(&s->volume);
@@ -190,6 +187,7 @@ static int stage_bundle(struct start *s, struct err *e)
 	s->box.spec = &s->spec;
 	s->box.image = &s->img->config;
 	if (find_disk(s, e) < 0 || mount_root(s, e) < 0 || mount_storage(s, e) < 0 ||
+	    job_grant_open(&s->grant, &s->box, s->j, e) < 0 ||
 	    image_find_user(&s->box.user, s->box.root, oci_user(&s->spec, &s->img->config), e) < 0)
 		return -1;
 	return s->j->backend->prepare(&s->box, e);
@@ -246,6 +244,12 @@ static int join_table(const struct start *s, const struct tenant_net *net, struc
 	return tenant_net_add(net, &seat, e);
 }
 
+/* Of its own; NULL: none, or the host's. */
+static const struct tenant_net *network_of(const struct job *j, const struct spec *s)
+{
+	return s->network == SPEC_NETWORK_NONE || j->rec.powers.host_network ? NULL : j->c->net;
+}
+
 static int stage_keeper(struct start *s, struct err *e)
 {
 	auto_free char *log_dir = record_log_dir(s->j->c, &s->j->rec);
@@ -268,7 +272,7 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .net_slot = s->j->rec.slot,
 				 .tty = s->spec.tty};
 	struct keeper_start_reply kr = {.stage = PRIV_STAGE_KEEPER};
-	const struct tenant_net *net = s->spec.network == SPEC_NETWORK_NONE ? NULL : s->j->c->net;
+	const struct tenant_net *net = network_of(s->j, &s->spec);
 	char prefix6[INET6_ADDRSTRLEN];
 	auto_close int link = -1;
 	int64_t from = clock_mono_us();
@@ -346,7 +350,7 @@ static int started_before(const struct job *j, const struct priv_start *m,
 static void tell_network(const struct job *j, const struct priv_start *m,
 			 struct priv_start_reply *r)
 {
-	const struct tenant_net *net = m->spec.network == SPEC_NETWORK_NONE ? NULL : j->c->net;
+	const struct tenant_net *net = network_of(j, &m->spec);
 	char text[INET6_ADDRSTRLEN] = "";
 	uint8_t addr[16];
 
@@ -399,6 +403,7 @@ int job_start(const struct job *j, void *reply, struct err *e)
 	}
 	storage_clear(&s.storage);
 	spec_clear(&s.spec);
+	job_grant_clear(&s.grant);
 	image_free(s.img);
 	free(s.ref);
 	free(s.mount);

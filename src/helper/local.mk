@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/helper/libleased-helper.a
 src_helper_libleased_helper_a_SOURCES = \
+	src/helper/cards.c src/helper/cards.h \
 	src/helper/fetch.c src/helper/found.c src/helper/found.h \
 	src/helper/helper.c src/helper/helper.h src/helper/helper_own.h \
 	src/helper/job.c src/helper/job.h \
@@ -12,6 +13,8 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/links.c src/helper/links.h \
 	src/helper/logseek.c src/helper/logseek.h \
 	src/helper/node.c src/helper/node.h \
+	src/helper/offer.c src/helper/offer.h \
+	src/helper/job_grant.c \
 	src/helper/pool.c src/helper/pool.h src/helper/probe.c src/helper/probe.h \
 	src/helper/job_pull.c src/helper/pulls.c src/helper/pulls.h \
 	src/helper/pull_box.c src/helper/pull_box.h \
@@ -79,4 +82,10 @@ tests_root_lease_sock_SOURCES = tests/root/lease_sock.c tests/root/helper_world.
 	tests/root/helper_world.h
 tests_root_lease_sock_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_lease_sock_LDADD = $(L_helper) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/root/grant
+ROOT_TESTS += tests/root/grant
+tests_root_grant_SOURCES = tests/root/grant.c tests/root/helper_world.c tests/root/helper_world.h
+tests_root_grant_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_grant_LDADD = $(L_helper) $(CMOCKA_LIBS)
 endif

@@ -11,6 +11,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "helper/offer.h"
 #include "oci/guards.h"
 
 static void read_text(struct buf *out, const char *path)
@@ -152,4 +153,6 @@ void node_measure(struct priv_node_reply *r, struct node_meter *m, const struct 
 						  .user_namespace = r->user_namespace,
 						  .seccomp = r->seccomp,
 						  .apparmor = oci_apparmor() != NULL});
+	r->offers.v = mem_array(PRIV_OFFERS_MAX, sizeof(struct priv_node_offer));
+	r->offers.n = offer_list(r->offers.v, c, r->guards);
 }

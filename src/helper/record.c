@@ -27,7 +27,21 @@ struct stored {
 	struct spec_bandwidth bandwidth;
 	struct wire_list ports;
 	bool survives;
+	char *offer;
+	uint64_t asked, granted;
+	bool privileged, new_privileges, host_network;
+	uint32_t vendor;
+	struct wire_list cards;
 };
+
+struct stored_card {
+	uint32_t number;
+};
+
+#define MSG stored_card
+static const struct wire_field stored_card_fields[] = {U32(number, 0, UINT16_MAX)};
+static const struct wire_table stored_card_table = TABLE(stored_card);
+#undef MSG
 
 #define MSG stored
 static const struct wire_field stored_fields[] = {
@@ -44,6 +58,14 @@ static const struct wire_field stored_fields[] = {
 	U64(bandwidth.out, 0, SPEC_RATE_MAX),
 	LIST(ports, SPEC_PORTS_MAX, &priv_port_table),
 	BOOL(survives),
+	TEXT(offer, PRIV_OFFER_NAME_MAX),
+	U64(asked, 0, UINT64_MAX),
+	U64(granted, 0, UINT64_MAX),
+	BOOL(privileged),
+	BOOL(new_privileges),
+	BOOL(host_network),
+	U32(vendor, 0, SPEC_VENDOR_ANY),
+	LIST(cards, RECORD_CARDS_MAX, &stored_card_table),
 };
 static const struct wire_table stored_table = TABLE(stored);
 #undef MSG
@@ -109,6 +131,33 @@ void record_set_spec_ports(struct record *r, const struct spec_ports *from)
 		memcpy(r->ports, from->v, from->n * sizeof(*from->v));
 }
 
+static void give_of_stored(struct record *r, const struct stored *s)
+{
+	const struct stored_card *cards = s->cards.v;
+
+	memcpy(r->offer, s->offer, strlen(s->offer) + 1);
+	r->powers = (struct record_powers){s->asked, s->granted, s->privileged, s->new_privileges,
+					   s->host_network};
+	r->vendor = (enum spec_vendor)s->vendor;
+	r->ncards = (uint32_t)s->cards.n;
+	for (size_t i = 0; i < s->cards.n; i++)
+		r->cards[i] = cards[i].number;
+}
+
+static void give_to_stored(struct stored *s, struct stored_card *cards, const struct record *r)
+{
+	s->offer = (char *)r->offer;
+	s->asked = r->powers.asked;
+	s->granted = r->powers.granted;
+	s->privileged = r->powers.privileged;
+	s->new_privileges = r->powers.new_privileges;
+	s->host_network = r->powers.host_network;
+	s->vendor = r->vendor;
+	for (size_t i = 0; i < r->ncards; i++)
+		cards[i].number = r->cards[i];
+	s->cards = (struct wire_list){cards, r->ncards};
+}
+
 static void record_of_stored(struct record *r, const struct stored *s)
 {
 	*r = (struct record){.generation = s->generation,
@@ -120,6 +169,7 @@ static void record_of_stored(struct record *r, const struct stored *s)
 			     .bandwidth = s->bandwidth,
 			     .survives = s->survives};
 	record_set_ports(r, &s->ports);
+	give_of_stored(r, s);
 	memcpy(r->id, s->id, sizeof(r->id));
 	memcpy(r->owner, s->owner, sizeof(r->owner));
 	memcpy(r->volume, s->volume, strlen(s->volume) + 1);
@@ -181,6 +231,7 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 	auto_free char *dir = record_dir(c, r->id);
 	auto_free char *path = record_path(c, r->id, "lease");
 	struct priv_port ports[SPEC_PORTS_MAX];
+	struct stored_card cards[RECORD_CARDS_MAX];
 	struct stored s = {.generation = r->generation,
 			   .deadline = r->deadline,
 			   .volume_bytes = r->volume_bytes,
@@ -195,6 +246,7 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 	for (size_t i = 0; i < r->nports; i++)
 		ports[i] = (struct priv_port){r->ports[i].inside, r->ports[i].outside,
 					      r->ports[i].protocol};
+	give_to_stored(&s, cards, r);
 	memcpy(s.id, r->id, sizeof(s.id));
 	memcpy(s.owner, r->owner, sizeof(s.owner));
 	if (wire_encode(&text, &stored_table, &s, e) < 0 ||

@@ -15,6 +15,15 @@
 #include "priv/keeper_msg.h"
 #include "priv/msg.h"
 
+#define RECORD_CARDS_MAX SPEC_GPUS_MAX
+
+/* What its offer gave it, so that commands beside the main one get the same. */
+struct record_powers {
+	uint64_t asked,
+		granted; /* capabilities: that buyers may ask for, that all of the offer have */
+	bool privileged, new_privileges, host_network;
+};
+
 struct record {
 	char id[PRIV_ID_LEN + 1];
 	char owner[PRIV_OWNER_LEN + 1];
@@ -29,6 +38,10 @@ struct record {
 	struct spec_bandwidth bandwidth;
 	uint32_t nports;
 	struct spec_port ports[SPEC_PORTS_MAX]; /* published */
+	char offer[PRIV_OFFER_NAME_MAX + 1];
+	struct record_powers powers;
+	enum spec_vendor vendor;		  /* of its graphics cards … */
+	uint32_t ncards, cards[RECORD_CARDS_MAX]; /* … and their numbers on this host */
 };
 
 enum { RECORD_NOT_FOUND = 1 };

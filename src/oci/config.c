@@ -206,7 +206,7 @@ int oci_config(struct buf *out, const struct spec *s, const struct image_config 
 		return err_set(e, ERRK_INPUT, "the image has no command; name one");
 	if (part_workdir(&process.cwd, s, img, e) || env_build(env, s, img, &p->user, e))
 		return -1;
-	env_add_gpus(env, s->gpu.vendor, &p->gpus);
+	env_add_gpus(env, &p->gpus);
 	env_add_group(env, p->group);
 	if (write_all(&w, s, p, &process, e))
 		return -1;

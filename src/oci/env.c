@@ -118,21 +118,33 @@ int env_build(struct env *env, const struct spec *s, const struct image_config *
 	return 0;
 }
 
-void env_add_gpus(struct env *env, enum spec_vendor vendor, const struct oci_gpus *gpus)
+static char *number_list(const uint32_t *v, size_t n)
 {
-	static const char *const NAMES[][2] = {
-		[SPEC_NVIDIA] = {"NVIDIA_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"},
+	auto_buf struct buf list = BUF(SPEC_GPUS_MAX * 12);
+
+	for (size_t i = 0; i < n && i < SPEC_GPUS_MAX; i++)
+		buf_printf(&list, "%s%u", i ? "," : "", v ? v[i] : (unsigned)i);
+	return buf_steal(&list);
+}
+
+/* What hooks of the host read has the host's numbers. Programs count the cards that they see, from
+ * 0 on: with a higher number they would see none. */
+void env_add_gpus(struct env *env, const struct oci_gpus *gpus)
+{
+	static const char *const SEEN[][2] = {
+		[SPEC_NVIDIA] = {"CUDA_VISIBLE_DEVICES", NULL},
 		[SPEC_AMD] = {"ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"},
 		[SPEC_INTEL] = {"ZE_AFFINITY_MASK", NULL},
 	};
-	auto_buf struct buf list = BUF(SPEC_GPUS_MAX * 12);
 
-	if (!gpus->n)
+	if (!gpus->n || gpus->vendor >= ARRAY_SIZE(SEEN))
 		return;
-	for (size_t i = 0; i < gpus->n && i < SPEC_GPUS_MAX; i++)
-		buf_printf(&list, "%s%u", i ? "," : "", gpus->index[i]);
-	for (size_t i = 0; i < ARRAY_SIZE(NAMES[0]) && NAMES[vendor][i]; i++)
-		put_owned(env, str_of(NAMES[vendor][i]), mem_strdup(list.p));
+	if (gpus->vendor == SPEC_NVIDIA)
+		put_owned(env, STR("NVIDIA_VISIBLE_DEVICES"), number_list(gpus->index, gpus->n));
+	for (size_t i = 0; i < ARRAY_SIZE(SEEN[0]) && SEEN[gpus->vendor][i]; i++)
+		put_owned(env, str_of(SEEN[gpus->vendor][i]), number_list(NULL, gpus->n));
+	for (size_t i = 0; gpus->env && i < gpus->env->n && i < OCI_GPU_ENV_MAX; i++)
+		put(env, str_of(gpus->env->v[i].name), str_of(gpus->env->v[i].value));
 }
 
 void env_add_group(struct env *env, const struct oci_group *g)

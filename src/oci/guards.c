@@ -4,6 +4,7 @@
 #include "base/auto.h"
 #include "base/fs.h"
 #include "spec/guard.h"
+#include "spec/powers.h"
 
 #define PROFILES_MAX ((size_t)1 << 20)
 
@@ -52,5 +53,23 @@ uint32_t oci_guards(const struct oci_runtime *r, const struct oci_host *h)
 		bits |= spec_guard_bit(SPEC_GUARD_CGROUP_V2);
 	if (h->apparmor)
 		bits |= spec_guard_bit(SPEC_GUARD_APPARMOR);
+	return bits;
+}
+
+uint32_t oci_guards_off(uint64_t caps, const struct spec_grant *g)
+{
+	uint64_t all = caps | (g ? spec_grant_caps(g) : 0);
+	uint32_t bits = 0;
+
+	if (all & ~spec_caps_usual())
+		bits |= spec_guard_bit(SPEC_GUARD_FEW_CAPABILITIES);
+	if (g && g->new_privileges)
+		bits |= spec_guard_bit(SPEC_GUARD_NO_NEW_PRIVILEGES);
+	if (g && g->host_network)
+		bits |= spec_guard_bit(SPEC_GUARD_NAMESPACES);
+	if (g && g->privileged)
+		bits |= spec_guard_bit(SPEC_GUARD_SECCOMP) |
+			spec_guard_bit(SPEC_GUARD_MASKED_PATHS) |
+			spec_guard_bit(SPEC_GUARD_APPARMOR);
 	return bits;
 }

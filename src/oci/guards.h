@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "oci/runtime.h"
+#include "spec/grant.h"
 
 #define OCI_APPARMOR "leased-tenant" /* the profile in contrib/leased-tenant.apparmor */
 
@@ -20,5 +21,8 @@ struct oci_host {
 };
 /* Bits of enum spec_guard. */
 uint32_t oci_guards(const struct oci_runtime *r, const struct oci_host *h);
+/* Those that not every lease of an offer has whose buyers may ask for `caps` and whose operator
+ * gives it `g` (may be NULL). */
+uint32_t oci_guards_off(uint64_t caps, const struct spec_grant *g);
 
 #endif

@@ -91,6 +91,7 @@ struct extra {
 	enum oci_access access;
 	uint64_t size;
 	uint32_t mode;
+	bool device;
 };
 
 static int by_target(const void *a, const void *b)
@@ -138,6 +139,21 @@ static int check_way(const struct spec_mounts *m, const char *target, struct err
 	return 0;
 }
 
+/* In a user namespace runtimes cannot make nodes, and would mount the host's of the same name. */
+static void add_nodes(struct extra *v, size_t *n, const struct oci_placement *p)
+{
+	if (!p->id_count)
+		return;
+	for (size_t i = 0; i < p->ndevices; i++)
+		v[(*n)++] = (struct extra){.target = p->devices[i].target,
+					   .source = p->devices[i].path,
+					   .device = true};
+	for (size_t i = 0; p->grant && i < p->grant->ndevices; i++)
+		v[(*n)++] = (struct extra){.target = p->grant->devices[i].target,
+					   .source = p->grant->devices[i].path,
+					   .device = true};
+}
+
 static int add_binds(struct extra *v, size_t *n, const struct spec_mounts *storage,
 		     const struct oci_placement *p, struct err *e)
 {
@@ -154,6 +170,7 @@ static int add_binds(struct extra *v, size_t *n, const struct spec_mounts *stora
 					   .source = b->source,
 					   .access = b->read_only ? OCI_READ_ONLY : OCI_READ_WRITE};
 	}
+	add_nodes(v, n, p);
 	for (size_t i = first; i < *n; i++)
 		if (check_way(storage, v[i].target, e))
 			return -1;
@@ -184,7 +201,10 @@ static void write_extra(struct jsonw *w, const struct extra *x)
 		[OCI_DATA] = "rbind,rprivate,nosuid,nodev,noexec,ro",
 	};
 
-	if (x->source)
+	if (x->device)
+		write_mount(w, &(struct mount){x->target, "bind", x->source,
+					       "bind,rprivate,nosuid,noexec,rw"});
+	else if (x->source)
 		write_mount(w, &(struct mount){x->target, "bind", x->source, OPTIONS[x->access]});
 	else
 		write_tmpfs(w, &(struct tmpfs){x->target, x->size, x->mode, x->access});
@@ -193,9 +213,12 @@ static void write_extra(struct jsonw *w, const struct extra *x)
 /* Sorted by their targets: one below another comes after it. */
 int part_mounts(struct jsonw *w, const struct spec *s, const struct oci_placement *p, struct err *e)
 {
-	size_t n = 0, most = s->storage.n + p->nbinds + (p->grant ? p->grant->nbinds : 0) + 2;
-	auto_free struct extra *v = mem_array(most, sizeof(*v));
+	size_t n = 0, most = s->storage.n + p->nbinds + p->ndevices + 2;
+	auto_free struct extra *v = NULL;
 
+	if (p->grant)
+		most += p->grant->nbinds + p->grant->ndevices;
+	v = mem_array(most, sizeof(*v));
 	if (add_storage(v, &n, s, p, e) || add_binds(v, &n, &s->storage, p, e))
 		return -1;
 	add_scratch(v, &n, s);

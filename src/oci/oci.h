@@ -14,7 +14,8 @@
 #include "spec/image_config.h"
 #include "spec/spec.h"
 
-#define OCI_CONFIG_MAX (1 << 20)
+#define OCI_CONFIG_MAX	(1 << 20)
+#define OCI_GPU_ENV_MAX 64 /* variables of the cards' driver */
 
 struct oci_bind {
 	const char *source, *target; /* absolute */
@@ -26,8 +27,10 @@ struct oci_bind {
 /* Graphics cards that were set aside for this lease, by their numbers on the host. Their nodes are
  * among the devices. */
 struct oci_gpus {
+	enum spec_vendor vendor;
 	const uint32_t *index;
 	size_t n;
+	const struct spec_map *env; /* what their driver wants said besides; NULL: nothing */
 };
 
 /* This container as one of several that work together. */
@@ -84,6 +87,7 @@ struct oci_exec {
 	uint64_t nofile;	/* these as in the placement */
 	uint64_t caps;
 	const struct spec_grant *grant;
+	struct oci_gpus gpus;
 	const char *apparmor;
 };
 

@@ -6,7 +6,7 @@
 #include "base/jsonw.h"
 #include "oci/oci.h"
 
-#define ENV_OWN_MAX 12 /* variables that we add */
+#define ENV_OWN_MAX (12 + OCI_GPU_ENV_MAX) /* variables that we add */
 
 /* A string array under `key`. */
 void part_strings(struct jsonw *w, const char *key, const char *const *v, size_t n);
@@ -30,7 +30,7 @@ int env_build(struct env *env, const struct spec *s, const struct image_config *
 int env_add(struct env *env, const struct spec *s, const struct spec_env *v,
 	    struct err *e) MUST_CHECK;
 /* Last, so that they are right whatever image and spec say. */
-void env_add_gpus(struct env *env, enum spec_vendor vendor, const struct oci_gpus *gpus);
+void env_add_gpus(struct env *env, const struct oci_gpus *gpus);
 void env_add_group(struct env *env, const struct oci_group *g);
 void env_write(struct jsonw *w, const struct env *env);
 

@@ -35,9 +35,10 @@ int part_caps(uint64_t *out, const struct spec *s, uint64_t offered, const struc
 	if (beyond)
 		return err_set(e, ERRK_DENIED, "capabilities.add: %s is not given to buyers",
 			       spec_cap_name((size_t)__builtin_ctzll(beyond)));
-	*out = (spec_caps_usual() | s->powers.add) & ~s->powers.drop;
+	/* Docker's order: what is asked for by its name is there, also after "drop ALL" */
+	*out = (spec_caps_usual() & ~s->powers.drop) | s->powers.add;
 	if (g)
-		*out |= g->privileged ? spec_caps_all() : g->caps;
+		*out |= spec_grant_caps(g);
 	return 0;
 }
 
@@ -129,6 +130,7 @@ static int build_exec_env(struct env *env, const struct spec *s, const struct im
 	for (size_t i = 0; i < x->nenv && i < SPEC_ENV_MAX; i++)
 		if (env_add(env, s, &x->env[i], e))
 			return -1;
+	env_add_gpus(env, &x->gpus);
 	return 0;
 }
 
@@ -141,7 +143,7 @@ int oci_exec(struct buf *out, const struct spec *s, const struct image_config *i
 			    .env = env,
 			    .nofile = x->nofile,
 			    .rlimits = s->powers.rlimits,
-			    .apparmor = x->apparmor,
+			    .apparmor = x->grant && x->grant->privileged ? NULL : x->apparmor,
 			    .new_privileges = x->grant && x->grant->new_privileges};
 	auto_spec struct spec checked = {0};
 	struct jsonw w = JSONW(out);

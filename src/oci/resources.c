@@ -65,7 +65,7 @@ static void write_node(struct jsonw *w, const struct spec_device *d)
 
 void part_devices(struct jsonw *w, const struct oci_placement *p)
 {
-	if (!p->ndevices && !(p->grant && p->grant->ndevices))
+	if (p->id_count || (!p->ndevices && !(p->grant && p->grant->ndevices)))
 		return;
 	jsonw_array(w, "devices");
 	for (size_t i = 0; i < p->ndevices; i++)

@@ -26,6 +26,18 @@ static const struct wire_field priv_node_fields[] = {U32(unused, 0, 0)};
 static const struct wire_table priv_node_table = TABLE(priv_node);
 #undef MSG
 
+#define MSG priv_node_offer
+static const struct wire_field priv_node_offer_fields[] = {
+	TEXT(name, PRIV_OFFER_NAME_MAX),
+	U32(guards, 0, UINT32_MAX),
+	BOOL(host_network),
+	TEXT(granted, PRIV_OFFER_GRANT_MAX),
+	U32(cards, 0, UINT16_MAX),
+	U32(cards_host, 0, UINT16_MAX),
+};
+static const struct wire_table priv_node_offer_table = TABLE(priv_node_offer);
+#undef MSG
+
 #define MSG priv_node_reply
 static const struct wire_field priv_node_reply_fields[] = {
 	U32(cpus, 1, 65536),
@@ -55,6 +67,7 @@ static const struct wire_field priv_node_reply_fields[] = {
 	U32(guards, 0, UINT32_MAX),
 	U32(net_repairs, 0, UINT32_MAX),
 	BOOL(net_down),
+	LIST(offers, PRIV_OFFERS_MAX, &priv_node_offer_table),
 };
 static const struct wire_table priv_node_reply_table = TABLE(priv_node_reply);
 #undef MSG
@@ -135,6 +148,7 @@ static const struct wire_field priv_start_fields[] = {
 	U32(seconds, 0, UINT32_MAX),
 	TEXT(card, PRIV_CARD_MAX),
 	TEXT(topup, PRIV_CARD_MAX),
+	TEXT(offer, PRIV_OFFER_NAME_MAX),
 	SPEC(spec),
 };
 static const struct wire_table priv_start_table = TABLE(priv_start);

@@ -74,6 +74,7 @@ struct priv_start {
 	bool private_layers; /* the image is copied to the volume: no page is shared with others */
 	uint32_t seconds;    /* from its start on, where that is before the deadline; 0: not said */
 	char *card, *topup;  /* pages of SPEC_SOCKET: JSON objects, passed on untouched; or empty */
+	char *offer;	     /* under which it was bought: the helper knows what that gives */
 	struct spec spec;    /* its image is a configured name or an allowed reference */
 };
 enum priv_start_outcome { PRIV_START_RUNNING, PRIV_START_FAILED };

@@ -4,8 +4,8 @@ src_volume_libleased_volume_a_SOURCES = \
 	src/volume/volume.c src/volume/volume.h src/volume/erase.c src/volume/paths.c \
 	src/volume/paths.h src/volume/luks.c src/volume/luks.h src/volume/loop.c \
 	src/volume/loop.h src/volume/mounts.c src/volume/mounts.h src/volume/server.c \
-	src/volume/server.h src/volume/bind.c src/volume/bind.h src/volume/overlay.c \
-	src/volume/overlay.h
+	src/volume/server.h src/volume/bind.c src/volume/bind.h src/volume/nodes.c \
+	src/volume/nodes.h src/volume/overlay.c src/volume/overlay.h
 
 check_PROGRAMS += tests/link/volume
 tests_link_volume_SOURCES = tests/link/main.c

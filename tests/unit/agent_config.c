@@ -117,6 +117,16 @@ static void what_is_wrong_is_named(void **state)
 		{"[images]\ndefault_registry = Docker.io\n" HEAD OFFER, "lower case"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = x=busybox\n", ":7: image"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io*\n", "is no pattern"},
+		{HEAD OFFER "capability = FLY\n", ":8: capability"},
+		{HEAD OFFER "capability = SYS_ADMIN\n", "a grant gives it to a whole offer"},
+		{HEAD OFFER "rlimit = nofile\n", ":8: rlimit"},
+		{HEAD OFFER "rlimit = core:1\n", "write NAME:MAX"},
+		{HEAD OFFER "gpu = nvidia\n", ":8: gpu"},
+		{HEAD OFFER "gpu = matrox:1\n", "write VENDOR:COUNT"},
+		{HEAD OFFER "gpu = amd:1@0,0\n", "card 0 is named twice"},
+		{HEAD OFFER "gpu = amd:3@0,1\n", "3 cards of 2 that are named"},
+		{HEAD OFFER "gpu_max = 17\n", ":8: gpu_max"},
+		{HEAD OFFER "grant = kvm.json\n", ":8: grant"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n", "names no resolver"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n[images]\npulls = 16\n"
 		      "[network]\nresolver = 9.9.9.9\nsource_ports = 8192\n",
@@ -146,6 +156,30 @@ static void what_is_wrong_is_named(void **state)
 		if (!strstr(e.msg, bad[i].want) || !strstr(e.msg, "leased.conf"))
 			fail_msg("%s gave: %s", bad[i].text, e.msg);
 	}
+}
+
+static void offers_say_what_buyers_may_ask_for(void **state)
+{
+	auto_config struct config *c = NULL;
+	const struct spec_allowance *a;
+	struct err e = {0};
+
+	if (load(state,
+		 HEAD OFFER "capability = NET_RAW\ncapability = CAP_SYS_PTRACE\n"
+			    "rlimit = nofile:4096\nrlimit = memlock:64Mi\n"
+			    "gpu = amd:2@5,0,3\ngpu_max = 2\ngrant = /etc/leased/kvm.json\n",
+		 &c, &e))
+		fail_msg("%s", e.msg);
+	a = &c->offers[0]->allow;
+	assert_int_equal(a->caps, spec_cap(STR("NET_RAW")) | spec_cap(STR("SYS_PTRACE")));
+	assert_int_equal(a->rlimits[SPEC_RLIMIT_NOFILE], 4096);
+	assert_int_equal(a->rlimits[SPEC_RLIMIT_MEMLOCK], 64 << 20);
+	assert_int_equal(a->cards.vendor, SPEC_AMD);
+	assert_int_equal(a->cards.count, 2);
+	assert_int_equal(a->cards.each, 2);
+	assert_int_equal(a->cards.nonly, 3);
+	assert_int_equal(a->cards.only[1], 0);
+	assert_string_equal(c->offers[0]->grant, "/etc/leased/kvm.json");
 }
 
 static void addresses_make_slots(void **state)
@@ -246,6 +280,7 @@ int main(void)
 		cmocka_unit_test(a_disk_header_allows_longer_leases),
 		cmocka_unit_test(what_is_printed_is_the_same_configuration),
 		cmocka_unit_test(keys_are_made_once_and_private),
+		cmocka_unit_test(offers_say_what_buyers_may_ask_for),
 		cmocka_unit_test(addresses_make_slots),
 		cmocka_unit_test(given_keys_are_taken_or_refused),
 	};

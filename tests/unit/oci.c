@@ -34,6 +34,8 @@ static const struct spec_device CARDS[] = {
 	{(char *)"/dev/nvidia-uvm", (char *)"/dev/nvidia-uvm", true, true, 'c', 511, 1048575},
 };
 static const uint32_t CARD_NUMBERS[] = {3, 5};
+static struct spec_env CARD_VARIABLES[] = {{(char *)"LD_LIBRARY_PATH", (char *)"/driver"}};
+static const struct spec_map CARD_ENV = {CARD_VARIABLES, ARRAY_SIZE(CARD_VARIABLES)};
 static const struct oci_group GROUP = {.rank = 2, .size = 4, .address = "l-7f38", .port = 29500};
 
 static struct spec_bind TEMPLATE_BINDS[] = {
@@ -89,7 +91,15 @@ static const struct golden GOLDENS[] = {
 	 .place = {.hostname = "l-7f3a",
 		   .devices = CARDS,
 		   .ndevices = ARRAY_SIZE(CARDS),
-		   .gpus = {CARD_NUMBERS, ARRAY_SIZE(CARD_NUMBERS)}}},
+		   .gpus = {SPEC_NVIDIA, CARD_NUMBERS, ARRAY_SIZE(CARD_NUMBERS)}}},
+	{"gpu-user-namespace",
+	 "{\"gpu\":{\"count\":1},\"env\":{\"LD_LIBRARY_PATH\":\"/mine\"}," LIMITS "}", NULL,
+	 "/bin/a", NULL,
+	 .place = {.hostname = "l-7f3a",
+		   .id_base = 1000000,
+		   .id_count = 65536,
+		   .grant = &TEMPLATE,
+		   .gpus = {SPEC_AMD, CARD_NUMBERS, 1, &CARD_ENV}}},
 	{"terminal", "{\"tty\":true," LIMITS "}", NULL, "/bin/a", NULL,
 	 .place = {.hostname = "l-7f3a"}},
 	{"group", "{\"env\":{\"RANK\":\"99\"}," LIMITS "}", NULL, "/bin/a", NULL,
@@ -326,6 +336,25 @@ static void test_no_way_from_spec_to_host(void **state)
 	assert_null(strstr(out.p, "oci:/"));
 }
 
+/* Whatever is given, no offer promises what then is not. */
+static void test_guards_off(void **state)
+{
+	const uint32_t few = spec_guard_bit(SPEC_GUARD_FEW_CAPABILITIES);
+	struct spec_grant g = {.caps = spec_cap(STR("SYS_ADMIN"))};
+
+	assert_int_equal(oci_guards_off(0, NULL), 0);
+	assert_int_equal(oci_guards_off(spec_caps_usual(), &(struct spec_grant){0}), 0);
+	assert_int_equal(oci_guards_off(spec_cap(STR("NET_RAW")), NULL), few);
+	assert_int_equal(oci_guards_off(0, &g), few);
+	g = (struct spec_grant){.new_privileges = true, .host_network = true};
+	assert_int_equal(oci_guards_off(0, &g), spec_guard_bit(SPEC_GUARD_NO_NEW_PRIVILEGES) |
+							spec_guard_bit(SPEC_GUARD_NAMESPACES));
+	g = (struct spec_grant){.privileged = true};
+	assert_int_equal(oci_guards_off(0, &g), few | spec_guard_bit(SPEC_GUARD_SECCOMP) |
+							spec_guard_bit(SPEC_GUARD_MASKED_PATHS) |
+							spec_guard_bit(SPEC_GUARD_APPARMOR));
+}
+
 /* In every golden: nothing of the agent's inside, and no device may be made. */
 static void each_golden(void (*check)(const char *name, const struct json *root))
 {
@@ -474,6 +503,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_goldens),
+		cmocka_unit_test(test_guards_off),
 		cmocka_unit_test(test_exec),
 		cmocka_unit_test(test_no_command),
 		cmocka_unit_test(test_workdir_in_proc),

@@ -1,0 +1,26 @@
+/*
+ * What the operator's configuration gives the leases of an offer: the helper's own table. Core only
+ * says which offer a lease was bought under; what that means is never in a message.
+ */
+#ifndef HELPER_OFFER_H
+#define HELPER_OFFER_H
+
+#include "helper/helper.h"
+#include "helper/record.h"
+#include "helper/table.h"
+#include "spec/policy.h"
+
+/* NULL where there is none of that name (any more): then nothing is given. */
+const struct helper_offer *offer_find(const struct helper_config *c, const char *name);
+/* What its buyers may ask for on this host. */
+void offer_policy(struct spec_policy *out, const struct helper_config *c,
+		  const struct helper_offer *o);
+/* Write into the record what each start says anew, and what a lease of that offer, with that spec,
+ * gets: ports, powers, and cards that no other lease has. -1 with ERRK_LIMIT where too few are
+ * free. */
+int offer_fill(struct record *r, const struct table *leases, const struct helper_config *c,
+	       const struct priv_start *m, struct err *e) MUST_CHECK;
+/* For NODE: one of each offer; `v` holds PRIV_OFFERS_MAX. */
+size_t offer_list(struct priv_node_offer *v, const struct helper_config *c, uint32_t guards);
+
+#endif
