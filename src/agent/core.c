@@ -152,6 +152,7 @@ static void fill_offer(struct engine_offer *o, const struct config_offer *c, uin
 	o->max_lease = c->max_lease;
 	o->start_timeout = c->start_timeout;
 	o->private_layers = c->private_layers;
+	o->allow = c->allow;
 	for (size_t i = 0; i < c->nimages && i < OFFER_IMAGES_MAX; i++)
 		copy(o->images[o->nimages++], OFFER_TEXT_MAX, c->images[i].name);
 }

@@ -31,21 +31,27 @@ static void print_images(const struct offer *o)
 
 static void print_listing(const struct listing *l)
 {
-	char key[13], price[32], memory[32], disk[32], volume[32];
+	char key[13], price[32], memory[32], disk[32], volume[32], gpu[32] = "-";
 
 	out_key(key, &l->offer.provider);
 	out_price(price, sizeof(price), l->offer.price);
 	out_bytes(memory, sizeof(memory), l->offer.memory);
 	out_bytes(disk, sizeof(disk), l->offer.disk);
 	str_printable(volume, sizeof(volume), str_of(l->offer.volume));
-	printf("%-12s  %-10s  %-4s  %-12s  %5" PRIu64 "m  %6s  %6s  %-10s  ", key, l->offer.name,
-	       l->live ? "live" : "-", price, l->offer.cpu_millicores, memory, disk, volume);
+	if (l->offer.gpus)
+		snprintf(gpu, sizeof(gpu), "%" PRIu64 " %s", l->offer.gpus,
+			 spec_vendor_name(l->offer.gpu_vendor));
+	printf("%-12s  %-10s  %-4s  %-12s  %5" PRIu64 "m  %6s  %6s  %-10s  %-8s  ", key,
+	       l->offer.name, l->live ? "live" : "-", price, l->offer.cpu_millicores, memory, disk,
+	       volume, gpu);
 	print_images(&l->offer);
 }
 
 int verb_offers(void *ctx, const void *options, int argc, char **argv)
 {
+	const struct offers_options *o = options;
 	struct app *a = ctx;
+	size_t shown = 0;
 	auto_market struct market m = {0};
 	struct err e;
 
@@ -58,11 +64,14 @@ int verb_offers(void *ctx, const void *options, int argc, char **argv)
 	if (m.n)
 		qsort(m.v, m.n, sizeof(*m.v), by_price);
 	if (!a->g.json)
-		printf("%-12s  %-10s  %-4s  %-12s  %6s  %6s  %6s  %-10s  %s\n", "PROVIDER", "OFFER",
-		       "", "PRICE", "CPU", "MEMORY", "DISK", "VOLUME", "IMAGES");
+		printf("%-12s  %-10s  %-4s  %-12s  %6s  %6s  %6s  %-10s  %-8s  %s\n", "PROVIDER",
+		       "OFFER", "", "PRICE", "CPU", "MEMORY", "DISK", "VOLUME", "GPU", "IMAGES");
 	for (size_t i = 0; i < m.n; i++) {
 		auto_buf struct buf text = BUF(1 << 20);
 
+		if (o->gpu && !m.v[i].offer.gpus)
+			continue;
+		shown++;
 		if (!a->g.json) {
 			print_listing(&m.v[i]);
 			continue;
@@ -70,5 +79,8 @@ int verb_offers(void *ctx, const void *options, int argc, char **argv)
 		out_offer_json(&text, &m.v[i]);
 		printf("%s\n", text.p);
 	}
-	return m.n ? 0 : app_failf(EXIT_NO_OFFER, "no offer was found on the relays");
+	if (shown)
+		return 0;
+	return app_failf(EXIT_NO_OFFER,
+			 m.n ? "no offer has graphics cards" : "no offer was found on the relays");
 }

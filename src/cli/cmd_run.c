@@ -138,7 +138,8 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 	if (o->registry_auth &&
 	    registry_auth_read(&r->order.req->registry_auth, o->registry_auth, s->image, e) < 0)
 		return err_wrap(e, "--registry-auth");
-	if (read_network(r, e) < 0 || cli_fill_life(s, o, e) < 0)
+	if (read_network(r, e) < 0 || run_read_powers(s, &r->order.want, o, e) < 0 ||
+	    cli_fill_life(s, o, e) < 0)
 		return -1;
 	return cli_fill_spec(s, &o->env, o->workdir, o->user, e);
 }
@@ -168,6 +169,13 @@ static int check_docker(const struct run_options *o, struct err *e)
 		return err_set(e, ERRK_INPUT,
 			       "-i: relays carry no standard input to the command; start it with "
 			       "-d and send input with: lease exec -i NAME COMMAND");
+	if (o->device.n || o->privileged)
+		return err_set(
+			e, ERRK_INPUT,
+			"%s: devices and powers of the host are its provider's to give: see "
+			"\"granted\" in lease offers --json; graphics cards are asked for with "
+			"--gpus",
+			o->device.n ? "--device" : "--privileged");
 	if (o->rm && (o->keep || o->detach))
 		return err_set(e, ERRK_INPUT,
 			       "--rm: with %s a lease outlives its command; it is erased when its "

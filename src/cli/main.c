@@ -68,6 +68,18 @@ static const struct opt run_opts[] = {
 	 "publish [OUTSIDE:]INSIDE[/udp]; may repeat"},
 	{0, "network", OPT_STRING, O(run_options, network), "WORD",
 	 "none, or internet (what the offer has)"},
+	{0, "gpus", OPT_STRING, O(run_options, gpus), "N",
+	 "graphics cards: [VENDOR:]N, or all that a lease of the offer may have"},
+	{0, "cap-add", OPT_LIST, O(run_options, cap_add), "NAME",
+	 "a capability that the offer lets buyers have; may repeat"},
+	{0, "cap-drop", OPT_LIST, O(run_options, cap_drop), "NAME",
+	 "without this one, or ALL; may repeat"},
+	{0, "ulimit", OPT_LIST, O(run_options, ulimit), "NAME=N",
+	 "limit of a process, SOFT[:HARD]; may repeat"},
+	{0, "sysctl", OPT_LIST, O(run_options, sysctl), "NAME=N",
+	 "a kernel setting of the container's own; may repeat"},
+	{0, "device", OPT_LIST, O(run_options, device), "PATH", "the provider's to give"},
+	{0, "privileged", OPT_FLAG, O(run_options, privileged), NULL, "the provider's to give"},
 	{'v', "volume", OPT_LIST, O(run_options, volume), "VOLUME",
 	 "NAME:/PATH[:ro], /PATH, lease:OTHER/NAME:/PATH or assets:NAME:/PATH; may repeat"},
 	{0, "tmpfs", OPT_LIST, O(run_options, tmpfs), "PATH",
@@ -181,12 +193,20 @@ static const struct opt history_opts[] = {
 	 "so many of the newest (50)"},
 };
 
+static const struct opt offers_opts[] = {
+	{0, "gpu", OPT_FLAG, O(offers_options, gpu), NULL, "only those with graphics cards"},
+};
+
 static const struct opt images_opts[] = {
 	{'p', "provider", OPT_STRING, O(images_options, provider), "KEY", "ask this one"},
 };
 
 static const struct verb verbs[] = {
-	{.name = "offers", .args = "", .help = "list what is for sale", .run = verb_offers},
+	{.name = "offers",
+	 .args = "[--gpu]",
+	 .help = "list what is for sale",
+	 OPTS(offers_opts, offers_options),
+	 .run = verb_offers},
 	{.name = "images",
 	 .args = "-p KEY",
 	 .help = "list the images that a provider has unpacked",

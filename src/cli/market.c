@@ -177,6 +177,8 @@ enum misfit {
 	MISFIT_NETWORK,
 	MISFIT_PORTS,
 	MISFIT_STORAGE,
+	MISFIT_GPU,
+	MISFIT_CAPS,
 	MISFIT_TIME,
 	MISFIT_PRICE,
 	MISFIT_DEAD,
@@ -192,6 +194,8 @@ static const char *const misfit_words[] = {
 	[MISFIT_NETWORK] = "no offer has the Internet",
 	[MISFIT_PORTS] = "no offer publishes so many ports",
 	[MISFIT_STORAGE] = "no offer has such storage; lease offers --json says what each has",
+	[MISFIT_GPU] = "no offer has so many graphics cards; see lease offers --gpu",
+	[MISFIT_CAPS] = "no offer lets its buyers have these capabilities",
 	[MISFIT_TIME] = "no offer lasts so long",
 	[MISFIT_PRICE] = "no offer has a price that can be paid",
 	[MISFIT_DEAD] = "the provider does not answer now (no heartbeat in the last three "
@@ -209,6 +213,13 @@ static bool has_storage(const struct offer *o, const struct spec_mounts *want)
 			return false;
 	}
 	return true;
+}
+
+static bool has_cards(const struct offer *o, const struct spec_gpu *want)
+{
+	return want->count == 0 ||
+	       ((want->vendor == SPEC_VENDOR_ANY || want->vendor == o->gpu_vendor) &&
+		want->count <= o->gpus_max);
 }
 
 static enum misfit misfit(const struct listing *l, const struct market_want *w)
@@ -232,6 +243,10 @@ static enum misfit misfit(const struct listing *l, const struct market_want *w)
 		return MISFIT_PORTS;
 	if (!has_storage(o, w->storage))
 		return MISFIT_STORAGE;
+	if (!has_cards(o, &w->gpu))
+		return MISFIT_GPU;
+	if (w->caps & ~o->caps)
+		return MISFIT_CAPS;
 	if (o->max_lease < w->seconds)
 		return MISFIT_TIME;
 	if (!price_cost(&hour, o->price, 3600))

@@ -4,6 +4,7 @@
 
 #include "cli/app.h"
 #include "proto/offer.h"
+#include "spec/spec.h"
 
 enum listing_use { LISTING_FRESH, LISTING_SEEN, LISTING_TRIED }; /* only fresh ones are chosen */
 
@@ -33,6 +34,9 @@ struct market_want {
 	uint64_t cpu, memory; /* at least; 0: any */
 	bool internet;	      /* a network is needed */
 	size_t ports;	      /* published ones, so many */
+	uint64_t caps;	      /* that a buyer may ask for */
+	struct spec_gpu gpu;  /* graphics cards */
+	bool all_gpus;	      /* as many as a lease may have */
 	const struct spec_mounts *storage; /* of kinds that the offer has; NULL: none */
 	int64_t seconds;		   /* the offer's longest lease allows for it; 0: any */
 };

@@ -173,6 +173,10 @@ static void forget_seen(struct market *m)
 static int consider(struct order *o, struct listing *l, struct err *e)
 {
 	o->chosen = l;
+	if (o->want.all_gpus)
+		o->req->spec.gpu.count =
+			(uint32_t)(l->offer.gpus_max < SPEC_GPUS_MAX ? l->offer.gpus_max
+								     : SPEC_GPUS_MAX);
 	return price_it(o, &l->offer, e) < 0 ? -1 : choose_mint(o, &l->offer, e);
 }
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "spec/guard.h"
+#include "spec/powers.h"
 
 void out_price(char *dst, size_t size, struct price p)
 {
@@ -180,6 +181,25 @@ static void offer_lists(struct jsonw *w, const struct offer *o)
 	jsonw_end_array(w);
 }
 
+static void offer_grants(struct jsonw *w, const struct offer *o)
+{
+	struct str line, rest = str_of(o->granted);
+
+	jsonw_text(w, "gpu_vendor", o->gpus ? spec_vendor_name(o->gpu_vendor) : NULL);
+	jsonw_u64(w, "gpus", o->gpus);
+	jsonw_u64(w, "gpus_max", o->gpus_max);
+	jsonw_array(w, "capabilities");
+	for (size_t i = 0; i < SPEC_CAPS; i++)
+		if (o->caps >> i & 1)
+			jsonw_text(w, NULL, spec_cap_name(i) + strlen("CAP_"));
+	jsonw_end_array(w);
+	jsonw_array(w, "granted");
+	while (str_cut(&rest, '\n', &line))
+		if (line.n)
+			jsonw_str(w, NULL, line);
+	jsonw_end_array(w);
+}
+
 void out_offer_json(struct buf *out, const struct listing *l)
 {
 	const struct offer *o = &l->offer;
@@ -217,6 +237,7 @@ void out_offer_json(struct buf *out, const struct listing *l)
 		if (o->guards & spec_guard_bit((enum spec_guard)g))
 			jsonw_text(&w, NULL, spec_guard_word((enum spec_guard)g));
 	jsonw_end_array(&w);
+	offer_grants(&w, o);
 	jsonw_u64(&w, "beat_seq", l->beat.seq);
 	jsonw_i64(&w, "beat_at", l->beat.created_at);
 	jsonw_u64(&w, "leases", l->beat.leases);

@@ -24,6 +24,10 @@ struct run_options {
 		*health_retries;
 	bool no_healthcheck;
 	struct opt_list env;
+	bool privileged;	/* Docker's; the operator's alone */
+	struct opt_list device; /* this, too */
+	struct opt_list cap_add, cap_drop, ulimit, sysctl;
+	const char *gpus;
 };
 
 struct exec_options {
@@ -99,6 +103,10 @@ struct move_options {
 	const char *from, *to, *max_fee;
 };
 
+struct offers_options {
+	bool gpu;
+};
+
 struct images_options {
 	const char *provider;
 };
@@ -107,6 +115,10 @@ struct mints_options {
 	bool offers;
 };
 
+/* run_powers.c: --cap-add, --cap-drop, --ulimit, --sysctl and --gpus into spec and offer wanted. */
+struct market_want;
+int run_read_powers(struct spec *s, struct market_want *want, const struct run_options *o,
+		    struct err *e) MUST_CHECK;
 /* Where the command begins in "IMAGE [--] COMMAND…". */
 int cli_command_at(int argc, char **argv);
 /* Environment, working directory and user from the options of run and exec. */

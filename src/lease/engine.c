@@ -193,6 +193,8 @@ void engine_free(struct engine *g)
 	nostr_pool_free(g->pool);
 	wallet_close(g->wallet);
 	nostr_unwrap_key_wipe(&g->me);
+	for (size_t i = 0; i < g->noffers; i++)
+		free(g->offers[i].granted);
 	free(g->offers);
 	free(g);
 }

@@ -14,6 +14,7 @@
 #include "nostr/pool.h"
 #include "priv/client.h"
 #include "proto/offer.h"
+#include "spec/policy.h"
 #include "wallet/till.h"
 
 struct engine;
@@ -26,6 +27,7 @@ struct engine_offer {
 	struct sat min_payment, refund_min;
 	int64_t max_lease, start_timeout;	       /* seconds */
 	bool private_layers;			       /* of the image: a copy for each lease */
+	struct spec_allowance allow;		       /* what its buyers may ask for */
 	char images[OFFER_IMAGES_MAX][OFFER_TEXT_MAX]; /* names that the helper knows */
 	size_t nimages;
 };

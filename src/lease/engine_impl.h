@@ -41,6 +41,9 @@ struct offer_now {
 	struct naming names[OFFER_IMAGES_MAX];
 	size_t waiting; /* image answers that are still out */
 	bool published;
+	uint32_t guards, cards, cards_host; /* as the host says of it … */
+	bool host_network;
+	char *granted; /* … lines; NULL: nothing. Owned */
 };
 
 struct engine {
@@ -130,9 +133,10 @@ bool author_charge(struct engine *g, const struct pubkey *author, unsigned token
 /* Store the request as answered with `r` (its release is made here for a token) and send it. */
 void ask_refuse(const struct ask *a, enum reply_code code, const char *message);
 
-/* --- twin.c --- */
+/* --- twin.c, hour.c --- */
 
 void twin_watch(struct engine *g); /* drains when another agent shows itself on our key */
+void hour_beat(struct engine *g);  /* with each heartbeat */
 
 /* --- offers.c --- */
 
@@ -146,10 +150,6 @@ bool offer_sells_image(const struct engine *g, const struct offer_now *o, const 
 enum { OFFER_STALE = 2 };
 int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
 		 struct price *price, struct err *e) MUST_CHECK;
-
-/* --- hour.c --- */
-
-void hour_beat(struct engine *g); /* with each heartbeat */
 
 /* --- money.c: the wallet's side of spawn and top-up --- */
 

@@ -9,7 +9,7 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/halt.h src/lease/restart.h src/lease/restart.c src/lease/restart_store.c \
 	src/lease/health.c src/lease/health.h \
 	src/lease/network.c src/lease/ports.h src/lease/ports_store.c \
-	src/lease/offers.c src/lease/replies.c src/lease/receipt.c \
+	src/lease/offers.c src/lease/offer_host.c src/lease/offer_host.h src/lease/replies.c src/lease/receipt.c \
 	src/lease/treasury.c src/lease/treasury.h src/lease/twin.c \
 	src/lease/refund.c src/lease/claimback.c src/lease/card.c src/lease/card.h \
 	src/lease/message.c src/lease/message.h

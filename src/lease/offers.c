@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "lease/engine_impl.h"
+#include "lease/offer_host.h"
 #include "lease/treasury.h"
 #include "spec/ref.h"
 
@@ -204,12 +205,12 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	copy_word(o->isolation, sizeof(o->isolation), g->isolation);
 	copy_word(o->runtime, sizeof(o->runtime), g->runtime);
 	o->runtime_old = g->node.runtime_old;
-	o->guards = g->node.guards;
 	copy_word(o->volume, sizeof(o->volume), g->volume);
 	copy_word(o->header, sizeof(o->header), g->header);
 	copy_word(o->network, sizeof(o->network), g->set.network);
 	o->ipv6 = g->set.net.ipv6;
 	o->ports = ports_offered(g);
+	offer_fill_grants(o, g, now);
 	copy_word(o->cgroup, sizeof(o->cgroup), g->cgroup);
 	copy_word(o->registry, sizeof(o->registry), g->set.registry ? g->set.registry : "");
 	fill_storage(g, o);
@@ -407,6 +408,7 @@ static void learn_node(struct engine *g, const struct priv_node_reply *r)
 	g->node = *r;
 	g->node.activation_why = g->node.backend = g->node.runtime = NULL;
 	g->node.kernel = g->node.arch = g->node.lsm = g->node.isolation = NULL;
+	g->node.offers = (struct wire_list){0};
 	memset(g->runtime, 0, sizeof(g->runtime));
 	copy_word(g->runtime, sizeof(g->runtime), r->runtime ? r->runtime : "");
 	g->volume = volumes[r->activation];
@@ -469,6 +471,8 @@ static void measured(void *ctx, const struct priv_node_reply *r, const struct er
 	} else {
 		learn_node(g, r);
 		g->node_known = true;
+		if (offers_learn(g, r) && !first)
+			publish_named(g);
 		beat(g);
 	}
 	if (first && !error) {

@@ -13,6 +13,7 @@
 #include "base/step.h"
 #include "lease/engine_impl.h"
 #include "lease/lending.h"
+#include "lease/offer_host.h"
 #include "spec/policy.h"
 
 /* --- checks --- */
@@ -22,8 +23,9 @@ static bool fits(uint64_t limit, uint64_t used, uint64_t wanted)
 	return !limit || (used <= limit && wanted <= limit - used);
 }
 
-static bool has_room(struct engine *g, const struct spec_limits *want)
+static bool has_room(struct engine *g, const struct offer_now *o, const struct spec *spec)
 {
+	const struct spec_limits *want = &o->terms.limits;
 	const struct engine_limits *lim = &g->set.limits;
 	struct lease_use use;
 	struct err e;
@@ -34,8 +36,9 @@ static bool has_room(struct engine *g, const struct spec_limits *want)
 	}
 	if (g->node_known && want->disk > g->node.disk_free)
 		return false;
-	return fits(lim->leases, use.leases, 1) && fits(lim->cpu, use.cpu, want->cpu) &&
-	       fits(lim->memory, use.memory, want->memory) && fits(lim->disk, use.disk, want->disk);
+	return offer_has_cards(g, o, spec->gpu.count) && fits(lim->leases, use.leases, 1) &&
+	       fits(lim->cpu, use.cpu, want->cpu) && fits(lim->memory, use.memory, want->memory) &&
+	       fits(lim->disk, use.disk, want->disk);
 }
 
 /* The offer's limits become the spec's: the buyer buys the offer, not a part of it. Only its
@@ -48,11 +51,7 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 	struct spec_bandwidth bandwidth;
 	struct spec_io io;
 
-	spec_policy_here(&policy);
-	if (str_is(str_of(g->set.network), "internet"))
-		policy.features |= SPEC_OFFERS_INTERNET | SPEC_OFFERS_BANDWIDTH;
-	if (g->set.net.publish_first)
-		policy.features |= SPEC_OFFERS_PORTS;
+	offer_allows(&policy, g, o);
 	policy.assets = g->set.assets;
 	if (policy.assets && *policy.assets)
 		policy.features |= SPEC_OFFERS_ASSETS;
@@ -62,6 +61,8 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 	    spec->limits.disk > have->disk || spec->limits.pids > have->pids ||
 	    spec->limits.swap > have->swap || spec->limits.inodes > have->inodes)
 		return err_set(e, ERRK_DENIED, "limits: more than the offer %s has", o->terms.name);
+	if (spec->gpu.count)
+		spec->gpu.vendor = o->terms.allow.cards.vendor;
 	io = spec_io_min(spec->limits.io, have->io);
 	bandwidth = spec_bandwidth_min(spec->limits.bandwidth, have->bandwidth);
 	spec->limits = *have;
@@ -108,7 +109,7 @@ static int check_request(struct ask *a, struct offer_now **o, struct price *pric
 		ask_refuse(a, REPLY_SPEC, e.msg);
 		return -1;
 	}
-	if (!has_room(a->g, &(*o)->terms.limits)) {
+	if (!has_room(a->g, *o, &a->req->spec)) {
 		ask_refuse(a, REPLY_FULL, NULL);
 		return -1;
 	}
@@ -176,7 +177,8 @@ static int store_asked(const struct ask *a, const struct lease *l, struct err *e
 	rc = request_insert(tx, &row, e);
 	if (rc)
 		return rc;
-	if (lease_insert(tx, l, buf_view(&spec), e) < 0 || restart_save(tx, l, e) < 0)
+	if (lease_insert(tx, l, buf_view(&spec), e) < 0 || restart_save(tx, l, e) < 0 ||
+	    cards_save(tx, l->id, &a->req->spec.gpu, e) < 0)
 		return -1;
 	rc = ports_reserve(tx, l->id, &range, &a->req->spec.ports, e);
 	if (rc)

@@ -213,6 +213,7 @@ int start_fill(struct engine *g, struct priv_start *m, const struct lease *l, st
 	hex_encode(m->owner, l->author.b, sizeof(l->author.b));
 	m->generation = l->generation;
 	m->volume_bytes = l->limits.disk;
+	m->offer = mem_strdup(l->offer);
 	m->private_layers = offer && offer->terms.private_layers;
 	m->deadline = l->expires_at;
 	/* Paid time starts when it first runs, which is not later than this allows for. */

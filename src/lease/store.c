@@ -67,6 +67,8 @@ static const struct db_migration steps[] = {
 	    "ALTER TABLE lease ADD COLUMN run_since INTEGER NOT NULL DEFAULT 0;"
 	    "ALTER TABLE lease ADD COLUMN spared INTEGER NOT NULL DEFAULT 0;"},
 	{6, "ALTER TABLE outbox ADD COLUMN kind INTEGER NOT NULL DEFAULT 24403;"},
+	{7, "ALTER TABLE lease ADD COLUMN gpus INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE lease ADD COLUMN gpu_vendor INTEGER NOT NULL DEFAULT 0;"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};
@@ -416,6 +418,37 @@ int lease_sum(struct db *d, struct lease_use *out, struct err *e)
 	out->cpu = (uint64_t)db_i64(s, 2);
 	out->memory = (uint64_t)db_i64(s, 3);
 	out->disk = (uint64_t)db_i64(s, 4);
+	return 0;
+}
+
+int cards_save(struct tx *tx, const char *lease, const struct spec_gpu *g, struct err *e)
+{
+	struct stmt *s;
+
+	if (g->count == 0)
+		return 0;
+	s = tx_write(tx, "UPDATE lease SET gpus = ?, gpu_vendor = ? WHERE id = ?");
+	db_bind_i64(s, 1, g->count);
+	db_bind_i64(s, 2, g->vendor);
+	db_bind_text(s, 3, str_of(lease));
+	return tx_run(s, NULL, e) ? err_wrap(e, "cards of %s", lease) : 0;
+}
+
+int cards_sum(struct db *d, const char *offer, enum spec_vendor v, struct cards_use *out,
+	      struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(d, "SELECT sum(gpus), sum(gpus * (offer = ?)) FROM lease WHERE"
+			    " " LEASE_SQL_LIVE_STATES " AND gpus > 0 AND gpu_vendor = ?"
+			    " AND (state <> 3 OR not_after >= ?)");
+
+	db_bind_text(s, 1, str_of(offer));
+	db_bind_i64(s, 2, v);
+	db_bind_i64(s, 3, clock_wall());
+	if (db_step(s, e) < 0)
+		return err_wrap(e, "graphics cards");
+	out->all = (uint64_t)db_i64(s, 0);
+	out->of_offer = (uint64_t)db_i64(s, 1);
 	return 0;
 }
 

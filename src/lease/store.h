@@ -47,6 +47,15 @@ struct lease_use {
  * never start. */
 int lease_sum(struct db *d, struct lease_use *out, struct err *e) MUST_CHECK;
 
+/* Graphics cards of LEASE_LIVE, of one vendor: those of an offer's leases, and all. */
+struct cards_use {
+	uint64_t of_offer, all;
+};
+int cards_save(struct tx *tx, const char *lease, const struct spec_gpu *g,
+	       struct err *e) MUST_CHECK;
+int cards_sum(struct db *d, const char *offer, enum spec_vendor v, struct cards_use *out,
+	      struct err *e) MUST_CHECK;
+
 /* What runs all the time; here so that a test sees them use the index of live leases. SQLite takes
  * a partial index only where the query repeats its condition word for word. */
 #define LEASE_SQL_LIVE_STATES "state IN (1,3,4,5,6)"

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "lease/protocol.h"
 #include "spec/guard.h"
+#include "spec/powers.h"
 #include "spec/ref.h"
 
 #define CONTENT_MAX 32768
@@ -88,6 +89,33 @@ static void write_storage(struct jsonw *w, const struct offer *o)
 	jsonw_end_array(w);
 }
 
+static void write_grants(struct jsonw *w, const struct offer *o)
+{
+	struct str line, rest = str_of(o->granted);
+
+	if (o->gpus) {
+		jsonw_object(w, "gpu");
+		jsonw_text(w, "vendor", spec_vendor_name(o->gpu_vendor));
+		jsonw_u64(w, "count", o->gpus);
+		jsonw_u64(w, "max", o->gpus_max);
+		jsonw_end_object(w);
+	}
+	if (o->caps) {
+		jsonw_array(w, "capabilities");
+		for (size_t i = 0; i < SPEC_CAPS; i++)
+			if (o->caps >> i & 1)
+				jsonw_text(w, NULL, spec_cap_name(i) + strlen("CAP_"));
+		jsonw_end_array(w);
+	}
+	if (!*o->granted)
+		return;
+	jsonw_array(w, "granted");
+	while (str_cut(&rest, '\n', &line))
+		if (line.n)
+			jsonw_str(w, NULL, line);
+	jsonw_end_array(w);
+}
+
 static void write_offer(struct buf *out, const struct offer *o)
 {
 	struct jsonw w = JSONW(out);
@@ -112,6 +140,7 @@ static void write_offer(struct buf *out, const struct offer *o)
 	jsonw_text(&w, "registry", o->registry);
 	write_guards(&w, o->guards);
 	write_storage(&w, o);
+	write_grants(&w, o);
 	write_mints(&w, o);
 	write_images(&w, o);
 	jsonw_array(&w, "relays");
@@ -274,6 +303,53 @@ static void read_storage(struct offer *o, const struct json *j)
 			memcpy(o->assets[o->nassets++], s.p, s.n);
 }
 
+/* Cards of a vendor that we do not know are none: nobody here could ask for them. */
+static int read_gpu(struct offer *o, const struct json *j, struct err *e)
+{
+	const struct json *gpu = json_get(j, "gpu");
+	struct str vendor = {0};
+
+	if (!gpu)
+		return 0;
+	if (json_type(gpu) != JSON_OBJECT)
+		return err_set(e, ERRK_INPUT, "gpu: want an object");
+	if (json_str(gpu, "vendor", OFFER_TEXT_MAX, &vendor, e) < 0)
+		return err_wrap(e, "gpu");
+	if (spec_vendor_parse(&o->gpu_vendor, vendor, NULL) < 0)
+		return 0;
+	if (json_u64(gpu, "count", UINT16_MAX, &o->gpus, e) < 0)
+		return err_wrap(e, "gpu");
+	o->gpus_max = o->gpus;
+	return json_opt_u64(gpu, "max", UINT16_MAX, &o->gpus_max, e) < 0 ? err_wrap(e, "gpu") : 0;
+}
+
+static void read_caps(struct offer *o, const struct json *j)
+{
+	const struct json *word;
+	struct str s;
+
+	for (word = json_first(json_get(j, "capabilities")); word; word = json_next(word))
+		if (json_as_str(word, &s))
+			o->caps |= spec_cap(s);
+}
+
+/* As much as there is room for. */
+static void read_granted(struct offer *o, const struct json *j)
+{
+	const struct json *word;
+	size_t n = 0;
+	struct str s;
+
+	for (word = json_first(json_get(j, "granted")); word; word = json_next(word)) {
+		if (!json_as_str(word, &s) || s.n == 0 || n + s.n + 2 > sizeof(o->granted))
+			continue;
+		str_printable(o->granted + n, s.n + 1, s);
+		n += s.n;
+		o->granted[n++] = '\n';
+		o->granted[n] = '\0';
+	}
+}
+
 static int read_words(struct offer *o, const struct json *j, struct err *e)
 {
 	if (json_opt_copy(o->agent, sizeof(o->agent), j, "agent", e) < 0 ||
@@ -291,7 +367,9 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 		return -1;
 	read_guards(o, j);
 	read_storage(o, j);
-	return 0;
+	read_caps(o, j);
+	read_granted(o, j);
+	return read_gpu(o, j, e);
 }
 
 /* Parse the content of `ev` as an object of our protocol version. */

@@ -14,6 +14,7 @@
 #include "crypto/secp.h"
 #include "nostr/event.h"
 #include "spec/limits.h"
+#include "spec/reach.h"
 #include "spec/storage.h"
 
 #define OFFER_NAME_MAX	 32
@@ -21,6 +22,7 @@
 #define OFFER_IMAGES_MAX 64
 #define OFFER_RELAYS_MAX 8
 #define OFFER_TEXT_MAX	 256
+#define OFFER_GRANT_MAX	 4096
 
 struct offer_mint {
 	char url[OFFER_TEXT_MAX];
@@ -63,6 +65,13 @@ struct offer {
 	char assets[SPEC_ASSETS_MAX][SPEC_NAME_MAX + 1];
 	size_t nassets;
 	bool accepting; /* false: drained or full, nothing to buy now */
+
+	/* Of the host; see leased.conf(5). */
+	enum spec_vendor gpu_vendor;   /* of graphics cards */
+	uint64_t gpus, gpus_max;       /* all leases together, and one, may have; 0: none */
+	uint64_t caps;		       /* that a buyer may ask for, as spec/powers.h has them */
+	char granted[OFFER_GRANT_MAX]; /* what every lease has, in words, a line each */
+
 	struct offer_mint mints[OFFER_MINTS_MAX];
 	size_t nmints;
 	struct offer_image images[OFFER_IMAGES_MAX];
