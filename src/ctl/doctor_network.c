@@ -154,7 +154,8 @@ static void check_conntrack(struct doctor *d)
 {
 	uint64_t leases =
 		d->conf->max_leases < d->conf->net_slots ? d->conf->max_leases : d->conf->net_slots;
-	uint64_t want = leases * EACH_LEASE + HOST_RESERVE, have;
+	uint64_t theirs = leases * EACH_LEASE * (d->conf->publish_first ? 2 : 1);
+	uint64_t want = theirs + HOST_RESERVE, have;
 	auto_free char *fix =
 		mem_printf("sysctl net.netfilter.nf_conntrack_max=%llu", (unsigned long long)want);
 
@@ -166,7 +167,7 @@ static void check_conntrack(struct doctor *d)
 			   "room for %llu connections; %llu leases may have %llu, and the host its "
 			   "own",
 			   (unsigned long long)have, (unsigned long long)leases,
-			   (unsigned long long)leases * EACH_LEASE);
+			   (unsigned long long)theirs);
 }
 
 void doctor_network(struct doctor *d)

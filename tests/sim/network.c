@@ -132,6 +132,37 @@ static void provider_without_ports_refuses(void **state)
 	refused(w, wish(w, one), REPLY_SPEC, "published ports");
 }
 
+/* Never more than the offer has; without a network there is none to limit. */
+static void bandwidth_is_the_tighter_one(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = NULL, *plain = NULL;
+	struct request *none;
+	auto_reply struct reply *one = NULL, *two = NULL;
+
+	world_close(w);
+	w->offer.limits.bandwidth = (struct spec_bandwidth){.in = 1000000, .out = 2000000};
+	world_open(w);
+	r = wish(w, NULL);
+	r->spec.limits.bandwidth = (struct spec_bandwidth){.in = 5000000, .out = 500000};
+	world_send(w, r);
+	one = world_must(w, r, REPLY_STAGE_RUNNING);
+	assert_int_equal(w->host.bandwidth.in, 1000000);
+	assert_int_equal(w->host.bandwidth.out, 500000);
+	plain = wish(w, NULL);
+	world_send(w, plain);
+	two = world_must(w, plain, REPLY_STAGE_RUNNING);
+	assert_int_equal(w->host.bandwidth.in, 1000000);
+	assert_int_equal(w->host.bandwidth.out, 2000000);
+	world_close(w);
+	w->network = "none";
+	w->net.publish_first = w->net.publish_last = 0;
+	world_open(w);
+	none = wish(w, NULL);
+	none->spec.limits.bandwidth.in = 4096;
+	refused(w, none, REPLY_SPEC, "bandwidth limits");
+}
+
 static void range_is_used_up_and_freed(void **state)
 {
 	static const char *const four[] = {"1", "2", "3", "4", NULL}, *const one[] = {"5", NULL};
@@ -379,6 +410,7 @@ int main(void)
 		TEST(ports_are_given_and_told),
 		TEST(conflict_costs_nothing),
 		TEST(provider_without_ports_refuses),
+		TEST(bandwidth_is_the_tighter_one),
 		TEST(range_is_used_up_and_freed),
 		TEST(ports_come_and_go_while_it_runs),
 		TEST(host_that_fails_changes_nothing),
