@@ -1,4 +1,6 @@
 /* leasectl: the operator's program. Each verb is a file; see ctl.h. */
+#include <stdio.h>
+
 #include "base/auto.h"
 #include "base/log.h"
 #include "ctl/ctl.h"
@@ -49,6 +51,16 @@ int main(int argc, char **argv)
 				  globals,    ARRAY_SIZE(globals),
 				  &c};
 
+	struct err e = {0};
+	int rc;
+
 	log_open("leasectl", LOGL_BROKEN);
-	return opt_main(&p, &c, argc, argv);
+	rc = opt_main(&p, &c, argc, argv);
+	if ((fflush(stdout) || ferror(stdout)) && rc == CTL_OK) {
+		err_set(&e, ERRK_SYS,
+			"standard output cannot be written: what should be there is lost "
+			"(tokens are not: leasectl wallet pending)");
+		rc = ctl_fail(-1, &e);
+	}
+	return rc;
 }

@@ -109,6 +109,8 @@ result $? 0 "bundle prints"
 result "$(grep -c '"memory":{"limit":67108864,' "$dir/out")" 1 "config.json with the spec's limits"
 result "$(grep -c 'refused: ports: this provider does not offer' "$dir/err")" 1 "and says what a buyer is refused"
 echo '{"devices":[{"path":"/dev/null","target":"/dev/mine","access":"r"}]}' >"$dir/template"
+"$ctl" bundle "$dir/spec" >/dev/full 2>"$dir/err"
+result $? 1 "a full disk is told"
 "$ctl" bundle --template "$dir/template" "$dir/spec" "$dir/bundle" 2>/dev/null
 result $? 0 "bundle writes"
 result "$(stat -c %a "$dir/bundle/config.json")" 600 "a private config.json"
