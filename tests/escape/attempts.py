@@ -1,12 +1,30 @@
 """What is tried from inside a lease, and which protections stand in its way: see escape.py."""
+import os
 from collections import namedtuple
+
+from world import NAME
 
 # action: as tests/escape/attacker.c has it. layers: each of them alone must be enough. also: taken out too whenever one
 # of the layers is, for without that the attempt could not be made at all.
 Attempt = namedtuple("Attempt", "action layers also about")
 
 
+CGROUP2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
+try:
+    with open("/sys/kernel/security/apparmor/profiles", encoding="ascii") as f:
+        APPARMOR = "leased-tenant (enforce)\n" in f
+except OSError:
+    APPARMOR = False
+
+
+# What the profile refuses alone, where it is loaded.
+PROFILE = ("mount:", "bind", "remount:", "own_overlay", "release_agent:", "alg", "socket:38", "socket:40", "socket:17",
+           "socket:44", "socket:15", "socket:30", "socket:29", "socket:21", "write:/proc/sys", "write:/proc/irq",
+           "write:/sys/power", "write:/sys/kernel", "read:/proc/kcore", "find:/proc/1/root")
+
+
 def attempt(action, *layers, also=(), about=""):
+    layers = {*layers, "apparmor"} if APPARMOR and action.startswith(PROFILE) else layers
     return Attempt(action, frozenset(layers), frozenset(also), about)
 
 
@@ -17,6 +35,8 @@ NEW_USER, NEW_NS, NEW_NET = 0x10000000, 0x20000, 0x40000000
 CALLS = [
     attempt("mount:tmpfs", "seccomp", "caps"),
     attempt("mount:proc", "seccomp", "caps"),
+    *(attempt("mount:" + kind, "seccomp", "caps", also=["userns"]) for kind in ("sysfs", "cgroup2", "devpts", "mqueue")),
+    *(attempt("mount:" + kind, "seccomp", "caps", "userns") for kind in ("debugfs", "securityfs", "devtmpfs")),
     attempt("mount:overlay,lowerdir=/etc:/dev", "seccomp", "caps", also=["userns"]),
     attempt("bind", "seccomp", "caps"),
     attempt("remount:/sys", "seccomp", "caps", also=["userns"]),
@@ -59,6 +79,13 @@ CALLS = [
     attempt("mempolicy", "seccomp"),
     attempt("vhangup", "seccomp", "caps", "userns"),
     attempt("foreign_call", "seccomp"),
+    *(attempt("call:" + name, "seccomp") for name in (
+        "ustat", "sysfs", "fsconfig", "io_uring_enter", "io_uring_register", "mbind", "get_mempolicy", "migrate_pages",
+        "move_pages", "name_to_handle_at", "quotactl_fd")),
+    *(attempt("call:" + name, "seccomp", "caps") for name in ("fsmount", "fspick")),
+    *(attempt("call:" + name, "seccomp", "caps", "userns") for name in (
+        "kexec_file_load", "lookup_dcookie", "settimeofday", "swapoff")),
+    attempt("call:setdomainname", "caps"),
     attempt("alg", "seccomp", about="CVE-2026-31431"),
     attempt("socket:38,5,0", "seccomp", about="AF_ALG"),
     attempt("socket:40,1,0", "seccomp", about="AF_VSOCK"),
@@ -87,13 +114,17 @@ WRITES = [attempt("write:" + path, "readonly", "userns") for path in (
     attempt("write:/sys/power/state", "mounts", "userns"),
     attempt("write:/sys/kernel/uevent_helper", "mounts", "userns"),
     attempt("write:/sys/kernel/mm/transparent_hugepage/enabled", "mounts", "userns"),
+    attempt("oom_score", "caps", "userns"),
+] + ([attempt("write:/sys/fs/cgroup/" + name, "mounts", also=["readonly", "userns"]) for name in (
+    "cgroup.procs", "memory.max", "pids.max", "cgroup.freeze", "cgroup.subtree_control")] + [
+    attempt("mkdir:/sys/fs/cgroup/attack", "mounts", also=["readonly", "userns"]),
+] if CGROUP2 else [
     attempt("write:/sys/fs/cgroup/cgroup.procs", "mounts", "userns", also=["readonly"]),
     attempt("write:/sys/fs/cgroup/pids/cgroup.procs", "mounts", "userns", also=["readonly"]),
     attempt("mkdir:/sys/fs/cgroup/pids/attack", "mounts", "userns", also=["readonly"]),
     attempt("write:/sys/fs/cgroup/memory/memory.limit_in_bytes", "mounts", "userns", also=["readonly"]),
     attempt("mkdir:/sys/fs/cgroup/attack", "readonly", also=["mounts"]),
-    attempt("oom_score", "caps", "userns"),
-]
+])
 
 READS = [attempt("mask:" + path, "masks") for path in (
     "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -102,18 +133,20 @@ READS = [attempt("mask:" + path, "masks") for path in (
     attempt("read:/proc/interrupts", "masks", about="CVE-2025-31133"),
     attempt("read:/proc/keys", "masks"),
     attempt("read:/proc/timer_list", "masks", "userns"),
-    attempt("read:/proc/kcore", "masks", "userns"),
+    attempt("read:/proc/kcore", "masks", "userns", also=["caps"]),
     attempt("identity", "userns"),
     attempt("release_agent:memory", "seccomp", "caps", "userns", "ns:cgroup", about="CVE-2022-0492"),
 ]
 
-# Nodes of devices: made (MKNOD), then opened (the list of devices of the control group; nodev of the root).
-DEVICES = [attempt(f"device:{device}", "caps", "devices", "root", also=["userns"], about=about) for device, about in (
+# Nodes of devices: made (MKNOD), then opened (the list of devices of the control group; nodev of the root, which crun takes
+# away where no user namespace forbids it).
+KEPT, LOST = ((), ("root",)) if os.path.basename(NAME) == "crun" else (("root",), ())
+DEVICES = [attempt(f"device:{device}", "caps", "devices", *KEPT, also=["userns", *LOST], about=about) for device, about in (
     ("c,1,1", "memory"), ("c,1,4", "i/o ports"), ("c,1,11", "the kernel's log"), ("b,7,0", "a loop device"),
     ("b,8,0", "a disk"), ("b,254,0", "a disk"), ("c,10,237", "loop control"), ("c,10,236", "device mapper"),
     ("c,10,229", "fuse"), ("c,10,232", "kvm"), ("c,10,238", "vhost"), ("c,4,0", "a terminal"),
     ("c,195,255", "a graphics card"), ("c,10,242", "rfkill"))] + [
-    attempt("device:c,10,200", "caps", "root", also=["userns", "devices"], about="tun, which runc 1.1 has on every list")]
+    attempt("device:c,10,200", "caps", *KEPT, also=["userns", "devices", *LOST], about="tun, which runc 1.1 has on every list")]
 
 LIMITS = [
     attempt("forks:200", "limits"),

@@ -1,5 +1,6 @@
 """The tenant network attacked: an outside that answers on addresses that no tenant may reach, and the table taken away."""
 import os
+import re
 import signal
 import subprocess
 
@@ -12,6 +13,32 @@ METADATA = "169.254.169.254"
 # One of each barred range that can be given to a link.
 BARRED = ("10.9.9.9", "100.64.1.1", "172.16.1.1", "192.0.0.8", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.1.1",
           "198.51.100.1", "203.0.113.1", "240.1.1.1")
+
+
+def groups_of(gateway, theirs):
+    """Forbidden actions by what stops them: (its name, the rules, the actions). Another tenant is stopped three times."""
+    barred = (r"\tip daddr \{ 0\.0\.0\.0/8", )
+    return [
+        ("the list of ranges", barred, [f"{way}:{METADATA},80" for way in ("tcp", "udp")] + [f"tcp:{a},80" for a in BARRED]),
+        ("the host's own door", (r'to_host \tiifname "\w+\*" drop', ),
+         [f"{way}:{a},82" for a in (gateway, HOST) for way in ("tcp", "udp")]),
+        ("the doors between tenants", (*barred, r'\toifname "\w+\*" drop', r"ingress \tdrop"),
+         [f"{way}:{theirs},83" for way in ("tcp", "udp")]),
+        ("the rule of resolvers", (r"th dport 53 drop", ), [f"{way}:{FOREIGN},53" for way in ("tcp", "udp")]),
+        ("the rule of mail", (r"\ttcp dport \{ 25, 465, 587 \}", ), [f"tcp:{PUBLIC},{p}" for p in (25, 465, 587)]),
+        ("the lease's own address", (r"ip saddr != @mine drop", ), [f"spoof:{SPOOFED},{PUBLIC},7777"]),
+    ]
+
+
+def take_out(rules):
+    """Delete these rules of the table, and no other."""
+    chain = ""
+    for line in run("nft", "-a", "list", "table", *TABLE).splitlines():
+        chain = line.split()[1] if line.startswith("\tchain ") else chain
+        handle = re.search(r" # handle (\d+)$", line)
+        if handle and any(re.search(rule, f"{chain} \t{line.strip()}") for rule in rules):
+            run("nft", "delete", "rule", *TABLE, chain, "handle", handle[1])
+            yield line.strip()
 
 
 class Network:
@@ -57,10 +84,8 @@ class Network:
         theirs, _ = self.slot(other)
         link = run("ip", "-o", "route", "get", mine).split()[2]
         allowed = [f"tcp:{PUBLIC},80", f"udp:{PUBLIC},7777", f"udp:{RESOLVER},53", f"tcp:{RESOLVER},53"]
-        forbidden = [f"{way}:{METADATA},80" for way in ("tcp", "udp")] + [f"tcp:{a},80" for a in BARRED] + \
-            [f"{way}:{a},82" for a in (gateway, HOST) for way in ("tcp", "udp")] + \
-            [f"{way}:{theirs},83" for way in ("tcp", "udp")] + [f"{way}:{FOREIGN},53" for way in ("tcp", "udp")] + \
-            [f"tcp:{PUBLIC},{p}" for p in (25, 465, 587)] + [f"spoof:{SPOOFED},{PUBLIC},7777"]
+        groups = groups_of(gateway, theirs)
+        forbidden = [action for _, _, actions in groups for action in actions]
         # An address that is not the lease's, given to it by root, and the way back to it, so that only the table is left.
         run("nsenter", f"--net=/proc/{self.world.pid_of(lease)}/ns/net", "ip", "addr", "add", f"{SPOOFED}/32", "dev", "eth0")
         run("ip", "route", "add", f"{SPOOFED}/32", "dev", link)
@@ -70,17 +95,24 @@ class Network:
         # The helper puts back what is taken from its table: it is held for as long as that takes.
         helper = int(self.world.ask("pid")[0])
         os.kill(helper, signal.SIGSTOP)
-        run("nft", "delete", "table", *TABLE)
-        bare = beside(self.world, lease, forbidden, "-p")
-        run("nft", "-f", "-", input=table)
+        bare, leaks = {}, {}
+        for name, rules, actions in groups:
+            gone = list(take_out(rules))
+            said = beside(self.world, lease, forbidden, "-p")
+            bare |= {action: said.get(action, "?") for action in actions} if len(gone) == len(rules) else {}
+            opened = {a for _, needed, some in groups if set(needed) <= set(rules) for a in some}
+            leaks[name] = [a for a in forbidden if a not in opened and said.get(a, "?") is None]
+            run("nft", "-f", "-", input=f"delete table {' '.join(TABLE)}\n{table}")
         os.kill(helper, signal.SIGCONT)
         again = inside(self.world, lease, allowed, "-p")
         for action in allowed:
             count.tap.result(first.get(action, "?") is None and again.get(action, "?") is None, f"{action} is reached",
                              f"{first.get(action)}, {again.get(action)}")
-        for action in forbidden:
-            count.add(action, [] if protected.get(action, "killed") else ["the table"], bare.get(action, "?") is None,
-                      str(bare.get(action)))
+        for name, _, actions in groups:
+            for action in actions:
+                count.add(action, [] if protected.get(action, "killed") else ["the table"], bare.get(action, "?") is None,
+                          str(bare.get(action)))
+            count.tap.result(not leaks[name], f"without {name} only that is open", str(leaks[name]))
         run("ip", "route", "del", f"{SPOOFED}/32", "dev", link)
 
     def close(self):

@@ -8,7 +8,8 @@ import tempfile
 from pathlib import Path
 
 BUILD = Path(os.environ.get("BUILD_DIR", "."))
-RUNC = shutil.which("runc") or "runc"
+NAME = os.environ.get("LEASED_TEST_RUNTIME") or "runc"
+RUNC = shutil.which(NAME) or NAME
 LIMITS = {"cpu": 1000, "memory": 64 << 20, "pids": 64, "disk": 64 << 20}
 
 

@@ -136,7 +136,8 @@ def try_small(lease, provider):
         check(done.returncode == 0 and done.stdout.endswith("more:x:778:app\n1777\n1234:777\n"), f"{name}: its files are as they were",
               done.stdout + done.stderr + provider.log())
     done = run("named", "sh", "-c", "id; cd; pwd; touch mine && stat -c %U:%G mine; touch /etc/not || echo refused")
-    check(re.match(r"uid=1234\(app\) gid=777\(staff\) groups=(777\(staff\),)?778\(more\)$", done.stdout, re.M), "a named user has the numbers and groups of the image", done.stdout + done.stderr)
+    check(re.match(r"uid=1234\(app\) gid=777\(staff\) groups=(777\(staff\),)?778\(more\)$", done.stdout, re.M),
+          "a named user has the numbers and groups of the image", done.stdout + done.stderr)
     check(done.stdout.endswith("/home/app\napp:staff\nrefused\n"), "and its home, and no more", done.stdout + done.stderr)
     done = run("named", "sh", "-c", "id -u", options=("--user", "0"))
     check(done.stdout == "0\n", "unless the buyer says another", done.stdout + done.stderr)
