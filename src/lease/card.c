@@ -16,7 +16,7 @@
 
 #define RELAYS_MAX  4	/* where a payment may be sent to */
 #define RELAY_BYTES 128 /* of one's URL */
-#define LOCK_SPARE  (2 * 86400)
+#define LOCK_SPARE  (3 * 3600)
 #define UNIT	    "sat"
 
 static void write_card(struct buf *out, const struct engine *g, const struct lease *l)
@@ -81,21 +81,23 @@ static int add_transport(struct payment_request *r, const struct engine *g, stru
 	return add_tag(&t->tags, "n", "17", e);
 }
 
-/* The payer's wallet adds its own refund key. A refused payment comes back when the lock ends,
- * which is after the last moment in which the lease could take it. */
+/* The payer's wallet adds its own refund key, so a refused payment comes back when the lock ends:
+ * soon after the last moment in which the lease can take it. A top-up makes a new request. */
 static int add_lock(struct payment_request *r, struct engine *g, const struct lease *l,
 		    struct err *e)
 {
-	int64_t until = clock_wall() + l->start_timeout + l->max_lease + LOCK_SPARE;
+	int64_t end = l->expires_at;
 	char hex[67], at[24];
 	uint8_t key[33];
 
 	if (g->set.lock != WALLET_LOCK_REQUIRED)
 		return 0;
+	if (!end)
+		end = clock_wall() + l->start_timeout + lease_paid_seconds(l);
 	if (wallet_payment_key(g->wallet, l->mint, key, e) < 0)
 		return -1;
 	hex_encode(hex, key, sizeof(key));
-	snprintf(at, sizeof(at), "%" PRId64, until);
+	snprintf(at, sizeof(at), "%" PRId64, end + LOCK_SPARE);
 	request_set_text(&r->lock_kind, STR("P2PK"));
 	request_set_text(&r->lock_data, str_of(hex));
 	return add_tag(&r->lock_tags, "locktime", at, e);

@@ -459,7 +459,7 @@ static void its_request_asks_for_a_lock(void **state)
 	assert_int_equal(r->lock_tags.n, 1);
 	assert_string_equal(r->lock_tags.v[0].v[0], "locktime");
 	must(str_u64(str_of(r->lock_tags.v[0].v[1]), INT64_MAX, &until, &e), &e);
-	assert_true((int64_t)until > clock_wall() + w->offer.max_lease + 3600);
+	assert_int_equal(until, expiry(w, id) + 3 * 3600);
 	open = plain(w, 51);
 	assert_untouched(w, payment(w, id, open), "not locked");
 	token = world_token(w, 51);

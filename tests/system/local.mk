@@ -10,12 +10,18 @@ SYSTEM_TESTS += tests/system/network.py
 SYSTEM_TESTS += tests/system/pull.py
 SYSTEM_TESTS += tests/system/conform.py tests/system/gvisor.py tests/system/images.py
 SYSTEM_TESTS += tests/system/life.py
+SYSTEM_TESTS += tests/system/inside.py
 SYSTEM_TESTS += tests/system/pay.py
 SYSTEM_TESTS += tests/system/treasury.py
 EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py tests/system/lib/proxy.py \
 	tests/system/foreign/report.mjs \
 	tests/system/foreign/cashu.mjs tests/system/foreign/nostr.mjs tests/system/foreign/rust-nostr.mjs \
-	tests/system/foreign/nostrmini.mjs
+	tests/system/foreign/nostrmini.mjs tests/system/foreign/pay-request.mjs
 check_PROGRAMS += tests/system/client
 tests_system_client_SOURCES = tests/system/client.c
 tests_system_client_LDADD = src/cashu/libleased-cashu.a $(L_nostr)
+
+check_PROGRAMS += tests/system/ask_lease
+tests_system_ask_lease_SOURCES = tests/system/ask_lease.c
+tests_system_ask_lease_CFLAGS = -std=gnu11 -O2 -Wall -Wextra -Wshadow
+tests_system_ask_lease_LDFLAGS = -static
