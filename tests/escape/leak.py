@@ -132,7 +132,9 @@ def many_cycles(tap, world, helper, before):
 
 
 def crowd(tap, world, helper, before):
+    began = time.monotonic()
     answer = world.ask("many", CROWD, world.spec("attack", ["/attacker", "wait"], **SMALL))[0]
+    print(f"# the last of {CROWD} runs after {time.monotonic() - began:.1f} s")
     tap.result(answer == f"running {CROWD} failed 0", f"{CROWD} leases start at once",
                f"{answer}: {(world.dir / 'helper.log').read_text()[-800:]}")
     left_over = [lease for lease in (f"{i:016x}" for i in range(1, CROWD + 1)) if world.destroy(lease) != "erased"]
