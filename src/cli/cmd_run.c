@@ -139,8 +139,9 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 	    registry_auth_read(&r->order.req->registry_auth, o->registry_auth, s->image, e) < 0)
 		return err_wrap(e, "--registry-auth");
 	if (read_network(r, e) < 0 || run_read_powers(s, &r->order.want, o, e) < 0 ||
-	    cli_fill_life(s, o, e) < 0)
+	    cli_fill_life(s, o, e) < 0 || run_storage_read(s, o, e) < 0)
 		return -1;
+	r->order.want.storage = &s->storage;
 	return cli_fill_spec(s, &o->env, o->workdir, o->user, e);
 }
 
