@@ -20,6 +20,7 @@
 #define GRACE_MS  10000
 #define SIGNAL_MS 5000
 #define PAUSE_NS  50000000
+#define WAKE_MS	  15000 /* after a reboot: both start at once, in any order */
 
 void lent_clear(struct lent *l)
 {
@@ -72,6 +73,15 @@ static int not_there(const char *lender, struct err *e)
 	return err_set(e, ERRK_STATE, "you have no lease %s here (any more)", lender);
 }
 
+static void wait_for_disk(const struct record *lender, const struct helper_config *c)
+{
+	struct volume v = record_volume(lender, c);
+	int64_t end = clock_mono_ms() + WAKE_MS;
+
+	while (!volume_is_mounted(&v) && clock_mono_ms() < end)
+		nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
+}
+
 static int find_volume(struct lent *out, const struct job *j, const struct record *lender,
 		       const struct spec_mount *m, struct err *e)
 {
@@ -79,7 +89,7 @@ static int find_volume(struct lent *out, const struct job *j, const struct recor
 	auto_free char *path = volume_path(&v);
 
 	if (!volume_is_mounted(&v))
-		return not_there(lender->id, e);
+		return err_set(e, ERRK_STATE, "lease %s has to be started first", lender->id);
 	out->folder = mem_printf("%s/volumes/named-%s", path, m->name);
 	if (!fs_exists(out->folder))
 		return err_set(e, ERRK_STATE, "lease %s has no volume %s", lender->id, m->name);
@@ -98,12 +108,16 @@ int lend_take(struct lent *out, const struct job *j, const struct spec_mount *m,
 	*out = (struct lent){.lock = -1};
 	if (strcmp(m->lease, j->rec.id) == 0)
 		return err_set(e, ERRK_INPUT, "it is this lease; its own volume is type volume");
-	r = lock_notes(&out->lock, j->c, m->lease, e);
+	r = record_read(&lender, j->c, m->lease, e);
+	if (r == 0 && strcmp(lender.owner, j->rec.owner) != 0)
+		return not_there(m->lease, e);
+	if (r == 0 && !fs_exists(ending))
+		wait_for_disk(&lender, j->c);
 	if (r == 0)
-		r = record_read(&lender, j->c, m->lease, e);
+		r = lock_notes(&out->lock, j->c, m->lease, e);
 	if (r < 0)
 		return -1;
-	if (r > 0 || strcmp(lender.owner, j->rec.owner) != 0 || fs_exists(ending))
+	if (r > 0 || fs_exists(ending))
 		return not_there(m->lease, e);
 	if (find_volume(out, j, &lender, m, e))
 		return -1;
