@@ -41,6 +41,9 @@ def bundle_of(folder_path, config):
     # It takes the number 0 of a device, which is /dev/cdrom's, for none.
     for device in config["linux"].get("devices", []):
         device["minor"] = device["minor"] or 1
+    # runc 1.1 wants the maps of a user namespace that is joined; the validator those of a new one only.
+    if any(n["type"] == "user" and n.get("path") for n in config["linux"]["namespaces"]):
+        del config["linux"]["uidMappings"], config["linux"]["gidMappings"]
     (folder_path / "config.json").write_text(json.dumps(config))
     return folder_path
 

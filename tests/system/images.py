@@ -39,9 +39,9 @@ class Image:
     def config(self, **options):
         self.umoci("config", "--image", self.at, *(f"--config.{k}={v}" for k, v in options.items()))
 
-    def push(self, *options):
+    def push(self, *options, source=None):
         done = self.w.run("skopeo", "--insecure-policy", "copy", "--quiet", "--dest-tls-verify=false", *options,
-                          f"oci:{self.at}", f"docker://{ADDRESS}:5000/test/{self.name}:1")
+                          source or f"oci:{self.at}", f"docker://{ADDRESS}:5000/test/{self.name}:1")
         need(done.returncode == 0, f"push {self.name}", done.stderr)
 
 
@@ -113,10 +113,16 @@ def small_images(w):
     plain.put(root, "/")
     plain.config(cmd="sh")
     plain.push()
-    # The same layers as zstd: another digest, the same files.
+    # zstd from what is not compressed, and not in the registry already: skopeo leaves everything else as it is.
+    (root / "etc/squeezed").touch()
     squeezed = Image(w, "zstd")
     squeezed.put(root, "/")
-    squeezed.push("--dest-compress-format", "zstd", "--format", "oci")
+    (root / "etc/squeezed").unlink()
+    done = w.run("skopeo", "--insecure-policy", "copy", "--dest-decompress", f"oci:{squeezed.at}", f"dir:{w.dir / 'plain'}")
+    need(done.returncode == 0, "a layer without compression", done.stderr)
+    squeezed.push("--dest-compress-format", "zstd", "--format", "oci", source=f"dir:{w.dir / 'plain'}")
+    done = w.run("skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{ADDRESS}:5000/test/zstd:1")
+    need("tar+zstd" in done.stdout and "gzip" not in done.stdout, "its layers are zstd", done.stdout + done.stderr)
     named.put(root, "/")
     named.config(user="app", workingdir="/home/app")
     named.push()
