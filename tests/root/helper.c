@@ -382,10 +382,12 @@ static void failures_say_where(void **state)
 	spec_clear(&m.spec);
 	destroy_ok(w, id);
 	fill_start(&m, id, "true");
-	m.spec.restarts = 3; /* core should have refused it, and not be believed */
+	m.spec.network =
+		SPEC_NETWORK_INTERNET; /* core should have refused it, and not be believed */
 	do_start(w, &m, &a);
 	assert_int_equal(a.r.start.stage, PRIV_STAGE_CHECK);
-	assert_string_equal(a.r.start.message, "restart: this provider does not offer restarts");
+	assert_string_equal(a.r.start.message,
+			    "network: this provider does not offer the Internet");
 	free_answer(&a, PRIV_BOX_START);
 	spec_clear(&m.spec);
 	destroy_ok(w, id);
