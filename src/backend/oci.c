@@ -194,6 +194,9 @@ static int oci_prepare(const struct box *box, struct err *e)
 				  .binds = binds,
 				  .nbinds = own_binds(binds, box)};
 
+	if (box->spec->read_only && oci_runtime(box->runtime)->writable)
+		return err_set(e, ERRK_DENIED, "read_only: %s cannot do that",
+			       oci_runtime(box->runtime)->name);
 	if (oci_config(&config, box->spec, box->image, &p, e) < 0 ||
 	    buf_check(&config, "config.json", e) < 0)
 		return -1;

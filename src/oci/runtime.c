@@ -35,6 +35,7 @@ static const struct oci_runtime RUNTIMES[] = {
 	 .option = "--fsgofer-host-uds", /* for the socket that is mounted inside */
 	 .alone = "--network=none",
 	 .state_file = true,
+	 .writable = true,
 	 .tasks = 256,
 	 .tasks_each = 4},
 	{.name = "krun", .isolation = "vm", .seccomp = true, .unified = true, .floors = {"1.28"}},

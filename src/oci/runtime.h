@@ -20,6 +20,7 @@ struct oci_runtime {
 	const char *option;	/* before every verb; NULL: none */
 	const char *alone;	/* one more for a container without a network; NULL: none */
 	bool state_file;	/* keeps a container in ID_sandbox:ID.state, not in a folder ID */
+	bool writable;		/* its root must be: it forgets what else a mount forbids */
 	bool seccomp;		/* applies the filter of config.json */
 	bool unified;		/* knows linux.resources.unified */
 	unsigned tasks, tasks_each; /* of the host: its own, and for each process inside; 0: none */

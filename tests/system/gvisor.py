@@ -33,6 +33,10 @@ def test(w: World):
     check(done.returncode == 7 and "error" in done.stderr, "a command ends as it does, with its streams apart", done.stderr + provider.log())
     check("Starting gVisor" in done.stdout and os.uname().release not in done.stdout, "under another kernel than this host's",
           done.stdout)
+    (w.dir / "spec.json").write_text('{"image": "busybox", "args": ["true"], "read_only": true}')
+    done = lease("run", "--for", "30s", "--spec", w.dir / "spec.json")
+    check("read_only: runsc cannot do that" in provider.log() and "back in the wallet" in done.stderr,
+          "a read-only root is paid back, and the operator told why", done.stderr + provider.log())
     done = lease("run", "-d", "--name", "long", "--for", "60s", "-e", "WORD=purple", "busybox", "--", "sh", "-c",
                  "echo $WORD; trap 'echo ending; exit 3' TERM; while :; do sleep 0.1; done")
     need(done.returncode == 0, "a lease that stays", done.stderr + provider.log())
