@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "helper/cards.h"
 #include "helper/publish.h"
+#include "oci/cards.h"
 #include "oci/guards.h"
 
 const struct helper_offer *offer_find(const struct helper_config *c, const char *name)
@@ -21,6 +21,11 @@ const struct helper_offer *offer_find(const struct helper_config *c, const char 
 static bool has_host_network(const struct helper_offer *o)
 {
 	return o && o->grant && o->grant->host_network;
+}
+
+struct cards_host offer_cards(const struct helper_config *c)
+{
+	return (struct cards_host){c->cdi_dirs, c->host_root};
 }
 
 void offer_policy(struct spec_policy *out, const struct helper_config *c,
@@ -76,7 +81,7 @@ static uint32_t cards_used(const struct table *leases, const struct record *self
 static int take_cards(struct record *r, const struct table *leases, const struct helper_config *c,
 		      const struct spec_cards *of, uint32_t want, struct err *e)
 {
-	const struct cards_host host = cards_host(c);
+	const struct cards_host host = offer_cards(c);
 	auto_cards struct cards there = {0};
 
 	if (cards_find(&there, &host, of->vendor, e) < 0)
@@ -139,7 +144,7 @@ int offer_fill(struct record *r, const struct table *leases, const struct helper
 
 size_t offer_list(struct priv_node_offer *v, const struct helper_config *c, uint32_t guards)
 {
-	const struct cards_host host = cards_host(c);
+	const struct cards_host host = offer_cards(c);
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->noffers && n < PRIV_OFFERS_MAX; i++) {

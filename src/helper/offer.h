@@ -8,10 +8,12 @@
 #include "helper/helper.h"
 #include "helper/record.h"
 #include "helper/table.h"
+#include "oci/cards.h"
 #include "spec/policy.h"
 
 /* NULL where there is none of that name (any more): then nothing is given. */
 const struct helper_offer *offer_find(const struct helper_config *c, const char *name);
+struct cards_host offer_cards(const struct helper_config *c);
 /* What its buyers may ask for on this host. */
 void offer_policy(struct spec_policy *out, const struct helper_config *c,
 		  const struct helper_offer *o);

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += src/oci/libleased-oci.a
 src_oci_libleased_oci_a_SOURCES = \
 	src/oci/oci.h src/oci/parts.h src/oci/config.c src/oci/process.c src/oci/env.c \
-	src/oci/guards.c src/oci/guards.h src/oci/runtime.c src/oci/runtime.h src/oci/mounts.c src/oci/resources.c src/oci/seccomp.c
+	src/oci/cards.c src/oci/cards.h src/oci/guards.c src/oci/guards.h src/oci/runtime.c src/oci/runtime.h src/oci/mounts.c src/oci/resources.c src/oci/seccomp.c
 
 check_PROGRAMS += tests/link/oci
 tests_link_oci_SOURCES = tests/link/main.c

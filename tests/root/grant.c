@@ -63,13 +63,19 @@ static void fill_grants(struct world *w)
 	auto_free char *text =
 		mem_printf("{\"devices\":[{\"path\":\"%s\",\"target\":\"/dev/given\"}],"
 			   "\"binds\":[{\"source\":\"%s/models\",\"target\":\"/models\","
-			   "\"read_only\":true}],\"capabilities\":[\"NET_ADMIN\"]}",
-			   device, w->dir);
+			   "\"read_only\":true},{\"source\":\"%s/scratch\",\"target\":"
+			   "\"/scratch\"}],\"capabilities\":[\"NET_ADMIN\"]}",
+			   device, w->dir, w->dir);
 	auto_free char *models = mem_printf("%s/models", w->dir);
+	auto_free char *scratch = mem_printf("%s/scratch", w->dir);
+	auto_free char *own = mem_printf("%s/models/root", w->dir);
 	struct err e;
 
 	assert_int_equal(fs_mkdirs(models, 0755, &e), 0);
+	assert_int_equal(fs_mkdirs(scratch, 0755, &e), 0);
+	assert_int_equal(chmod(scratch, 01777), 0);
 	write_file(file, "model");
+	assert_int_equal(fs_write(own, "root's", 6, 0600, &e), 0);
 	write_file(path, text);
 	if (spec_grant_load(&given, path, &e) < 0)
 		fail_msg("%s", e.msg);
@@ -328,7 +334,7 @@ static void a_grant_is_the_offer_s_alone(void **state)
 	struct answer a;
 
 	runs_under(w, A, "given", NULL);
-	assert_says(w, A, LOOK, "/dev/given\n\n/models:\none\nCapBnd:\t00000000800415fb\n");
+	assert_says(w, A, LOOK, "/dev/given\n\n/models:\none\nroot\nCapBnd:\t00000000800415fb\n");
 	assert_says(
 		w, A,
 		": < /dev/given && cat /models/one; (echo > /models/two) 2>/dev/null || echo no",
@@ -359,6 +365,26 @@ static void a_grant_is_the_offer_s_alone(void **state)
 	refused_under(w, A, "given", NULL, "given");
 	destroy_ok(w, A);
 	assert_int_equal(mknod(device, S_IFCHR | 0600, makedev(10, 237)), 0);
+}
+
+/* What is read looks inside as outside; what a lease makes out here is never root's. */
+static void folders_keep_their_owners(void **state)
+{
+	struct world *w = *state;
+	auto_free char *made = mem_printf("%s/scratch/made", w->dir);
+	struct stat st;
+
+	runs_under(w, A, "given", NULL);
+	if (w->c.id_slots)
+		assert_says(w, A, "cat /models/root; stat -c ' %u %g' /models/root",
+			    "root's 0 0\n");
+	assert_beside_says(w, A, "cat /models/one", "model");
+	assert_says(w, A, "cp /bin/busybox /scratch/made && chmod 4755 /scratch/made && echo made",
+		    "made\n");
+	assert_int_equal(stat(made, &st), 0);
+	assert_true(!w->c.id_slots || st.st_uid >= w->c.id_base);
+	destroy_ok(w, A);
+	assert_int_equal(unlink(made), 0);
 }
 
 static void buyers_get_what_the_offer_allows(void **state)
@@ -421,6 +447,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_device_cgroup_refuses_the_others_card, drop_leases),
 		cmocka_unit_test_teardown(what_cdi_says_is_inside, drop_leases),
 		cmocka_unit_test_teardown(a_grant_is_the_offer_s_alone, drop_leases),
+		cmocka_unit_test_teardown(folders_keep_their_owners, drop_leases),
 		cmocka_unit_test_teardown(buyers_get_what_the_offer_allows, drop_leases),
 		cmocka_unit_test_teardown(privileged_is_a_grant_s_alone, drop_leases),
 	};

@@ -1,5 +1,5 @@
 /* Graphics cards: see cards.h. */
-#include "helper/cards.h"
+#include "oci/cards.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -19,11 +19,6 @@ static const struct vendor {
 	[SPEC_AMD] = {"amd.com/gpu", "0x1002"},
 	[SPEC_INTEL] = {"intel.com/gpu", "0x8086"},
 };
-
-struct cards_host cards_host(const struct helper_config *c)
-{
-	return (struct cards_host){c->cdi_dirs, c->host_root};
-}
 
 void cards_clear(struct cards *c)
 {

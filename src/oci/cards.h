@@ -3,10 +3,14 @@
  * of a vendor, it says which there are and what a lease needs for one; else the nodes do: nvidiaN,
  * and renderD(128+N) of AMD and Intel.
  */
-#ifndef HELPER_CARDS_H
-#define HELPER_CARDS_H
+#ifndef OCI_CARDS_H
+#define OCI_CARDS_H
 
-#include "helper/helper.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
 #include "spec/cdi.h"
 #include "spec/policy.h"
 
@@ -20,13 +24,11 @@ struct cards {
 void cards_clear(struct cards *c);
 #define auto_cards __attribute__((cleanup(cards_clear)))
 
-/* Whose CDI files are read: what helper_config says of it. */
+/* Where they are looked for. */
 struct cards_host {
 	const char *const *cdi_dirs; /* NULL-ended, the later win; NULL: /etc/cdi, /var/run/cdi */
 	const char *root;	     /* where /dev and /sys are; NULL: there */
 };
-
-struct cards_host cards_host(const struct helper_config *c);
 
 /* None is no error; a CDI file that cannot be used is. `out` is cleared first. */
 int cards_find(struct cards *out, const struct cards_host *h, enum spec_vendor v,
