@@ -139,6 +139,7 @@ static void check_all(struct doctor *d)
 	d->conf = conf;
 	doctor_host(d);
 	doctor_isolation(d);
+	doctor_offers(d);
 	doctor_network(d);
 	check_keys(d);
 	doctor_peers(d);
