@@ -315,12 +315,14 @@ static int read_gpu(struct offer *o, const struct json *j, struct err *e)
 		return err_set(e, ERRK_INPUT, "gpu: want an object");
 	if (json_str(gpu, "vendor", OFFER_TEXT_MAX, &vendor, e) < 0)
 		return err_wrap(e, "gpu");
-	if (spec_vendor_parse(&o->gpu_vendor, vendor, NULL) < 0)
-		return 0;
 	if (json_u64(gpu, "count", UINT16_MAX, &o->gpus, e) < 0)
 		return err_wrap(e, "gpu");
 	o->gpus_max = o->gpus;
-	return json_opt_u64(gpu, "max", UINT16_MAX, &o->gpus_max, e) < 0 ? err_wrap(e, "gpu") : 0;
+	if (json_opt_u64(gpu, "max", UINT16_MAX, &o->gpus_max, e) < 0)
+		return err_wrap(e, "gpu");
+	if (o->gpus == 0 || spec_vendor_parse(&o->gpu_vendor, vendor, NULL) < 0)
+		o->gpus = o->gpus_max = 0;
+	return 0;
 }
 
 static void read_caps(struct offer *o, const struct json *j)

@@ -8,6 +8,7 @@
 #include "proto/reply.h"
 #include "proto/request.h"
 #include "spec/guard.h"
+#include "spec/powers.h"
 
 static const char *const types[] = {"spawn",  "topup", "status", "end",	   "exec",	"logs",
 				    "signal", "stop",  "start",	 "refund", "set",	"input",
@@ -593,6 +594,11 @@ static void fill_offer(struct offer *o)
 			    .cgroup = "v2",
 			    .guards = spec_guard_bit(SPEC_GUARD_SECCOMP) |
 				      spec_guard_bit(SPEC_GUARD_APPARMOR),
+			    .gpu_vendor = SPEC_AMD,
+			    .gpus = 4,
+			    .gpus_max = 2,
+			    .caps = spec_cap(STR("NET_RAW")) | spec_cap(STR("SYS_PTRACE")),
+			    .granted = "device /dev/kvm\nhost-network\n",
 			    .nmints = OFFER_MINTS_MAX,
 			    .nimages = OFFER_IMAGES_MAX,
 			    .nrelays = OFFER_RELAYS_MAX};
@@ -648,13 +654,19 @@ static void offer_says_whether_it_accepts(void **state)
 #define PRICE "\"price\":{\"msat\":1,\"per\":1}"
 #define MINTS "\"mints\":[]"
 
-static int offer_of(const char *name, uint32_t kind, const char *content)
+static int read_offer(struct offer *o, const char *name, uint32_t kind, const char *content)
 {
 	auto_event struct nostr_event *ev = nostr_event_new(kind, 1, str_of(content));
-	struct offer o;
 
 	nostr_event_tag(ev, "d", name);
-	return offer_from_event(&o, ev, NULL);
+	return offer_from_event(o, ev, NULL);
+}
+
+static int offer_of(const char *name, uint32_t kind, const char *content)
+{
+	struct offer o;
+
+	return read_offer(&o, name, kind, content);
 }
 
 static void smallest_offer_is_read_with_what_it_does_not_know(void **state)
@@ -681,11 +693,31 @@ static void broken_offer_is_refused(void **state)
 		"{\"v\":1," TERMS "," PRICE "," MINTS ",\"images\":[7]}",
 		"{\"v\":1," TERMS "," PRICE "," MINTS ",\"min_payment\":9007199254740992}",
 		"{\"v\":1," TERMS "," PRICE "," MINTS ",\"accepting\":\"yes\"}",
+		"{\"v\":1," TERMS "," PRICE "," MINTS ",\"gpu\":2}",
+		"{\"v\":1," TERMS "," PRICE "," MINTS ",\"gpu\":{\"vendor\":\"amd\"}}",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		if (offer_of("a", LEASE_KIND_OFFER, bad[i]) != -1)
 			fail_msg("%s", bad[i]);
+}
+
+/* Of a vendor that nobody here could ask for there are none, and a line too many is left out. */
+static void grants_are_read_as_far_as_they_are_known(void **state)
+{
+	auto_buf struct buf text = BUF(65536);
+	struct offer o;
+
+	buf_printf(&text, "{\"v\":1," TERMS "," PRICE "," MINTS
+			  ",\"gpu\":{\"vendor\":\"matrox\",\"count\":2},\"capabilities\":"
+			  "[\"NET_RAW\",\"FLY\",7],\"granted\":[7,\"a\\u001bb\",\"");
+	for (size_t i = 0; i < OFFER_GRANT_MAX; i++)
+		buf_byte(&text, 'x');
+	buf_puts(&text, "\",\"last\"]}");
+	assert_int_equal(read_offer(&o, "a", LEASE_KIND_OFFER, text.p), 0);
+	assert_int_equal(o.gpus, 0);
+	assert_int_equal(o.caps, spec_cap(STR("NET_RAW")));
+	assert_string_equal(o.granted, "a?b\nlast\n");
 }
 
 static void offer_of_another_kind_or_name_is_refused(void **state)
@@ -798,6 +830,7 @@ int main(void)
 		cmocka_unit_test(offer_says_whether_it_accepts),
 		cmocka_unit_test(smallest_offer_is_read_with_what_it_does_not_know),
 		cmocka_unit_test(broken_offer_is_refused),
+		cmocka_unit_test(grants_are_read_as_far_as_they_are_known),
 		cmocka_unit_test(offer_of_another_kind_or_name_is_refused),
 		cmocka_unit_test(offer_with_a_mint_too_many_is_refused),
 		cmocka_unit_test(heartbeat_round_trips),
