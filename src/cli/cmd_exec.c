@@ -86,27 +86,18 @@ static int fill_exec(struct request *req, const struct exec_options *o, int argc
 	return cli_fill_spec(&req->spec, &o->env, o->workdir, o->user, e);
 }
 
-int verb_exec(void *ctx, const void *options, int argc, char **argv)
+int cli_exec(struct app *a, const char *name, struct request *req, bool interactive)
 {
-	const struct exec_options *o = options;
-	struct app *a = ctx;
-	auto_pieces struct pieces p = {.exit_status = -1, .interrupt = !o->detach};
-	auto_request struct request *req = request_new(REQUEST_EXEC);
+	auto_pieces struct pieces p = {.exit_status = -1, .interrupt = !req->detach};
 	auto_session struct session *s = NULL;
 	auto_buf struct buf input = BUF(LEASE_INPUT_MAX);
 	struct book_entry b;
 	struct err e;
 	int rc;
 
-	if (o->tty)
-		return app_failf(EXIT_USAGE, "-t: relays carry no terminal; leave it out");
-	if (cli_command_at(argc, argv) >= argc)
-		return app_failf(EXIT_USAGE, "want NAME COMMAND…");
-	if (o->detach && (o->interactive || o->timeout))
-		return app_failf(EXIT_USAGE, "-d: without -i and --timeout");
-	if (fill_exec(req, o, argc, argv, &e) < 0 || (o->interactive && read_input(&input, &e) < 0))
+	if (interactive && read_input(&input, &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
-	rc = cli_find_running(a, argv[0], &b);
+	rc = cli_find_running(a, name, &b);
 	if (rc)
 		return rc;
 	memcpy(req->lease, b.lease, sizeof(req->lease));
@@ -119,9 +110,26 @@ int verb_exec(void *ctx, const void *options, int argc, char **argv)
 				&p);
 	if (rc)
 		return rc == EXIT_REFUSED ? EXIT_OURS : rc;
-	if (o->detach)
+	if (req->detach)
 		printf("%s\n", req->request_id);
 	if (p.more)
 		app_failf(0, "output was longer than relays carry and was cut");
 	return (int)p.exit_status;
+}
+
+int verb_exec(void *ctx, const void *options, int argc, char **argv)
+{
+	const struct exec_options *o = options;
+	auto_request struct request *req = request_new(REQUEST_EXEC);
+	struct err e;
+
+	if (o->tty)
+		return app_failf(EXIT_USAGE, "-t: relays carry no terminal; leave it out");
+	if (cli_command_at(argc, argv) >= argc)
+		return app_failf(EXIT_USAGE, "want NAME COMMAND…");
+	if (o->detach && (o->interactive || o->timeout))
+		return app_failf(EXIT_USAGE, "-d: without -i and --timeout");
+	if (fill_exec(req, o, argc, argv, &e) < 0)
+		return app_fail(EXIT_USAGE, &e);
+	return cli_exec(ctx, argv[0], req, o->interactive);
 }

@@ -293,6 +293,8 @@ int verb_run(void *ctx, const void *options, int argc, char **argv)
 	struct err e;
 	int rc;
 
+	if (r.o->in)
+		return cli_run_in(ctx, r.o, argc, argv);
 	if (check_docker(r.o, &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
 	if (read_options(&r, argc, argv, &e) < 0 ||

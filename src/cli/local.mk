@@ -9,7 +9,7 @@ lease_SOURCES = \
 	src/cli/market.c src/cli/market.h \
 	src/cli/buy.c src/cli/buy.h \
 	src/cli/ending.c src/cli/ending.h \
-	src/cli/pieces.c src/cli/pieces.h src/cli/cmd_verify_isolation.c \
+	src/cli/pieces.c src/cli/pieces.h src/cli/cmd_run_in.c src/cli/cmd_verify_isolation.c \
 	src/cli/upload.c src/cli/upload.h \
 	src/cli/attach.c src/cli/attach.h \
 	src/cli/names.c src/cli/names.h \

@@ -10,12 +10,14 @@
 
 #define O(type, name) offsetof(struct type, name)
 
-static const struct opt run_opts[] = {
+const struct opt cli_run_opts[] = {
 	{'d', "detach", OPT_FLAG, O(run_options, detach), NULL, "print the name and return"},
 	{0, "keep", OPT_FLAG, O(run_options, keep), NULL, "keep the lease when the command ends"},
 	{0, "rm", OPT_FLAG, O(run_options, rm), NULL, "erase it then, which is done anyway"},
 	{0, "for", OPT_STRING, O(run_options, wait), "TIME", "time to buy (10m)"},
 	{0, "name", OPT_STRING, O(run_options, name), "NAME", "name of the lease"},
+	{0, "in", OPT_STRING, O(run_options, in), "NAME",
+	 "buy nothing: run it beside the command of this lease"},
 	{0, "spec", OPT_STRING, O(run_options, spec), "FILE",
 	 "what to run as JSON; options and COMMAND win over it"},
 	{0, "pull", OPT_STRING, O(run_options, pull), "WHEN",
@@ -44,7 +46,7 @@ static const struct opt run_opts[] = {
 	{0, "any", OPT_FLAG, O(run_options, any), NULL,
 	 "if a provider refuses or says nothing, ask the next"},
 	{'i', "interactive", OPT_FLAG, O(run_options, interactive), NULL,
-	 "not carried by relays: see exec -i"},
+	 "with --in: send standard input; else see exec -i"},
 	{'t', "tty", OPT_FLAG, O(run_options, tty), NULL, "a terminal for its output"},
 	{0, "stop-signal", OPT_STRING, O(run_options, stop_signal), "NAME",
 	 "what lease stop sends (the image's, or TERM)"},
@@ -85,6 +87,8 @@ static const struct opt run_opts[] = {
 	{0, "tmpfs", OPT_LIST, O(run_options, tmpfs), "PATH",
 	 "in memory: /PATH[:size=64Mi,mode=1777]; may repeat"},
 };
+
+const size_t cli_nrun_opts = ARRAY_SIZE(cli_run_opts);
 
 static const struct opt exec_opts[] = {
 	{'i', "interactive", OPT_FLAG, O(exec_options, interactive), NULL,
@@ -215,7 +219,7 @@ static const struct verb verbs[] = {
 	{.name = "run",
 	 .args = "[OPTION…] [IMAGE [COMMAND…]]",
 	 .help = "buy a lease and run a command",
-	 OPTS(run_opts, run_options),
+	 OPTS(cli_run_opts, run_options),
 	 .stop_at_arg = true,
 	 .run = verb_run},
 	{.name = "exec",

@@ -14,6 +14,7 @@ struct run_options {
 	bool interactive; /* Docker's; refused with a word why */
 	struct opt_list volume, tmpfs;
 	struct opt_list publish;
+	const char *in;	  /* a lease that runs: beside its main process, nothing is bought */
 	const char *wait; /* --for */
 	const char *name, *provider, *offer, *mint, *workdir, *user, *entrypoint, *hostname;
 	const char *bandwidth_in, *bandwidth_out;
@@ -129,6 +130,14 @@ int cli_fill_spec(struct spec *s, const struct opt_list *env, const char *workdi
 int cli_seconds(int64_t *out, const char *text, int64_t most, struct err *e) MUST_CHECK;
 /* How its command stops and what it sees, from the options of run. */
 int cli_fill_life(struct spec *s, const struct run_options *o, struct err *e) MUST_CHECK;
+
+/* Run what `req` says in the lease `name` and copy its output; its exit status, or one of ours.
+ * With `interactive`, standard input goes to it. */
+int cli_exec(struct app *a, const char *name, struct request *req, bool interactive);
+/* run --in */
+extern const struct opt cli_run_opts[]; /* of run: main.c */
+extern const size_t cli_nrun_opts;
+int cli_run_in(struct app *a, const struct run_options *o, int argc, char **argv);
 
 /* The lease that the one argument names; opens the wallet. 0 or the exit status. */
 int cli_find_lease(struct app *a, int argc, char **argv, struct book_entry *b);

@@ -484,6 +484,39 @@ static void files_come_and_go(void **state)
 	}
 }
 
+static struct request *another_image(const char *id, const char *image)
+{
+	struct request *x = world_ask(REQUEST_EXEC, id);
+
+	assert_int_equal(spec_set_image(&x->spec, str_of(image), NULL), 0);
+	return x;
+}
+
+/* Without a command the image's own is run; what is run is pinned, and sold with this lease. */
+static void exec_runs_another_image_of_the_offer(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id);
+	auto_request struct request *x = another_image(id, r->spec.image);
+	auto_request struct request *foreign = another_image(id, "oci:not-sold");
+	auto_request struct request *more = another_image(id, r->spec.image);
+	auto_request struct request *absent = another_image(id, r->spec.image);
+	auto_reply struct reply *got = NULL;
+
+	world_send(w, x);
+	got = world_must(w, x, REPLY_STAGE_EXEC);
+	assert_int_equal(got->exit_status, 3);
+	assert_string_equal(w->host.exec_image, r->spec.image);
+	assert_true(spec_is_digest(str_of(w->host.exec_digest)));
+	assert_denied(w, foreign, REPLY_IMAGE);
+	more->spec.network = SPEC_NETWORK_INTERNET;
+	assert_denied(w, more, REPLY_SPEC);
+	w->host.image = PRIV_IMAGE_UNREACHABLE;
+	assert_denied(w, absent, REPLY_REGISTRY);
+	assert_int_equal(w->host.execs, 1);
+}
+
 /* An agent that died over an exec does not do it again, and says so when it is asked again. */
 static void exec_that_died_unanswered_is_unclear(void **state)
 {
@@ -688,6 +721,7 @@ int main(void)
 		world_test(a_borrower_hears_that_its_lender_ended),
 		cmocka_unit_test(death_at_every_step_does_what_was_asked),
 		world_test(exec_takes_uploaded_input),
+		world_test(exec_runs_another_image_of_the_offer),
 		world_test(files_come_and_go),
 		world_test(exec_that_died_unanswered_is_unclear),
 		world_test(few_questions_about_images_reach_the_host),

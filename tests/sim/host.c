@@ -257,6 +257,8 @@ static void host_exec(struct host *h, struct priv_call call, const struct priv_e
 	h->first_input = m->input.n ? m->input.p[0] : 0;
 	h->last_input = m->input.n ? m->input.p[m->input.n - 1] : 0;
 	h->detach = m->detach;
+	snprintf(h->exec_image, sizeof(h->exec_image), "%s", m->image);
+	snprintf(h->exec_digest, sizeof(h->exec_digest), "%s", m->digest);
 	h->timeout_ms = m->timeout_ms;
 	if (!h->silent_exec)
 		priv_server_reply(h->server, call, &r);

@@ -127,7 +127,29 @@ def commands(lease):
     check(lease("kill", "--exec", detached, "cmds").returncode == 0, "lease kill --exec ends one")
     check(lease("exec", "cmds", "--", "sh", "-c", "ps | grep -c 'sleep 9[7]'").stdout == "0\n", "which is gone")
     check(lease("kill", "--exec", detached, "cmds").returncode != 0, "and is not there to be killed again")
+    beside(lease)
     lease("rm", "cmds")
+
+
+def beside(lease):
+    """Another image in the lease "cmds": own root, same network, nothing bought."""
+    before = lease.balance()
+    lease("exec", "-d", "cmds", "--", "sh", "-c", "while :; do echo from main | nc -l -p 7070; done")
+    done = lease("run", "--in", "cmds", "-e", "A=b", "busybox", "--", "sh", "-c",
+                 "until nc 127.0.0.1 7070; do sleep 0.1; done; test -e /root/set || echo $A; ps | grep -c 'sleep 100[0]'; exit 5")
+    check(done.returncode == 5 and done.stdout == "from main\nb\n0\n", "lease run --in: own root, same network, its status",
+          f"{done.returncode} {done.stdout} {done.stderr}")
+    done = lease("run", "--in", "cmds", "-i", "busybox", "--", "cat", input="there and back")
+    check(done.stdout == "there and back", "which is sent standard input", done.stderr)
+    done = lease("run", "--in", "cmds", "notsold")
+    check(done.returncode != 0 and "image" in done.stderr, "only of images that the offer has", done.stderr)
+    done = lease("run", "--in", "cmds", "--budget", "5", "busybox")
+    check(done.returncode == 2 and "--budget" in done.stderr, "and buys nothing", done.stderr)
+    detached = lease("run", "--in", "cmds", "-d", "busybox", "--", "sleep", "96").stdout.strip()
+    check(len(detached) == 32, "lease run --in -d prints an id", detached)
+    check(lease("kill", "--exec", detached, "cmds").returncode == 0, "which lease kill --exec ends")
+    check(lease("kill", "--exec", detached, "cmds").returncode != 0, "once")
+    check(lease.balance() == before, "all of that for nothing")
 
 
 def copies(w, lease):

@@ -59,7 +59,9 @@ static void cut_messages_are_refused(void **state)
 			       .argv = {argv, 2},
 			       .input = {(uint8_t *)"in\0put", 6},
 			       .timeout_ms = 1000,
-			       .output_max = 10};
+			       .output_max = 10,
+			       .image = (char *)"other",
+			       .has_entrypoint = true};
 	struct priv_exec got;
 	struct err err;
 
@@ -72,6 +74,8 @@ static void cut_messages_are_refused(void **state)
 	assert_string_equal(got.argv.v[1], "-l");
 	assert_null(got.argv.v[2]);
 	assert_memory_equal(got.input.p, "in\0put", 6);
+	assert_string_equal(got.image, "other");
+	assert_true(got.has_entrypoint && got.entrypoint.n == 0 && !got.read_only);
 	wire_clear(&got, t);
 	buf_byte(&out, 0);
 	assert_int_equal(wire_decode(&got, t, buf_view(&out), &err), -1);

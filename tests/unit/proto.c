@@ -47,6 +47,10 @@ static struct request *filled_request(enum request_type t)
 		r->timeout = 30;
 		r->detach = true;
 	}
+	if (t == REQUEST_EXEC) {
+		assert_int_equal(spec_set_image(&r->spec, STR("oci:other"), NULL), 0);
+		r->registry_auth = mem_strdup("dTpw");
+	}
 	if (t == REQUEST_PUT || t == REQUEST_GET)
 		r->path = mem_strdup("/a b");
 	if (t == REQUEST_INPUT || t == REQUEST_PUT) {
