@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/jsonw.h"
 #include "base/mem.h"
 #include "cli/pieces.h"
 #include "cli/upload.h"
@@ -86,15 +87,64 @@ static int fill_exec(struct request *req, const struct exec_options *o, int argc
 	return cli_fill_spec(&req->spec, &o->env, o->workdir, o->user, e);
 }
 
+/* As text where it is that. */
+static void put_stream(struct jsonw *w, const char *name, const struct buf *b)
+{
+	auto_free char *encoded = mem_printf("%s_base64", name);
+
+	if (utf8_valid(buf_view(b)))
+		jsonw_str(w, name, buf_view(b));
+	else
+		jsonw_base64(w, encoded, b->p, b->n);
+}
+
+static void put_result(struct jsonw *w, const struct request *req, const struct pieces *p)
+{
+	jsonw_object(w, NULL);
+	jsonw_text(w, "id", req->request_id);
+	jsonw_text(w, "image", req->spec.image);
+	jsonw_array(w, "command");
+	for (size_t i = 0; i < req->spec.args.n; i++)
+		jsonw_text(w, NULL, req->spec.args.v[i]);
+	jsonw_end_array(w);
+	jsonw_i64(w, "exit_status", p->exit_status);
+	if (p->signal)
+		jsonw_text(w, "signal", spec_signal_name(p->signal));
+	jsonw_bool(w, "timed_out", p->timed_out);
+	jsonw_bool(w, "truncated", p->more);
+	put_stream(w, "stdout", p->keep);
+	put_stream(w, "stderr", p->keep_err);
+	jsonw_end_object(w);
+}
+
+/* The whole result as one object. */
+static int print_result(const struct request *req, const struct pieces *p)
+{
+	auto_buf struct buf text = BUF(16 * LEASE_OUTPUT_MAX);
+	struct jsonw w = JSONW(&text);
+	struct err e;
+
+	put_result(&w, req, p);
+	if (buf_check(&text, "the result", &e) < 0)
+		return app_fail(EXIT_OTHER, &e);
+	printf("%s\n", text.p);
+	return 0;
+}
+
 int cli_exec(struct app *a, const char *name, struct request *req, bool interactive)
 {
 	auto_pieces struct pieces p = {.exit_status = -1, .interrupt = !req->detach};
 	auto_session struct session *s = NULL;
 	auto_buf struct buf input = BUF(LEASE_INPUT_MAX);
+	auto_buf struct buf out = BUF(LEASE_OUTPUT_MAX), err = BUF(LEASE_OUTPUT_MAX);
 	struct book_entry b;
 	struct err e;
 	int rc;
 
+	if (a->g.json && !req->detach) {
+		p.keep = &out;
+		p.keep_err = &err;
+	}
 	if (interactive && read_input(&input, &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
 	rc = cli_find_running(a, name, &b);
@@ -112,6 +162,8 @@ int cli_exec(struct app *a, const char *name, struct request *req, bool interact
 		return rc == EXIT_REFUSED ? EXIT_OURS : rc;
 	if (req->detach)
 		printf("%s\n", req->request_id);
+	if (p.keep && print_result(req, &p))
+		return EXIT_OTHER;
 	if (p.more)
 		app_failf(0, "output was longer than relays carry and was cut");
 	return (int)p.exit_status;

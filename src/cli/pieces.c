@@ -12,6 +12,10 @@ static void print_err(const struct pieces *p, const struct reply *r)
 {
 	char shown[1024];
 
+	if (p->keep_err) {
+		buf_add(p->keep_err, r->err, r->nerr);
+		return;
+	}
 	if (!p->keep) {
 		fwrite(r->err, 1, r->nerr, stderr);
 		return;
@@ -75,6 +79,8 @@ static bool take_piece(void *ctx, const struct reply *r)
 		p->offset = r->offset;
 		p->left = r->left;
 		p->more = r->truncated;
+		p->signal = r->signal;
+		p->timed_out = r->timed_out;
 	}
 	while (p->next < PIECES_MAX && p->v[p->next]) {
 		p->any |= p->v[p->next]->nout || p->v[p->next]->nerr;

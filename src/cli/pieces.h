@@ -17,8 +17,11 @@ struct pieces { /* replies may overtake each other: printed in order */
 	int64_t left;	  /* logs: as in the reply */
 	uint64_t midline; /* streams that stand in the middle of a line, see request.h */
 	bool more, any;
-	bool interrupt;	  /* the first Ctrl-C goes to the exec that is asked for */
-	struct buf *keep; /* what is for standard output goes there, or NULL */
+	bool interrupt;	      /* the first Ctrl-C goes to the exec that is asked for */
+	struct buf *keep;     /* what is for standard output goes there, or NULL … */
+	struct buf *keep_err; /* … and this for standard error */
+	int signal;	      /* of an exec, as in its reply */
+	bool timed_out;
 	struct session *session;
 	const struct request *asked;
 };

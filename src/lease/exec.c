@@ -28,6 +28,8 @@ static void exec_done(void *ctx, const struct priv_exec_reply *r, const struct e
 	o.err = (struct str){(const char *)r->err.p, r->err.n};
 	o.exit_status = r->outcome == PRIV_EXEC_TIMED_OUT ? 124 : (int64_t)r->exit_status;
 	o.truncated = r->cut;
+	o.signal = (int)r->signal;
+	o.timed_out = r->outcome == PRIV_EXEC_TIMED_OUT;
 	output_send(a, &l, &o);
 }
 

@@ -30,6 +30,8 @@ static int add_piece(struct ask *a, struct tx *tx, const struct lease *l,
 		r->exit_status = o->exit_status;
 		r->offset = o->offset;
 		r->truncated = o->truncated;
+		r->signal = o->signal;
+		r->timed_out = o->timed_out;
 		if (o->stage == REPLY_STAGE_LOGS)
 			r->left = (int64_t)o->left;
 	}

@@ -28,6 +28,8 @@ struct lease_output {
 	int64_t exit_status;
 	uint64_t offset, left; /* logs */
 	bool truncated, final;
+	int signal; /* exec */
+	bool timed_out;
 	enum reply_stage stage;
 };
 void output_send(struct ask *a, const struct lease *l, const struct lease_output *o);

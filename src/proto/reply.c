@@ -8,6 +8,7 @@
 #include "base/jsonw.h"
 #include "base/mem.h"
 #include "base/secret.h"
+#include "spec/life.h"
 
 #define REPLY_MAX (96 * 1024)
 
@@ -165,6 +166,10 @@ static void encode_output(struct jsonw *w, const struct reply *r)
 		jsonw_i64(w, "left", r->left);
 	if (r->truncated)
 		jsonw_bool(w, "truncated", true);
+	if (r->signal)
+		jsonw_text(w, "signal", spec_signal_name(r->signal));
+	if (r->timed_out)
+		jsonw_bool(w, "timed_out", true);
 }
 
 static void encode_images(struct jsonw *w, const struct reply *r)
@@ -392,19 +397,23 @@ static int decode_bytes(char **out, size_t *n, const struct json *j, const char 
 
 static int decode_output(struct reply *r, const struct json *j, struct err *e)
 {
-	struct str receipt = {0};
+	struct str receipt = {0}, signal = {0};
 	uint64_t left = UINT64_MAX;
 
 	if (json_opt_u64(j, "piece", 100000, &r->piece, e) < 0 ||
 	    json_opt_u64(j, "left", JSON_INT_MAX, &left, e) < 0 ||
 	    json_opt_u64(j, "offset", JSON_INT_MAX, &r->offset, e) < 0 ||
 	    json_opt_bool(j, "truncated", &r->truncated, e) < 0 ||
+	    json_opt_bool(j, "timed_out", &r->timed_out, e) < 0 ||
+	    json_opt_str(j, "signal", 16, &signal, e) < 0 ||
 	    json_opt_u64(j, "pulled", JSON_INT_MAX, &r->pulled, e) < 0 ||
 	    json_opt_u64(j, "pull_size", JSON_INT_MAX, &r->pull_size, e) < 0 ||
 	    json_opt_str(j, "receipt", LEASE_RECEIPT_MAX, &receipt, e) < 0 ||
 	    decode_bytes(&r->out, &r->nout, j, "stdout", e) < 0)
 		return -1;
 	r->left = left == UINT64_MAX ? -1 : (int64_t)left;
+	if (signal.n && spec_signal(signal, &r->signal, NULL) < 0)
+		r->signal = 0; /* one that we have no name for */
 	if (receipt.n)
 		r->receipt = mem_strndup(receipt.p, receipt.n);
 	return decode_bytes(&r->err, &r->nerr, j, "stderr", e);

@@ -145,6 +145,8 @@ struct reply {
 	uint64_t offset;	    /* logs: where the next request continues */
 	int64_t left;		    /* logs: so many bytes follow now; -1: an older provider */
 	bool truncated;		    /* output was longer than the carrier moves */
+	int signal;		    /* exec: that ended it, by name on the wire; 0: it exited */
+	bool timed_out;		    /* … because its time was over */
 	struct reply_image *images; /* stage images; at most REPLY_IMAGES_MAX */
 	size_t nimages;
 	int64_t at_ms, since_ms; /* stage stats: when it was so, and since when its processes run */

@@ -141,6 +141,10 @@ def beside(lease):
           f"{done.returncode} {done.stdout} {done.stderr}")
     done = lease("run", "--in", "cmds", "-i", "busybox", "--", "cat", input="there and back")
     check(done.stdout == "there and back", "which is sent standard input", done.stderr)
+    done = lease("--json", "exec", "cmds", "--", "sh", "-c", "printf 'a\\377'; echo why >&2; kill -9 $$")
+    told = json.loads(done.stdout)
+    check(done.returncode == 137 and told["signal"] == "KILL" and told["stderr"] == "why\n" and told["stdout_base64"] == "Yf8=",
+          "lease --json exec tells the whole result", done.stdout)
     done = lease("run", "--in", "cmds", "notsold")
     check(done.returncode != 0 and "image" in done.stderr, "only of images that the offer has", done.stderr)
     done = lease("run", "--in", "cmds", "--budget", "5", "busybox")

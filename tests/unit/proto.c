@@ -376,7 +376,8 @@ static struct reply *filled_reply(void)
 	r->out = mem_zero(r->nout);
 	r->err = mem_zero(r->nerr);
 	r->offset = 99;
-	r->truncated = true;
+	r->truncated = r->timed_out = true;
+	r->signal = 9;
 	r->nrelease = LEASE_RELEASE_MAX;
 	r->release = mem_array(r->nrelease, sizeof(*r->release));
 	for (size_t i = 0; i < r->nrelease; i++)
