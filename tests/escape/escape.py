@@ -197,6 +197,15 @@ def inside(world, lease, actions, *flags):
     return said
 
 
+def in_another_image(world, lease, actions):
+    """Beside the lease's main process: the same guards stand in the way."""
+    said = {}
+    for i in range(0, len(actions), ARGS_AT_ONCE):
+        _, _, output = world.beside(lease, "attack", "/attacker", *actions[i:i + ARGS_AT_ONCE])
+        said |= outcomes(output)
+    return said
+
+
 def beside(world, lease, actions, *flags):
     """In the lease's network only, and not by way of the helper."""
     done = subprocess.run(["nsenter", f"--net=/proc/{world.pid_of(lease)}/ns/net", ATTACKER, *flags, *actions],
@@ -229,6 +238,7 @@ class Count:
 def try_table(world, control, count, table, lease):
     actions = [a.action for a in table]
     protected = inside(world, lease, actions)
+    other = in_another_image(world, lease, actions) if lease != FRAGILE else protected
     runs = defaultdict(list)
     for a in table:
         for off in {a.layers | a.also, *(a.layers - {layer} | a.also for layer in a.layers if len(a.layers) > 1)}:
@@ -241,6 +251,7 @@ def try_table(world, control, count, table, lease):
             print(f"# without {', '.join(sorted(off))}: {errors.strip()[-300:]}")
     for a in table:
         got_by = [] if protected.get(a.action, "killed") else ["everything"]
+        got_by += [] if other.get(a.action, "killed") else ["another image"]
         for layer in a.layers if len(a.layers) > 1 else ():
             if said[frozenset(a.layers - {layer} | a.also)].get(a.action, "killed") is None:
                 got_by.append(f"{layer} alone")

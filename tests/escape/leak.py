@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Leases started and ended again and again: what of them is still there? Ends with "cycles N, leaked N".
 
-LEASED_CYCLES=N says how often (100); one cycle is a start by the helper, a command inside, and the end. Then LEASED_CROWD
-leases (100) are asked for at once, and all of them must run. What the machine has is looked at before the first cycle
-(after one that does not count, since stores and tables are made once) and after the last.
+LEASED_CYCLES=N says how often (100); one cycle is a start by the helper, a command inside, another image beside it, and
+the end. Then LEASED_CROWD leases (100) are asked for at once, and all of them must run. What the machine has is looked at
+before the first cycle (after one that does not count, since stores and tables are made once) and after the last.
 """
 import os
 import re
@@ -110,9 +110,10 @@ def settle(world, helper, before):
 def cycle(world, lease):
     world.must_start(lease, "attack", ["/attacker", "wait"], **SMALL)
     outcome, status, _ = world.exec(lease, "/attacker", "identity")
+    other = world.beside(lease, "attack", "/attacker", "identity")[:2]
     answer = world.destroy(lease)
-    if (outcome, status) != ("0", 0) or answer != "erased":
-        raise RuntimeError(f"lease {lease}: exec {outcome} {status}, destroy {answer}")
+    if (outcome, status) != ("0", 0) or other != ("0", 0) or answer != "erased":
+        raise RuntimeError(f"lease {lease}: exec {outcome} {status}, beside {other}, destroy {answer}")
 
 
 def report(tap, name, more):

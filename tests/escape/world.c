@@ -7,6 +7,7 @@
  *   many COUNT SPEC-FILE    -> "running N failed N", all asked for at once, under ids from 1 on
  *   exec ID USER ARG...     -> "exec OUTCOME STATUS BYTES BYTES", then output and errors
  *                              (USER "-" is the lease's own)
+ *   beside ID IMAGE ARG...  -> the same, of another image beside the lease's own
  *
  *   destroy ID              -> "erased", or "left: WHY"
  *
@@ -127,8 +128,10 @@ static void many(struct world *w, char **words)
 
 static void exec_inside(struct world *w, char **words, size_t n)
 {
+	bool beside = strcmp(words[0], "beside") == 0;
 	struct priv_exec m = {.argv = {words + 3, n - 3},
-			      .user = strcmp(words[2], "-") == 0 ? (char *)"" : words[2],
+			      .image = beside ? words[2] : (char *)"",
+			      .user = beside || strcmp(words[2], "-") == 0 ? (char *)"" : words[2],
 			      .cwd = (char *)"",
 			      .timeout_ms = EXEC_MS,
 			      .output_max = OUTPUT};
@@ -182,7 +185,7 @@ static void obey(struct world *w, char *line)
 		start(w, words);
 	else if (n >= 3 && strcmp(words[0], "many") == 0)
 		many(w, words);
-	else if (n >= 4 && strcmp(words[0], "exec") == 0)
+	else if (n >= 4 && (strcmp(words[0], "exec") == 0 || strcmp(words[0], "beside") == 0))
 		exec_inside(w, words, n);
 	else if (n >= 2 && strcmp(words[0], "destroy") == 0)
 		destroy(w, words);

@@ -85,6 +85,12 @@ class World:
         _, outcome, status, *_ = line.split()
         return outcome, int(status), output
 
+    def beside(self, lease, image, *argv):
+        """As exec, in another image beside the lease's own."""
+        line, output = self.ask("beside", lease, image, *argv)
+        _, outcome, status, *_ = line.split()
+        return outcome, int(status), output
+
     def destroy(self, lease):
         return self.ask("destroy", lease)[0]
 
