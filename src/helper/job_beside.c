@@ -346,6 +346,12 @@ static int join_main(struct beside *b, struct err *e)
 	return 0;
 }
 
+/* Through which the runtime finds the root, as root of the lease's user namespace. */
+static int make_folder(const char *path)
+{
+	return mkdir(path, 0711) < 0 ? -1 : chmod(path, 0711);
+}
+
 /* The lease's lock is held: nobody ends, stops or starts it meanwhile. */
 static int make_place(struct beside *b, struct err *e)
 {
@@ -358,9 +364,9 @@ static int make_place(struct beside *b, struct err *e)
 		return -1;
 	if (n >= JOB_COMMANDS_MAX)
 		return err_set(e, ERRK_LIMIT, "%d images run in it already", JOB_COMMANDS_MAX);
-	if (mkdir(dir, 0711) < 0 && errno != EEXIST)
+	if (make_folder(dir) < 0 && errno != EEXIST)
 		return err_sys(e, "make %s", dir);
-	if (mkdir(b->place.dir, 0711) < 0)
+	if (make_folder(b->place.dir) < 0)
 		return errno == EEXIST ? err_set(e, ERRK_INPUT, "the command's name was used")
 				       : err_sys(e, "make %s", b->place.dir);
 	b->lock = lock_place(b->place.dir, LOCK_EX | LOCK_NB);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "backend/cgroup.h"
@@ -36,6 +37,7 @@ static int set_up_two(void **state)
 	images[0] = w->image;
 	images[1] = (struct helper_image){"other", mem_printf("oci:%s:latest", layout)};
 	helper_down(w, SIGTERM);
+	umask(077); /* as leased has it */
 	w->c.images = images;
 	w->c.nimages = 2;
 	helper_up(w);
@@ -153,13 +155,12 @@ static struct left look(struct world *w, const char *id)
 	auto_free char *runtimes = mem_printf("%s/runtime", w->run);
 	auto_free char *groups =
 		mem_printf("/sys/fs/cgroup%s%s", cgroup_version() == 2 ? "" : "/pids", w->cgroup);
-	auto_free char *prefix = mem_printf("%s.", id);
+	auto_free char *prefix = mem_printf("%s.", id), *keeper = mem_printf("%s.keeper", id);
 
 	return (struct left){.places = count(places, ""),
 			     .files = count(files, ""),
 			     .runtimes = count(runtimes, prefix),
-			     .groups = count(groups, prefix) -
-				       (cgroup_version() == 2 ? count(groups, ".keeper") : 0),
+			     .groups = count(groups, prefix) - count(groups, keeper),
 			     .mounted = mentions("/proc/self/mountinfo", places)};
 }
 
