@@ -191,7 +191,7 @@ def try_commands(count, world, lease):
     _, _, caps = world.exec(lease, "/attacker", "cap:0", "write:/etc/passwd", user="1000")
     count.add("exec as user 1000 is that user (CVE-2026-30892)", [caps] if " got" in caps else [])
     watcher = "00000000000003a0"
-    world.must_start(watcher, "attack", ["/attacker", f"runtime_file:60,{os.path.basename(NAME)}"])
+    world.must_start(watcher, "attack", ["/attacker", *[f"runtime_file:60,{os.path.basename(NAME)}"] * 10])  # a minute
     started = [world.exec(watcher, path, "identity")[1] for path in ("/attacker", "/self") * 4]
     _, _, output = world.exec(watcher, "/attacker", "find:/tmp/got-runtime")
     count.add("the runtime's own file, while commands start (CVE-2019-5736)",
