@@ -20,6 +20,7 @@ from collections import defaultdict
 import attempts
 import hostile
 import network
+import storage
 from images import Layout, entry, folder
 from world import BUILD, RUNC, Tap, World, into_namespaces, run
 
@@ -310,6 +311,7 @@ def main():
         entry("attacker", data=ATTACKER.read_bytes()), entry("set-id", data=ATTACKER.read_bytes(), mode=0o4755),
         entry("self", data=b"#!/proc/self/exe\n")]])
     tricks = hostile.tricks(world, place) if not SAMPLE else []
+    storage.layouts(world, place)
     net = network.Network(world)
     world.start_helper()
     world.must_start(LEASE, "attack", ["/attacker", "wait"])
@@ -332,6 +334,8 @@ def main():
         print(f"# network: {time.monotonic() - took:.1f} s")
         hostile.attack(count, world, place, control, tricks, LEASE)
         print(f"# images and runtime: {time.monotonic() - took:.1f} s")
+    storage.attack(count, world, place)
+    print(f"# storage: {time.monotonic() - took:.1f} s")
     after = place.state()
     changed = [k for k in before if before[k] != after[k]]
     tap.result(not changed, "the host is unchanged", f"changed: {', '.join(changed)}")

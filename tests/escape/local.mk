@@ -1,6 +1,7 @@
 # Ways out, tried from inside; and what a thousand leases leave behind.
 EXTRA_DIST += tests/escape/escape.py tests/escape/leak.py tests/escape/world.py tests/escape/attempts.py \
-	tests/escape/images.py tests/escape/hostile.py tests/escape/network.py
+	tests/escape/images.py tests/escape/hostile.py tests/escape/network.py \
+	tests/escape/storage.py
 
 # Static, so that it runs in an image of its own, and without the instrumentation of the other programs.
 check_PROGRAMS += tests/escape/attacker
