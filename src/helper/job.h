@@ -97,8 +97,9 @@ struct job_grant {
 };
 void job_grant_clear(struct job_grant *g);
 #define auto_job_grant __attribute__((cleanup(job_grant_clear)))
-/* As it is known, for a command beside the main one. */
-int job_grant_find(struct job_grant *g, const struct job *j, struct err *e) MUST_CHECK;
+/* As it was, for a command in the container: that it gets no more, and runs also where something
+ * has gone from the host meanwhile. */
+void job_grant_recall(struct job_grant *g, const struct job *j);
 /* For the main one: everything is there, and made ready in the box's folder; put into `box`. */
 int job_grant_open(struct job_grant *g, struct box *box, const struct job *j,
 		   struct err *e) MUST_CHECK;

@@ -63,9 +63,9 @@ static int exec_in_box(const struct job *j, struct priv_exec_reply *r, struct er
 
 	if (m->argv.n == 0)
 		return err_set(e, ERRK_INPUT, "no command");
-	if (job_load_spec(&s, img, j, e) < 0 || job_split_env(&env, &m->env, e) < 0 ||
-	    job_grant_find(&grant, j, e) < 0)
+	if (job_load_spec(&s, img, j, e) < 0 || job_split_env(&env, &m->env, e) < 0)
 		return -1;
+	job_grant_recall(&grant, j);
 	job_grant_put(&grant, &box);
 	box.spec = &s;
 	box.image = &img->config;

@@ -45,7 +45,8 @@ static int add_cards(struct job_grant *g, const struct record *r, const struct h
 	return 0;
 }
 
-int job_grant_find(struct job_grant *g, const struct job *j, struct err *e)
+/* Powers are as they were when the lease was started: a command beside it shall not have more. */
+static void take_powers(struct job_grant *g, const struct job *j)
 {
 	const struct helper_offer *o = offer_find(j->c, j->rec.offer);
 	const struct record_powers *p = &j->rec.powers;
@@ -56,15 +57,20 @@ int job_grant_find(struct job_grant *g, const struct job *j, struct err *e)
 				.ncards = j->rec.ncards};
 	if (o && o->grant)
 		spec_grant_copy(&g->all, o->grant);
-	/* as they were when the lease was started: a command beside it shall not have more */
 	g->all.caps = p->granted;
 	g->all.privileged = p->privileged;
 	g->all.new_privileges = p->new_privileges;
 	g->all.host_network = p->host_network;
-	if (add_cards(g, &j->rec, j->c, e) == 0)
-		return 0;
-	job_grant_clear(g);
-	return -1;
+}
+
+void job_grant_recall(struct job_grant *g, const struct job *j)
+{
+	struct err why;
+
+	take_powers(g, j);
+	if (add_cards(g, &j->rec, j->c, &why) < 0)
+		log_warn("lease %s: a command has no variables of its cards: %s", j->rec.id,
+			 why.msg);
 }
 
 /* In a user namespace no node can be made, and those of the host are somebody else's. */
@@ -152,7 +158,8 @@ static int remove_folders(const char *dir, struct err *e)
 
 static int look_up(struct job_grant *g, const struct job *j, struct err *e)
 {
-	if (job_grant_find(g, j, e) < 0)
+	take_powers(g, j);
+	if (add_cards(g, &j->rec, j->c, e) < 0)
 		return -1;
 	return spec_grant_look_up(&g->all, e) < 0 ? err_wrap(e, "offer %s", j->rec.offer) : 0;
 }

@@ -34,7 +34,7 @@ static const struct {
 	{"nvidiactl", 1, 3},  {"nvidia-uvm", 1, 5}, {"given", 10, 237}, /* loop-control */
 };
 
-static struct spec_grant given, privileged;
+static struct spec_grant given, privileged, host;
 static struct helper_offer offers[] = {
 	{.name = "plain"},
 	{.name = "cards", .allow.cards = {SPEC_NVIDIA, 2, 1, {0}, 0}},
@@ -42,6 +42,7 @@ static struct helper_offer offers[] = {
 	{.name = "given", .grant = &given},
 	{.name = "privileged", .grant = &privileged},
 	{.name = "allow"},
+	{.name = "host", .grant = &host},
 };
 
 static char *node_of(struct world *w, const char *name)
@@ -81,6 +82,8 @@ static void fill_grants(struct world *w)
 		fail_msg("%s", e.msg);
 	write_file(path, "{\"privileged\":true}");
 	assert_int_equal(spec_grant_load(&privileged, path, &e), 0);
+	write_file(path, "{\"network\":\"host\",\"new_privileges\":true}");
+	assert_int_equal(spec_grant_load(&host, path, &e), 0);
 	offers[5].allow.caps = spec_cap(STR("NET_RAW"));
 }
 
@@ -120,6 +123,7 @@ static int tear_down_offers(void **state)
 	free((char *)((struct world *)*state)->c.host_root);
 	spec_grant_clear(&given);
 	spec_grant_clear(&privileged);
+	spec_grant_clear(&host);
 	return tear_down(state);
 }
 
@@ -316,6 +320,8 @@ static void what_cdi_says_is_inside(void **state)
 	assert_int_equal(opens_in_group(w, A, "nvidia1"), 0);
 	assert_int_equal(opens_in_group(w, A, "nvidia0"), EPERM);
 	refused_under(w, B, "cards", GPU, "less than 1 free"); /* "all" is no card */
+	write_file(path, "{}");				       /* the driver's tool is at work */
+	assert_says(w, A, "cat /usr/lib/libcuda.so", "model");
 	destroy_ok(w, A);
 	write_file(path, "{\"cdiVersion\":\"2.0.0\",\"kind\":\"nvidia.com/gpu\"}");
 	refused_under(w, A, "cards", GPU, "cdiVersion");
@@ -422,6 +428,32 @@ static void privileged_is_a_grant_s_alone(void **state)
 	destroy_ok(w, A);
 }
 
+/* Who asks for none at all has none. */
+static void the_host_s_network_is_a_grant_s_alone(void **state)
+{
+	static const char LOOK[] = "readlink /proc/self/ns/net; grep NoNewPrivs /proc/self/status";
+	struct world *w = *state;
+	char ours[64], want[128], mine[128];
+	ssize_t n = readlink("/proc/self/ns/net", ours, sizeof(ours) - 1);
+
+	assert_true(n > 0);
+	ours[n] = '\0';
+	snprintf(want, sizeof(want), "%s\nNoNewPrivs:\t0\n", ours);
+	runs_under(w, A, "host", NULL);
+	assert_says(w, A, LOOK, want);
+	assert_beside_says(w, A, "readlink /proc/self/ns/net; grep NoNewPrivs /proc/self/status",
+			   want);
+	snprintf(mine, sizeof(mine), "test $(readlink /proc/self/ns/net) != '%s' && echo own",
+		 ours);
+	destroy_ok(w, A);
+	runs_under(w, A, "host", "\"network\":\"none\"");
+	assert_says(w, A, mine, "own\n");
+	destroy_ok(w, A);
+	runs_under(w, A, "plain", NULL);
+	assert_says(w, A, mine, "own\n");
+	destroy_ok(w, A);
+}
+
 /* Also after a failed one the next begins with nothing. */
 static int drop_leases(void **state)
 {
@@ -449,6 +481,7 @@ int main(void)
 		cmocka_unit_test_teardown(a_grant_is_the_offer_s_alone, drop_leases),
 		cmocka_unit_test_teardown(folders_keep_their_owners, drop_leases),
 		cmocka_unit_test_teardown(buyers_get_what_the_offer_allows, drop_leases),
+		cmocka_unit_test_teardown(the_host_s_network_is_a_grant_s_alone, drop_leases),
 		cmocka_unit_test_teardown(privileged_is_a_grant_s_alone, drop_leases),
 	};
 
