@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -85,8 +86,10 @@ int oci_verb(const char *const *argv, const int std[3], struct err *e)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+static const int NO_STREAMS[3] = {-1, -1, -1};
+
 /* `verb` and its arguments, NULL-ended, after the options that are the same for all. */
-static int runtime(const struct box *box, const char *const *args, int out, int err, struct err *e)
+static int runtime(const struct box *box, const char *const *args, const int std[3], struct err *e)
 {
 	auto_free char *log = log_path(box);
 	const char *argv[24] = {box->runtime,	"--root", box->runtime_root, "--log", log,
@@ -103,7 +106,7 @@ static int runtime(const struct box *box, const char *const *args, int out, int 
 	while (*args && n + 1 < ARRAY_SIZE(argv))
 		argv[n++] = *args++;
 	unlink(log);
-	status = oci_verb(argv, (const int[]){-1, out, err}, e);
+	status = oci_verb(argv, std, e);
 	if (status > 0)
 		return oci_error(log, verb, status, e);
 	return status;
@@ -219,16 +222,30 @@ int oci_read_pid(const char *path, pid_t *out, struct err *e)
 	return 0;
 }
 
+/* A file that is empty and stays so, where a container has no stream: gVisor gives all three that
+ * it is started with to nobody, and that would be the host's /dev/null. */
+static int open_nothing(struct err *e)
+{
+	auto_close int fd = memfd_create("nothing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0)
+		return err_sys(e, "memfd_create");
+	return steal_fd(&fd);
+}
+
 static int oci_create(const struct box *box, struct backend_streams *io, pid_t *pid, struct err *e)
 {
 	auto_console struct console console = {.dir = -1, .listener = -1};
+	auto_close int nothing = open_nothing(e);
+	const int std[3] = {nothing, io->tty || io->out < 0 ? nothing : io->out,
+			    io->tty || io->err < 0 ? nothing : io->err};
 	auto_free char *pid_file = mem_printf("%s/pid", box->dir);
 	const char *args[9] = {"create", "--bundle", box->dir, "--pid-file", pid_file};
 	size_t n = 5;
 	mode_t mask;
 	int r;
 
-	if (io->tty && console_open(&console, box->dir, e) < 0)
+	if (nothing < 0 || (io->tty && console_open(&console, box->dir, e) < 0))
 		return -1;
 	if (io->tty) {
 		args[n++] = "--console-socket";
@@ -238,7 +255,7 @@ static int oci_create(const struct box *box, struct backend_streams *io, pid_t *
 	unlink(pid_file);
 	/* Control groups are root's, and those inside shall be able to read their limits there. */
 	mask = umask(022);
-	r = runtime(box, args, io->tty ? -1 : io->out, io->tty ? -1 : io->err, e);
+	r = runtime(box, args, std, e);
 	umask(mask);
 	if (r < 0 || (io->tty && console_take(&console, &io->terminal, e) < 0))
 		return -1;
@@ -267,7 +284,7 @@ static int oci_start(const struct box *box, struct err *e)
 	const char *gate = oci_runtime(box->runtime)->gate;
 	int r = gate ? open_gate(box, gate, e) : GATE_CLOSED;
 
-	return r == GATE_CLOSED ? runtime(box, args, -1, -1, e) : r;
+	return r == GATE_CLOSED ? runtime(box, args, NO_STREAMS, e) : r;
 }
 
 static enum backend_status status_of(struct str s, bool *created)
@@ -337,7 +354,7 @@ static int oci_stop(const struct box *box, int signal, struct err *e)
 	if (signal == SIGKILL)
 		return cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e);
 	snprintf(number, sizeof(number), "%d", signal);
-	if (runtime(box, args, -1, -1, e) == 0)
+	if (runtime(box, args, NO_STREAMS, e) == 0)
 		return 0;
 	oci_inspect(box, &state, e); /* it may have ended a moment ago */
 	return state.status == BACKEND_STOPPED || state.status == BACKEND_GONE ? 0 : -1;
@@ -350,7 +367,7 @@ static int oci_destroy(const struct box *box, struct err *e)
 
 	if (cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0)
 		return -1;
-	if (runtime_knows(box) && runtime(box, args, -1, -1, e) < 0 && runtime_knows(box))
+	if (runtime_knows(box) && runtime(box, args, NO_STREAMS, e) < 0 && runtime_knows(box))
 		return -1;
 	if (cgroup_remove(box->cgroup, e) < 0)
 		return -1;

@@ -8,6 +8,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -52,15 +54,19 @@ static void do_ok(int result, const struct err *e)
 
 static void create_and_start(const struct contract *c)
 {
-	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	struct backend_streams io = {.out = null, .err = null};
+	int output = memfd_create("output", MFD_CLOEXEC);
+	struct backend_streams io = {.out = output, .err = output};
+	struct stat before, after;
 	struct err err;
 	bool created;
 	pid_t pid = -1;
 
+	assert_int_equal(stat("/dev/null", &before), 0);
 	do_ok(c->backend->prepare(&c->box, &err), &err);
 	do_ok(c->backend->create(&c->box, &io, &pid, &err), &err);
-	close(null);
+	close(output);
+	assert_int_equal(stat("/dev/null", &after), 0); /* the host's stays its own */
+	assert_int_equal(after.st_uid, before.st_uid);
 	assert_true(pid >= 0);
 	assert_int_equal(status_of(c, &created), BACKEND_RUNNING);
 	assert_true(created);
