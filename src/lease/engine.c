@@ -97,7 +97,7 @@ static void resume_one(void *ctx, const char *id)
 		start_lease(g, id);
 		return;
 	case LEASE_RUNNING:
-		if (l.halt == LEASE_HALTING || l.halt == LEASE_RESUMING)
+		if (l.halt == LEASE_HALTING)
 			halt_continue(g, &l);
 		else
 			inspect_lease(g, id);

@@ -363,6 +363,9 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 		health_begin(g, &l);
 	if (is_rebooted(&l, r))
 		restart_rebooted(g, &l);
+	else if (l.halt ==
+		 LEASE_RESUMING) /* only now: a host that lost it would make it anew, empty */
+		halt_continue(g, &l);
 	network_noted(g, &l, r->cut);
 	ports_resume(g, &l);
 }

@@ -359,6 +359,29 @@ static void agent_killed_while_stopped_keeps_it_stopped(void **state)
 	ask(w, REQUEST_START, id, "running");
 }
 
+/* A host that lost it in a reboot would make it anew, without its data. */
+static void agent_killed_while_starting_a_lost_one_ends_it(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id), *x = world_ask(REQUEST_START, id);
+	auto_reply struct reply *got = NULL;
+
+	ask(w, REQUEST_STOP, id, "stopped");
+	w->host.start = HOST_SILENT;
+	world_send(w, x);
+	for (int i = 0; i < 300 && w->host.starts < 2; i++)
+		world_turn(w, 10);
+	world_close(w);
+	w->host.inspect = PRIV_BOX_GONE;
+	w->host.start = HOST_RUNS;
+	world_open(w);
+	got = world_must(w, r, REPLY_STAGE_ENDED);
+	assert_string_equal(got->why, "host_rebooted");
+	assert_int_equal(w->host.starts, 2);
+	world_check_books(w, id);
+}
+
 static const struct {
 	enum step step;
 	enum request_type asked;
@@ -718,6 +741,7 @@ int main(void)
 		world_test(host_that_errs_is_asked_again),
 		world_test(end_while_it_is_halted_erases),
 		world_test(agent_killed_while_stopped_keeps_it_stopped),
+		world_test(agent_killed_while_starting_a_lost_one_ends_it),
 		world_test(a_borrower_hears_that_its_lender_ended),
 		cmocka_unit_test(death_at_every_step_does_what_was_asked),
 		world_test(exec_takes_uploaded_input),
