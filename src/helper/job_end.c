@@ -131,6 +131,7 @@ static int destroy_all(const struct job *j, struct priv_destroy_reply *r, struct
 	r->discarded = er.discarded;
 	r->removed = er.removed;
 	r->encrypted = er.encrypted;
+	r->refused = r->refused || er.refused; /* by an earlier try, which wiped the key */
 	free(r->unproven);
 	r->unproven = mem_strdup(er.unproven);
 	if (erased < 0)

@@ -23,6 +23,7 @@ static void write_erasure(struct jsonw *w, const struct engine *g,
 	jsonw_bool(w, "detached", er->detached);
 	jsonw_bool(w, "key_slots_destroyed", er->slots_gone);
 	jsonw_bool(w, "header_destroyed", er->header_gone);
+	jsonw_bool(w, "opening_refused", er->refused);
 	jsonw_bool(w, "discarded", er->discarded);
 	jsonw_bool(w, "file_removed", er->removed);
 	jsonw_text(w, "not_proven", er->unproven);

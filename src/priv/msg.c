@@ -256,6 +256,7 @@ static const struct wire_field priv_destroy_reply_fields[] = {
 	WALL(erased_at),
 	TEXT(unproven, MESSAGE_MAX),
 	TEXT(message, MESSAGE_MAX),
+	BOOL(refused),
 };
 static const struct wire_table priv_destroy_reply_table = TABLE(priv_destroy_reply);
 #undef MSG

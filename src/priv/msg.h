@@ -160,7 +160,7 @@ struct priv_destroy_reply {
 	bool found;  /* false: there was nothing of that lease */
 	bool killed; /* its cgroup is empty */
 	/* as struct volume_erasure has them */
-	bool unmounted, detached, slots_gone, header_gone, discarded, removed, encrypted;
+	bool unmounted, detached, slots_gone, header_gone, discarded, removed, encrypted, refused;
 	uint64_t volume_bytes;
 	int64_t erased_at; /* wall */
 	char *unproven;	   /* what nobody can show */

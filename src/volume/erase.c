@@ -15,8 +15,8 @@
 #include "volume/mounts.h"
 #include "volume/paths.h"
 
-/* Zeros over a file in memory, then its name is removed. */
-static int wipe_file(const char *path, struct err *e)
+/* Zeros over a file; its name stays. */
+static int overwrite(const char *path, struct err *e)
 {
 	auto_close int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	static const char zeros[65536];
@@ -33,25 +33,64 @@ static int wipe_file(const char *path, struct err *e)
 		if (pwrite(fd, zeros, n, at) != (ssize_t)n)
 			return err_sys(e, "overwrite %s", path);
 	}
-	if (fsync(fd) || unlink(path))
-		return err_sys(e, "remove %s", path);
-	return 0;
+	return fsync(fd) ? err_sys(e, "overwrite %s", path) : 0;
+}
+
+static int wipe_file(const char *path, struct err *e)
+{
+	if (overwrite(path, e))
+		return -1;
+	return unlink(path) && errno != ENOENT ? err_sys(e, "remove %s", path) : 0;
+}
+
+/* Does the header, or what lies in the payload, open with the key? As luks_try. */
+static int try_key(const char *header, const char *data, const struct luks_key *key, struct err *e)
+{
+	const char *const places[] = {header, data};
+	int r = LUKS_REFUSED;
+
+	for (size_t i = 0; i < ARRAY_SIZE(places) && r == LUKS_REFUSED; i++)
+		if (fs_exists(places[i]))
+			r = luks_try(places[i], key, e);
+	return r;
+}
+
+/* 0: in vain, which home/refused says for an erase that is repeated without the key; or it could
+ * not be tried, which is no reason to keep the key. */
+static int verify(const char *home, const char *data, struct err *e)
+{
+	auto_free char *header = mem_printf("%s/header", home);
+	auto_free char *path = mem_printf("%s/key", home);
+	auto_free char *made = mem_printf("%s/made", home);
+	auto_free char *refused = mem_printf("%s/refused", home);
+	auto_luks_key struct luks_key key = {0};
+	int r;
+
+	if (!fs_exists(made) || luks_key_read(&key, path, e))
+		return 0;
+	r = try_key(header, data, &key, e);
+	if (r == 0)
+		return err_set(e, ERRK_STATE, "it still opens with its key");
+	return r == LUKS_REFUSED && rename(made, refused) ? err_sys(e, "mark %s", refused) : 0;
 }
 
 /* Header and key of one of the two homes. A header that was never finished has no slots: it is only
  * overwritten. */
-static int erase_header(const char *home, struct volume_erasure *r, struct err *e)
+static int erase_header(const char *home, const char *data, struct volume_erasure *r, struct err *e)
 {
 	auto_free char *header = mem_printf("%s/header", home);
 	auto_free char *key = mem_printf("%s/key", home);
 	auto_free char *made = mem_printf("%s/made", home);
+	auto_free char *refused = mem_printf("%s/refused", home);
 
 	if (fs_exists(header) && fs_exists(made) && luks_destroy_slots(header, e) < 0)
 		r->slots_gone = false;
 	step_at(STEP_VOLUME_SLOTS_GONE);
-	if (wipe_file(header, e) || wipe_file(key, e))
+	if (overwrite(header, e) || verify(home, data, e) || wipe_file(header, e) ||
+	    wipe_file(key, e))
 		return -1;
 	r->header_gone = r->header_gone && !fs_exists(header) && !fs_exists(key);
+	r->refused = r->refused || fs_exists(refused);
 	step_at(STEP_VOLUME_HEADER_GONE);
 	return 0;
 }
@@ -59,8 +98,9 @@ static int erase_header(const char *home, struct volume_erasure *r, struct err *
 static int erase_headers(const struct paths *p, struct volume_erasure *r, struct err *e)
 {
 	r->slots_gone = r->header_gone = true;
-	if (erase_header(p->run, r, e) ||
-	    (fs_exists(p->kept) && (erase_header(p->kept, r, e) || fs_remove_tree(p->kept, e))))
+	if (erase_header(p->run, p->data, r, e) ||
+	    (fs_exists(p->kept) &&
+	     (erase_header(p->kept, p->data, r, e) || fs_remove_tree(p->kept, e))))
 		return -1;
 	/* without a header there is nothing that slots could open */
 	r->slots_gone = r->slots_gone || r->header_gone;

@@ -16,7 +16,6 @@
 #include "base/auto.h"
 #include "base/lib.h"
 #include "base/mem.h"
-#include "base/secret.h"
 
 #define LIBRARY	    "libcryptsetup.so.12"
 #define CIPHER	    "aes"
@@ -66,11 +65,6 @@ static const struct crypt_pbkdf_type CHEAP = {
 	.iterations = 1000,
 	.flags = CRYPT_PBKDF_NO_BENCHMARK,
 };
-
-void luks_key_wipe(struct luks_key *k)
-{
-	wipe(k, sizeof(*k));
-}
 
 static void keep_message(int level, const char *msg, void *ctx)
 {
@@ -256,12 +250,20 @@ int luks_destroy_slots(const char *header, struct err *e)
 	return r < 0 ? crypt_failed(e, &l, r, "destroy the key slots") : 0;
 }
 
-bool luks_opens(const char *header, const struct luks_key *key)
+int luks_try(const char *header, const struct luks_key *key, struct err *e)
 {
 	auto_luks struct luks l = {0};
+	int r;
 
-	return open_device(&l, header, NULL, NULL) == 0 &&
-	       l.crypt_load(l.cd, CRYPT_LUKS, NULL) == 0 &&
-	       l.crypt_activate_by_passphrase(l.cd, NULL, CRYPT_ANY_SLOT, key->hex,
-					      strlen(key->hex), 0) >= 0;
+	if (open_device(&l, header, NULL, e) < 0)
+		return -1;
+	r = l.crypt_load(l.cd, CRYPT_LUKS, NULL);
+	if (r == -EINVAL)
+		return LUKS_REFUSED; /* no header */
+	if (r == 0)
+		r = l.crypt_activate_by_passphrase(l.cd, NULL, CRYPT_ANY_SLOT, key->hex,
+						   strlen(key->hex), 0);
+	if (r == -EPERM || r == -ENOENT || r == -EINVAL)
+		return LUKS_REFUSED; /* no slot is for this key, or none is left */
+	return r < 0 ? crypt_failed(e, &l, r, "try to open the volume") : 0;
 }

@@ -7,13 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
-
-/* 256 random bits as hex text: what cryptsetup, QEMU and a human can type. Wipe it. */
-struct luks_key {
-	char hex[65];
-};
-void luks_key_wipe(struct luks_key *k);
-#define auto_luks_key __attribute__((cleanup(luks_key_wipe)))
+#include "volume/key.h"
 
 /* LUKS1 header of exactly LUKS1_HEADER_SIZE bytes whose payload follows it on the same (joined)
  * disk. */
@@ -35,7 +29,9 @@ int luks_probe_library(struct err *e) MUST_CHECK;
 
 /* Overwrite every key slot. A file that holds no header is an error. */
 int luks_destroy_slots(const char *header, struct err *e) MUST_CHECK;
-/* Does `key` open it? Tests and erase use it. */
-bool luks_opens(const char *header, const struct luks_key *key);
+/* Does `key` open it? LUKS_REFUSED: it was tried, and there is no header or no slot for it; -1: it
+ * could not be tried. */
+enum { LUKS_REFUSED = 1 };
+int luks_try(const char *header, const struct luks_key *key, struct err *e) MUST_CHECK;
 
 #endif

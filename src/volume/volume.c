@@ -82,30 +82,6 @@ static struct server server_of(const struct volume *v, const struct paths *p)
 	};
 }
 
-static int read_key(struct luks_key *key, const struct paths *p, struct err *e)
-{
-	auto_buf struct buf text = BUF(sizeof(key->hex));
-	int r = fs_read_secret(&text, p->key, e);
-
-	if (r > 0)
-		return err_set(e, ERRK_STATE, "the volume's key is gone");
-	if (r < 0)
-		return -1;
-	if (!hex_is(buf_view(&text), 32))
-		return err_set(e, ERRK_STATE, "the volume's key is damaged");
-	memcpy(key->hex, text.p, sizeof(key->hex));
-	return 0;
-}
-
-static int make_key(struct luks_key *key, const struct paths *p, struct err *e)
-{
-	auto_secret struct secret random;
-
-	rand_bytes(random.b, sizeof(random.b));
-	hex_encode(key->hex, random.b, sizeof(random.b));
-	return fs_write(p->key, key->hex, strlen(key->hex), 0600, e);
-}
-
 static int make_payload(const struct volume *v, const struct paths *p, struct err *e)
 {
 	auto_close int fd = -1;
@@ -143,7 +119,7 @@ static int encrypt(const struct volume *v, const struct paths *p, struct err *e)
 	if (!v->survives && !fs_is_memory(p->home))
 		return err_set(e, ERRK_STATE, "%s is not memory: keys would reach the disk",
 			       p->home);
-	if (make_key(&key, p, e))
+	if (luks_key_make(&key, p->key, e))
 		return -1;
 	step_at(STEP_VOLUME_KEY);
 	return make_header(v, p, &key, e) ? -1 : sync_file(p->header, e);
@@ -222,7 +198,7 @@ static int attach_mapper(char **device, const struct volume *v, const struct pat
 	if (loop_attach(&loop, p->data, e))
 		return -1;
 	if (!luks_is_open(name) &&
-	    (read_key(&key, p, e) || luks2_open(name, p->header, loop, &key, e)))
+	    (luks_key_read(&key, p->key, e) || luks2_open(name, p->header, loop, &key, e)))
 		return -1;
 	if (loop_let_go(loop, e))
 		return -1;

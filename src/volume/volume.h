@@ -81,12 +81,14 @@ struct volume_erasure {
 	bool discarded;	    /* payload's blocks were given back before the file was removed */
 	bool removed;	    /* file gone, folder synced */
 	bool encrypted;	    /* what lay on disk was cipher text only */
+	bool refused;	    /* then opening it with its key was tried, in vain */
 	char unproven[200]; /* what nobody can show: copies of memory, blocks of the plain kind … */
 };
 
-/* Close, destroy key slots, header and key, discard, remove, sync, look. 0 only when everything
- * above that can be true is; repeat it until then. Also sweeps what an unknown activation left, and
- * headers of both places. */
+/* Close, destroy key slots and header, try to open it with the key, wipe that, discard, remove,
+ * sync, look. 0 only when everything above that can be true is; repeat it until then. Also sweeps
+ * what an unknown activation left, and headers of both places. `refused` is false where there was
+ * nothing to try with: a plain volume, one that was never whole, one whose header a reboot took. */
 int volume_erase(const struct volume *v, struct volume_erasure *r, struct err *e) MUST_CHECK;
 
 /* Ids that have anything left on this host (payload, header, run folder), for sweeping after a

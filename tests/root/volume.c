@@ -62,7 +62,8 @@ static bool payload_has_marker(const struct volume *v)
 	return memmem(text, (size_t)n, MARKER, strlen(MARKER)) != NULL;
 }
 
-static void erase(const struct volume *v)
+/* `tried`: its key was there to try with. */
+static void erase_as(const struct volume *v, bool tried)
 {
 	struct volume_erasure r;
 	struct err e;
@@ -71,7 +72,13 @@ static void erase(const struct volume *v)
 	assert_true(r.unmounted && r.detached && r.slots_gone && r.header_gone && r.removed);
 	assert_true(r.discarded);
 	assert_int_equal(r.encrypted, v->activation != VOLUME_PLAIN);
+	assert_int_equal(r.refused, r.encrypted && tried);
 	place_check_gone(v);
+}
+
+static void erase(const struct volume *v)
+{
+	erase_as(v, true);
 }
 
 static void test_life(void **state)
@@ -90,7 +97,7 @@ static void test_life(void **state)
 	must(volume_open(&v, &pid, &e), &e);
 	check_marker(&v);
 	erase(&v);
-	erase(&v);
+	erase_as(&v, false);
 }
 
 /* The header with its slots gone must not open by the key that opened it. */
@@ -104,9 +111,9 @@ static void test_slots(void **state)
 	memset(key.hex, 'a', sizeof(key.hex) - 1);
 	key.hex[sizeof(key.hex) - 1] = '\0';
 	must(luks1_format(header, &key, &e), &e);
-	assert_true(luks_opens(header, &key));
+	assert_int_equal(luks_try(header, &key, &e), 0);
 	must(luks_destroy_slots(header, &e), &e);
-	assert_false(luks_opens(header, &key));
+	assert_int_equal(luks_try(header, &key, &e), LUKS_REFUSED);
 }
 
 static void test_luks2_header(void **state)
@@ -122,12 +129,12 @@ static void test_luks2_header(void **state)
 	memset(key.hex, 'b', sizeof(key.hex) - 1);
 	key.hex[sizeof(key.hex) - 1] = '\0';
 	must(luks2_format(header, data, &key, &e), &e);
-	assert_true(luks_opens(header, &key));
+	assert_int_equal(luks_try(header, &key, &e), 0);
 	key.hex[0] = 'c';
-	assert_false(luks_opens(header, &key));
+	assert_int_equal(luks_try(header, &key, &e), LUKS_REFUSED);
 	must(luks_destroy_slots(header, &e), &e);
 	key.hex[0] = 'b';
-	assert_false(luks_opens(header, &key));
+	assert_int_equal(luks_try(header, &key, &e), LUKS_REFUSED);
 	assert_int_equal(unlink(data), 0);
 }
 
@@ -185,8 +192,33 @@ static void test_kill_everywhere(void **state)
 			must(volume_open(&v, NULL, &e), &e);
 			write_marker(&v);
 		}
-		erase(&v);
+		erase_as(&v, strcmp(KILLS[i].step, "VOLUME_ERASED") != 0);
 	}
+}
+
+/* A header that is still somewhere is found with the key, which then stays for the next try. */
+static void test_still_opens(void **state)
+{
+	struct volume v = place_volume(*state, UNDER_TEST);
+	auto_free char *header = mem_printf("%s/volumes/%s/header", v.run_dir, v.id);
+	auto_free char *key = mem_printf("%s/volumes/%s/key", v.run_dir, v.id);
+	auto_free char *data = mem_printf("%s/volumes/%s", v.state_dir, v.id);
+	auto_buf struct buf copy = BUF(4 << 20);
+	struct volume_erasure r;
+	struct err e;
+
+	if (UNDER_TEST == VOLUME_PLAIN)
+		skip();
+	must(volume_create(&v, &e), &e);
+	must(fs_read(&copy, header, &e), &e);
+	must(fs_write(data, copy.p, copy.n, 0600, &e), &e);
+	assert_int_equal(volume_erase(&v, &r, &e), -1);
+	assert_non_null(strstr(e.msg, "still opens with its key"));
+	assert_false(r.refused);
+	assert_true(fs_exists(key));
+	must(fs_write(data, "", 0, 0600, &e), &e);
+	assert_int_equal(truncate(data, (off_t)v.bytes), 0);
+	erase(&v);
 }
 
 /* A tenant's process that still writes keeps the volume: an error, and then the erase holds. */
@@ -270,13 +302,10 @@ static void test_quota(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),
-		cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_luks2_header),
-		cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_each),
-		cmocka_unit_test(test_quota),
-		cmocka_unit_test(test_kill_everywhere),
+		cmocka_unit_test(test_life),	     cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_luks2_header), cmocka_unit_test(test_still_opens),
+		cmocka_unit_test(test_busy),	     cmocka_unit_test(test_each),
+		cmocka_unit_test(test_quota),	     cmocka_unit_test(test_kill_everywhere),
 		cmocka_unit_test(test_dead_server), /* last: only where there is one */
 	};
 	size_t n = ARRAY_SIZE(tests) - (UNDER_TEST != VOLUME_FUSE);

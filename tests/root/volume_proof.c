@@ -143,7 +143,7 @@ static bool opens(const struct disk *d, const char *all, const struct luks_key *
 		if (memcmp(all + at, LUKS_MAGIC, MAGIC_BYTES) != 0)
 			continue;
 		must(fs_write(path, all + at, HEADER_MAX, 0600, &e), &e);
-		opened = luks_opens(path, key);
+		opened = luks_try(path, key, &e) == 0;
 		assert_int_equal(unlink(path), 0);
 	}
 	return opened;
@@ -160,6 +160,7 @@ static void erase(const struct volume *v, struct volume_erasure *r)
 
 	must(volume_erase(v, r, &e), &e);
 	assert_true(r->unmounted && r->detached && r->slots_gone && r->header_gone && r->removed);
+	assert_int_equal(r->refused, v->activation != VOLUME_PLAIN);
 	place_check_gone(v);
 }
 
