@@ -58,7 +58,16 @@ static void print_refunds(const struct json *lease)
 		printf("  %llu %.*s", (unsigned long long)(sat ? sat : msat / 1000), (int)state.n,
 		       state.p);
 	}
-	putchar('\n');
+}
+
+static void print_stuck(const struct json *stuck)
+{
+	char why[160];
+
+	if (stuck)
+		printf("  not erased after %llu attempts: %s",
+		       (unsigned long long)ctl_u64(stuck, "attempts"),
+		       ctl_text(why, sizeof(why), stuck, "why"));
 }
 
 static void print_lease(const struct json *lease)
@@ -73,6 +82,8 @@ static void print_lease(const struct json *lease)
 	printf("%8llu  ", (unsigned long long)paid / 1000);
 	print_left(lease);
 	print_refunds(lease);
+	print_stuck(json_get(lease, "not_erased"));
+	putchar('\n');
 }
 
 static int run(void *ctx, const void *options, int argc, char **argv)

@@ -1,5 +1,6 @@
 /* leasectl status: what the agent does now. */
 #include "base/auto.h"
+#include "base/clock.h"
 #include "base/hex.h"
 #include "ctl/ctl.h"
 #include "nostr/nip19.h"
@@ -88,6 +89,21 @@ static void print_network(const struct json *n)
 	putchar('\n');
 }
 
+/* A lease that ended and is not erased keeps its room. */
+static void print_not_erased(const struct json *list)
+{
+	char since[21], id[32], why[200];
+
+	for (const struct json *i = json_first(list); i; i = json_next(i)) {
+		clock_format(since, ctl_time(i, "since"));
+		printf("%-10s ALARM: lease %s, which ended at %s, is not erased after %llu "
+		       "attempts: %s\n",
+		       "erase", ctl_text(id, sizeof(id), i, "lease"), since,
+		       (unsigned long long)ctl_u64(i, "attempts"),
+		       ctl_text(why, sizeof(why), i, "why"));
+	}
+}
+
 static int run(void *ctx, const void *options, int argc, char **argv)
 {
 	auto_ctl_reply struct ctl_reply r = {NULL};
@@ -111,6 +127,7 @@ static int run(void *ctx, const void *options, int argc, char **argv)
 	       (unsigned long long)ctl_u64(r.result, "leases"),
 	       (unsigned long long)ctl_u64(r.result, "running"));
 	print_network(json_get(r.result, "network"));
+	print_not_erased(json_get(r.result, "not_erased"));
 	print_text("volume", r.result, "volume");
 	print_text("header", r.result, "header");
 	print_lists(r.result);

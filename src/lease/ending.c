@@ -1,5 +1,6 @@
 /* How leases end: expiry, the owner, the operator, or a start that failed. STOPPING and the refund
  * that is due are one commit; then the host erases until it says that nothing is left. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -110,8 +111,10 @@ static void again_later(struct work *w, const char *why)
 {
 	int64_t wait = (int64_t)ERASE_RETRY_MS << (w->tries < 8 ? w->tries : 8);
 
-	log_broken("lease %s: not erased yet: %s", w->id, why);
 	w->tries++;
+	snprintf(w->why, sizeof(w->why), "%s", why);
+	log_broken("lease %s: not erased after %u attempts, its room stays taken: %s", w->id,
+		   w->tries, why);
 	w->timer = loop_timer_add(w->g->loop, wait < ERASE_RETRY_MOST ? wait : ERASE_RETRY_MOST,
 				  ask_destroy, w);
 }
@@ -156,6 +159,7 @@ static void ask_destroy(void *ctx)
 void erase_lease(struct engine *g, const char *id)
 {
 	struct work *w;
+	struct lease l;
 
 	for (w = g->working; w; w = w->next) {
 		if (w->passed || strcmp(w->id, id))
@@ -166,6 +170,7 @@ void erase_lease(struct engine *g, const char *id)
 	}
 	w = work_begin(g, id);
 	w->erasing = true;
+	w->since = lease_load(g->db, id, &l, NULL) == 0 ? l.ended_at : clock_wall();
 	ask_destroy(w);
 }
 

@@ -311,6 +311,33 @@ static void report_network(struct engine *g, struct jsonw *w)
 	jsonw_end_object(w);
 }
 
+/* Failed by now: nothing else waits so long. */
+static bool is_stuck(const struct work *w)
+{
+	return w->erasing && w->tries > 0;
+}
+
+static void write_stuck(struct jsonw *w, const struct work *stuck)
+{
+	jsonw_i64(w, "since", stuck->since);
+	jsonw_u64(w, "attempts", stuck->tries);
+	jsonw_text(w, "why", stuck->why);
+}
+
+static void report_erasing(struct engine *g, struct jsonw *w)
+{
+	jsonw_array(w, "not_erased");
+	for (const struct work *s = g->working; s; s = s->next) {
+		if (!is_stuck(s))
+			continue;
+		jsonw_object(w, NULL);
+		jsonw_text(w, "lease", s->id);
+		write_stuck(w, s);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
 int engine_report_status(struct engine *g, struct buf *out, struct err *e)
 {
 	struct jsonw w = JSONW(out);
@@ -327,6 +354,7 @@ int engine_report_status(struct engine *g, struct buf *out, struct err *e)
 	jsonw_text(&w, "volume", g->volume);
 	jsonw_text(&w, "header", g->header);
 	report_network(g, &w);
+	report_erasing(g, &w);
 	report_offers(g, &w);
 	report_relays(g, &w);
 	jsonw_array(&w, "mints");
@@ -370,6 +398,17 @@ static void report_labels(struct engine *g, struct jsonw *w, const char *id)
 		spec_map_write(w, "labels", &s.labels);
 }
 
+static void report_stuck(struct engine *g, struct jsonw *w, const char *id)
+{
+	for (const struct work *s = g->working; s; s = s->next) {
+		if (!is_stuck(s) || strcmp(s->id, id) != 0)
+			continue;
+		jsonw_object(w, "not_erased");
+		write_stuck(w, s);
+		jsonw_end_object(w);
+	}
+}
+
 static void report_lease(void *ctx, const char *id)
 {
 	struct lease_report *r = ctx;
@@ -400,6 +439,7 @@ static void report_lease(void *ctx, const char *id)
 	if (l.restart.done)
 		jsonw_u64(w, "restarts", l.restart.done);
 	jsonw_text(w, "health", health_word(r->g, &l));
+	report_stuck(r->g, w, id);
 	jsonw_array(w, "refunds");
 	if (wallet_each_refund(r->g->wallet, id, report_refund, w, &e) < 0)
 		log_warn("refunds of %s: %s", id, e.msg);

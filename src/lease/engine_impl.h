@@ -91,6 +91,8 @@ struct work {
 	char id[LEASE_ID_HEX + 1];
 	struct loop_timer *timer;
 	unsigned tries;
+	char why[160];	 /* the last one failed */
+	int64_t since;	 /* the lease's end, which its erasure follows */
 	char *auth;	 /* of a start: for the image's registry; or NULL. A secret */
 	int64_t told_ms; /* when its owner last heard how far the image is */
 	bool erasing;

@@ -259,27 +259,43 @@ static void worker_that_always_dies_ends_at_the_start_timeout(void **state)
 	world_check_books(w, got->lease);
 }
 
-static void erasing_is_repeated_until_it_is_done(void **state)
+/* Status and list say so until it holds, and its room is nobody's until then. */
+static void erasing_is_repeated_and_shown_and_keeps_its_room(void **state)
 {
 	struct world *w = *state;
 	char id[LEASE_ID_HEX + 1];
-	auto_request struct request *r = run(w, 101, id);
-	auto_reply struct reply *got = NULL;
+	auto_request struct request *r = run(w, 101, id), *next = NULL, *after = NULL;
+	auto_buf struct buf status = BUF(65536), leases = BUF(65536), then = BUF(65536);
+	auto_reply struct reply *got = NULL, *ended = NULL, *runs = NULL;
+	struct err e;
 
+	w->engine->set.limits.leases = 1;
 	w->host.not_erased = 2;
 	world_pass(w, 101);
 	for (int i = 0; i < 300 && w->host.destroys < 1; i++)
 		world_turn(w, 10);
 	world_turn(w, 50);
-	assert_null(world_look(w, r->request_id, REPLY_STAGE_ENDED));
+	assert_int_equal(engine_report_status(w->engine, &status, &e), 0);
+	assert_non_null(strstr(status.p, "\"attempts\":1,\"why\":\"the volume is busy\""));
+	assert_int_equal(engine_report_leases(w->engine, false, &leases, &e), 0);
+	assert_non_null(strstr(leases.p, "\"not_erased\":{\"since\":"));
+	next = world_spawn(w, 101);
+	world_send(w, next);
+	got = world_must(w, next, REPLY_STAGE_REFUSED);
+	assert_string_equal(reply_code_name(got->code), "full");
 	world_pass(w, 3);
 	for (int i = 0; i < 300 && w->host.destroys < 2; i++)
 		world_turn(w, 10);
-	world_turn(w, 50);
 	world_pass(w, 5);
-	got = world_must(w, r, REPLY_STAGE_ENDED);
+	ended = world_must(w, r, REPLY_STAGE_ENDED);
 	assert_int_equal(w->host.destroys, 3);
 	assert_false(w->host.there);
+	assert_int_equal(engine_report_status(w->engine, &then, &e), 0);
+	assert_non_null(strstr(then.p, "\"not_erased\":[]"));
+	after = world_spawn(w, 101);
+	world_send(w, after);
+	runs = world_must(w, after, REPLY_STAGE_RUNNING);
+	assert_non_null(strstr(ended->receipt, "opening_refused"));
 }
 
 /* --- refusals: the mint never hears of the token --- */
@@ -941,7 +957,6 @@ int main(void)
 		world_test(silent_start_ends_at_the_start_timeout),
 		world_test(start_is_repeated_when_its_worker_dies),
 		world_test(worker_that_always_dies_ends_at_the_start_timeout),
-		world_test(erasing_is_repeated_until_it_is_done),
 		world_test(expired_request_is_released),
 		world_test(request_from_the_far_future_is_released),
 		world_test(unknown_offer_image_and_price_are_released),
@@ -966,6 +981,7 @@ int main(void)
 		world_test(lease_that_the_host_lost_is_ended_and_owed),
 		world_test(command_that_ended_is_told_and_keeps_its_lease),
 		world_test(restart_during_the_start_starts_again),
+		world_test(erasing_is_repeated_and_shown_and_keeps_its_room),
 		world_test(restart_during_the_erasure_erases_again),
 		world_test(payment_that_settles_after_the_request_is_owed),
 		world_test(late_plain_payment_is_kept_and_said),
