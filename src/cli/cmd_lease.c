@@ -1,4 +1,4 @@
-/* lease ls, show, status, rm, recover, verify, identity: the book, and asking about it. */
+/* lease ls, show, status, rm, recover, identity: the book, and asking about it. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -357,32 +357,7 @@ int verb_recover(void *ctx, const void *options, int argc, char **argv)
 	return rc;
 }
 
-/* --- verify --- */
-
-int verb_verify(void *ctx, const void *options, int argc, char **argv)
-{
-	auto_event struct nostr_event *ev = NULL;
-	auto_buf struct buf text = BUF(65536), npub = BUF(128);
-	struct err e;
-	int rc;
-
-	if (argc != 1)
-		return app_failf(EXIT_USAGE, "want one file that holds a receipt");
-	rc = fs_read(&text, argv[0], &e);
-	if (rc)
-		return rc < 0 ? app_fail(EXIT_OTHER, &e)
-			      : app_failf(EXIT_NOT_FOUND, "no such file: %s", argv[0]);
-	if (nostr_event_parse(&ev, str_trim(buf_view(&text)), &e) < 0 ||
-	    nostr_event_verify(ev, &e) < 0)
-		return app_fail(EXIT_VERIFY, &e);
-	if (ev->kind != LEASE_KIND_RECEIPT)
-		return app_failf(EXIT_VERIFY, "an event of kind %u is no receipt", ev->kind);
-	nip19_npub(&npub, &ev->pubkey);
-	printf("signed by %s\n", npub.p);
-	out_text(ev->content);
-	putchar('\n');
-	return 0;
-}
+/* --- identity --- */
 
 int verb_identity(void *ctx, const void *options, int argc, char **argv)
 {

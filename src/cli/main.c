@@ -138,6 +138,11 @@ static const struct opt kill_opts[] = {
 	 "to the command that exec -d printed, and all that it started"},
 };
 
+static const struct opt verify_opts[] = {
+	{0, "provider", OPT_STRING, O(verify_options, provider), "KEY",
+	 "who must have signed it; of a lease by name, its provider"},
+};
+
 static const struct opt ls_opts[] = {
 	{'a', "all", OPT_FLAG, O(ls_options, all), NULL, "also those that have ended"},
 };
@@ -295,7 +300,11 @@ static const struct verb verbs[] = {
 	 .args = "",
 	 .help = "settle payments whose fate is not known",
 	 .run = verb_recover},
-	{.name = "verify", .args = "FILE", .help = "check a receipt offline", .run = verb_verify},
+	{.name = "verify",
+	 .args = "[--provider KEY] RECORD",
+	 .help = "check what a receipt proves, offline: a file, - or a lease",
+	 OPTS(verify_opts, verify_options),
+	 .run = verb_verify},
 	{.name = "verify-isolation",
 	 .args = "NAME",
 	 .help = "look from inside whether a lease is kept in as its offer says",

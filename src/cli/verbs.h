@@ -63,6 +63,10 @@ struct kill_options {
 	const char *signal, *command;
 };
 
+struct verify_options {
+	const char *provider;
+};
+
 struct ls_options {
 	bool all;
 };

@@ -105,6 +105,40 @@ result $? 14 "wallet restore takes no other words for a wallet that is there"
 "$lease" --home "$LEASE_HOME/other" wallet restore --words - <"$LEASE_HOME/words" >/dev/null 2>&1
 result $? 0 "but for a new one"
 result "$("$lease" --home "$LEASE_HOME/other" wallet backup --words)" "$(cat "$LEASE_HOME/words")" "which has the same seed then"
+receipts=${TESTS_DIR:-tests}/vectors/receipt
+provider=npub1nzwqkakt2cuhrlwfhme3asrvx4s0xfyadm57tkpu2a39t9hqtahs7fsn89
+"$lease" verify "$receipts/memory.json" >"$LEASE_HOME/said" 2>&1
+result $? 0 "verify takes a genuine receipt"
+grep -q "signed by *$provider" "$LEASE_HOME/said"
+result $? 0 "names its signer"
+grep -q "memory, never on its disk" "$LEASE_HOME/said"
+result $? 0 "where the header lay"
+grep -q "tried then, and failed" "$LEASE_HOME/said"
+result $? 0 "that opening was tried"
+grep -q "^not proven *that nobody" "$LEASE_HOME/said"
+result $? 0 "and what is not proven"
+"$lease" verify --provider "$provider" - <"$receipts/memory.json" >/dev/null
+result $? 0 "also from standard input, of this provider"
+"$lease" verify --provider "$(printf %064d 1)" "$receipts/memory.json" >/dev/null 2>&1
+result $? 13 "not of another one"
+"$lease" --json verify "$receipts/memory.json" | grep -q '"opening_refused":true'
+result $? 0 "verify --json prints its fields"
+"$lease" verify "$receipts/disk.json" >"$LEASE_HOME/said"
+result $? 0 "verify takes one of a volume that survives reboots"
+grep -q "lay on the host's disk" "$LEASE_HOME/said"
+result $? 0 "and says where the header lay"
+grep -q "was not tried" "$LEASE_HOME/said"
+result $? 0 "and that opening was not tried"
+grep -q "$(printf '\033')" "$LEASE_HOME/said"
+result $? 1 "control characters do not reach the terminal"
+"$lease" verify "$receipts/plain.json" | grep -q "^data *not encrypted"
+result $? 0 "verify says what was not encrypted"
+for bad in left money early kind forged; do
+	"$lease" verify "$receipts/$bad.json" >/dev/null 2>&1
+	result $? 13 "verify refuses a receipt: $bad"
+done
+"$lease" verify no-such-lease >/dev/null 2>&1
+result $? 3 "verify wants a file or a lease"
 rm "$LEASE_HOME/seed.key"
 "$lease" wallet balance >/dev/null 2>&1
 result $? 14 "without its key the seed does not open"
