@@ -2,11 +2,13 @@
  * main of leased: supervisor of leased-core and host helper. Runs as root, reads no byte from the
  * network and parses nothing that a stranger wrote. Leases outlive it: their keepers go on.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -429,6 +431,15 @@ static void clean_up(struct leased *a)
 	config_free(a->conf);
 }
 
+/* Disk servers and workers have keys in memory, and all that starts from here inherits it. With 1
+ * the kernel starts no program for a dump either, which at 0 it does. */
+static void no_core_dumps(void)
+{
+	if (setrlimit(RLIMIT_CORE, &(struct rlimit){1, 1}) &&
+	    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}))
+		log_warn("core dumps cannot be turned off: %s", strerror(errno));
+}
+
 int main(int argc, char **argv)
 {
 	struct leased a = {.conf_path = CONFIG_PATH, .place = {.lock = -1}};
@@ -448,6 +459,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+	no_core_dumps();
 	r = run(&a, &err);
 	if (r < 0)
 		log_broken("%s", err.msg);
