@@ -31,3 +31,12 @@ endif
 
 uninstall-local:
 	rm -f '$(DESTDIR)$(bashcompletiondir)/lease' '$(DESTDIR)$(bashcompletiondir)/leasectl'
+
+# Templates that an operator may offer as they are.
+TEMPLATES = contrib/templates/agent-sandbox.json contrib/templates/bitcoin-node.json contrib/templates/debian.json \
+	contrib/templates/headless-browser.json contrib/templates/inference-endpoint.json contrib/templates/nostr-relay.json
+EXTRA_DIST += $(TEMPLATES)
+if AGENT
+templatesdir = $(pkgdatadir)/templates
+templates_DATA = $(TEMPLATES)
+endif

@@ -36,7 +36,7 @@ static void write_card(struct buf *out, const struct engine *g, const struct lea
 	jsonw_u64(&w, "per", l->price.per);
 	jsonw_end_object(&w);
 	jsonw_i64(&w, "max_lease", l->max_lease);
-	spec_limits_write(&w, &l->limits);
+	spec_limits_write(&w, "limits", &l->limits);
 	spec_ports_write(&w, "ports",
 			 &(struct spec_ports){(struct spec_port *)l->ports, l->nports});
 	jsonw_text(&w, "address", l->nports ? l->address : NULL);

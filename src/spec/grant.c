@@ -163,7 +163,7 @@ static int read_caps(struct spec_grant *g, const struct json *root, struct err *
 	return 0;
 }
 
-static int read_grant(struct spec_grant *g, const struct json *root, struct err *e)
+int spec_grant_read(struct spec_grant *g, const struct json *root, struct err *e)
 {
 	static const char *const NAMES[] = {"binds",   "devices",    "capabilities",
 					    "network", "privileged", "new_privileges",
@@ -189,7 +189,7 @@ int spec_grant_decode(struct spec_grant *out, struct str text, struct err *e)
 	*out = (struct spec_grant){0};
 	if (json_parse(&root, text, &LIMITS, e))
 		return err_wrap(e, "template");
-	if (read_grant(out, root, e) == 0)
+	if (spec_grant_read(out, root, e) == 0)
 		return 0;
 	spec_grant_clear(out);
 	return -1;
@@ -218,7 +218,7 @@ int spec_grant_look_up(struct spec_grant *g, struct err *e)
 }
 
 /* Whoever can write it can make himself root. */
-static int read_own(struct buf *out, const char *path, struct err *e)
+int spec_read_own(struct buf *out, const char *path, struct err *e)
 {
 	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	struct stat st;
@@ -243,19 +243,36 @@ static int check_binds(const struct spec_grant *g, struct err *e)
 	return 0;
 }
 
+int spec_grant_find(struct spec_grant *g, struct err *e)
+{
+	return spec_grant_look_up(g, e) ? -1 : check_binds(g, e);
+}
+
 int spec_grant_load(struct spec_grant *out, const char *path, struct err *e)
 {
 	auto_buf struct buf text = BUF(SPEC_GRANT_JSON_MAX);
 
 	*out = (struct spec_grant){0};
-	if (read_own(&text, path, e))
+	if (spec_read_own(&text, path, e))
 		return -1;
 	if (spec_grant_decode(out, buf_view(&text), e))
 		return err_wrap(e, "%s", path);
-	if (spec_grant_look_up(out, e) == 0 && check_binds(out, e) == 0)
+	if (spec_grant_find(out, e) == 0)
 		return 0;
 	spec_grant_clear(out);
 	return err_wrap(e, "%s", path);
+}
+
+void spec_grant_add(struct spec_grant *g, const struct spec_grant *more)
+{
+	for (size_t i = 0; i < more->nbinds; i++)
+		spec_grant_add_bind(g, &more->binds[i]);
+	for (size_t i = 0; i < more->ndevices; i++)
+		spec_grant_add_device(g, &more->devices[i]);
+	g->caps |= more->caps;
+	g->host_network |= more->host_network;
+	g->privileged |= more->privileged;
+	g->new_privileges |= more->new_privileges;
 }
 
 uint64_t spec_grant_caps(const struct spec_grant *g)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/str.h"
 
 #define SPEC_GRANT_JSON_MAX 65536
@@ -40,9 +41,16 @@ struct spec_grant {
 /* The operator's template: {"binds":[{"source","target","read_only"}],"devices":[{"path","target",
  * "access":"rw"}],"capabilities":[…],"network":"host","privileged":true,"new_privileges":true}. */
 int spec_grant_decode(struct spec_grant *out, struct str text, struct err *e) MUST_CHECK;
+/* The same as an object of something larger; `g` is zeroed before, and to be cleared in any case.
+ */
+int spec_grant_read(struct spec_grant *g, const struct json *root, struct err *e) MUST_CHECK;
 void spec_grant_clear(struct spec_grant *g);
 #define auto_spec_grant __attribute__((cleanup(spec_grant_clear)))
+/* A file that is root's or ours and that nobody else may write. */
+int spec_read_own(struct buf *out, const char *path, struct err *e) MUST_CHECK;
 void spec_grant_copy(struct spec_grant *dst, const struct spec_grant *src);
+/* What both give. */
+void spec_grant_add(struct spec_grant *g, const struct spec_grant *more);
 void spec_grant_add_bind(struct spec_grant *g, const struct spec_bind *b); /* copies */
 void spec_grant_add_device(struct spec_grant *g, const struct spec_device *d);
 /* Read the file of an operator, and look up its devices and folders: all are there. The file is
@@ -50,6 +58,8 @@ void spec_grant_add_device(struct spec_grant *g, const struct spec_device *d);
 int spec_grant_load(struct spec_grant *out, const char *path, struct err *e) MUST_CHECK;
 /* Ask the host for type and numbers of each device; one that is missing is an error. */
 int spec_grant_look_up(struct spec_grant *g, struct err *e) MUST_CHECK;
+/* The same, and each folder is there. */
+int spec_grant_find(struct spec_grant *g, struct err *e) MUST_CHECK;
 int spec_device_look_up(struct spec_device *d, struct err *e) MUST_CHECK;
 /* Capabilities that it adds: all where it is privileged. */
 uint64_t spec_grant_caps(const struct spec_grant *g);

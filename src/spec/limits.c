@@ -69,14 +69,15 @@ static int read_members(struct spec_limits *out, const struct json *obj, struct 
 	return read_bandwidth(&out->bandwidth, obj, e);
 }
 
-int spec_limits_read(struct spec_limits *out, const struct json *spec, struct err *e)
+int spec_limits_read(struct spec_limits *out, const struct json *parent, const char *key,
+		     struct err *e)
 {
 	const struct json *obj;
-	int r = read_child(&obj, spec, "limits", JSON_OBJECT, e);
+	int r = read_child(&obj, parent, key, JSON_OBJECT, e);
 
 	if (r)
 		return r < 0 ? -1 : 0;
-	return read_members(out, obj, e) ? read_under(e, "limits.") : 0;
+	return read_members(out, obj, e) ? read_under(e, "%s.", key) : 0;
 }
 
 static void write_io(struct jsonw *w, const struct spec_io *io)
@@ -101,12 +102,12 @@ static void write_bandwidth(struct jsonw *w, const struct spec_bandwidth *b)
 	jsonw_end_object(w);
 }
 
-void spec_limits_write(struct jsonw *w, const struct spec_limits *l)
+void spec_limits_write(struct jsonw *w, const char *key, const struct spec_limits *l)
 {
 	if (!(l->cpu | l->memory | l->pids | l->disk | l->inodes | l->swap | l->io.read |
 	      l->io.write | l->io.reads | l->io.writes | l->bandwidth.in | l->bandwidth.out))
 		return;
-	jsonw_object(w, "limits");
+	jsonw_object(w, key);
 	write_number(w, "cpu", l->cpu);
 	write_number(w, "memory", l->memory);
 	write_number(w, "pids", l->pids);

@@ -43,9 +43,10 @@ struct spec_limits {
 	struct spec_bandwidth bandwidth;
 };
 
-/* `key` is "limits". */
-int spec_limits_read(struct spec_limits *out, const struct json *spec, struct err *e) MUST_CHECK;
-void spec_limits_write(struct jsonw *w, const struct spec_limits *l);
+/* The member `key`; nothing where there is none. */
+int spec_limits_read(struct spec_limits *out, const struct json *parent, const char *key,
+		     struct err *e) MUST_CHECK;
+void spec_limits_write(struct jsonw *w, const char *key, const struct spec_limits *l);
 /* cpu, memory, pids and disk are there, all are in range. */
 int spec_check_limits(const struct spec_limits *l, struct err *e) MUST_CHECK;
 /* The tighter of two; 0 is no limit. */

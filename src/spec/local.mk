@@ -8,6 +8,7 @@ src_spec_libleased_spec_a_SOURCES = \
 	src/spec/grant.c src/spec/grant.h src/spec/ref.c src/spec/ref.h \
 	src/spec/guard.c src/spec/guard.h src/spec/usage.c src/spec/usage.h \
 	src/spec/cdi.c src/spec/cdi.h \
+	src/spec/template.c src/spec/template_use.c src/spec/template.h src/spec/variable.c src/spec/variable.h \
 	src/spec/image_config.c src/spec/image_config.h
 
 check_PROGRAMS += tests/link/spec
@@ -20,6 +21,12 @@ TESTS += tests/unit/spec
 tests_unit_spec_SOURCES = tests/unit/spec.c tests/unit/unit.h
 tests_unit_spec_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_spec_LDADD = $(L_spec) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/unit/spec_template
+TESTS += tests/unit/spec_template
+tests_unit_spec_template_SOURCES = tests/unit/spec_template.c tests/unit/unit.h
+tests_unit_spec_template_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_spec_template_LDADD = $(L_spec) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/unit/spec_ref
 TESTS += tests/unit/spec_ref
@@ -40,6 +47,13 @@ tests_fuzz_fuzz_spec_SOURCES = tests/fuzz/fuzz_spec.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_spec_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
 tests_fuzz_fuzz_spec_LDADD = $(L_spec)
 EXTRA_DIST += tests/fuzz/corpus/spec
+
+check_PROGRAMS += tests/fuzz/fuzz_template
+TESTS += tests/fuzz/fuzz_template
+tests_fuzz_fuzz_template_SOURCES = tests/fuzz/fuzz_template.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_template_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_template_LDADD = $(L_spec)
+EXTRA_DIST += tests/fuzz/corpus/template
 
 check_PROGRAMS += tests/fuzz/fuzz_ref
 TESTS += tests/fuzz/fuzz_ref

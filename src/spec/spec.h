@@ -3,8 +3,8 @@
  * helper's start request and a backend share. Whatever is inside a struct spec that came out of
  * spec_read() has the right form and is below its cap; spec_check() additionally says that it is
  * complete. Placement (paths, ids, cgroups) is never part of it, and neither is what only an
- * operator may give (folders and devices of the host, see policy.h). doc/spec.schema.json is the
- * same in words that other programs check.
+ * operator may give (folders and devices of the host): a template is only named.
+ * doc/spec.schema.json is the same in words that other programs check.
  */
 #ifndef SPEC_SPEC_H
 #define SPEC_SPEC_H
@@ -24,20 +24,24 @@
 #include "spec/reach.h"
 #include "spec/storage.h"
 
-#define SPEC_JSON_MAX	  49152 /* bytes of the JSON form; fits a gift wrap */
-#define SPEC_IMAGE_MAX	  512
-#define SPEC_DIGEST_SIZE  72 /* "sha256:" + 64 hex + NUL */
-#define SPEC_ARGS_MAX	  128
-#define SPEC_ARG_MAX	  16384
-#define SPEC_PATH_MAX	  1024
-#define SPEC_USER_MAX	  128
-#define SPEC_HOSTNAME_MAX 63
+#define SPEC_JSON_MAX	       49152 /* bytes of the JSON form; fits a gift wrap */
+#define SPEC_IMAGE_MAX	       512
+#define SPEC_DIGEST_SIZE       72 /* "sha256:" + 64 hex + NUL */
+#define SPEC_ARGS_MAX	       128
+#define SPEC_ARG_MAX	       16384
+#define SPEC_PATH_MAX	       1024
+#define SPEC_USER_MAX	       128
+#define SPEC_HOSTNAME_MAX      63
+#define SPEC_TEMPLATE_NAME_MAX 32 /* str_is_name() */
+
 struct spec_list {
 	char **v; /* n owned strings */
 	size_t n;
 };
 
 struct spec {
+	/* The operator's template that the rest comes from (template.h), or "". */
+	char template[SPEC_TEMPLATE_NAME_MAX + 1];
 	char *image;		       /* "oci:NAME[:TAG]" or "oci:/PATH[:TAG]"; NULL: not said */
 	char digest[SPEC_DIGEST_SIZE]; /* manifest digest the image is pinned to, or "" */
 	enum spec_pull pull;

@@ -1,13 +1,15 @@
 /* The JSON form of a spec: a table of members, read and written in one order. */
+#include <string.h>
+
 #include "base/auto.h"
 #include "spec/read.h"
 #include "spec/spec.h"
 
 static const char *const MEMBERS[] = {
-	"image",	"digest",  "pull",	"entrypoint", "args",	 "env",	   "secrets",
-	"workdir",	"user",	   "hostname",	"tty",	      "labels",	 "limits", "stop",
-	"restart",	"health",  "read_only", "storage",    "network", "ports",  "gpu",
-	"capabilities", "rlimits", "sysctls",	NULL,
+	"template", "image",	    "digest",  "pull",	    "entrypoint", "args",    "env",
+	"secrets",  "workdir",	    "user",    "hostname",  "tty",	  "labels",  "limits",
+	"stop",	    "restart",	    "health",  "read_only", "storage",	  "network", "ports",
+	"gpu",	    "capabilities", "rlimits", "sysctls",   NULL,
 };
 
 static int read_list(const struct json *spec, const char *field,
@@ -59,9 +61,20 @@ static int read_string(struct spec *out, const struct json *obj, const char *key
 	return set(out, s, e);
 }
 
+static int set_template(struct spec *s, struct str name, struct err *e)
+{
+	if (!str_is_name(name, SPEC_TEMPLATE_NAME_MAX))
+		return err_set(e, ERRK_INPUT, "template: want 1 to %d of a-z, 0-9 and -",
+			       SPEC_TEMPLATE_NAME_MAX);
+	memset(s->template, 0, sizeof(s->template));
+	memcpy(s->template, name.p, name.n);
+	return 0;
+}
+
 static int read_process(struct spec *out, const struct json *obj, struct err *e)
 {
-	if (read_string(out, obj, "image", spec_set_image, e) ||
+	if (read_string(out, obj, "template", set_template, e) ||
+	    read_string(out, obj, "image", spec_set_image, e) ||
 	    read_string(out, obj, "digest", spec_set_digest, e) ||
 	    read_string(out, obj, "workdir", spec_set_workdir, e) ||
 	    read_string(out, obj, "user", spec_set_user, e) ||
@@ -78,7 +91,7 @@ static int read_process(struct spec *out, const struct json *obj, struct err *e)
 static int read_members(struct spec *out, const struct json *obj, struct err *e)
 {
 	if (read_process(out, obj, e) || read_map(obj, "labels", spec_set_label, out, e) ||
-	    spec_limits_read(&out->limits, obj, e) || spec_life_read(out, obj, e) ||
+	    spec_limits_read(&out->limits, obj, "limits", e) || spec_life_read(out, obj, e) ||
 	    read_flag(&out->read_only, obj, "read_only", e) ||
 	    spec_storage_read(&out->storage, obj, e) || spec_reach_read(out, obj, e) ||
 	    spec_powers_read(&out->powers, obj, e))
@@ -134,6 +147,7 @@ void spec_write(struct buf *out, const struct spec *s)
 	struct jsonw w = JSONW(out);
 
 	jsonw_object(&w, NULL);
+	jsonw_text(&w, "template", s->template);
 	jsonw_text(&w, "image", s->image);
 	jsonw_text(&w, "digest", s->digest);
 	spec_pull_write(&w, s);
@@ -148,7 +162,7 @@ void spec_write(struct buf *out, const struct spec *s)
 	jsonw_text(&w, "hostname", s->hostname);
 	write_flag(&w, "tty", s->tty);
 	spec_map_write(&w, "labels", &s->labels);
-	spec_limits_write(&w, &s->limits);
+	spec_limits_write(&w, "limits", &s->limits);
 	spec_life_write(&w, s);
 	write_flag(&w, "read_only", s->read_only);
 	spec_storage_write(&w, &s->storage);
