@@ -31,6 +31,8 @@ static const struct conf_key keys[] = {
 	  "Socket for leasectl; core/leased.sock in run_dir where not set." },
 	{ "agent", "control_group", CONF_STRING, AT(control_group), NULL, 0, 0,
 	  "Group whose members may use leasectl, besides root." },
+	{ "agent", "templates", CONF_PATH, AT(templates), SYSCONFDIR "/leased/templates", 0, 0,
+	  "Folder of your own templates, NAME.json; those that are installed come after it." },
 	{ "agent", "log_level", CONF_STRING, AT(log_level_name), "info", 0, 0,
 	  "Least important lines to log: debug, info, warn or broken." },
 
@@ -186,6 +188,8 @@ static const struct conf_key offer_keys[] = {
 	  "Graphics cards of the offer: VENDOR:COUNT[@NUMBER,…], such as nvidia:2." },
 	{ NULL, "gpu_max", CONF_UINT, OFFER(gpu_max), "1", 1, SPEC_GPUS_MAX,
 	  "Graphics cards that one lease may have." },
+	{ NULL, "template", CONF_LIST, OFFER(template_names), NULL, 0, 0,
+	  "Template that its leases may be of, by name; its image is one of the offer's. May repeat." },
 	{ NULL, "grant", CONF_PATH, OFFER(grant), NULL, 0, 0,
 	  "File that gives every lease of the offer folders, devices and powers of the host." },
 };
@@ -367,9 +371,11 @@ static int check_offer(const struct config *c, struct config_offer *o, struct er
 	if (c->header == CONFIG_HEADER_TMPFS && o->max_lease > CONFIG_MEMORY_LEASE_MAX)
 		return err_set(e, ERRK_INPUT,
 			       "max_lease is longer than 24h, but headers lie on tmpfs");
-	if (!o->image_lines)
+	if (!o->image_lines && !o->template_names)
 		return err_set(e, ERRK_INPUT, "no image is allowed: set image = NAME=oci:/LAYOUT");
-	return config_fill_allowance(o, e) ? -1 : config_fill_images(o, e);
+	if (config_fill_allowance(o, e) || config_fill_images(o, e))
+		return -1;
+	return config_fill_templates(c, o, e);
 }
 
 /* --- the whole --- */
@@ -470,6 +476,7 @@ struct config *config_new(void)
 static void free_offer(struct config_offer *o)
 {
 	config_clear_images(o);
+	config_clear_templates(o);
 	conf_clear(o, offer_keys, ARRAY_SIZE(offer_keys));
 	free(o->name);
 	free(o);

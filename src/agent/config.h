@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "spec/limits.h"
 #include "spec/policy.h"
+#include "spec/template.h"
 
 #define CONFIG_PATH		SYSCONFDIR "/leased/leased.conf"
 #define CONFIG_LEASE_MAX	(365 * 86400) /* seconds */
@@ -77,6 +78,9 @@ struct config_offer {
 	char **image_lines;		  /* as written */
 	struct config_image *images;
 	size_t nimages;
+	char **template_names;
+	struct spec_template *templates;
+	size_t ntemplates;
 	char *grant; /* the operator's file; NULL: none. Only leased reads it */
 	char **capabilities, **rlimits, *gpu; /* as written */
 	uint64_t gpu_max;
@@ -90,6 +94,7 @@ struct config {
 	char *user;	      /* of leased-core: a name, or a number that may be unused */
 	char *seed_key_file;  /* seed.key beside leased.conf by default */
 	char *control_socket; /* RUN_DIR/core/leased.sock by default */
+	char *templates;      /* folder of the operator's own */
 	char *control_group;  /* may be NULL: root and the core's user only */
 	char *log_level_name;
 	enum log_level log_level;
@@ -191,9 +196,16 @@ int config_check_capability(struct str v, struct err *e) MUST_CHECK;
 int config_check_rlimit(struct str v, struct err *e) MUST_CHECK;
 int config_check_gpu(struct str v, struct err *e) MUST_CHECK;
 
+/* Inside src/agent: the templates that an offer serves, read from their files; what each needs is
+ * there, and its image is one of the offer's. */
+int config_fill_templates(const struct config *c, struct config_offer *o, struct err *e) MUST_CHECK;
+void config_clear_templates(struct config_offer *o);
+
 /* Inside src/agent: images of offers and the section [images]. */
 int config_check_image(struct str line, struct err *e) MUST_CHECK;
 int config_fill_images(struct config_offer *o, struct err *e) MUST_CHECK;
+/* That one, too, unless it is there. */
+int config_add_image(struct config_offer *o, const char *ref, struct err *e) MUST_CHECK;
 void config_clear_images(struct config_offer *o);
 int config_check_pulls(struct config *c, struct err *e) MUST_CHECK;
 /* After the offers: can what they name be reached at all? */

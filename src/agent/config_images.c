@@ -158,6 +158,22 @@ int config_fill_images(struct config_offer *o, struct err *e)
 	return 0;
 }
 
+int config_add_image(struct config_offer *o, const char *ref, struct err *e)
+{
+	struct config_image im = {0};
+
+	for (size_t i = 0; i < o->nimages; i++)
+		if (strcmp(o->images[i].name, ref) == 0)
+			return 0;
+	if (parse_image(&im, str_of(ref), e)) {
+		clear_image(&im);
+		return -1;
+	}
+	o->images = mem_grow(o->images, o->nimages + 1, sizeof(*o->images));
+	o->images[o->nimages++] = im;
+	return 0;
+}
+
 /* --- [images] --- */
 
 static int read_address(uint32_t *out, struct str s)

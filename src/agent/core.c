@@ -153,6 +153,8 @@ static void fill_offer(struct engine_offer *o, const struct config_offer *c, uin
 	o->start_timeout = c->start_timeout;
 	o->private_layers = c->private_layers;
 	o->allow = c->allow;
+	o->templates = c->templates;
+	o->ntemplates = c->ntemplates;
 	for (size_t i = 0; i < c->nimages && i < OFFER_IMAGES_MAX; i++)
 		copy(o->images[o->nimages++], OFFER_TEXT_MAX, c->images[i].name);
 }

@@ -86,9 +86,15 @@ static int fill_offers(struct leased *a, struct err *e)
 
 		if (o->grant && spec_grant_load(&a->grants[i], o->grant, e) < 0)
 			return err_wrap(e, "[offer %s] grant", o->name);
+		for (size_t k = 0; k < o->ntemplates; k++)
+			if (spec_grant_find(&o->templates[k].grant, e) < 0)
+				return err_wrap(e, "[offer %s] template %s: grant", o->name,
+						o->templates[k].name);
 		a->offers[i] = (struct helper_offer){.name = o->name,
 						     .allow = o->allow,
-						     .grant = o->grant ? &a->grants[i] : NULL};
+						     .grant = o->grant ? &a->grants[i] : NULL,
+						     .templates = o->templates,
+						     .ntemplates = o->ntemplates};
 	}
 	a->hc.offers = a->offers;
 	a->hc.noffers = c->noffers;

@@ -290,6 +290,7 @@ static enum book_state learn_state(const struct book_entry *b, const struct repl
 	case REPLY_STAGE_EXEC:
 	case REPLY_STAGE_IMAGES:
 	case REPLY_STAGE_STATS:
+	case REPLY_STAGE_TEMPLATE:
 	case REPLY_STAGE_LOGS:
 	case REPLY_STAGE_FILES:
 	case REPLY_STAGE_WARNING:

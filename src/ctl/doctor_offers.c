@@ -87,10 +87,19 @@ static void check_grant(struct doctor *d, const struct config_offer *o, struct s
 	doctor_say(d, DOCTOR_OK, what, NULL, "every lease has: %s", words.n ? words.p : "nothing");
 }
 
+static uint32_t guards_off(const struct config_offer *o, const struct spec_grant *g)
+{
+	uint32_t off = oci_guards_off(o->allow.caps, g);
+
+	for (size_t i = 0; i < o->ntemplates; i++)
+		off |= oci_guards_off(o->templates[i].spec.powers.add, &o->templates[i].grant);
+	return off;
+}
+
 static void say_guards(struct doctor *d, const struct config_offer *o, const struct spec_grant *g)
 {
 	auto_free char *what = mem_printf("offer %s: isolation", o->name);
-	uint32_t off = oci_guards_off(o->allow.caps, g);
+	uint32_t off = guards_off(o, g);
 	auto_buf struct buf words = BUF(1024);
 
 	for (unsigned i = 0; i < SPEC_GUARD_COUNT; i++)
@@ -98,8 +107,26 @@ static void say_guards(struct doctor *d, const struct config_offer *o, const str
 			buf_printf(&words, "%s%s", words.n ? ", " : "",
 				   spec_guard_word((enum spec_guard)i));
 	if (words.n)
-		doctor_say(d, DOCTOR_WARN, what, "take keys capability and grant out of it",
+		doctor_say(d, DOCTOR_WARN, what,
+			   "take keys capability, grant and template out of it",
 			   "not promised to its buyers: %s", words.p);
+}
+
+/* That it is there at all, fits and asks for nothing that is not offered is the configuration's
+ * check; images that are missing are said with the others. */
+static void check_templates(struct doctor *d, const struct config_offer *o)
+{
+	for (size_t i = 0; i < o->ntemplates; i++) {
+		struct spec_template *t = &o->templates[i];
+		auto_free char *what = mem_printf("offer %s: template %s", o->name, t->name);
+		struct err e = {0};
+
+		if (spec_grant_find(&t->grant, &e) < 0)
+			doctor_say(d, DOCTOR_FAIL, what, "correct its grant, or the host",
+				   "grant.%s", e.msg);
+		else
+			doctor_say(d, DOCTOR_OK, what, NULL, "image %s", t->spec.image);
+	}
 }
 
 void doctor_offers(struct doctor *d)
@@ -111,6 +138,7 @@ void doctor_offers(struct doctor *d)
 		check_cards(d, o);
 		if (o->grant)
 			check_grant(d, o, &grant);
+		check_templates(d, o);
 		say_guards(d, o, &grant);
 	}
 }

@@ -18,6 +18,7 @@
 #include "net/loop.h"
 #include "spec/grant.h"
 #include "spec/policy.h"
+#include "spec/template.h"
 #include "volume/volume.h"
 
 struct helper_prepared {
@@ -38,8 +39,10 @@ struct helper_assets {
 /* What leases of an offer get beyond what all have. */
 struct helper_offer {
 	const char *name;
-	struct spec_allowance allow;	/* what its buyers may ask for */
-	const struct spec_grant *grant; /* the operator's, for all of them; NULL: none */
+	struct spec_allowance allow;	       /* what its buyers may ask for */
+	const struct spec_grant *grant;	       /* the operator's, for all of them; NULL: none */
+	const struct spec_template *templates; /* that it serves, each with its own grant */
+	size_t ntemplates;
 };
 
 /* How images of registries and archives are brought. */

@@ -49,6 +49,7 @@ static int add_cards(struct job_grant *g, const struct record *r, const struct h
 static void take_powers(struct job_grant *g, const struct job *j)
 {
 	const struct helper_offer *o = offer_find(j->c, j->rec.offer);
+	const struct spec_template *t = offer_template(o, j->rec.template);
 	const struct record_powers *p = &j->rec.powers;
 
 	*g = (struct job_grant){.asked = p->asked,
@@ -56,7 +57,9 @@ static void take_powers(struct job_grant *g, const struct job *j)
 				.cards = j->rec.cards,
 				.ncards = j->rec.ncards};
 	if (o && o->grant)
-		spec_grant_copy(&g->all, o->grant);
+		spec_grant_add(&g->all, o->grant);
+	if (t)
+		spec_grant_add(&g->all, &t->grant);
 	g->all.caps = p->granted;
 	g->all.privileged = p->privileged;
 	g->all.new_privileges = p->new_privileges;

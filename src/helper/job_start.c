@@ -60,7 +60,7 @@ static int stage_check(struct start *s, struct err *e)
 	const char *assets[SPEC_ASSETS_MAX + 1];
 	struct spec_policy policy;
 
-	offer_policy(&policy, s->j->c, offer_find(s->j->c, s->j->rec.offer));
+	offer_policy(&policy, s->j->c, offer_find(s->j->c, s->j->rec.offer), s->m->spec.template);
 	storage_policy(&policy, assets, s->j->c);
 	spec_copy(&s->spec, &s->m->spec);
 	s->volume = record_volume(&s->j->rec, s->j->c);

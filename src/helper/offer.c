@@ -18,6 +18,24 @@ const struct helper_offer *offer_find(const struct helper_config *c, const char 
 	return NULL;
 }
 
+const struct spec_template *offer_template(const struct helper_offer *o, const char *name)
+{
+	for (size_t i = 0; o && i < o->ntemplates; i++)
+		if (strcmp(o->templates[i].name, name) == 0)
+			return &o->templates[i];
+	return NULL;
+}
+
+static struct spec_allowance allowance(const struct helper_offer *o, const char *template)
+{
+	const struct spec_template *t = offer_template(o, template);
+	struct spec_allowance a = o ? o->allow : (struct spec_allowance){0};
+
+	if (t)
+		spec_template_allow(&a, t);
+	return a;
+}
+
 static bool has_host_network(const struct helper_offer *o)
 {
 	return o && o->grant && o->grant->host_network;
@@ -29,11 +47,12 @@ struct cards_host offer_cards(const struct helper_config *c)
 }
 
 void offer_policy(struct spec_policy *out, const struct helper_config *c,
-		  const struct helper_offer *o)
+		  const struct helper_offer *o, const char *template)
 {
+	const struct spec_allowance allow = allowance(o, template);
+
 	spec_policy_here(out);
-	if (o)
-		spec_policy_allow(out, &o->allow);
+	spec_policy_allow(out, &allow);
 	if (c->net)
 		out->features |= SPEC_OFFERS_INTERNET;
 	if (!c->net || has_host_network(o))
@@ -103,17 +122,19 @@ static int take_cards(struct record *r, const struct table *leases, const struct
 
 static void give_powers(struct record_powers *p, const struct helper_offer *o, const struct spec *s)
 {
-	const struct spec_grant *g = o ? o->grant : NULL;
+	const struct spec_template *t = offer_template(o, s->template);
+	auto_spec_grant struct spec_grant g = {0};
 
-	*p = (struct record_powers){0};
-	if (o)
-		p->asked = o->allow.caps;
-	if (!g)
-		return;
-	p->granted = spec_grant_caps(g);
-	p->privileged = g->privileged;
-	p->new_privileges = g->new_privileges;
-	p->host_network = g->host_network && s->network != SPEC_NETWORK_NONE;
+	if (o && o->grant)
+		spec_grant_add(&g, o->grant);
+	if (t)
+		spec_grant_add(&g, &t->grant);
+	*p = (struct record_powers){.asked = allowance(o, s->template).caps,
+				    .granted = spec_grant_caps(&g),
+				    .privileged = g.privileged,
+				    .new_privileges = g.new_privileges,
+				    .host_network =
+					    g.host_network && s->network != SPEC_NETWORK_NONE};
 }
 
 int offer_fill(struct record *r, const struct table *leases, const struct helper_config *c,
@@ -130,7 +151,12 @@ int offer_fill(struct record *r, const struct table *leases, const struct helper
 	if (!o && *m->offer)
 		log_warn("lease %s: there is no offer %s any more: nothing of the host is given",
 			 m->id, m->offer);
+	if (*m->spec.template && !offer_template(o, m->spec.template))
+		log_warn(
+			"lease %s: offer %s serves no template %s any more: nothing of it is given",
+			m->id, m->offer, m->spec.template);
 	memcpy(r->offer, m->offer, strlen(m->offer) + 1);
+	memcpy(r->template, m->spec.template, sizeof(r->template));
 	give_powers(&r->powers, o, &m->spec);
 	if (r->ncards == want) /* those that it has had before it was halted */
 		return 0;
@@ -149,6 +175,7 @@ size_t offer_list(struct priv_node_offer *v, const struct helper_config *c, uint
 
 	for (size_t i = 0; i < c->noffers && n < PRIV_OFFERS_MAX; i++) {
 		const struct helper_offer *o = &c->offers[i];
+		uint32_t off = oci_guards_off(o->allow.caps, o->grant);
 		auto_buf struct buf granted = BUF(PRIV_OFFER_GRANT_MAX);
 		auto_cards struct cards there = {0};
 		struct err err;
@@ -158,9 +185,12 @@ size_t offer_list(struct priv_node_offer *v, const struct helper_config *c, uint
 		if (o->allow.cards.count &&
 		    cards_find(&there, &host, o->allow.cards.vendor, &err) < 0)
 			log_broken("offer %s: %s", o->name, err.msg);
+		for (size_t k = 0; k < o->ntemplates; k++)
+			off |= oci_guards_off(allowance(o, o->templates[k].name).caps,
+					      &o->templates[k].grant);
 		v[n++] = (struct priv_node_offer){
 			.name = mem_strdup(o->name),
-			.guards = guards & ~oci_guards_off(o->allow.caps, o->grant),
+			.guards = guards & ~off,
 			.host_network = has_host_network(o),
 			.granted = mem_strndup(granted.n ? granted.p : "", granted.n),
 			.cards = cards_there(&there, &o->allow.cards),

@@ -13,10 +13,12 @@
 
 /* NULL where there is none of that name (any more): then nothing is given. */
 const struct helper_offer *offer_find(const struct helper_config *c, const char *name);
+/* One that this offer serves, by name; NULL otherwise: then nothing of it is given. */
+const struct spec_template *offer_template(const struct helper_offer *o, const char *name);
 struct cards_host offer_cards(const struct helper_config *c);
-/* What its buyers may ask for on this host. */
+/* What its buyers may ask for on this host, and what that template of it does; NULL: none. */
 void offer_policy(struct spec_policy *out, const struct helper_config *c,
-		  const struct helper_offer *o);
+		  const struct helper_offer *o, const char *template);
 /* Write into the record what each start says anew, and what a lease of that offer, with that spec,
  * gets: ports, powers, and cards that no other lease has. -1 with ERRK_LIMIT where too few are
  * free. */

@@ -27,7 +27,7 @@ struct stored {
 	struct spec_bandwidth bandwidth;
 	struct wire_list ports;
 	bool survives;
-	char *offer;
+	char *offer, *template;
 	uint64_t asked, granted;
 	bool privileged, new_privileges, host_network;
 	uint32_t vendor;
@@ -59,6 +59,7 @@ static const struct wire_field stored_fields[] = {
 	LIST(ports, SPEC_PORTS_MAX, &priv_port_table),
 	BOOL(survives),
 	TEXT(offer, PRIV_OFFER_NAME_MAX),
+	TEXT(template, SPEC_TEMPLATE_NAME_MAX),
 	U64(asked, 0, UINT64_MAX),
 	U64(granted, 0, UINT64_MAX),
 	BOOL(privileged),
@@ -136,6 +137,7 @@ static void give_of_stored(struct record *r, const struct stored *s)
 	const struct stored_card *cards = s->cards.v;
 
 	memcpy(r->offer, s->offer, strlen(s->offer) + 1);
+	memcpy(r->template, s->template, strlen(s->template) + 1);
 	r->powers = (struct record_powers){s->asked, s->granted, s->privileged, s->new_privileges,
 					   s->host_network};
 	r->vendor = (enum spec_vendor)s->vendor;
@@ -147,6 +149,7 @@ static void give_of_stored(struct record *r, const struct stored *s)
 static void give_to_stored(struct stored *s, struct stored_card *cards, const struct record *r)
 {
 	s->offer = (char *)r->offer;
+	s->template = (char *)r->template;
 	s->asked = r->powers.asked;
 	s->granted = r->powers.granted;
 	s->privileged = r->powers.privileged;

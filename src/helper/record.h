@@ -39,6 +39,7 @@ struct record {
 	uint32_t nports;
 	struct spec_port ports[SPEC_PORTS_MAX]; /* published */
 	char offer[PRIV_OFFER_NAME_MAX + 1];
+	char template[SPEC_TEMPLATE_NAME_MAX + 1]; /* of that offer; "": none */
 	struct record_powers powers;
 	enum spec_vendor vendor;		  /* of its graphics cards … */
 	uint32_t ncards, cards[RECORD_CARDS_MAX]; /* … and their numbers on this host */

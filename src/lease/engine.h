@@ -15,6 +15,7 @@
 #include "priv/client.h"
 #include "proto/offer.h"
 #include "spec/policy.h"
+#include "spec/template.h"
 #include "wallet/till.h"
 
 struct engine;
@@ -30,6 +31,8 @@ struct engine_offer {
 	struct spec_allowance allow;		       /* what its buyers may ask for */
 	char images[OFFER_IMAGES_MAX][OFFER_TEXT_MAX]; /* names that the helper knows */
 	size_t nimages;
+	const struct spec_template *templates; /* borrowed, their grants are not looked at */
+	size_t ntemplates;
 };
 
 struct engine_limits {

@@ -146,6 +146,7 @@ int offers_start(struct engine *g, struct err *e) MUST_CHECK;
 void offers_publish(struct engine *g); /* all, now */
 void offers_stop(struct engine *g);
 struct offer_now *offer_named(struct engine *g, const char *name);
+const struct spec_template *offer_now_template(const struct offer_now *o, const char *name);
 bool offer_sells_image(const struct engine *g, const struct offer_now *o, const char *image);
 /* The offer behind an event id, current or replaced within LEASE_PRICE_HOLD, with the price that it
  * had. STORE_NONE: unknown; OFFER_STALE: replaced longer ago. */

@@ -170,6 +170,9 @@ static void dispatch(struct ask *a)
 	case REQUEST_IMAGES:
 		images_asked(a);
 		return;
+	case REQUEST_TEMPLATE:
+		template_asked(a);
+		return;
 	}
 	ask_free(a);
 }
@@ -189,6 +192,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_REFUND:
 	case REQUEST_SET:
 	case REQUEST_IMAGES:
+	case REQUEST_TEMPLATE:
 	case REQUEST_RECONNECT:
 	case REQUEST_STATS:
 		return ask_is_open(a->g, &a->author, a->req->request_id);

@@ -61,6 +61,11 @@ check_PROGRAMS += tests/sim/refund
 TESTS += tests/sim/refund
 tests_sim_refund_SOURCES = tests/sim/refund.c $(SIM_WORLD)
 tests_sim_refund_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/sim/template
+TESTS += tests/sim/template
+tests_sim_template_SOURCES = tests/sim/template.c $(SIM_WORLD)
+tests_sim_template_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
+
 check_PROGRAMS += tests/sim/message
 TESTS += tests/sim/message
 tests_sim_message_SOURCES = tests/sim/message.c $(SIM_WORLD)

@@ -46,12 +46,15 @@ bool offers_learn(struct engine *g, const struct priv_node_reply *r)
 	return news;
 }
 
-void offer_allows(struct spec_policy *p, const struct engine *g, const struct offer_now *o)
+void offer_allows(struct spec_policy *p, const struct engine *g, const struct offer_now *o,
+		  const struct spec_template *t)
 {
 	struct spec_allowance allow = o->terms.allow;
 
 	if (allow.cards.count > o->cards)
 		allow.cards.count = o->cards;
+	if (t)
+		spec_template_allow(&allow, t);
 	spec_policy_here(p);
 	spec_policy_allow(p, &allow);
 	if (!str_is(str_of(g->set.network), "internet"))

@@ -33,6 +33,14 @@ struct offer_now *offer_named(struct engine *g, const char *name)
 	return NULL;
 }
 
+const struct spec_template *offer_now_template(const struct offer_now *o, const char *name)
+{
+	for (size_t i = 0; i < o->terms.ntemplates; i++)
+		if (!strcmp(o->terms.templates[i].name, name))
+			return &o->terms.templates[i];
+	return NULL;
+}
+
 bool offer_sells_image(const struct engine *g, const struct offer_now *o, const char *image)
 {
 	for (size_t i = 0; i < o->terms.nimages; i++)
@@ -114,6 +122,11 @@ static int store_offer(struct engine *g, struct offer_now *o, const struct nostr
 	return tx_run(s, NULL, e) ? -1 : db_commit(&tx, e);
 }
 
+static void copy_word(char *dst, size_t size, const char *word)
+{
+	memcpy(dst, word, strnlen(word, size - 1));
+}
+
 /* Mints at their cap are left out; where all are, the offer shows them and takes no leases. */
 enum mint_choice { MINTS_TAKEN, MINTS_ALL };
 
@@ -141,6 +154,28 @@ static void fill_mints(struct engine *g, struct offer *o, enum mint_choice which
 	}
 }
 
+/* At the end of a character. */
+static void shorten(char *dst, size_t size, const char *text)
+{
+	size_t n = strnlen(text, size - 1);
+
+	while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	memcpy(dst, text, n);
+}
+
+static void fill_templates(const struct engine_offer *t, struct offer *o)
+{
+	for (size_t i = 0; i < t->ntemplates && o->ntemplates < OFFER_TEMPLATES_MAX; i++) {
+		const struct spec_template *from = &t->templates[i];
+		struct offer_template *to = &o->templates[o->ntemplates++];
+
+		copy_word(to->name, sizeof(to->name), from->name);
+		copy_word(to->image, sizeof(to->image), from->spec.image);
+		shorten(to->description, sizeof(to->description), from->description);
+	}
+}
+
 static void fill_lists(struct engine *g, const struct offer_now *now, struct offer *o)
 {
 	fill_mints(g, o, MINTS_TAKEN);
@@ -153,11 +188,6 @@ static void fill_lists(struct engine *g, const struct offer_now *now, struct off
 	for (size_t i = 0; g->set.dm_relays[i] && i < OFFER_RELAYS_MAX; i++)
 		memcpy(o->relays[o->nrelays++], g->set.dm_relays[i],
 		       strnlen(g->set.dm_relays[i], OFFER_TEXT_MAX - 1));
-}
-
-static void copy_word(char *dst, size_t size, const char *word)
-{
-	memcpy(dst, word, strnlen(word, size - 1));
 }
 
 static uint64_t ports_offered(const struct engine *g)
@@ -216,6 +246,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	fill_storage(g, o);
 	o->accepting = !g->draining && !g->stopping;
 	fill_lists(g, now, o);
+	fill_templates(t, o);
 }
 
 static void publish_event(struct engine *g, const struct nostr_event *ev, enum nostr_urgency u)

@@ -51,7 +51,7 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 	struct spec_bandwidth bandwidth;
 	struct spec_io io;
 
-	offer_allows(&policy, g, o);
+	offer_allows(&policy, g, o, offer_now_template(o, spec->template));
 	policy.assets = g->set.assets;
 	if (policy.assets && *policy.assets)
 		policy.features |= SPEC_OFFERS_ASSETS;
@@ -90,6 +90,24 @@ static int find_offer(struct ask *a, struct offer_now **out, struct price *price
 	return rc;
 }
 
+/* What the buyer asks under a template's name becomes what runs. */
+static int expand_template(struct ask *a, const struct offer_now *o)
+{
+	struct spec *spec = &a->req->spec;
+	const struct spec_template *t = offer_now_template(o, spec->template);
+	struct err e;
+
+	if (!t) {
+		ask_refuse(a, REPLY_TEMPLATE, NULL);
+		return -1;
+	}
+	if (spec_template_use(spec, t, &e) < 0) {
+		ask_refuse(a, REPLY_SPEC, e.msg);
+		return -1;
+	}
+	return 0;
+}
+
 static int check_request(struct ask *a, struct offer_now **o, struct price *price)
 {
 	struct err e;
@@ -100,6 +118,8 @@ static int check_request(struct ask *a, struct offer_now **o, struct price *pric
 		ask_refuse(a, REPLY_DRAINING, NULL);
 		return -1;
 	}
+	if (*a->req->spec.template && !a->refreshed && expand_template(a, *o) < 0)
+		return -1;
 	if (!offer_sells_image(a->g, *o, a->req->spec.image)) {
 		ask_refuse(a, REPLY_IMAGE, NULL);
 		return -1;

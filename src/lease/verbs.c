@@ -338,6 +338,7 @@ static void run_verb(struct ask *ask, struct lease *l)
 		return;
 	case REQUEST_STATUS:
 	case REQUEST_IMAGES:
+	case REQUEST_TEMPLATE:
 	case REQUEST_SPAWN:
 	case REQUEST_TOPUP:
 		ask_status(a, l);
@@ -424,6 +425,32 @@ void images_asked(struct ask *ask)
 	}
 	ask_open(a);
 	priv_client_images(host, &m, images_done, steal(&a));
+}
+
+/* --- templates --- */
+
+void template_asked(struct ask *ask)
+{
+	auto_ask struct ask *a = ask;
+	auto_reply struct reply *r = reply_new(a->req->request_id, REPLY_STAGE_TEMPLATE, REPLY_OK);
+	const struct spec_template *t = NULL;
+	auto_buf struct buf text = BUF(8 * SPEC_TEMPLATE_JSON_MAX);
+	struct err e;
+
+	for (size_t i = 0; i < a->g->noffers && !t; i++)
+		t = offer_now_template(&a->g->offers[i], a->req->spec.template);
+	if (!t) {
+		verb_deny(a, REPLY_TEMPLATE, NULL);
+		return;
+	}
+	if (store_request(a, &e) < 0) {
+		log_broken("request %s: %s", a->req->request_id, e.msg);
+		return;
+	}
+	spec_template_write(&text, t);
+	r->final = true;
+	r->template = buf_steal(&text);
+	outbox_send(a->g, &a->author, r);
 }
 
 /* lease_load, but a refund may be asked for with a receipt, of a lease that is not known here. */

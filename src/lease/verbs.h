@@ -5,6 +5,7 @@
 #include "lease/engine_impl.h"
 
 void images_asked(struct ask *a);
+void template_asked(struct ask *a); /* owns a */
 void verb_asked(struct ask *a); /* status, end, exec, logs, signal, stop, start, refund, set, input,
 		put, get */
 

@@ -44,6 +44,21 @@ static void write_images(struct jsonw *w, const struct offer *o)
 	jsonw_end_array(w);
 }
 
+static void write_templates(struct jsonw *w, const struct offer *o)
+{
+	if (!o->ntemplates)
+		return;
+	jsonw_array(w, "templates");
+	for (size_t i = 0; i < o->ntemplates; i++) {
+		jsonw_object(w, NULL);
+		jsonw_text(w, "name", o->templates[i].name);
+		jsonw_text(w, "image", o->templates[i].image);
+		jsonw_text(w, "description", o->templates[i].description);
+		jsonw_end_object(w);
+	}
+	jsonw_end_array(w);
+}
+
 static void write_terms(struct jsonw *w, const struct offer *o)
 {
 	jsonw_u64(w, "cpu_millicores", o->cpu_millicores);
@@ -143,6 +158,7 @@ static void write_offer(struct buf *out, const struct offer *o)
 	write_grants(&w, o);
 	write_mints(&w, o);
 	write_images(&w, o);
+	write_templates(&w, o);
 	jsonw_array(&w, "relays");
 	for (size_t i = 0; i < o->nrelays; i++)
 		jsonw_text(&w, NULL, o->relays[i]);
@@ -218,6 +234,28 @@ static int read_images(struct offer *o, const struct json *j, struct err *e)
 		o->nimages++;
 	}
 	return 0;
+}
+
+/* One that cannot be read is none. */
+static void read_templates(struct offer *o, const struct json *j)
+{
+	const struct json *c;
+
+	for (c = json_first(json_get(j, "templates")); c && o->ntemplates < OFFER_TEMPLATES_MAX;
+	     c = json_next(c)) {
+		struct offer_template *t = &o->templates[o->ntemplates];
+
+		*t = (struct offer_template){.name = ""};
+		if (json_type(c) == JSON_OBJECT &&
+		    json_opt_copy(t->name, sizeof(t->name), c, "name", NULL) == 0 &&
+		    str_is_name(str_of(t->name), SPEC_TEMPLATE_NAME_MAX) &&
+		    json_opt_copy(t->image, sizeof(t->image), c, "image", NULL) == 0 &&
+		    json_opt_copy(t->description, sizeof(t->description), c, "description", NULL) ==
+			    0)
+			o->ntemplates++;
+	}
+	if (o->ntemplates < OFFER_TEMPLATES_MAX)
+		o->templates[o->ntemplates] = (struct offer_template){.name = ""};
 }
 
 static int read_relays(struct offer *o, const struct json *j, struct err *e)
@@ -412,6 +450,7 @@ int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *
 	o->provider = ev->pubkey;
 	o->created_at = ev->created_at;
 	o->expiration = nostr_event_expiration(ev);
+	read_templates(o, j);
 	if (read_words(o, j, e) < 0 || read_terms(o, j, e) < 0 || read_mints(o, j, e) < 0 ||
 	    read_images(o, j, e) < 0 || read_relays(o, j, e) < 0)
 		return -1;
@@ -422,6 +461,14 @@ bool offer_has_image(const struct offer *o, const char *image)
 {
 	for (size_t i = 0; i < o->nimages; i++)
 		if (spec_ref_sold(image, o->images[i].name, o->registry))
+			return true;
+	return false;
+}
+
+bool offer_has_template(const struct offer *o, const char *name)
+{
+	for (size_t i = 0; i < o->ntemplates; i++)
+		if (strcmp(o->templates[i].name, name) == 0)
 			return true;
 	return false;
 }

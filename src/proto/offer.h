@@ -15,14 +15,17 @@
 #include "nostr/event.h"
 #include "spec/limits.h"
 #include "spec/reach.h"
+#include "spec/spec.h"
 #include "spec/storage.h"
 
-#define OFFER_NAME_MAX	 32
-#define OFFER_MINTS_MAX	 8
-#define OFFER_IMAGES_MAX 64
-#define OFFER_RELAYS_MAX 8
-#define OFFER_TEXT_MAX	 256
-#define OFFER_GRANT_MAX	 4096
+#define OFFER_NAME_MAX	    32
+#define OFFER_MINTS_MAX	    8
+#define OFFER_IMAGES_MAX    64
+#define OFFER_RELAYS_MAX    8
+#define OFFER_TEXT_MAX	    256
+#define OFFER_GRANT_MAX	    4096
+#define OFFER_TEMPLATES_MAX 16
+#define OFFER_TEMPLATE_TEXT 128
 
 struct offer_mint {
 	char url[OFFER_TEXT_MAX];
@@ -32,6 +35,13 @@ struct offer_mint {
 struct offer_image {
 	char name[OFFER_TEXT_MAX];
 	char digest[72]; /* "sha256:…"; "" of a pattern, or where it is not known */
+};
+
+/* What lease template show prints is asked for by a request of its own. */
+struct offer_template {
+	char name[SPEC_TEMPLATE_NAME_MAX + 1];
+	char image[OFFER_TEXT_MAX];
+	char description[OFFER_TEMPLATE_TEXT]; /* cut off where it is longer */
 };
 
 struct offer {
@@ -76,6 +86,8 @@ struct offer {
 	size_t nmints;
 	struct offer_image images[OFFER_IMAGES_MAX];
 	size_t nimages;
+	struct offer_template templates[OFFER_TEMPLATES_MAX];
+	size_t ntemplates;
 	char relays[OFFER_RELAYS_MAX][OFFER_TEXT_MAX]; /* where requests are read */
 	size_t nrelays;
 };
@@ -87,6 +99,7 @@ int offer_to_event(struct nostr_event **out, const struct offer *o, const struct
 int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *e) MUST_CHECK;
 /* Does it list the image, by name, by reference, or by a pattern (spec/ref.h)? */
 bool offer_has_image(const struct offer *o, const char *image);
+bool offer_has_template(const struct offer *o, const char *name);
 bool offer_has_assets(const struct offer *o, const char *name);
 const struct offer_mint *offer_find_mint(const struct offer *o, const char *url);
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "spec/life.h"
+#include "spec/template.h"
 
 #define REPLY_MAX (96 * 1024)
 
@@ -29,7 +30,7 @@ static const char *const stages[] = {
 	[REPLY_STAGE_EXEC] = "exec",	       [REPLY_STAGE_LOGS] = "logs",
 	[REPLY_STAGE_WARNING] = "warning",     [REPLY_STAGE_REFUND] = "refund",
 	[REPLY_STAGE_FILES] = "files",	       [REPLY_STAGE_IMAGES] = "images",
-	[REPLY_STAGE_STATS] = "stats",
+	[REPLY_STAGE_STATS] = "stats",	       [REPLY_STAGE_TEMPLATE] = "template",
 };
 
 static const char *const tokens[] = {
@@ -84,6 +85,7 @@ void reply_free(struct reply *r)
 	free(r->out);
 	free(r->err);
 	free(r->images);
+	free(r->template);
 	wipe(r, sizeof(*r));
 	free(r);
 }
@@ -237,6 +239,7 @@ int reply_encode(struct buf *out, const struct reply *r, struct err *e)
 	encode_output(&w, r);
 	encode_images(&w, r);
 	encode_stats(&w, r);
+	jsonw_text(&w, "template", r->template);
 	jsonw_end_object(&w);
 	return buf_check(out, "reply", e);
 }
@@ -419,6 +422,17 @@ static int decode_output(struct reply *r, const struct json *j, struct err *e)
 	return decode_bytes(&r->err, &r->nerr, j, "stderr", e);
 }
 
+static int decode_template(struct reply *r, const struct json *j, struct err *e)
+{
+	struct str s = {0};
+
+	if (json_opt_str(j, "template", SPEC_TEMPLATE_JSON_MAX, &s, e) < 0)
+		return -1;
+	if (s.n)
+		r->template = mem_strndup(s.p, s.n);
+	return 0;
+}
+
 static int decode_images(struct reply *r, const struct json *j, struct err *e)
 {
 	const struct json *a = json_get(j, "images");
@@ -483,7 +497,8 @@ int reply_decode(struct reply **out, struct str text, struct err *e)
 	if (json_opt_copy(r->request_id, sizeof(r->request_id), j, "request_id", e) < 0 ||
 	    decode_words(r, j, e) < 0 || decode_money(r, j, e) < 0 || decode_refund(r, j, e) < 0 ||
 	    decode_lease(r, j, e) < 0 || decode_network(r, j, e) < 0 ||
-	    decode_output(r, j, e) < 0 || decode_images(r, j, e) < 0 || decode_stats(r, j, e) < 0 ||
+	    decode_output(r, j, e) < 0 || decode_images(r, j, e) < 0 ||
+	    decode_template(r, j, e) < 0 || decode_stats(r, j, e) < 0 ||
 	    json_opt_copy(r->message, sizeof(r->message), j, "message", e) < 0)
 		return -1;
 	*out = steal(&r);

@@ -62,7 +62,8 @@
 	X(FILES, "files_failed", 0, "the files could not be copied")                               \
 	X(LIMIT, "limit", 0, "more than this carrier moves")                                       \
 	X(INTERNAL, "internal", 1, "the provider failed")                                          \
-	X(UNCLEAR, "unclear", 0, "the provider was restarted meanwhile; it may have been done")
+	X(UNCLEAR, "unclear", 0, "the provider was restarted meanwhile; it may have been done")    \
+	X(TEMPLATE, "template_unknown", 0, "this offer has no template of that name")
 
 enum reply_code {
 #define X(id, name, retry, text) REPLY_##id,
@@ -91,6 +92,7 @@ enum reply_stage {
 	REPLY_STAGE_FILES,   /* put: done; get: the archive, in pieces as output is */
 	REPLY_STAGE_IMAGES,  /* what of the offers' images is unpacked already */
 	REPLY_STAGE_STATS,   /* what a lease uses now */
+	REPLY_STAGE_TEMPLATE,
 };
 const char *reply_stage_name(enum reply_stage s);
 
@@ -149,6 +151,7 @@ struct reply {
 	bool timed_out;		    /* … because its time was over */
 	struct reply_image *images; /* stage images; at most REPLY_IMAGES_MAX */
 	size_t nimages;
+	char *template; /* stage template: JSON text as spec_template_write has it, or NULL */
 	int64_t at_ms, since_ms; /* stage stats: when it was so, and since when its processes run */
 	struct spec_usage usage;
 };

@@ -30,6 +30,7 @@ static const char *const type_names[] = {
 	[REQUEST_PORTS] = "ports",
 	[REQUEST_RECONNECT] = "reconnect",
 	[REQUEST_STATS] = "stats",
+	[REQUEST_TEMPLATE] = "template",
 };
 
 static void drop_secret(char **s)
@@ -110,7 +111,7 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 		encode_spawn(&w, r);
 	if (r->type == REQUEST_SET)
 		jsonw_text(&w, "pull", spec_pull_name(r->spec.pull));
-	if (r->type == REQUEST_SPAWN || r->type == REQUEST_EXEC ||
+	if (r->type == REQUEST_SPAWN || r->type == REQUEST_EXEC || r->type == REQUEST_TEMPLATE ||
 	    (r->type == REQUEST_START && r->spec.args.n))
 		encode_spec(&w, &r->spec);
 	if (r->ninput)
@@ -198,9 +199,16 @@ static int decode_spawn(struct request *r, const struct json *j, struct err *e)
 		return err_set(e, ERRK_INPUT, "offer: want the offer's event id");
 	if (!r->price.per)
 		return err_set(e, ERRK_INPUT, "price.per: want at least 1 second");
-	if (!r->spec.image)
+	if (!r->spec.image && !*r->spec.template)
 		return err_set(e, ERRK_INPUT, "spec.image: missing");
 	return 0;
+}
+
+static int decode_template(struct request *r, const struct json *j, struct err *e)
+{
+	if (decode_spec(r, j, e) < 0)
+		return -1;
+	return *r->spec.template ? 0 : err_set(e, ERRK_INPUT, "spec.template: missing");
 }
 
 static int decode_set(struct request *r, const struct json *j, struct err *e)
@@ -214,6 +222,8 @@ static int decode_exec(struct request *r, const struct json *j, struct err *e)
 {
 	if (decode_spec(r, j, e) < 0)
 		return -1;
+	if (*r->spec.template)
+		return err_set(e, ERRK_INPUT, "spec.template: is for new leases");
 	if (!r->spec.args.n && !r->spec.image)
 		return err_set(e, ERRK_INPUT, "spec.args: missing");
 	return json_opt_bool(j, "detach", &r->detach, e);
@@ -350,6 +360,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_START || r->type == REQUEST_EXEC) &&
 	    decode_auth(r, j, e) < 0)
 		return -1;
+	if (r->type == REQUEST_TEMPLATE && decode_template(r, j, e) < 0)
+		return -1;
 	if (r->type == REQUEST_SET && decode_set(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_EXEC && decode_exec(r, j, e) < 0)
@@ -370,7 +382,7 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 		return -1;
 	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_TOPUP) && decode_money(r, j, e) < 0)
 		return -1;
-	if (r->type != REQUEST_SPAWN && r->type != REQUEST_IMAGES &&
+	if (r->type != REQUEST_SPAWN && r->type != REQUEST_IMAGES && r->type != REQUEST_TEMPLATE &&
 	    !hex_is(str_of(r->lease), LEASE_ID_HEX / 2))
 		return err_set(e, ERRK_INPUT, "lease: want %d hex characters", LEASE_ID_HEX);
 	return 0;

@@ -34,13 +34,14 @@ enum request_type {
 	REQUEST_PORTS,	   /* publish some more, and others no longer, while it runs */
 	REQUEST_RECONNECT, /* its network was cut off: join it again */
 	REQUEST_STATS,	   /* what it uses now */
+	REQUEST_TEMPLATE,  /* all that a buyer may know of one, named in spec; of no lease */
 };
 
 struct request {
 	enum request_type type;
 	char request_id[LEASE_REQUEST_ID_HEX + 1];
 	int64_t expires_at;
-	char lease[LEASE_ID_HEX + 1]; /* all but spawn and images */
+	char lease[LEASE_ID_HEX + 1]; /* all but spawn, images and template */
 
 	/* spawn and top-up */
 	char *token;	     /* a secret: freed wiped */
@@ -51,9 +52,11 @@ struct request {
 	/* spawn, start, exec */
 	char *registry_auth; /* for the image's registry: base64 of USER:PASSWORD, or NULL. A secret
 			      */
-	/* spawn: what to run; exec: args, env, workdir and user count, and with an image, which
-	 * is run beside the main process, also pull, digest, entrypoint and read_only; start: args,
-	 * if there are any, instead of those that the lease had. Limits come from the offer. */
+	/* spawn: what to run, or a template's name with what it leaves open (spec/template.h);
+	 * template: that name alone; exec: args, env, workdir and user count, and with an image,
+	 * which is run beside the main process, also pull, digest, entrypoint and read_only; start:
+	 * args, if there are any, instead of those that the lease had. Limits come from the offer.
+	 */
 	struct spec spec;
 	/* put, get: absolute, in the container; at most SPEC_PATH_MAX bytes */
 	char *path;

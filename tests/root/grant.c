@@ -35,6 +35,7 @@ static const struct {
 };
 
 static struct spec_grant given, privileged, host;
+static struct spec_template box; /* with what `given` is */
 static struct helper_offer offers[] = {
 	{.name = "plain"},
 	{.name = "cards", .allow.cards = {SPEC_NVIDIA, 2, 1, {0}, 0}},
@@ -43,6 +44,7 @@ static struct helper_offer offers[] = {
 	{.name = "privileged", .grant = &privileged},
 	{.name = "allow"},
 	{.name = "host", .grant = &host},
+	{.name = "box", .templates = &box, .ntemplates = 1},
 };
 
 static char *node_of(struct world *w, const char *name)
@@ -84,6 +86,9 @@ static void fill_grants(struct world *w)
 	assert_int_equal(spec_grant_load(&privileged, path, &e), 0);
 	write_file(path, "{\"network\":\"host\",\"new_privileges\":true}");
 	assert_int_equal(spec_grant_load(&host, path, &e), 0);
+	memcpy(box.name, "box", 4);
+	spec_grant_copy(&box.grant, &given);
+	box.spec.powers.add = spec_cap(STR("NET_RAW"));
 	offers[5].allow.caps = spec_cap(STR("NET_RAW"));
 }
 
@@ -122,6 +127,7 @@ static int tear_down_offers(void **state)
 		return -1;
 	free((char *)((struct world *)*state)->c.host_root);
 	spec_grant_clear(&given);
+	spec_template_clear(&box);
 	spec_grant_clear(&privileged);
 	spec_grant_clear(&host);
 	return tear_down(state);
@@ -144,6 +150,7 @@ static char *start_under(struct world *w, const char *id, const char *offer, con
 		m.spec.gpu = wanted.gpu;
 		m.spec.powers = wanted.powers;
 		m.spec.network = wanted.network;
+		memcpy(m.spec.template, wanted.template, sizeof(m.spec.template));
 	}
 	m.offer = (char *)offer;
 	do_start(w, &m, &a);
@@ -393,6 +400,38 @@ static void folders_keep_their_owners(void **state)
 	assert_int_equal(unlink(made), 0);
 }
 
+/* By its name, under the offer that serves it, and from the helper's own table. */
+static void a_template_s_grant_is_its_own(void **state)
+{
+	static const char LOOK[] = "ls /dev/given /models 2>/dev/null; grep CapBnd "
+				   "/proc/self/status",
+			  GIVEN[] =
+				  "/dev/given\n\n/models:\none\nroot\nCapBnd:\t00000000800435fb\n",
+			  NOTHING[] = "CapBnd:\t00000000800405fb\n",
+			  ASK[] = "\"template\":\"box\",\"capabilities\":{\"add\":[\"NET_RAW\"]}";
+	struct world *w = *state;
+
+	runs_under(w, A, "box", ASK);
+	assert_says(w, A, LOOK, GIVEN);
+	assert_beside_says(w, A, LOOK, GIVEN);
+	helper_down(w, SIGKILL);
+	helper_up(w);
+	assert_beside_says(w, A, LOOK, GIVEN); /* also by its record */
+	destroy_ok(w, A);
+	runs_under(w, A, "box", NULL); /* the offer alone has nothing of it */
+	assert_says(w, A, LOOK, NOTHING);
+	destroy_ok(w, A);
+	runs_under(w, A, "plain", "\"template\":\"box\""); /* another offer does not serve it */
+	assert_says(w, A, LOOK, NOTHING);
+	destroy_ok(w, A);
+	refused_under(w, A, "plain", ASK, "capabilities.add: this provider does not offer");
+	destroy_ok(w, A);
+	refused_under(w, A, "box",
+		      "\"template\":\"box\",\"capabilities\":{\"add\":[\"SYS_PTRACE\"]}",
+		      "capabilities.add: this provider does not offer");
+	destroy_ok(w, A);
+}
+
 static void buyers_get_what_the_offer_allows(void **state)
 {
 	static const char ASK[] = "\"capabilities\":{\"add\":[\"NET_RAW\"]}";
@@ -479,6 +518,7 @@ int main(void)
 		cmocka_unit_test_teardown(the_device_cgroup_refuses_the_others_card, drop_leases),
 		cmocka_unit_test_teardown(what_cdi_says_is_inside, drop_leases),
 		cmocka_unit_test_teardown(a_grant_is_the_offer_s_alone, drop_leases),
+		cmocka_unit_test_teardown(a_template_s_grant_is_its_own, drop_leases),
 		cmocka_unit_test_teardown(folders_keep_their_owners, drop_leases),
 		cmocka_unit_test_teardown(buyers_get_what_the_offer_allows, drop_leases),
 		cmocka_unit_test_teardown(the_host_s_network_is_a_grant_s_alone, drop_leases),

@@ -87,6 +87,10 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 
 	h->starts++;
 	snprintf(h->first_arg, sizeof(h->first_arg), "%s", m->spec.args.n ? m->spec.args.v[0] : "");
+	memcpy(h->template, m->spec.template, sizeof(h->template));
+	if (m->spec.env.n)
+		snprintf(h->env, sizeof(h->env), "%.60s=%.60s", m->spec.env.v[0].name,
+			 m->spec.env.v[0].value);
 	h->generation = m->generation;
 	h->seconds = m->seconds;
 	host_card(h, m->card, m->topup);

@@ -33,8 +33,10 @@ struct host { /* the script, and what was asked */
 	uint8_t first_input, last_input;       /* of the last exec … */
 	size_t input_n;			       /* … and how much there was */
 	bool detach;
-	char first_arg[32];				    /* of the last start's spec */
-	struct spec_bandwidth bandwidth;		    /* the same */
+	char template[SPEC_TEMPLATE_NAME_MAX + 1],
+		env[128];		 /* of the last start's spec, the first of it */
+	char first_arg[32];		 /* of the last start's spec */
+	struct spec_bandwidth bandwidth; /* the same */
 	char exec_image[64], exec_digest[SPEC_DIGEST_SIZE]; /* of the last exec, or "" */
 	enum priv_copy_outcome copies;
 	uint32_t timeout_ms;

@@ -31,22 +31,6 @@ static struct request *run(struct world *w, uint64_t sat, char id[LEASE_ID_HEX +
 	return r;
 }
 
-static void assert_refused(struct world *w, const struct request *r, enum reply_code code)
-{
-	auto_reply struct reply *got = NULL;
-
-	world_send(w, r);
-	got = world_must(w, r, REPLY_STAGE_REFUSED);
-	assert_string_equal(reply_code_name(got->code), reply_code_name(code));
-	assert_true(got->final);
-	if (r->token) {
-		assert_int_equal(got->token, REPLY_TOKEN_UNSPENT);
-		assert_true(got->nrelease > 0);
-	}
-	assert_int_equal(w->mint->swaps, 0);
-	assert_int_equal(w->host.starts, 0);
-}
-
 /* --- the main line --- */
 
 static void paid_request_runs(void **state)
@@ -306,7 +290,7 @@ static void expired_request_is_released(void **state)
 	auto_request struct request *r = world_spawn(w, 101);
 
 	r->expires_at = clock_wall() - 1;
-	assert_refused(w, r, REPLY_EXPIRED);
+	world_assert_refused(w, r, REPLY_EXPIRED);
 }
 
 static void request_from_the_far_future_is_released(void **state)
@@ -315,7 +299,7 @@ static void request_from_the_far_future_is_released(void **state)
 	auto_request struct request *r = world_spawn(w, 101);
 
 	r->expires_at = clock_wall() + 86400;
-	assert_refused(w, r, REPLY_EXPIRED);
+	world_assert_refused(w, r, REPLY_EXPIRED);
 }
 
 static void unknown_offer_image_and_price_are_released(void **state)
@@ -327,12 +311,12 @@ static void unknown_offer_image_and_price_are_released(void **state)
 	auto_request struct request *little = world_spawn(w, 9);
 
 	memset(offer->offer, 'a', 64);
-	assert_refused(w, offer, REPLY_OFFER_UNKNOWN);
+	world_assert_refused(w, offer, REPLY_OFFER_UNKNOWN);
 	price->price.msat = 1;
-	assert_refused(w, price, REPLY_OFFER_STALE);
+	world_assert_refused(w, price, REPLY_OFFER_STALE);
 	assert_int_equal(spec_set_image(&image->spec, STR("oci:b"), NULL), 0);
-	assert_refused(w, image, REPLY_IMAGE);
-	assert_refused(w, little, REPLY_TOO_LITTLE);
+	world_assert_refused(w, image, REPLY_IMAGE);
+	world_assert_refused(w, little, REPLY_TOO_LITTLE);
 	assert_int_equal(world_count(w, "SELECT count(*) FROM lease"), 0);
 }
 
@@ -360,7 +344,7 @@ static void spec_beyond_the_offer_is_released(void **state)
 
 		spec_clear(&r->spec);
 		assert_int_equal(spec_decode(&r->spec, str_of(text), NULL), 0);
-		assert_refused(w, r, REPLY_SPEC);
+		world_assert_refused(w, r, REPLY_SPEC);
 	}
 	assert_int_equal(world_count(w, "SELECT count(*) FROM lease"), 0);
 }
@@ -390,7 +374,7 @@ static void image_that_is_gone_is_released(void **state)
 	auto_request struct request *r = world_spawn(w, 101);
 
 	w->host.image = PRIV_IMAGE_NOT_FOUND;
-	assert_refused(w, r, REPLY_IMAGE);
+	world_assert_refused(w, r, REPLY_IMAGE);
 	assert_int_equal(world_count(w, "SELECT count(*) FROM lease WHERE state = 2"), 1);
 }
 
@@ -402,11 +386,11 @@ static void draining_agent_takes_nothing_new(void **state)
 	struct err e;
 
 	assert_int_equal(engine_drain(w->engine, true, &e), 0);
-	assert_refused(w, r, REPLY_DRAINING);
+	world_assert_refused(w, r, REPLY_DRAINING);
 	world_close(w);
 	world_open(w); /* also after a restart */
 	again = world_spawn(w, 101);
-	assert_refused(w, again, REPLY_DRAINING);
+	world_assert_refused(w, again, REPLY_DRAINING);
 	assert_int_equal(engine_drain(w->engine, false, &e), 0);
 	request_free(run(w, 101, id));
 }
@@ -436,7 +420,7 @@ static void another_agent_on_our_key_drains(void **state)
 	for (int i = 0; i < 1500 && !w->engine->draining; i++)
 		world_turn(w, 10);
 	assert_true(w->engine->draining);
-	assert_refused(w, r, REPLY_DRAINING);
+	world_assert_refused(w, r, REPLY_DRAINING);
 }
 
 static void price_of_a_replaced_offer_holds_for_ten_minutes(void **state)
@@ -520,10 +504,10 @@ static void released_token_buys_nothing_any_more(void **state)
 	auto_request struct request *r = world_spawn(w, 101), *again = world_spawn(w, 101);
 
 	r->expires_at = clock_wall() - 1;
-	assert_refused(w, r, REPLY_EXPIRED);
+	world_assert_refused(w, r, REPLY_EXPIRED);
 	free(again->token);
 	again->token = mem_strdup(r->token);
-	assert_refused(w, again, REPLY_CLAIMED);
+	world_assert_refused(w, again, REPLY_CLAIMED);
 }
 
 static void token_that_is_spent_is_refused_without_a_start(void **state)

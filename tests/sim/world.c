@@ -157,6 +157,8 @@ void world_close(struct world *w)
 
 static void set_offer(struct world *w)
 {
+	struct err e;
+
 	w->offer = (struct engine_offer){
 		.name = "small",
 		.limits = {.cpu = 500, .memory = 64 << 20, .pids = 64, .disk = 64 << 20},
@@ -166,7 +168,16 @@ static void set_offer(struct world *w)
 		.max_lease = 3600,
 		.start_timeout = 60,
 		.images = {"oci:a"},
-		.nimages = 1};
+		.nimages = 1,
+		.templates = &w->template,
+		.ntemplates = 1};
+	must(spec_template_decode(
+		     &w->template, STR("box"),
+		     STR("{\"description\":\"a box\",\"spec\":{\"image\":\"oci:a\","
+			 "\"args\":[\"serve\"]},\"variables\":{\"KEY\":{\"secret\":true,"
+			 "\"required\":true,\"min\":4,\"max\":9}}}"),
+		     &e),
+	     &e);
 }
 
 static void open_relay(struct world *w)
@@ -218,6 +229,7 @@ void world_free(struct world *w)
 	relay_node_free(w->relay);
 	db_close(w->relay_db);
 	sim_free(w->mint);
+	spec_template_clear(&w->template);
 	ws_context_free(w->ws);
 	loop_free(w->loop);
 	assert_int_equal(fs_remove_tree(w->dir, &e), 0);
@@ -351,6 +363,22 @@ size_t world_replies(struct world *w, const char *request_id)
 	db_bind_text(q, 1, str_of(request_id));
 	assert_int_equal(db_step(q, NULL), DB_ROW);
 	return (size_t)db_i64(q, 0);
+}
+
+void world_assert_refused(struct world *w, const struct request *r, enum reply_code code)
+{
+	auto_reply struct reply *got = NULL;
+
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_REFUSED);
+	assert_string_equal(reply_code_name(got->code), reply_code_name(code));
+	assert_true(got->final);
+	if (r->token) {
+		assert_int_equal(got->token, REPLY_TOKEN_UNSPENT);
+		assert_true(got->nrelease > 0);
+	}
+	assert_int_equal(w->mint->swaps, 0);
+	assert_int_equal(w->host.starts, 0);
 }
 
 bool world_until_state(struct world *w, const char *lease, enum lease_state s)

@@ -24,6 +24,7 @@ struct world {
 	struct pubkey provider_pub, buyer_pub;
 	struct seed seed;
 	struct host host;
+	struct spec_template template; /* of it */
 	struct engine_offer offer;
 	int64_t booted_at;
 	struct engine_limits limits;
@@ -61,6 +62,8 @@ struct reply *world_look(struct world *w, const char *request_id, enum reply_sta
 size_t world_replies(struct world *w, const char *request_id);
 /* As world_reply, and it must come. */
 struct reply *world_must(struct world *w, const struct request *r, enum reply_stage s);
+/* Refused for that, and the token is free again: no mint and no host heard of it. */
+void world_assert_refused(struct world *w, const struct request *r, enum reply_code code);
 bool world_until_state(struct world *w, const char *lease, enum lease_state s);
 int64_t world_count(struct world *w, const char *sql);
 /* What a lease paid is earned, owed, fees or still open, and nothing else. */

@@ -270,12 +270,69 @@ static void given_keys_are_taken_or_refused(void **state)
 	assert_int_equal(k.nostr.b[31], 3);
 }
 
+static void write_template(void **state, const char *name, const char *text, mode_t mode)
+{
+	auto_free char *path = mem_printf("%s/%s.json", (char *)*state, name);
+	struct err e;
+
+	assert_int_equal(fs_write(path, text, strlen(text), mode, &e), 0);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void templates_are_read_from_their_files(void **state)
+{
+	static const struct {
+		const char *text;
+		mode_t mode;
+		const char *says;
+	} bad[] = {
+		{"{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\"},\"flags\":1}", 0644,
+		 "/t.json: flags: unknown"},
+		{"{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\"},\"minimum\":"
+		 "{\"memory\":\"4Gi\"}}",
+		 0644, "template t: memory: template t needs"},
+		{"{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\",\"network\":\"internet\"}}",
+		 0644, "template t: spec: network: this provider does not offer"},
+		{"{\"description\":\"x\",\"spec\":{\"image\":\"what\"}}", 0644,
+		 "template t: spec.image: image what: a short name"},
+		{"{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\"},\"grant\":"
+		 "{\"network\":\"host\"},\"reasons\":{\"network\":\"x\"}}",
+		 0644, "template t: grant.network: only a whole offer"},
+		{"{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\"}}", 0666, "chmod go-w"},
+	};
+	auto_free char *text =
+		mem_printf("%s[agent]\ntemplates = %s\n[offer small]\nprice = 10sat/h\n"
+			   "template = t\n",
+			   HEAD, (char *)*state);
+	auto_free char *none = mem_printf("%stemplate = u\n", text);
+	struct err e = {0};
+	struct config *c;
+
+	assert_int_equal(load(state, text, &c, &e), -1);
+	assert_non_null(strstr(e.msg, "template t: there is no t.json in"));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		write_template(state, "t", bad[i].text, bad[i].mode);
+		if (load(state, text, &c, &e) == 0 || !strstr(e.msg, bad[i].says))
+			fail_msg("%zu: %s", i, e.msg);
+	}
+	write_template(state, "t", "{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\"}}", 0644);
+	if (load(state, text, &c, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(c->offers[0]->ntemplates, 1);
+	assert_int_equal(c->offers[0]->nimages, 1);
+	assert_string_equal(c->offers[0]->images[0].path, "/b");
+	config_free(c);
+	assert_int_equal(load(state, none, &c, &e), -1);
+	assert_non_null(strstr(e.msg, "there is no u.json"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_short_file_is_enough),
 		cmocka_unit_test(images_of_registries_and_archives),
 		cmocka_unit_test(folders_for_all_leases),
+		cmocka_unit_test(templates_are_read_from_their_files),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(a_disk_header_allows_longer_leases),
 		cmocka_unit_test(what_is_printed_is_the_same_configuration),

@@ -37,6 +37,8 @@ static struct request *filled_request(enum request_type t)
 		r->price = (struct price){10000, 3600};
 		assert_int_equal(spec_set_image(&r->spec, STR("oci:busybox"), NULL), 0);
 	}
+	if (t == REQUEST_TEMPLATE)
+		memcpy(r->spec.template, "box", 4);
 	if (t == REQUEST_START)
 		assert_int_equal(spec_add_arg(&r->spec, STR("/bin/true"), NULL), 0);
 	if (t == REQUEST_EXEC) {
@@ -199,6 +201,11 @@ static const char *const bad_requests[] = {
 	     "\",\"price\":{\"msat\":1.5,\"per\":1},\"spec\":{\"image\":\"oci:a\"}}",
 	HEAD "\"type\":\"spawn\",\"token\":\"t\",\"offer\":\"" EVENT
 	     "\",\"price\":{\"msat\":1,\"per\":1},\"spec\":{}}",
+	HEAD "\"type\":\"template\"}",
+	HEAD "\"type\":\"template\",\"spec\":{}}",
+	HEAD "\"type\":\"template\",\"spec\":{\"template\":\"../a\"}}",
+	HEAD "\"type\":\"exec\",\"lease\":\"" LEASE
+	     "\",\"spec\":{\"template\":\"a\",\"args\":[\"x\"]}}",
 };
 
 static void broken_request_is_refused_by_name(void **state)
@@ -327,10 +334,12 @@ static const char *const code_words[] = {
 	"limit",
 	"internal",
 	"unclear",
+	"template_unknown",
 };
 static const char *const stage_words[] = {
-	NULL,	 "accepted", "paid", "running", "refused", "failed", "status", "topped_up",
-	"ended", "exec",     "logs", "warning", "refund",  "files",  "images",
+	NULL,	  "accepted",  "paid",	 "running", "refused",	"failed",
+	"status", "topped_up", "ended",	 "exec",    "logs",	"warning",
+	"refund", "files",     "images", "stats",   "template",
 };
 
 static void codes_and_stages_are_stable(void **state)
@@ -422,6 +431,17 @@ static void reply_of_images_round_trips(void **state)
 					  "\"images\":[7]}"),
 				      NULL),
 			 -1);
+}
+
+static void reply_of_a_template_round_trips(void **state)
+{
+	auto_reply struct reply *r = reply_new(ID, REPLY_STAGE_TEMPLATE, REPLY_OK), *back = NULL;
+	auto_buf struct buf text = BUF(4096);
+
+	r->template = mem_strdup("{\"description\":\"a box\"}");
+	assert_int_equal(reply_encode(&text, r, NULL), 0);
+	assert_int_equal(reply_decode(&back, buf_view(&text), NULL), 0);
+	assert_string_equal(back->template, r->template);
 }
 
 static void reply_of_every_code_and_stage_round_trips(void **state)
@@ -606,6 +626,7 @@ static void fill_offer(struct offer *o)
 			    .granted = "device /dev/kvm\nhost-network\n",
 			    .nmints = OFFER_MINTS_MAX,
 			    .nimages = OFFER_IMAGES_MAX,
+			    .ntemplates = OFFER_TEMPLATES_MAX,
 			    .nrelays = OFFER_RELAYS_MAX};
 	for (size_t i = 0; i < o->nmints; i++) {
 		snprintf(o->mints[i].url, sizeof(o->mints[i].url), "https://mint%zu.example", i);
@@ -615,6 +636,8 @@ static void fill_offer(struct offer *o)
 		snprintf(o->images[i].name, sizeof(o->images[i].name), "oci:image%zu", i);
 		snprintf(o->images[i].digest, sizeof(o->images[i].digest), "sha256:" EVENT);
 	}
+	for (size_t i = 0; i < o->ntemplates; i++)
+		o->templates[i] = (struct offer_template){"box", "oci:box", "a box of words"};
 	for (size_t i = 0; i < o->nrelays; i++)
 		snprintf(o->relays[i], sizeof(o->relays[i]), "wss://relay%zu.example", i);
 }
@@ -826,6 +849,7 @@ int main(void)
 		cmocka_unit_test(reply_round_trips_with_every_member),
 		cmocka_unit_test(reply_of_every_code_and_stage_round_trips),
 		cmocka_unit_test(reply_of_images_round_trips),
+		cmocka_unit_test(reply_of_a_template_round_trips),
 		cmocka_unit_test(reply_of_a_newer_provider_is_understood),
 		cmocka_unit_test(broken_reply_is_refused),
 		cmocka_unit_test(reply_with_a_release_too_many_is_refused),
