@@ -18,6 +18,7 @@
 #include "cli/order.h"
 #include "cli/registry_auth.h"
 #include "cli/run_storage.h"
+#include "cli/template.h"
 #include "cli/verbs.h"
 
 #define DEFAULT_S 600
@@ -26,6 +27,9 @@ struct run {
 	const struct run_options *o;
 	struct order order;
 	char mint[WALLET_URL_MAX + 1];
+	const char *template;			   /* its name, from the command line */
+	struct spec_template shown;		   /* what its provider says of it */
+	char seller[65], sold[OFFER_NAME_MAX + 1]; /* who was asked, and the offer */
 	char lender[65]; /* provider of other leases whose volumes are used; "": any */
 };
 
@@ -118,9 +122,11 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 
 	if (o->spec && read_spec_file(s, o->spec, e) < 0)
 		return -1;
+	if (r->template)
+		memcpy(s->template, r->template, strlen(r->template) + 1);
 	if (argc > 0 && spec_set_image(s, str_of(argv[0]), e) < 0)
 		return -1;
-	if (!s->image)
+	if (!s->image && !*s->template)
 		return err_set(e, ERRK_INPUT, "want IMAGE; lease offers lists what is offered");
 	if (cli_command_at(argc, argv) < argc)
 		spec_drop_args(s);
@@ -135,7 +141,7 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 		return -1;
 	if (o->pull && spec_set_pull(s, str_of(o->pull), e) < 0)
 		return err_wrap(e, "--pull");
-	if (o->registry_auth &&
+	if (o->registry_auth && s->image &&
 	    registry_auth_read(&r->order.req->registry_auth, o->registry_auth, s->image, e) < 0)
 		return err_wrap(e, "--registry-auth");
 	if (read_network(r, e) < 0 || run_read_powers(s, &r->order.want, o, e) < 0 ||
@@ -159,6 +165,8 @@ static int read_options(struct run *r, int argc, char **argv, struct err *e)
 	if (read_spec(r, argc, argv, e) < 0 || read_limits(r, e) < 0)
 		return -1;
 	r->order.want.image = r->order.req->spec.image;
+	if (*r->order.req->spec.template)
+		r->order.want.template = r->order.req->spec.template;
 	r->order.want.seconds = r->order.seconds;
 	return 0;
 }
@@ -270,8 +278,41 @@ static void say_ports(const struct run *r)
 {
 	const struct book_entry *b = &r->order.entry;
 
-	if (*b->ports)
+	if (*r->order.req->spec.template)
+		template_say_ports(r->order.app, &r->shown, b);
+	else if (*b->ports)
 		app_say(r->order.app, "published at %s: %s", b->address, b->ports);
+}
+
+/* Whose template it is, is settled before anything is paid; what its types refuse, too. */
+static int check_template(struct run *r)
+{
+	struct app *a = r->order.app;
+	struct market_want *want = &r->order.want;
+	auto_spec struct spec trial = {0};
+	auto_market struct market m = {0};
+	const struct listing *l;
+	struct err e;
+	int rc;
+
+	if (market_load(a, &m, &e) < 0)
+		return app_fail(EXIT_RELAYS, &e);
+	l = market_choose(&m, want, &e);
+	if (!l)
+		return app_fail(EXIT_NO_OFFER, &e);
+	rc = template_fetch(&r->shown, a, &l->offer.provider, want->template);
+	if (rc)
+		return rc;
+	spec_copy(&trial, &r->order.req->spec);
+	if (spec_template_use(&trial, &r->shown, &e) < 0 ||
+	    (r->o->registry_auth && registry_auth_read(&r->order.req->registry_auth,
+						       r->o->registry_auth, trial.image, &e) < 0))
+		return app_fail(EXIT_USAGE, &e);
+	hex_encode(r->seller, l->offer.provider.b, sizeof(l->offer.provider.b));
+	memcpy(r->sold, l->offer.name, sizeof(r->sold));
+	want->provider = r->seller;
+	want->offer = r->sold;
+	return 0;
 }
 
 static int started(struct run *r)
@@ -285,26 +326,49 @@ static int started(struct run *r)
 	return follow(r);
 }
 
-int verb_run(void *ctx, const void *options, int argc, char **argv)
+static int run_lease(struct run *r, int argc, char **argv)
 {
 	auto_request struct request *req = request_new(REQUEST_SPAWN);
 	auto_buf struct buf token = BUF(1 << 20);
-	struct run r = {.o = options, .order = {.app = ctx, .req = req}};
 	struct err e;
 	int rc;
 
-	if (r.o->in)
-		return cli_run_in(ctx, r.o, argc, argv);
-	if (check_docker(r.o, &e) < 0)
+	r->order.req = req;
+	if (check_docker(r->o, &e) < 0)
 		return app_fail(EXIT_USAGE, &e);
-	if (read_options(&r, argc, argv, &e) < 0 ||
-	    (r.o->token_file && read_token(&r, &token, &e) < 0))
+	if (read_options(r, argc, argv, &e) < 0 ||
+	    (r->o->token_file && read_token(r, &token, &e) < 0))
 		return app_fail(EXIT_USAGE, &e);
-	rc = open_all(&r);
+	rc = open_all(r);
+	if (!rc && *req->spec.template)
+		rc = check_template(r);
 	if (!rc)
-		rc = order_run(&r.order);
+		rc = order_run(&r->order);
 	if (!rc)
-		rc = started(&r);
-	order_clear(&r.order);
+		rc = started(r);
+	order_clear(&r->order);
+	spec_template_clear(&r->shown);
 	return rc;
+}
+
+int verb_run(void *ctx, const void *options, int argc, char **argv)
+{
+	struct run r = {.o = options, .order = {.app = ctx}};
+
+	return r.o->in ? cli_run_in(ctx, r.o, argc, argv) : run_lease(&r, argc, argv);
+}
+
+int verb_template_run(void *ctx, const void *options, int argc, char **argv)
+{
+	struct run r = {.o = options, .order = {.app = ctx}};
+
+	if (argc != 1 || r.o->in || r.o->spec)
+		return app_failf(EXIT_USAGE,
+				 "want one NAME; what runs is the template's: neither a command, "
+				 "--spec nor --in");
+	if (!str_is_name(str_of(argv[0]), SPEC_TEMPLATE_NAME_MAX))
+		return app_failf(EXIT_USAGE, "NAME: want a-z, 0-9 and -, at most %d characters",
+				 SPEC_TEMPLATE_NAME_MAX);
+	r.template = argv[0];
+	return run_lease(&r, 0, argv);
 }

@@ -206,6 +206,10 @@ static const struct opt offers_opts[] = {
 	{0, "gpu", OPT_FLAG, O(offers_options, gpu), NULL, "only those with graphics cards"},
 };
 
+static const struct opt template_opts[] = {
+	{'p', "provider", OPT_STRING, O(template_options, provider), "KEY", "of this one"},
+};
+
 static const struct opt images_opts[] = {
 	{'p', "provider", OPT_STRING, O(images_options, provider), "KEY", "ask this one"},
 };
@@ -221,6 +225,21 @@ static const struct verb verbs[] = {
 	 .help = "list the images that a provider has unpacked",
 	 OPTS(images_opts, images_options),
 	 .run = verb_images},
+	{.name = "template ls",
+	 .args = "[-p KEY]",
+	 .help = "list what offers have ready under a name",
+	 OPTS(template_opts, template_options),
+	 .run = verb_template_ls},
+	{.name = "template show",
+	 .args = "[-p KEY] NAME",
+	 .help = "what it runs, what you may set, and what of the host it gets",
+	 OPTS(template_opts, template_options),
+	 .run = verb_template_show},
+	{.name = "template run",
+	 .args = "[OPTION…] NAME",
+	 .help = "buy a lease of it; options are those of run",
+	 OPTS(cli_run_opts, run_options),
+	 .run = verb_template_run},
 	{.name = "run",
 	 .args = "[OPTION…] [IMAGE [COMMAND…]]",
 	 .help = "buy a lease and run a command",

@@ -167,11 +167,17 @@ static bool is_provider(const struct offer *o, const char *want)
 	return strlen(want) >= 8 && str_starts(str_of(hex), want);
 }
 
+bool market_is_of(const struct listing *l, const struct market_want *w)
+{
+	return !w->provider || is_provider(&l->offer, w->provider);
+}
+
 /* What a candidate fails at, in the order of looking: the later, the better it was. */
 enum misfit {
 	MISFIT_PROVIDER,
 	MISFIT_NAME,
 	MISFIT_IMAGE,
+	MISFIT_TEMPLATE,
 	MISFIT_MINT,
 	MISFIT_SIZE,
 	MISFIT_NETWORK,
@@ -189,6 +195,7 @@ static const char *const misfit_words[] = {
 	[MISFIT_PROVIDER] = "no offer of that provider was found",
 	[MISFIT_NAME] = "no offer of that name was found",
 	[MISFIT_IMAGE] = "no offer has that image; lease offers lists them",
+	[MISFIT_TEMPLATE] = "no offer has that template; lease template ls lists them",
 	[MISFIT_MINT] = "no provider of that image takes this mint",
 	[MISFIT_SIZE] = "no offer is that large",
 	[MISFIT_NETWORK] = "no offer has the Internet",
@@ -227,12 +234,14 @@ static enum misfit misfit(const struct listing *l, const struct market_want *w)
 	const struct offer *o = &l->offer;
 	struct msat hour;
 
-	if (w->provider && !is_provider(o, w->provider))
+	if (!market_is_of(l, w))
 		return MISFIT_PROVIDER;
 	if (w->offer && strcmp(o->name, w->offer))
 		return MISFIT_NAME;
 	if (w->image && !offer_has_image(o, w->image))
 		return MISFIT_IMAGE;
+	if (w->template && !offer_has_template(o, w->template))
+		return MISFIT_TEMPLATE;
 	if (w->mint && !offer_find_mint(o, w->mint))
 		return MISFIT_MINT;
 	if (o->cpu_millicores < w->cpu || o->memory < w->memory)

@@ -30,6 +30,7 @@ struct market_want {
 	const char *provider; /* npub, hex, or a prefix of the hex of at least 8; NULL: any */
 	const char *offer;    /* name; NULL: any */
 	const char *image;    /* NULL: any */
+	const char *template; /* that it serves; NULL: any */
 	const char *mint;     /* normalised; NULL: any */
 	uint64_t cpu, memory; /* at least; 0: any */
 	bool internet;	      /* a network is needed */
@@ -40,6 +41,8 @@ struct market_want {
 	const struct spec_mounts *storage; /* of kinds that the offer has; NULL: none */
 	int64_t seconds;		   /* the offer's longest lease allows for it; 0: any */
 };
+/* Is it of the provider that is wanted? */
+bool market_is_of(const struct listing *l, const struct market_want *w);
 /* The cheapest live listing that fits, or NULL with why the best candidate was no good in `e`. */
 const struct listing *market_choose(const struct market *m, const struct market_want *w,
 				    struct err *e);

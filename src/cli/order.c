@@ -210,7 +210,8 @@ static void fill_entry(struct order *o)
 {
 	struct book_entry *b = &o->entry;
 	const struct offer *offer = &o->chosen->offer;
-	const char *image = o->req->spec.image;
+	const struct spec *s = &o->req->spec;
+	const char *image = s->image ? s->image : s->template;
 
 	b->state = BOOK_ASKED;
 	b->provider = offer->provider;

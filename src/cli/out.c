@@ -85,8 +85,7 @@ static int out_refund(void *ctx, const struct book_refund *r)
 	return 0;
 }
 
-/* The next port of b->ports; false at their end. */
-static bool next_port(struct str *rest, struct spec_port *p)
+bool out_next_port(struct str *rest, struct spec_port *p)
 {
 	struct str word;
 
@@ -98,7 +97,7 @@ void out_ports(const struct book_entry *b)
 	struct str rest = str_of(b->ports);
 	struct spec_port p;
 
-	while (next_port(&rest, &p)) {
+	while (out_next_port(&rest, &p)) {
 		auto_buf struct buf inside = BUF(32);
 
 		spec_port_print(&inside, &p);
@@ -114,7 +113,7 @@ static void entry_network(struct jsonw *w, const struct book_entry *b)
 	struct spec_ports ports = {0};
 	struct spec_port p;
 
-	while (next_port(&rest, &p))
+	while (out_next_port(&rest, &p))
 		spec_ports_add(&ports, &p);
 	spec_ports_write(w, "ports", &ports);
 	free(ports.v);

@@ -13,6 +13,8 @@ void out_key(char dst[static 13], const struct pubkey *k); /* first 12 character
 /* What a stranger wrote, to standard output: a terminal gets it without control characters. */
 void out_text(struct str s);
 void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b); /* with refunds */
+/* The next port of a book entry's `ports`; false at their end. */
+bool out_next_port(struct str *rest, struct spec_port *p);
 /* "80/tcp -> 203.0.113.5:20001", a line each. */
 void out_ports(const struct book_entry *b);
 void out_offer_json(struct buf *out, const struct listing *l);

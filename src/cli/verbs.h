@@ -116,6 +116,10 @@ struct images_options {
 	const char *provider;
 };
 
+struct template_options {
+	const char *provider;
+};
+
 struct mints_options {
 	bool offers;
 };
@@ -151,6 +155,9 @@ int cli_find_running(struct app *a, const char *name, struct book_entry *b);
 int cli_ask_lease(struct app *a, struct book_entry *b, struct request *req, int64_t timeout_ms,
 		  struct reply **out);
 
+int verb_template_ls(void *ctx, const void *options, int argc, char **argv);
+int verb_template_show(void *ctx, const void *options, int argc, char **argv);
+int verb_template_run(void *ctx, const void *options, int argc, char **argv);
 int verb_images(void *ctx, const void *options, int argc, char **argv);
 int verb_offers(void *ctx, const void *options, int argc, char **argv);
 int verb_run(void *ctx, const void *options, int argc, char **argv);

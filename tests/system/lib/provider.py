@@ -78,8 +78,8 @@ class Buyer:
         rows = ["[nostr]"] + [f"relay = {r}" for r in relays] + ["allow_local = yes", "[wallet]"]
         (self.home / "lease.conf").write_text("\n".join(rows + [f"mint = {m}" for m in mints]) + "\n")
 
-    def __call__(self, *argv, timeout=60, **more):
-        return self.w.run(self.program, *argv, env=self.w.env(LEASE_HOME=self.home), timeout=timeout, **more)
+    def __call__(self, *argv, timeout=60, env=None, **more):
+        return self.w.run(self.program, *argv, env=self.w.env(LEASE_HOME=self.home, **(env or {})), timeout=timeout, **more)
 
     def fund(self, amount):
         done = self("wallet", "fund", amount)
