@@ -5,6 +5,7 @@
 
 #include "agent/config.h"
 #include "base/mem.h"
+#include "proto/offer.h"
 #include "spec/ref.h"
 
 #define ARCHIVE	   "oci-archive:"
@@ -165,6 +166,9 @@ int config_add_image(struct config_offer *o, const char *ref, struct err *e)
 	for (size_t i = 0; i < o->nimages; i++)
 		if (strcmp(o->images[i].name, ref) == 0)
 			return 0;
+	if (o->nimages >= OFFER_IMAGES_MAX)
+		return err_set(e, ERRK_LIMIT, "more than %d images with those of templates",
+			       OFFER_IMAGES_MAX);
 	if (parse_image(&im, str_of(ref), e)) {
 		clear_image(&im);
 		return -1;

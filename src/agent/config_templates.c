@@ -4,11 +4,13 @@
 
 #include "agent/config.h"
 #include "base/fs.h"
+#include "base/jsonw.h"
 #include "base/mem.h"
 #include "proto/offer.h"
 
-/* Buyers are shown it in one message of a relay. */
-#define SHOWN_MAX 24576
+/* Buyers are shown it in one message of a relay, as a text in a text: both escape it, and two
+ * layers of encryption make it longer. */
+#define SHOWN_MAX 24000
 
 void config_clear_templates(struct config_offer *o)
 {
@@ -56,13 +58,27 @@ static void policy_of(struct spec_policy *p, const struct config *c, const struc
 		p->features |= SPEC_OFFERS_PORTS;
 }
 
+static int check_shown(const struct spec_template *t, struct err *e)
+{
+	auto_buf struct buf text = BUF(8 * SPEC_TEMPLATE_JSON_MAX),
+			    shown = BUF(16 * SPEC_TEMPLATE_JSON_MAX);
+	struct jsonw w = JSONW(&shown);
+
+	spec_template_write(&text, t);
+	jsonw_str(&w, NULL, buf_view(&text));
+	return !shown.failed && shown.n <= SHOWN_MAX
+		       ? 0
+		       : err_set(e, ERRK_LIMIT,
+				 "too long to be shown to buyers: %zu bytes with escapes, of %d",
+				 shown.n, SHOWN_MAX);
+}
+
 static int check(const struct config *c, const struct config_offer *o,
 		 const struct spec_template *t, struct err *e)
 {
 	const struct spec_limits have = {
 		.cpu = o->cpu, .memory = o->memory, .pids = o->pids, .disk = o->disk};
 	const char *assets[SPEC_ASSETS_MAX + 1];
-	auto_buf struct buf shown = BUF(8 * SPEC_TEMPLATE_JSON_MAX);
 	struct spec_policy policy;
 
 	if (t->grant.host_network)
@@ -71,11 +87,7 @@ static int check(const struct config *c, const struct config_offer *o,
 	policy_of(&policy, c, o, t, assets);
 	if (spec_policy_check(&policy, &t->spec, e))
 		return err_wrap(e, "spec");
-	spec_template_write(&shown, t);
-	if (shown.n > SHOWN_MAX)
-		return err_set(e, ERRK_LIMIT, "%zu bytes are too many to be shown, want at most %d",
-			       shown.n, SHOWN_MAX);
-	return spec_template_fits(t, &have, e);
+	return check_shown(t, e) ? -1 : spec_template_fits(t, &have, e);
 }
 
 static int add(const struct config *c, struct config_offer *o, const char *name, struct err *e)

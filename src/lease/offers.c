@@ -164,12 +164,25 @@ static void shorten(char *dst, size_t size, const char *text)
 	memcpy(dst, text, n);
 }
 
-static void fill_templates(const struct engine_offer *t, struct offer *o)
+static bool is_listed(const struct engine *g, const struct offer_now *now, const char *image)
 {
-	for (size_t i = 0; i < t->ntemplates && o->ntemplates < OFFER_TEMPLATES_MAX; i++) {
-		const struct spec_template *from = &t->templates[i];
-		struct offer_template *to = &o->templates[o->ntemplates++];
+	for (size_t i = 0; i < now->terms.nimages; i++)
+		if (now->names[i].listed &&
+		    spec_ref_sold(image, now->terms.images[i], g->set.registry))
+			return true;
+	return false;
+}
 
+/* Those whose image is there. */
+static void fill_templates(const struct engine *g, const struct offer_now *now, struct offer *o)
+{
+	for (size_t i = 0; i < now->terms.ntemplates && o->ntemplates < OFFER_TEMPLATES_MAX; i++) {
+		const struct spec_template *from = &now->terms.templates[i];
+		struct offer_template *to = &o->templates[o->ntemplates];
+
+		if (!is_listed(g, now, from->spec.image))
+			continue;
+		o->ntemplates++;
 		copy_word(to->name, sizeof(to->name), from->name);
 		copy_word(to->image, sizeof(to->image), from->spec.image);
 		shorten(to->description, sizeof(to->description), from->description);
@@ -246,7 +259,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	fill_storage(g, o);
 	o->accepting = !g->draining && !g->stopping;
 	fill_lists(g, now, o);
-	fill_templates(t, o);
+	fill_templates(g, now, o);
 }
 
 static void publish_event(struct engine *g, const struct nostr_event *ev, enum nostr_urgency u)

@@ -203,10 +203,18 @@ def own(w, lease, provider, outside):
     need(lease("stop", "-t", "1s", "box").returncode == 0 and lease("start", "box").returncode == 0, "lease stop and start")
     check(wait_for(lambda: ask(w, outside, f"http://{HOST}:{port}/log") == "high 3\nhigh 3", 15, 0.5),
           "its volume keeps what it wrote, and its variables are as they were", ask(w, outside, f"http://{HOST}:{port}/log"))
+    done = lease("exec", "box", "--", "sh", "-c", "echo $TOKEN; ls /dev/given")
+    check(done.stdout == f"{SECRET}\n/dev/given\n", "and so is what is secret, and what is granted", done.stdout + done.stderr)
     done = lease("run", "--for", "20s", "busybox", "--", "ls", "/dev/given")
     check(done.returncode and "/dev/given" not in done.stdout, "another lease of the offer has nothing of it", done.stdout)
     done = lease("rm", "box")
     check(done.returncode == 0, "lease rm", done.stdout + done.stderr)
+    file = w.dir / "spec.json"
+    file.write_text(json.dumps({"template": "box", "env": {"TOKEN": "password"}, "ports": [{"inside": 8080, "outside": 20007}]}))
+    done = lease("run", "-d", "--name", "file", "--for", "20s", "--spec", file)
+    check(done.returncode == 0 and f"published at {HOST}:20007: 8080/tcp, web\n" in done.stderr,
+          "lease run --spec names a template, too, and where its port is published", done.stdout + done.stderr)
+    lease("rm", "file")
 
 
 def debian(w, lease, provider):

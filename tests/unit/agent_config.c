@@ -299,19 +299,24 @@ static void templates_are_read_from_their_files(void **state)
 		 "{\"network\":\"host\"},\"reasons\":{\"network\":\"x\"}}",
 		 0644, "template t: grant.network: only a whole offer"},
 		{"{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\"}}", 0666, "chmod go-w"},
+		{NULL, 0644, "template t: too long to be shown to buyers"},
 	};
 	auto_free char *text =
 		mem_printf("%s[agent]\ntemplates = %s\n[offer small]\nprice = 10sat/h\n"
 			   "template = t\n",
 			   HEAD, (char *)*state);
 	auto_free char *none = mem_printf("%stemplate = u\n", text);
+	auto_free char *large =
+		mem_printf("{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\","
+			   "\"args\":[\"%07500d\",\"%07500d\",\"%07500d\",\"%07500d\"]}}",
+			   0, 0, 0, 0);
 	struct err e = {0};
 	struct config *c;
 
 	assert_int_equal(load(state, text, &c, &e), -1);
 	assert_non_null(strstr(e.msg, "template t: there is no t.json in"));
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		write_template(state, "t", bad[i].text, bad[i].mode);
+		write_template(state, "t", bad[i].text ? bad[i].text : large, bad[i].mode);
 		if (load(state, text, &c, &e) == 0 || !strstr(e.msg, bad[i].says))
 			fail_msg("%zu: %s", i, e.msg);
 	}
