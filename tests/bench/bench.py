@@ -23,13 +23,14 @@ from harness import Failed, Skip, wait_for                               # noqa:
 from peer import Peer                                                    # noqa: E402
 from rows import goal, note, row, show, spread                           # noqa: E402
 from starts import bare_bundle, starts_rows, unpacked                    # noqa: E402
+from volumes import volume_rows                                          # noqa: E402
 
 SOURCE = pathlib.Path(__file__).resolve().parent.parent.parent
 RELAY_PORT, MINT_PORT = 7447, 3338
 RELAY, MINT = f"ws://127.0.0.1:{RELAY_PORT}", f"http://127.0.0.1:{MINT_PORT}"
 NET = 99        # sat; with the fee of its swap a token of exactly three proofs: 64 + 32 + 4
 CORE_USER = 64208
-PARTS = ("curve", "starts", "paid", "idle")
+PARTS = ("curve", "starts", "volumes", "paid", "idle")
 
 
 # The agent and its buyer -------------------------------------------------------------------------
@@ -266,6 +267,8 @@ def bench(w, o):
         rows += [verify(w, o.rounds), junk(w, o.rounds)]
     if "starts" in o.parts:
         rows += starts_rows(w, w.dir / "busybox", o.runs)
+    if "volumes" in o.parts:
+        rows += volume_rows(w, w.dir / "busybox", o.runs)
     if "paid" in o.parts or "idle" in o.parts:
         w.start("devnet", harness.BUILD / "lease-devnet", "--relay-port", RELAY_PORT, "--mint-port", MINT_PORT + 100,
                 port=RELAY_PORT)

@@ -6,13 +6,13 @@ from harness import BUILD, Failed
 
 
 class Driver:
-    def __init__(self, w, name, *argv, env=None):
-        self.w, self.name = w, name
-        with open(w.dir / f"{name}.log", "ab") as log:
+    def __init__(self, w, name, *argv, env=None, log=None):
+        self.w, self.name = w, log or name
+        with open(w.dir / f"{self.name}.log", "ab") as log:
             self.process = subprocess.Popen([str(BUILD / "tests" / "bench" / name), *map(str, argv)],
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
                                             env=env or w.env(BUILD_DIR=BUILD), text=True, bufsize=1)
-        w.started[name] = self.process
+        w.started[self.name] = self.process
 
     def answer(self, command):
         """Words of the answer; the first is the microseconds."""

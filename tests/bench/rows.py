@@ -25,6 +25,8 @@ def row(name, unit, values, beside, want):
 
 
 def met(r):
+    if r["goal"] is None:
+        return None
     value = r[r["goal"]["of"]]
     if value is None:
         return None
@@ -37,8 +39,9 @@ def show(rows):
     print(f"{'what':24} {'unit':8} {'min':>8} {'median':>8} {'max':>8} {'runs':>5} {'beside':>8} {'ratio':>6}  goal")
     for r in rows:
         verdict = {True: "met", False: "NOT MET", None: "not known"}[met(r)]
+        aim = f"{r['goal']['of']} {r['goal']['op']} {r['goal']['value']}: {verdict}" if r["goal"] else "none"
         print(f"{r['name']:24} {r['unit']:8} {number(r['min']):>8} {number(r['median']):>8} {number(r['max']):>8} "
               f"{r['runs']:>5} {number(r['beside']['median']):>8} {number(r['ratio']):>6}  "
-              f"{r['goal']['of']} {r['goal']['op']} {r['goal']['value']}: {verdict}")
+              f"{aim}")
     for r in rows:
         print(f"  {r['name']}: beside {r['beside']['name']}")

@@ -1,7 +1,8 @@
 /*
- * starts STATE RUN CGROUP LAYOUT PREPARED: what `make bench` measures of the helper alone, with its
- * keepers and the real runtime. Commands come on standard input, one a line; each is answered by
- * one line on standard output, "failed WHY" or "ok MICROSECONDS" with what there is to add:
+ * starts STATE RUN CGROUP LAYOUT PREPARED [ACTIVATION]: what `make bench` measures of the helper
+ * alone, with its keepers and the real runtime. Commands come on standard input, one a line; each
+ * is answered by one line on standard output, "failed WHY" or "ok MICROSECONDS" with what there is
+ * to add:
  *
  *   start N     N leases, all asked for at once: from the first request's leaving to the last
  *               reply that a lease runs. Added are the stages of the last one (priv_start_reply)
@@ -32,14 +33,14 @@
 #define ADDR(a, b, c, d) ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (c) << 8 | (d))
 
 static const uint32_t RESOLVERS[] = {ADDR(9, 9, 9, 9)};
-static const struct tenant_net NET = {.table = "leasedbench",
-				      .link = "lb",
-				      .base = ADDR(10, 212, 0, 0),
-				      .slots = 256,
-				      .resolvers = RESOLVERS,
-				      .nresolvers = ARRAY_SIZE(RESOLVERS),
-				      .source = {.first = 20000, .each = 100},
-				      .rate = 50000000};
+static struct tenant_net net = {.table = "leasedbench",
+				.link = "lb",
+				.base = ADDR(10, 212, 0, 0),
+				.slots = 256,
+				.resolvers = RESOLVERS,
+				.nresolvers = ARRAY_SIZE(RESOLVERS),
+				.source = {.first = 20000, .each = 100},
+				.rate = 50000000};
 
 struct bench {
 	struct world w;
@@ -220,6 +221,21 @@ static void obey(struct bench *b, char *line)
 	puts("failed no such command");
 }
 
+/* One that is not encrypted runs beside one that is: with a network of its own. */
+static int choose(struct bench *b, const char *activation, struct err *e)
+{
+	if (volume_activation_parse(&b->w.c.activation, str_of(activation), e) < 0 ||
+	    volume_probe(b->w.c.activation, e) < 0)
+		return -1;
+	if (b->w.c.activation == VOLUME_PLAIN) {
+		net.table = "leasedbench2";
+		net.link = "lc";
+		net.base = ADDR(10, 213, 0, 0);
+		b->w.c.id_base += 256u << 16;
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *build = getenv("BUILD_DIR");
@@ -230,7 +246,7 @@ int main(int argc, char **argv)
 	size_t size = 0;
 	struct err err;
 
-	if (argc != 6 || str_u64(str_of(argv[5]), 100, &prepared, NULL) < 0)
+	if (argc < 6 || argc > 7 || str_u64(str_of(argv[5]), 100, &prepared, NULL) < 0)
 		return 2;
 	b.w.ref = mem_printf("oci:%s:latest", argv[4]);
 	b.w.image = (struct helper_image){IMAGE, b.w.ref};
@@ -243,10 +259,10 @@ int main(int argc, char **argv)
 				       .allow_cgroup_v1 = true,
 				       .images = &b.w.image,
 				       .nimages = 1,
-				       .net = &NET,
+				       .net = &net,
 				       .prepared = &b.w.prepared,
 				       .nprepared = 1};
-	if (helper_fit(&b.w.c, &why, &err) < 0) {
+	if (helper_fit(&b.w.c, &why, &err) < 0 || (argc == 7 && choose(&b, argv[6], &err) < 0)) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
 	}

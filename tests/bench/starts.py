@@ -38,15 +38,17 @@ def unpacked(state):
 
 
 class Helper:
-    """The helper and its keepers, with volumes prepared for a whole crowd."""
+    """The helper and its keepers, with volumes prepared for a whole crowd; `name` is the activation, else the best."""
 
-    def __init__(self, w, image, prepared):
+    def __init__(self, w, image, prepared, name=""):
         self.w = w
-        self.state, self.run_dir = w.dir / "starts", w.dir / "starts-run"
+        folder = f"starts{name}-{prepared}" if name else "starts"
+        self.state, self.run_dir = w.dir / folder, w.dir / f"{folder}-run"
         self.state.mkdir(mode=0o711)
         self.run_dir.mkdir(mode=0o711)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0711,nosuid,nodev,noexec", "tmpfs", self.run_dir], check=True)
-        self.driver = Driver(w, "starts", self.state, self.run_dir, f"/{w.group}-starts", image, prepared)
+        self.driver = Driver(w, "starts", self.state, self.run_dir, f"/{w.group}-starts{name}", image, prepared,
+                             *([name] if name else []), log=f"starts{name}")
         self.stages = collections.defaultdict(list)
         self.start(1)       # unpacks the image
         self.end()
