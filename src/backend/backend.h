@@ -29,15 +29,16 @@ struct box_joined {
 struct box {
 	const char *id;		  /* the lease's: 16 hex characters */
 	const char *dir;	  /* the lease's folder on tmpfs: the bundle */
-	const char *runtime;	  /* path or name of the runtime's program */
-	const char *runtime_root; /* its state, on tmpfs */
+	const char *runtime;	  /* path or name of the runtime's program, or of Docker's client */
+	const char *runtime_root; /* its state, on tmpfs; the address of Docker's daemon */
+	const char *owner;	  /* whose boxes those of that daemon are; NULL: everybody's */
 	const char *cgroup;	  /* "/leased/ID" */
 	bool network;		  /* create and start: it is wired between them */
 
 	const struct spec *spec;
 	const struct image_config *image;
-	const char *root;		 /* mounted root file system */
-	struct image_user user;		 /* who the main process is */
+	const char *root;	/* mounted root file system; an image's digest in Docker's store */
+	struct image_user user; /* who the main process is */
 	uint32_t id_base, id_count;	 /* host ids of its user namespace; count 0: none */
 	uint32_t disk_major, disk_minor; /* block device of its volume; 0: none, no io limits */
 	const char *probe;		 /* program mounted as SPEC_PROBE; NULL: none */
@@ -112,7 +113,12 @@ struct backend {
 			   struct err *e);
 };
 
-extern const struct backend backend_oci;  /* a runc-compatible runtime by path */
-extern const struct backend backend_fake; /* files in box->dir; for simulations */
+#define BOX_BINDS 2
+/* What of ours is seen inside; how many. */
+size_t box_binds(struct oci_bind out[static BOX_BINDS], const struct box *box);
+
+extern const struct backend backend_oci;    /* a runc-compatible runtime by path */
+extern const struct backend backend_docker; /* a daemon, by its command line */
+extern const struct backend backend_fake;   /* files in box->dir; for simulations */
 
 #endif

@@ -1,9 +1,12 @@
 noinst_LIBRARIES += src/backend/libleased-backend.a
 src_backend_libleased_backend_a_SOURCES = \
 	src/backend/backend.h \
+	src/backend/box.c \
 	src/backend/boxlog.c src/backend/boxlog.h \
 	src/backend/cgroup.c src/backend/cgroup.h \
 	src/backend/console.c src/backend/console.h \
+	src/backend/docker.c src/backend/docker_args.c src/backend/docker_exec.c \
+	src/backend/docker_impl.h src/backend/docker_mind.c \
 	src/backend/fake.c \
 	src/backend/nfnl.c src/backend/nfnl.h \
 	src/backend/nft.c src/backend/nft.h \
@@ -19,15 +22,20 @@ tests_link_backend_SOURCES = tests/link/main.c
 tests_link_backend_LDADD = @WHOLE@ src/backend/libleased-backend.a @NOWHOLE@ $(L_backend)
 
 if CMOCKA
-check_PROGRAMS += tests/contract/backend_fake tests/contract/backend_oci tests/unit/boxlog
+check_PROGRAMS += tests/contract/backend_docker tests/contract/backend_fake \
+	tests/contract/backend_oci tests/unit/boxlog
 TESTS += tests/contract/backend_fake tests/unit/boxlog
-ROOT_TESTS += tests/contract/backend_oci
+ROOT_TESTS += tests/contract/backend_docker tests/contract/backend_oci
+tests_contract_backend_docker_SOURCES = tests/contract/backend.c tests/contract/backend.h \
+	tests/contract/backend_docker.c tests/contract/box.c
+tests_contract_backend_docker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_contract_backend_docker_LDADD = $(L_backend) $(CMOCKA_LIBS)
 tests_contract_backend_fake_SOURCES = tests/contract/backend.c tests/contract/backend.h \
 	tests/contract/backend_fake.c
 tests_contract_backend_fake_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_contract_backend_fake_LDADD = $(L_backend) $(CMOCKA_LIBS)
 tests_contract_backend_oci_SOURCES = tests/contract/backend.c tests/contract/backend.h \
-	tests/contract/backend_oci.c
+	tests/contract/backend_oci.c tests/contract/box.c
 tests_contract_backend_oci_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_contract_backend_oci_LDADD = $(L_backend) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/usage

@@ -25,7 +25,6 @@
 #include "base/proc.h"
 #include "oci/guards.h"
 #include "oci/runtime.h"
-#include "spec/guard.h"
 
 #define RUNTIME_TIMEOUT_MS 60000
 #define KILL_TIMEOUT_MS	   10000
@@ -146,18 +145,6 @@ static unsigned throttling_cpus(void)
 	return (unsigned)cpus;
 }
 
-/* What of ours is seen inside. */
-static size_t own_binds(struct oci_bind out[static 2], const struct box *box)
-{
-	size_t n = 0;
-
-	if (box->probe)
-		out[n++] = (struct oci_bind){box->probe, SPEC_PROBE, OCI_READ_ONLY};
-	if (box->socket)
-		out[n++] = (struct oci_bind){box->socket, SPEC_SOCKET, OCI_DATA};
-	return n;
-}
-
 /* What the control group must let a runtime have that runs processes with its own; 0: as many as
  * the spec says. */
 static uint64_t tasks_of(const struct box *box)
@@ -171,7 +158,7 @@ static int oci_prepare(const struct box *box, struct err *e)
 {
 	auto_buf struct buf config = BUF(OCI_CONFIG_MAX);
 	auto_free char *path = config_path(box);
-	struct oci_bind binds[2];
+	struct oci_bind binds[BOX_BINDS];
 	struct oci_placement p = {.rootfs = box->root,
 				  .cgroup = box->cgroup,
 				  .hostname = box->id,
@@ -195,7 +182,7 @@ static int oci_prepare(const struct box *box, struct err *e)
 				  .volumes = box->volumes,
 				  .nvolumes = box->volumes ? box->spec->storage.n : 0,
 				  .binds = binds,
-				  .nbinds = own_binds(binds, box)};
+				  .nbinds = box_binds(binds, box)};
 
 	if (box->spec->read_only && oci_runtime(box->runtime)->writable)
 		return err_set(e, ERRK_DENIED, "read_only: %s cannot do that",

@@ -119,7 +119,7 @@ static void write_linux(struct jsonw *w, const struct spec *s, const struct oci_
 	jsonw_text(w, "cgroupsPath", p->cgroup);
 	write_namespaces(w, p);
 	if (!part_is_privileged(p))
-		part_seccomp(w, caps);
+		part_seccomp(w, "seccomp", caps);
 	jsonw_text(w, "rootfsPropagation", "private");
 	write_masks(w, p);
 	jsonw_end_object(w);
@@ -199,7 +199,7 @@ int oci_config(struct buf *out, const struct spec *s, const struct image_config 
 
 	assert(p->rootfs[0] == '/' && p->cgroup[0] == '/');
 	if (spec_check_limits(&s->limits, e) || image_config_check(img, e) ||
-	    check_prepared(s, p, e) || part_caps(&process.caps, s, p->caps, p->grant, e))
+	    check_prepared(s, p, e) || oci_caps(&process.caps, s, p->caps, p->grant, e))
 		return -1;
 	process.argc = build_argv(argv, s, img);
 	if (process.argc == 0 || argv[0][0] == '\0')

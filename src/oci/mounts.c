@@ -85,21 +85,12 @@ static void write_shm(struct jsonw *w, uint64_t memory)
 	write_mount(w, &(struct mount){"/dev/shm", "tmpfs", "shm", options});
 }
 
-/* One mount more than the standard: a bind, or a tmpfs where there is no source. */
-struct extra {
-	const char *target, *source;
-	enum oci_access access;
-	uint64_t size;
-	uint32_t mode;
-	bool device;
-};
-
 static int by_target(const void *a, const void *b)
 {
-	return strcmp(((const struct extra *)a)->target, ((const struct extra *)b)->target);
+	return strcmp(((const struct oci_mount *)a)->target, ((const struct oci_mount *)b)->target);
 }
 
-static bool has_target(const struct extra *v, size_t n, const char *target)
+static bool has_target(const struct oci_mount *v, size_t n, const char *target)
 {
 	for (size_t i = 0; i < n; i++)
 		if (strcmp(v[i].target, target) == 0)
@@ -107,7 +98,7 @@ static bool has_target(const struct extra *v, size_t n, const char *target)
 	return false;
 }
 
-static int add_storage(struct extra *v, size_t *n, const struct spec *s,
+static int add_storage(struct oci_mount *v, size_t *n, const struct spec *s,
 		       const struct oci_placement *p, struct err *e)
 {
 	for (size_t i = 0; i < s->storage.n; i++) {
@@ -117,13 +108,13 @@ static int add_storage(struct extra *v, size_t *n, const struct spec *s,
 		if (!memory && (i >= p->nvolumes || !p->volumes[i]))
 			return err_set(e, ERRK_INPUT, "storage[%zu]: the %s was not prepared", i,
 				       spec_storage_name(m->type));
-		v[(*n)++] = (struct extra){.target = m->path,
-					   .source = memory ? NULL : p->volumes[i],
-					   .access = m->read_only || m->type == SPEC_ASSETS
-							     ? OCI_READ_ONLY
-							     : OCI_READ_WRITE,
-					   .size = m->size ? m->size : s->limits.memory / 2,
-					   .mode = m->mode ? m->mode : SPEC_TMPFS_MODE};
+		v[(*n)++] = (struct oci_mount){.target = m->path,
+					       .source = memory ? NULL : p->volumes[i],
+					       .access = m->read_only || m->type == SPEC_ASSETS
+								 ? OCI_READ_ONLY
+								 : OCI_READ_WRITE,
+					       .size = m->size ? m->size : s->limits.memory / 2,
+					       .mode = m->mode ? m->mode : SPEC_TMPFS_MODE};
 	}
 	return 0;
 }
@@ -140,33 +131,34 @@ static int check_way(const struct spec_mounts *m, const char *target, struct err
 }
 
 /* In a user namespace runtimes cannot make nodes, and would mount the host's of the same name. */
-static void add_nodes(struct extra *v, size_t *n, const struct oci_placement *p)
+static void add_nodes(struct oci_mount *v, size_t *n, const struct oci_placement *p)
 {
 	if (!p->id_count)
 		return;
 	for (size_t i = 0; i < p->ndevices; i++)
-		v[(*n)++] = (struct extra){.target = p->devices[i].target,
-					   .source = p->devices[i].path,
-					   .device = true};
+		v[(*n)++] = (struct oci_mount){.target = p->devices[i].target,
+					       .source = p->devices[i].path,
+					       .device = true};
 	for (size_t i = 0; p->grant && i < p->grant->ndevices; i++)
-		v[(*n)++] = (struct extra){.target = p->grant->devices[i].target,
-					   .source = p->grant->devices[i].path,
-					   .device = true};
+		v[(*n)++] = (struct oci_mount){.target = p->grant->devices[i].target,
+					       .source = p->grant->devices[i].path,
+					       .device = true};
 }
 
-static int add_binds(struct extra *v, size_t *n, const struct spec_mounts *storage,
+static int add_binds(struct oci_mount *v, size_t *n, const struct spec_mounts *storage,
 		     const struct oci_placement *p, struct err *e)
 {
 	size_t first = *n;
 
 	for (size_t i = 0; i < p->nbinds; i++)
-		v[(*n)++] = (struct extra){.target = p->binds[i].target,
-					   .source = p->binds[i].source,
-					   .access = p->binds[i].access};
+		v[(*n)++] = (struct oci_mount){.target = p->binds[i].target,
+					       .source = p->binds[i].source,
+					       .access = p->binds[i].access};
 	for (size_t i = 0; p->grant && i < p->grant->nbinds; i++) {
 		const struct spec_bind *b = &p->grant->binds[i];
 
-		v[(*n)++] = (struct extra){.target = b->target,
+		v[(*n)++] =
+			(struct oci_mount){.target = b->target,
 					   .source = b->source,
 					   .access = b->read_only ? OCI_READ_ONLY : OCI_READ_WRITE};
 	}
@@ -178,9 +170,9 @@ static int add_binds(struct extra *v, size_t *n, const struct spec_mounts *stora
 }
 
 /* What programs write to on a root that they cannot write to. */
-static void add_scratch(struct extra *v, size_t *n, const struct spec *s)
+static void add_scratch(struct oci_mount *v, size_t *n, const struct spec *s)
 {
-	static const struct extra SCRATCH[] = {
+	static const struct oci_mount SCRATCH[] = {
 		{.target = "/run", .access = OCI_READ_WRITE, .mode = 0755},
 		{.target = "/tmp", .access = OCI_READ_WRITE, .mode = 01777},
 	};
@@ -193,7 +185,7 @@ static void add_scratch(struct extra *v, size_t *n, const struct spec *s)
 	}
 }
 
-static void write_extra(struct jsonw *w, const struct extra *x)
+static void write_extra(struct jsonw *w, const struct oci_mount *x)
 {
 	static const char *const OPTIONS[] = {
 		[OCI_READ_ONLY] = "rbind,rprivate,nosuid,nodev,ro",
@@ -210,11 +202,11 @@ static void write_extra(struct jsonw *w, const struct extra *x)
 		write_tmpfs(w, &(struct tmpfs){x->target, x->size, x->mode, x->access});
 }
 
-/* Sorted by their targets: one below another comes after it. */
-int part_mounts(struct jsonw *w, const struct spec *s, const struct oci_placement *p, struct err *e)
+int oci_mounts(struct oci_mount **out, size_t *nout, const struct spec *s,
+	       const struct oci_placement *p, struct err *e)
 {
 	size_t n = 0, most = s->storage.n + p->nbinds + p->ndevices + 2;
-	auto_free struct extra *v = NULL;
+	auto_free struct oci_mount *v = NULL;
 
 	if (p->grant)
 		most += p->grant->nbinds + p->grant->ndevices;
@@ -224,6 +216,18 @@ int part_mounts(struct jsonw *w, const struct spec *s, const struct oci_placemen
 	add_scratch(v, &n, s);
 	assert(n <= most);
 	qsort(v, n, sizeof(*v), by_target);
+	*out = steal(&v);
+	*nout = n;
+	return 0;
+}
+
+int part_mounts(struct jsonw *w, const struct spec *s, const struct oci_placement *p, struct err *e)
+{
+	auto_free struct oci_mount *v = NULL;
+	size_t n;
+
+	if (oci_mounts(&v, &n, s, p, e))
+		return -1;
 	jsonw_array(w, "mounts");
 	write_standard(w, p);
 	write_shm(w, s->limits.memory);

@@ -96,6 +96,32 @@ struct oci_exec {
 int oci_exec(struct buf *out, const struct spec *s, const struct image_config *img,
 	     const struct oci_exec *x, struct err *e) MUST_CHECK;
 
+/* The same for those who take a container in other words than config.json. */
+struct oci_mount {
+	const char *target, *source; /* no source: a tmpfs, with size and mode */
+	enum oci_access access;
+	uint64_t size;
+	uint32_t mode;
+	bool device;
+};
+/* All but the standard ones, in the order in which they are made; *out is the caller's to free. -1
+ * where storage was not prepared. */
+int oci_mounts(struct oci_mount **out, size_t *nout, const struct spec *s,
+	       const struct oci_placement *p, struct err *e) MUST_CHECK;
+/* The set that counts; -1 where the spec wants one that nobody gives. */
+int oci_caps(uint64_t *out, const struct spec *s, uint64_t offered, const struct spec_grant *g,
+	     struct err *e) MUST_CHECK;
+/* Append the filter of system calls as a file for Docker. */
+void oci_seccomp(struct buf *out, uint64_t caps);
+/* Append the environment beyond the image's as lines NAME=VALUE, secrets in their places; `more`
+ * wins. */
+int oci_env_lines(struct buf *out, const struct spec *s, const struct spec_env *more, size_t nmore,
+		  struct err *e) MUST_CHECK;
+struct oci_cpu {
+	uint64_t shares, quota, period;
+};
+struct oci_cpu oci_cpu(uint64_t millicores);
+
 /* The user text that counts: the spec's, else the image's, else "0". */
 const char *oci_user(const struct spec *s, const struct image_config *img);
 int oci_stop_signal(const struct spec *s, const struct image_config *img); /* at least TERM */

@@ -49,11 +49,8 @@ struct process {
 	bool terminal;
 };
 void part_process(struct jsonw *w, const char *key, const struct process *p);
-/* The set that counts; -1 where the spec wants one that nobody gives. */
-int part_caps(uint64_t *out, const struct spec *s, uint64_t offered, const struct spec_grant *g,
-	      struct err *e) MUST_CHECK;
-/* With NET_RAW among `caps` packet sockets, too. */
-void part_seccomp(struct jsonw *w, uint64_t caps);
+/* With NET_RAW among `caps` packet sockets, too. `key` may be NULL. */
+void part_seccomp(struct jsonw *w, const char *key, uint64_t caps);
 /* All mounts. -1 where storage was not prepared. */
 int part_mounts(struct jsonw *w, const struct spec *s, const struct oci_placement *p,
 		struct err *e) MUST_CHECK;

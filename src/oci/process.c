@@ -27,8 +27,8 @@ static void write_user(struct jsonw *w, const struct image_user *u)
 	jsonw_end_object(w);
 }
 
-int part_caps(uint64_t *out, const struct spec *s, uint64_t offered, const struct spec_grant *g,
-	      struct err *e)
+int oci_caps(uint64_t *out, const struct spec *s, uint64_t offered, const struct spec_grant *g,
+	     struct err *e)
 {
 	uint64_t beyond = s->powers.add & ~(spec_caps_usual() | offered);
 
@@ -152,7 +152,7 @@ int oci_exec(struct buf *out, const struct spec *s, const struct image_config *i
 		p.argc++;
 	if (p.argc == 0)
 		return err_set(e, ERRK_INPUT, "no command");
-	if (part_caps(&p.caps, s, x->caps, x->grant, e) || part_workdir(&p.cwd, s, img, e))
+	if (oci_caps(&p.caps, s, x->caps, x->grant, e) || part_workdir(&p.cwd, s, img, e))
 		return -1;
 	if (x->workdir && spec_set_workdir(&checked, str_of(x->workdir), e))
 		return -1;

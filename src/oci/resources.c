@@ -77,15 +77,26 @@ void part_devices(struct jsonw *w, const struct oci_placement *p)
 
 /* The kernel wants a quota of at least 1 ms; below a tenth of a core the period grows so that a
  * turn is not shorter than 10 ms. */
-static void write_cpu(struct jsonw *w, uint64_t millicores)
+struct oci_cpu oci_cpu(uint64_t millicores)
 {
 	uint64_t period = millicores < 100 ? 1000000 : 100000; /* microseconds */
 	uint64_t shares = millicores * 1024 / 1000;
 
+	return (struct oci_cpu){.shares = shares < 2	    ? 2
+					  : shares > 262144 ? 262144
+							    : shares,
+				.quota = millicores * (period / 1000),
+				.period = period};
+}
+
+static void write_cpu(struct jsonw *w, uint64_t millicores)
+{
+	struct oci_cpu cpu = oci_cpu(millicores);
+
 	jsonw_object(w, "cpu");
-	jsonw_u64(w, "shares", shares < 2 ? 2 : shares > 262144 ? 262144 : shares);
-	jsonw_u64(w, "quota", millicores * (period / 1000));
-	jsonw_u64(w, "period", period);
+	jsonw_u64(w, "shares", cpu.shares);
+	jsonw_u64(w, "quota", cpu.quota);
+	jsonw_u64(w, "period", cpu.period);
 	jsonw_end_object(w);
 }
 

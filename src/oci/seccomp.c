@@ -404,11 +404,11 @@ static void write_condition(struct jsonw *w, const struct condition *c)
 	jsonw_end_object(w);
 }
 
-void part_seccomp(struct jsonw *w, uint64_t caps)
+void part_seccomp(struct jsonw *w, const char *key, uint64_t caps)
 {
 	static const struct condition packet = {"socket", 0, 17, 0, "SCMP_CMP_EQ"};
 
-	jsonw_object(w, "seccomp");
+	jsonw_object(w, key);
 	jsonw_text(w, "defaultAction", "SCMP_ACT_ERRNO");
 	jsonw_u64(w, "defaultErrnoRet", ENOSYS);
 	jsonw_array(w, "syscalls");
@@ -427,4 +427,11 @@ void part_seccomp(struct jsonw *w, uint64_t caps)
 		write_condition(w, &packet);
 	jsonw_end_array(w);
 	jsonw_end_object(w);
+}
+
+void oci_seccomp(struct buf *out, uint64_t caps)
+{
+	struct jsonw w = JSONW(out);
+
+	part_seccomp(&w, NULL, caps);
 }

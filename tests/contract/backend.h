@@ -14,6 +14,10 @@ struct contract {
 	const char *echo; /* what exec of echo "a b" c says */
 };
 
+/* DIR/rootfs, for real backends; and a spec that sleeps in it. */
+int contract_make_root(const char *dir, struct err *e);
+void contract_fill_spec(struct spec *s);
+
 void contract_probe(void **state);
 void contract_absent(void **state);
 void contract_life(void **state);

@@ -1,0 +1,640 @@
+/* The contract on Docker, with a daemon of its own and an image made from this machine's static
+ * busybox. Then what Docker alone can get wrong. */
+#include "backend.h"
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "backend/cgroup.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/mem.h"
+#include "base/proc.h"
+
+#define ANSWER_MS 30000
+
+static struct {
+	pid_t pid;
+	char *dir, *host;
+} daemon_;
+
+static int docker(struct proc_result *r, const char *const *args, struct err *e)
+{
+	const char *argv[48] = {"docker", "--host", daemon_.host};
+	struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
+
+	for (size_t n = 3; *args && n + 1 < ARRAY_SIZE(argv); n++)
+		argv[n] = *args++;
+	*r = (struct proc_result){.out = BUF(1 << 20), .err = BUF(1 << 16)};
+	return proc_run(&spec, NULL, 0, 60000, r, e);
+}
+
+/* Its output, which the caller frees; the test fails where it does. */
+static char *docker_says(const char *const *args)
+{
+	struct proc_result r;
+	struct err err = {0};
+	char *text;
+
+	if (docker(&r, args, &err) < 0 || r.status != 0)
+		fail_msg("docker %s: %s %s", args[0], err.msg, r.err.p ? r.err.p : "");
+	text = mem_strndup(r.out.p, str_trim(buf_view(&r.out)).n);
+	proc_result_free(&r);
+	return text;
+}
+
+static bool answers(void)
+{
+	static const char *const args[] = {"version", NULL};
+	struct proc_result r;
+	bool ok = docker(&r, args, NULL) == 0 && r.status == 0;
+
+	proc_result_free(&r);
+	return ok;
+}
+
+/* 0: it runs; else why it does not. */
+static const char *start_daemon(struct err *e)
+{
+	auto_free char *data = mem_printf("%s/data", daemon_.dir);
+	auto_free char *exec = mem_printf("%s/exec", daemon_.dir);
+	auto_free char *pid = mem_printf("%s/pid", daemon_.dir);
+	const char *const argv[] = {"dockerd",
+				    "--host",
+				    daemon_.host,
+				    "--data-root",
+				    data,
+				    "--exec-root",
+				    exec,
+				    "--pidfile",
+				    pid,
+				    "--bridge",
+				    "none",
+				    "--iptables=false",
+				    "--ip-masq=false",
+				    "--userland-proxy=false",
+				    NULL};
+	auto_free char *path = mem_printf("%s/log", daemon_.dir);
+	auto_close int log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct proc_spec spec = {.argv = argv, .in = -1, .out = log, .err = log};
+	int64_t end = clock_mono_ms() + ANSWER_MS;
+
+	if (proc_start(&daemon_.pid, &spec, e) < 0)
+		return "there is no dockerd";
+	while (!answers()) {
+		if (waitpid(daemon_.pid, NULL, WNOHANG) == daemon_.pid) {
+			daemon_.pid = 0;
+			return "dockerd does not run here";
+		}
+		if (clock_mono_ms() > end)
+			return "dockerd does not answer";
+		nanosleep(&(struct timespec){0, 100000000}, NULL);
+	}
+	return NULL;
+}
+
+static void stop_daemon(void)
+{
+	if (daemon_.pid <= 0)
+		return;
+	kill(daemon_.pid, SIGTERM);
+	waitpid(daemon_.pid, NULL, 0);
+	daemon_.pid = 0;
+}
+
+static int import_image(char digest[static SPEC_DIGEST_SIZE], struct err *e)
+{
+	auto_free char *tar = mem_printf("%s/tree.tar", daemon_.dir);
+	auto_free char *root = mem_printf("%s/rootfs", daemon_.dir);
+	const char *const pack[] = {"tar", "-C", root, "-cf", tar, ".", NULL};
+	const char *const import[] = {"import", tar, "contract", NULL};
+	struct proc_result r;
+	struct str id;
+	int ret;
+
+	if (proc_check(pack, 10000, e) < 0)
+		return -1;
+	ret = docker(&r, import, e);
+	id = str_trim(buf_view(&r.out));
+	if (ret == 0 && (r.status != 0 || id.n >= SPEC_DIGEST_SIZE))
+		ret = err_set(e, ERRK_PEER, "docker import: %s", r.err.p);
+	if (ret == 0)
+		snprintf(digest, SPEC_DIGEST_SIZE, "%.*s", (int)id.n, id.p);
+	proc_result_free(&r);
+	return ret;
+}
+
+static void run(const struct contract *c, const struct box *box, int out)
+{
+	struct backend_streams io = {.out = out, .err = out};
+	struct err err = {0};
+	pid_t pid;
+
+	if (c->backend->prepare(box, &err) < 0 || c->backend->create(box, &io, &pid, &err) < 0 ||
+	    c->backend->start(box, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static void destroy(const struct contract *c)
+{
+	struct err err = {0};
+
+	if (c->backend->destroy(&c->box, &err) < 0)
+		fail_msg("%s", err.msg);
+}
+
+static char *inspect(const struct contract *c, const char *format)
+{
+	auto_free char *name = mem_printf("leased-%s", c->box.id);
+	const char *const args[] = {"inspect", "--format", format, name, NULL};
+
+	return docker_says(args);
+}
+
+static void assert_inspect(const struct contract *c, const char *format, const char *want)
+{
+	auto_free char *is = inspect(c, format);
+
+	assert_string_equal(is, want);
+}
+
+static void test_guards(void **state)
+{
+	const struct contract *c = *state;
+
+	run(c, &c->box, -1);
+	assert_inspect(c, "{{.HostConfig.RestartPolicy.Name}}", "no");
+	assert_inspect(c, "{{.HostConfig.Privileged}} {{.HostConfig.ReadonlyRootfs}}",
+		       "false true");
+	assert_inspect(c, "{{.HostConfig.NetworkMode}} {{.HostConfig.LogConfig.Type}}",
+		       "none none");
+	assert_inspect(c, "{{.HostConfig.Memory}} {{.HostConfig.MemorySwap}}", "67108864 67108864");
+	assert_inspect(c, "{{.HostConfig.PidsLimit}} {{.HostConfig.CgroupnsMode}}", "64 private");
+	assert_inspect(c, "{{index .Config.Labels \"lease.id\"}}", c->box.id);
+	assert_inspect(c, "{{index .Config.Labels \"lease.owner\"}}", c->box.owner);
+	destroy(c);
+}
+
+/* Of a process inside, as the kernel has it; the capabilities are the usual eleven. */
+static void test_inside(void **state)
+{
+	const struct contract *c = *state;
+	const char *const argv[] = {
+		"busybox",	     "grep", "-E", "^(NoNewPrivs|Seccomp|CapBnd):",
+		"/proc/self/status", NULL};
+	struct backend_exec x = {.name = "c1", .argv = argv, .timeout_ms = 10000};
+	struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
+	struct err err = {0};
+
+	run(c, &c->box, -1);
+	if (c->backend->exec(&c->box, &x, &r, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(r.status, 0);
+	assert_non_null(strstr(r.out.p, "NoNewPrivs:\t1"));
+	assert_non_null(strstr(r.out.p, "Seccomp:\t2"));
+	assert_non_null(strstr(r.out.p, "CapBnd:\t00000000800405fb"));
+	buf_free(&r.out);
+	buf_free(&r.err);
+	destroy(c);
+}
+
+/* Nothing of what a command started runs on. */
+static void test_timeout(void **state)
+{
+	const struct contract *c = *state;
+	const char *const argv[] = {"sh", "-c", "echo said; sleep 777 & sleep 778", NULL};
+	const char *const top[] = {
+		"sh", "-c",
+		"case $(busybox cat /proc/[0-9]*/cmdline | busybox tr '\\0' ' ') in "
+		"*\"slee\"p\\ 77*) exit 1;; *\"slee\"p\\ 1000*) exit 0;; *) exit 2;; esac",
+		NULL};
+	struct backend_exec x = {.name = "c2", .argv = argv, .timeout_ms = 2000};
+	struct backend_exec y = {.name = "c3", .argv = top, .timeout_ms = 10000};
+	struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
+	struct backend_exec_result s = {.out = BUF(1000), .err = BUF(1000)};
+	struct err err = {0};
+
+	run(c, &c->box, -1);
+	if (c->backend->exec(&c->box, &x, &r, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_true(r.timed_out);
+	assert_true(str_is(str_trim(buf_view(&r.out)), "said"));
+	if (c->backend->exec(&c->box, &y, &s, &err) < 0)
+		fail_msg("%s", err.msg);
+	assert_int_equal(s.status, 0);
+	buf_free(&r.out);
+	buf_free(&r.err);
+	buf_free(&s.out);
+	buf_free(&s.err);
+	destroy(c);
+}
+
+static void test_exec_says(void **state)
+{
+	static const struct {
+		const char *script;
+		int status;
+	} cases[] = {{"exit 3", 3}, {"cat >/tmp/x && [ $(wc -c </tmp/x) = 5 ]", 0}};
+	const struct contract *c = *state;
+	const char *const nothing[] = {"/no/such/program", NULL};
+	struct backend_exec n = {.name = "d0", .argv = nothing, .timeout_ms = 10000};
+	struct err err = {0};
+
+	run(c, &c->box, -1);
+	for (size_t i = 0; i <= ARRAY_SIZE(cases); i++) {
+		bool last = i == ARRAY_SIZE(cases);
+		const char *const argv[] = {"sh", "-c", last ? "" : cases[i].script, NULL};
+		struct backend_exec x = {.name = "d1",
+					 .argv = argv,
+					 .input = "a\0b\nc",
+					 .input_n = 5,
+					 .timeout_ms = 10000};
+		struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
+
+		if (c->backend->exec(&c->box, last ? &n : &x, &r, &err) < 0)
+			fail_msg("%s", err.msg);
+		assert_int_equal(r.status, last ? 127 : cases[i].status);
+		buf_free(&r.out);
+		buf_free(&r.err);
+	}
+	destroy(c);
+}
+
+/* A variable is a secret: in no list of processes, in no file that stays. */
+static void test_environment(void **state)
+{
+	const struct contract *c = *state;
+	struct spec with = {0};
+	struct box box = c->box;
+	auto_free char *file = mem_printf("%s/docker.env", box.dir);
+	int64_t end = clock_mono_ms() + 10000;
+	FILE *out = tmpfile();
+	char said[64] = "";
+	struct err err = {0};
+
+	spec_copy(&with, c->box.spec);
+	spec_drop_args(&with);
+	assert_int_equal(spec_set_secret(&with, STR("KEY"), STR("s3cret"), &err), 0);
+	assert_int_equal(spec_set_env(&with, STR("TOKEN"), STR("$S:KEY"), &err), 0);
+	assert_int_equal(spec_add_arg(&with, STR("/bin/sh"), &err), 0);
+	assert_int_equal(spec_add_arg(&with, STR("-c"), &err), 0);
+	assert_int_equal(spec_add_arg(&with, STR("echo $TOKEN; exec sleep 1000"), &err), 0);
+	box.spec = &with;
+	run(c, &box, fileno(out));
+	assert_false(fs_exists(file));
+	while (!strstr(said, "s3cret") && clock_mono_ms() < end) {
+		nanosleep(&(struct timespec){0, 10000000}, NULL);
+		(void)!pread(fileno(out), said, sizeof(said) - 1, 0);
+	}
+	assert_string_equal(said, "s3cret\n");
+	assert_int_equal(spec_set_env(&with, STR("TOKEN"), STR("a\nb"), &err), 0);
+	assert_int_equal(c->backend->prepare(&box, &err), -1);
+	assert_non_null(strstr(err.msg, "env.TOKEN"));
+	fclose(out);
+	spec_clear(&with);
+	destroy(c);
+}
+
+/* The status of the command, from the child that stands for it. */
+static void test_status(void **state)
+{
+	const struct contract *c = *state;
+	struct backend_streams io = {.out = -1, .err = -1};
+	struct spec with = {0};
+	struct box box = c->box;
+	struct err err = {0};
+	int status;
+	pid_t pid;
+
+	spec_copy(&with, c->box.spec);
+	spec_drop_args(&with);
+	assert_int_equal(spec_add_arg(&with, STR("/bin/sh"), &err), 0);
+	assert_int_equal(spec_add_arg(&with, STR("-c"), &err), 0);
+	assert_int_equal(spec_add_arg(&with, STR("exit 42"), &err), 0);
+	box.spec = &with;
+	assert_int_equal(c->backend->prepare(&box, &err), 0);
+	assert_int_equal(c->backend->create(&box, &io, &pid, &err), 0);
+	assert_int_equal(c->backend->start(&box, &err), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 42);
+	destroy(c);
+
+	spec_drop_args(&with);
+	assert_int_equal(spec_add_arg(&with, STR("/no/such/program"), &err), 0);
+	assert_int_equal(c->backend->prepare(&box, &err), 0);
+	assert_int_equal(c->backend->create(&box, &io, &pid, &err), 0);
+	assert_int_equal(c->backend->start(&box, &err), -1);
+	assert_non_null(strstr(err.msg, "/no/such/program"));
+	destroy(c);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	spec_clear(&with);
+}
+
+/* What has our name and not our label is nobody's business of ours. */
+static void test_stranger(void **state)
+{
+	const struct contract *c = *state;
+	auto_free char *name = mem_printf("leased-%s", c->box.id);
+	const char *const make[] = {"create", "--name", name, "contract", "/bin/sleep", "9", NULL};
+	const char *const drop[] = {"rm", name, NULL};
+	struct backend_streams io = {.out = -1, .err = -1};
+	struct backend_state s;
+	struct err err = {0};
+	pid_t pid;
+
+	free(docker_says(make));
+	c->backend->inspect(&c->box, &s, &err);
+	assert_int_equal(s.status, BACKEND_GONE);
+	destroy(c);
+	assert_inspect(c, "{{.State.Status}}", "created");
+	assert_int_equal(c->backend->prepare(&c->box, &err), 0);
+	assert_int_equal(c->backend->create(&c->box, &io, &pid, &err), -1);
+	assert_inspect(c, "{{.State.Status}}", "created");
+	free(docker_says(drop));
+	destroy(c);
+}
+
+/* Somebody was killed between create and what comes after it. */
+static void test_left_over(void **state)
+{
+	const struct contract *c = *state;
+	struct backend_streams io = {.out = -1, .err = -1};
+	struct err err = {0};
+	int status;
+	pid_t pid;
+
+	assert_int_equal(c->backend->prepare(&c->box, &err), 0);
+	assert_int_equal(c->backend->create(&c->box, &io, &pid, &err), 0);
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(c->backend->start(&c->box, &err), -1); /* nobody waits */
+	run(c, &c->box, -1);
+	assert_inspect(c, "{{.State.Status}}", "running");
+	destroy(c);
+}
+
+static int run_script(const struct contract *c, const char *script)
+{
+	const char *const argv[] = {"sh", "-c", script, NULL};
+	struct backend_exec x = {.name = "c4", .argv = argv, .timeout_ms = 10000};
+	struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
+	struct err err = {0};
+
+	if (c->backend->exec(&c->box, &x, &r, &err) < 0)
+		fail_msg("%s", err.msg);
+	buf_free(&r.out);
+	buf_free(&r.err);
+	return r.status;
+}
+
+/* Whatever is written has a bound: the lease's volume, or its memory. */
+static void test_storage(void **state)
+{
+	static struct spec_mount mounts[] = {
+		{.type = SPEC_VOLUME, .path = "/da,t\"a", .name = "data"},
+		{.type = SPEC_VOLUME, .path = "/fixed", .name = "fixed", .read_only = true},
+		{.type = SPEC_TMPFS, .path = "/scratch", .size = 1 << 20}};
+	const struct contract *c = *state;
+	auto_free char *place = mem_printf("%s/vol,ume", daemon_.dir);
+	auto_free char *file = mem_printf("%s/x", place);
+	const char *const volumes[] = {place, place, NULL};
+	struct spec with = *c->box.spec;
+	struct box box = c->box;
+	struct err err = {0};
+
+	with.storage = (struct spec_mounts){mounts, ARRAY_SIZE(mounts)};
+	box.spec = &with;
+	box.volumes = volumes;
+	assert_int_equal(fs_mkdirs(place, 0755, &err), 0);
+	run(c, &box, -1);
+	assert_int_equal(run_script(c, "echo 1 >'/da,t\"a/x'"), 0);
+	assert_true(fs_exists(file));
+	assert_int_equal(run_script(c, "echo 1 >/fixed/y"), 1);
+	assert_int_equal(run_script(c, "echo 1 >/y"), 1);
+	assert_int_equal(run_script(c, "echo 1 >/tmp/y && echo 1 >/run/y"), 0);
+	assert_int_equal(run_script(c, "busybox head -c 900000 /dev/zero >/scratch/y"), 0);
+	assert_int_equal(run_script(c, "busybox head -c 2000000 /dev/zero >/scratch/y"), 1);
+	destroy(c);
+}
+
+/* What an image calls a volume would be one of Docker's, as large as the disk. */
+static void test_image_volume(void **state)
+{
+	const struct contract *c = *state;
+	auto_free char *tar = mem_printf("%s/tree.tar", daemon_.dir);
+	const char *const import[] = {"import", "--change", "VOLUME /v", tar, NULL};
+	const char *const list[] = {"volume", "ls", "-q", NULL};
+	auto_free char *id = docker_says(import);
+	struct backend_streams io = {.out = -1, .err = -1};
+	struct box box = c->box;
+	auto_free char *left = NULL;
+	struct err err = {0};
+	pid_t pid;
+
+	box.root = id;
+	assert_int_equal(c->backend->prepare(&box, &err), 0);
+	assert_int_equal(c->backend->create(&box, &io, &pid, &err), -1);
+	assert_non_null(strstr(err.msg, "volume"));
+	destroy(c);
+	left = docker_says(list);
+	assert_string_equal(left, "");
+}
+
+/* Until `want` was said there, or ten seconds. */
+static bool terminal_says(int fd, const char *want)
+{
+	auto_buf struct buf said = BUF(4096);
+	int64_t end = clock_mono_ms() + 10000;
+	char some[256];
+	ssize_t n;
+
+	while (clock_mono_ms() < end) {
+		n = read(fd, some, sizeof(some));
+		if (n > 0)
+			buf_add(&said, some, (size_t)n);
+		if (said.p && strstr(said.p, want))
+			return true;
+		nanosleep(&(struct timespec){0, 10000000}, NULL);
+	}
+	print_message("said: %s\n", said.p ? said.p : "nothing");
+	return false;
+}
+
+static void test_terminal(void **state)
+{
+	const struct winsize size = {.ws_row = 31, .ws_col = 99};
+	const struct contract *c = *state;
+	struct backend_streams io = {.out = -1, .err = -1, .tty = true, .terminal = -1};
+	struct spec with = {0};
+	struct box box = c->box;
+	struct err err = {0};
+	pid_t pid;
+
+	spec_copy(&with, c->box.spec);
+	spec_drop_args(&with);
+	with.tty = true;
+	assert_int_equal(spec_add_arg(&with, STR("/bin/sh"), &err), 0);
+	box.spec = &with;
+	assert_int_equal(c->backend->prepare(&box, &err), 0);
+	assert_int_equal(c->backend->create(&box, &io, &pid, &err), 0);
+	assert_int_equal(c->backend->start(&box, &err), 0);
+	assert_true(write(io.terminal, "echo $((6 * 7))x\n", 17) == 17);
+	assert_true(terminal_says(io.terminal, "42x"));
+	assert_int_equal(ioctl(io.terminal, TIOCSWINSZ, &size), 0);
+	nanosleep(&(struct timespec){0, 500000000}, NULL);
+	assert_true(write(io.terminal, "busybox stty size\n", 18) == 18);
+	assert_true(terminal_says(io.terminal, "31 99"));
+	assert_true(write(io.terminal, "exit 5\n", 7) == 7);
+	assert_int_equal(waitpid(pid, &(int){0}, 0), pid);
+	close(io.terminal);
+	spec_clear(&with);
+	destroy(c);
+}
+
+/* A daemon that does not answer knows nothing, and stops nobody from ending a lease. */
+static void test_unreachable(void **state)
+{
+	const struct contract *c = *state;
+	struct backend_state s;
+	struct err err = {0};
+	unsigned n = 1;
+
+	run(c, &c->box, -1);
+	assert_int_equal(cgroup_count(c->box.cgroup, &n, &err), 0);
+	assert_true(n > 0);
+	kill(daemon_.pid, SIGKILL);
+	waitpid(daemon_.pid, NULL, 0);
+	c->backend->inspect(&c->box, &s, &err);
+	assert_int_equal(s.status, BACKEND_UNKNOWN);
+	assert_int_equal(c->backend->destroy(&c->box, &err), -1);
+	assert_int_equal(cgroup_count(c->box.cgroup, &n, &err), 0);
+	assert_int_equal(n, 0);
+	/* its containerd ends with it, and is ours to reap: the next one looks for it */
+	nanosleep(&(struct timespec){1, 0}, NULL);
+	while (waitpid(-1, NULL, WNOHANG) > 0)
+		;
+	assert_null(start_daemon(&err));
+	destroy(c);
+	c->backend->inspect(&c->box, &s, &err);
+	assert_int_equal(s.status, BACKEND_GONE);
+}
+
+static int run_all(struct contract *c)
+{
+	const struct CMUnitTest tests[] = {CONTRACT_TESTS,
+					   cmocka_unit_test(test_guards),
+					   cmocka_unit_test(test_inside),
+					   cmocka_unit_test(test_timeout),
+					   cmocka_unit_test(test_exec_says),
+					   cmocka_unit_test(test_environment),
+					   cmocka_unit_test(test_status),
+					   cmocka_unit_test(test_stranger),
+					   cmocka_unit_test(test_left_over),
+					   cmocka_unit_test(test_storage),
+					   cmocka_unit_test(test_image_volume),
+					   cmocka_unit_test(test_terminal),
+					   cmocka_unit_test(test_unreachable)};
+	struct CMUnitTest with_state[ARRAY_SIZE(tests)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(tests); i++) {
+		with_state[i] = tests[i];
+		with_state[i].initial_state = c;
+	}
+	return cmocka_run_group_tests_name("backend_docker", with_state, NULL, NULL);
+}
+
+/* 77: skipped. */
+static int with_daemon(const char *dir, const char *cgroup)
+{
+	auto_free struct image_config *image = mem_zero(sizeof(*image));
+	auto_free char *box = mem_printf("%s/box", dir);
+	auto_spec struct spec spec = {0};
+	char digest[SPEC_DIGEST_SIZE];
+	struct contract c = {.backend = &backend_docker, .echo = "a b c"};
+	struct err err = {0};
+	const char *why = start_daemon(&err);
+	int failed;
+
+	if (why) {
+		printf("1..0 # SKIP %s\n", why);
+		return 77;
+	}
+	if (import_image(digest, &err) < 0) {
+		fprintf(stderr, "%s\n", err.msg);
+		return 1;
+	}
+	contract_fill_spec(&spec);
+	c.box = (struct box){.id = "00000000000000c3",
+			     .dir = box,
+			     .runtime = "docker",
+			     .runtime_root = daemon_.host,
+			     .owner = "contract",
+			     .cgroup = cgroup,
+			     .spec = &spec,
+			     .image = image,
+			     .root = digest,
+			     .user = {.home = "/"}};
+	failed = run_all(&c);
+	stop_daemon();
+	return failed;
+}
+
+/* In namespaces of its own, so that no daemon outlives a test that is killed, and none of the
+ * machine's is met. */
+static int apart(const char *dir, const char *cgroup)
+{
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWPID) < 0 || (pid = fork()) < 0) {
+		printf("1..0 # SKIP no namespaces: not root\n");
+		return 77;
+	}
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("proc", "/proc", "proc", 0, NULL) < 0 ||
+		    mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
+			_exit(1);
+		status = with_daemon(dir, cgroup);
+		fflush(stdout);
+		_exit(status);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		return 1;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int main(void)
+{
+	char dir[] = "/tmp/leased-docker-XXXXXX";
+	struct err err = {0};
+	int failed;
+
+	if (!mkdtemp(dir) || contract_make_root(dir, &err) < 0)
+		return 1;
+	auto_free char *parent = mem_printf("/leased-contract-%d", (int)getpid());
+	auto_free char *cgroup = mem_printf("%s/box", parent);
+	auto_free char *host = mem_printf("unix://%s/sock", dir);
+	daemon_.dir = dir;
+	daemon_.host = host;
+	failed = apart(dir, cgroup);
+	if (cgroup_remove(parent, &err) < 0 || fs_remove_tree(dir, &err) < 0) {
+		fprintf(stderr, "%s\n", err.msg);
+		failed = 1;
+	}
+	return failed;
+}
