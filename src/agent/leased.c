@@ -74,6 +74,24 @@ static void fill_images(struct leased *a)
 	a->hc.images = a->images;
 }
 
+static int find_grants(const struct config_offer *o, const struct spec_grant *all, struct err *e)
+{
+	for (size_t i = 0; i < o->ntemplates; i++) {
+		struct spec_grant *g = &o->templates[i].grant;
+
+		if (spec_grant_find(g, e) < 0)
+			return err_wrap(e, "[offer %s] template %s: grant", o->name,
+					o->templates[i].name);
+		if (all->nbinds + g->nbinds > SPEC_GRANTS_MAX ||
+		    all->ndevices + g->ndevices > SPEC_GRANTS_MAX)
+			return err_set(e, ERRK_LIMIT,
+				       "[offer %s] template %s: grant: with the offer's more than "
+				       "%d folders or devices",
+				       o->name, o->templates[i].name, SPEC_GRANTS_MAX);
+	}
+	return 0;
+}
+
 /* Read by root, here: what core would say of them counts for nothing. */
 static int fill_offers(struct leased *a, struct err *e)
 {
@@ -86,10 +104,8 @@ static int fill_offers(struct leased *a, struct err *e)
 
 		if (o->grant && spec_grant_load(&a->grants[i], o->grant, e) < 0)
 			return err_wrap(e, "[offer %s] grant", o->name);
-		for (size_t k = 0; k < o->ntemplates; k++)
-			if (spec_grant_find(&o->templates[k].grant, e) < 0)
-				return err_wrap(e, "[offer %s] template %s: grant", o->name,
-						o->templates[k].name);
+		if (find_grants(o, &a->grants[i], e) < 0)
+			return -1;
 		a->offers[i] = (struct helper_offer){.name = o->name,
 						     .allow = o->allow,
 						     .grant = o->grant ? &a->grants[i] : NULL,

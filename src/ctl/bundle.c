@@ -11,11 +11,12 @@
 #include "ctl/ctl.h"
 #include "oci/oci.h"
 #include "spec/policy.h"
+#include "spec/template.h"
 
 #define ID_COUNT 65536
 
 struct bundle_options {
-	const char *template, *id_base;
+	const char *template, *grant, *id_base;
 };
 
 struct bundle {
@@ -58,7 +59,26 @@ static void fill_limits(struct spec_limits *l)
 		l->disk = UINT64_C(2) << 30;
 }
 
-static int read_spec(struct bundle *b, const char *path, struct err *e)
+/* The spec is what a buyer says of it then. */
+static int use_template(struct bundle *b, const char *path, struct err *e)
+{
+	auto_buf struct buf text = BUF(SPEC_TEMPLATE_JSON_MAX);
+	auto_spec_template struct spec_template t = {0};
+	const char *slash = strrchr(path, '/');
+	struct str rest = str_of(slash ? slash + 1 : path), name;
+
+	str_cut(&rest, '.', &name);
+	if (read_file(&text, path, e) < 0)
+		return -1;
+	if (spec_template_decode(&t, name, buf_view(&text), e) < 0)
+		return err_wrap(e, "%s", path);
+	if (spec_template_use(&b->spec, &t, e) < 0)
+		return -1;
+	spec_grant_add(&b->grant, &t.grant);
+	return 0;
+}
+
+static int read_spec(struct bundle *b, const char *path, const char *template, struct err *e)
 {
 	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
 
@@ -66,23 +86,32 @@ static int read_spec(struct bundle *b, const char *path, struct err *e)
 		return -1;
 	if (spec_decode(&b->spec, buf_view(&text), e) < 0)
 		return err_wrap(e, "%s", path);
+	if (template && use_template(b, template, e) < 0)
+		return -1;
 	fill_limits(&b->spec.limits);
 	return spec_check(&b->spec, e) < 0 ? err_wrap(e, "%s", path) : 0;
 }
 
-static int read_template(struct bundle *b, const char *path, struct err *e)
+static int read_grant(struct bundle *b, const char *path, struct err *e)
 {
 	auto_buf struct buf text = BUF(SPEC_GRANT_JSON_MAX);
+	auto_spec_grant struct spec_grant file = {0};
 
-	if (!path)
-		return 0;
-	if (read_file(&text, path, e) < 0)
+	if (path && read_file(&text, path, e) < 0)
 		return -1;
-	if (spec_grant_decode(&b->grant, buf_view(&text), e) < 0 ||
-	    spec_grant_look_up(&b->grant, e) < 0)
+	if (path && spec_grant_decode(&file, buf_view(&text), e) < 0)
 		return err_wrap(e, "%s", path);
+	spec_grant_add(&b->grant, &file);
 	b->place.grant = &b->grant;
-	return 0;
+	return spec_grant_look_up(&b->grant, e) < 0 ? err_wrap(e, "grant") : 0;
+}
+
+/* A template often runs what its image does. */
+static int stand_in(struct image_config *image, const struct spec *s, struct err *e)
+{
+	if (!*s->template || s->args.n || s->has_entrypoint)
+		return 0;
+	return image_config_add(image, IMAGE_CMD, STR("COMMAND-OF-THE-IMAGE"), e);
 }
 
 /* Only the image knows names. */
@@ -167,8 +196,9 @@ static int build(struct bundle *b, struct buf *config, const struct bundle_optio
 {
 	auto_free struct image_config *image = mem_zero(sizeof(*image));
 
-	if (read_spec(b, argv[0], e) < 0 || read_template(b, o->template, e) < 0 ||
-	    read_id_base(b, o->id_base, e) < 0 || set_place(b, argv[1], e) < 0 ||
+	if (read_spec(b, argv[0], o->template, e) < 0 || read_grant(b, o->grant, e) < 0 ||
+	    stand_in(image, &b->spec, e) < 0 || read_id_base(b, o->id_base, e) < 0 ||
+	    set_place(b, argv[1], e) < 0 ||
 	    find_user(&b->place.user, oci_user(&b->spec, image), e) < 0)
 		return -1;
 	return oci_config(config, &b->spec, image, &b->place, e);
@@ -195,7 +225,9 @@ static int run(void *ctx, const void *options, int argc, char **argv)
 
 static const struct opt opts[] = {
 	{0, "template", OPT_STRING, offsetof(struct bundle_options, template), "FILE",
-	 "with an operator's template: folders and devices of the host, more powers"},
+	 "of this template; the spec is what a buyer says beside its name"},
+	{0, "grant", OPT_STRING, offsetof(struct bundle_options, grant), "FILE",
+	 "with an offer's grant: folders and devices of the host, more powers"},
 	{0, "id-base", OPT_STRING, offsetof(struct bundle_options, id_base), "N",
 	 "in a user namespace of 65536 ids from N on"},
 };

@@ -249,12 +249,11 @@ def bundles(w, provider, started):
         if path.stem in started:
             continue
         t = json.loads(path.read_text())
-        spec = {**t["spec"], "args": t["spec"].get("args", ["the-image-s-own"]), "env": {
-            **t["spec"].get("env", {}), **{k: v["default"] for k, v in t.get("variables", {}).items() if "default" in v}}}
-        (w.dir / "spec.json").write_text(json.dumps(spec))
-        done = provider.ctl("bundle", w.dir / "spec.json")
+        spec, values = t["spec"], {k: v["default"] for k, v in t.get("variables", {}).items() if "default" in v}
+        (w.dir / "spec.json").write_text("{}")
+        done = provider.ctl("bundle", "--template", path, w.dir / "spec.json")
         config = json.loads(done.stdout) if done.returncode == 0 else {}
-        check(config and all(f"{k}={v}" in config["process"]["env"] for k, v in spec["env"].items()) and
+        check(config and all(f"{k}={v}" in config["process"]["env"] for k, v in {**spec.get("env", {}), **values}.items()) and
               all(m["path"] in [x["destination"] for x in config["mounts"]] for m in spec.get("storage", [])),
               f"the shipped {path.stem} becomes a config.json", done.stderr or config)
         note(f"{path.stem}: its image {spec['image']} cannot be had here; checked up to config.json")

@@ -111,8 +111,15 @@ result "$(grep -c 'refused: ports: this provider does not offer' "$dir/err")" 1 
 echo '{"devices":[{"path":"/dev/null","target":"/dev/mine","access":"r"}]}' >"$dir/template"
 "$ctl" bundle "$dir/spec" >/dev/full 2>"$dir/err"
 result $? 1 "a full disk is told"
-"$ctl" bundle --template "$dir/template" "$dir/spec" "$dir/bundle" 2>/dev/null
+"$ctl" bundle --grant "$dir/template" "$dir/spec" "$dir/bundle" 2>/dev/null
 result $? 0 "bundle writes"
 result "$(stat -c %a "$dir/bundle/config.json")" 600 "a private config.json"
-result "$(grep -c '"path":"/dev/mine","major":1,"minor":3' "$dir/bundle/config.json")" 1 "with the template's device"
+result "$(grep -c '"path":"/dev/mine","major":1,"minor":3' "$dir/bundle/config.json")" 1 "with the grant's device"
+echo '{"description":"x","spec":{"image":"x"},"variables":{"N":{"type":"integer","default":"3"},"KEY":{"secret":true,"required":true}},"grant":{"devices":[{"path":"/dev/null","target":"/dev/mine"}]},"reasons":{"devices":"x"}}' >"$dir/box.json"
+echo '{"env":{"N":"4x"}}' >"$dir/spec"
+result "$("$ctl" bundle --template "$dir/box.json" "$dir/spec" 2>&1 | grep -c 'env.N: want a whole number')" 1 "a template's types are checked"
+echo '{"env":{"KEY":"s3cret"}}' >"$dir/spec"
+"$ctl" bundle --template "$dir/box.json" "$dir/spec" >"$dir/out" 2>/dev/null
+result $? 0 "bundle of a template"
+result "$(grep -c '"N=3","KEY=s3cret".*"path":"/dev/mine"' "$dir/out")" 1 "with its variables and what it grants"
 echo "1..$count"

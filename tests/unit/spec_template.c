@@ -242,6 +242,8 @@ static void test_allow(void **state)
 static void test_shipped(void **state)
 {
 	static const char END[] = ".json";
+	static const char *const slugs[] = {"nostr-relay", "inference-endpoint", "headless-browser",
+					    "bitcoin-node", "agent-sandbox"};
 	const char *tests = getenv("TESTS_DIR");
 	auto_free char *dir = mem_printf("%s/../contrib/templates", tests ? tests : "tests");
 	auto_closedir DIR *d = opendir(dir);
@@ -265,6 +267,12 @@ static void test_shipped(void **state)
 		n++;
 	}
 	assert_int_equal(n, 6);
+	/* those that the peer's clients name, but openclaw */
+	for (size_t i = 0; i < ARRAY_SIZE(slugs); i++) {
+		auto_free char *path = mem_printf("%s/%s.json", dir, slugs[i]);
+
+		assert_true(fs_exists(path));
+	}
 }
 
 int main(void)
