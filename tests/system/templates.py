@@ -144,6 +144,8 @@ def listed(w, lease):
           done.stdout + done.stderr)
     rows = {r["name"]: r for r in json_lines(lease("--json", "template", "ls").stdout)}
     check(rows["box"]["image"] == f"oci:{w.dir / 'own'}", "as JSON, too", rows)
+    offer = json_lines(lease("--json", "offers").stdout)[0]
+    check("box" in [t["name"] for t in offer["templates"]], "and lease offers --json", offer)
     done = lease("template", "show", "box")
     for line in ("LEVEL  choice low,high, default \"low\": How much", "COUNT  integer 1-9, default \"3\"",
                  "TOKEN  text 8-64 bytes, required, secret: Who knows it may come in", "8080/tcp  web", "volume  data  /data",
