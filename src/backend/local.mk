@@ -22,12 +22,15 @@ tests_link_backend_SOURCES = tests/link/main.c
 tests_link_backend_LDADD = @WHOLE@ src/backend/libleased-backend.a @NOWHOLE@ $(L_backend)
 
 if CMOCKA
-check_PROGRAMS += tests/contract/backend_docker tests/contract/backend_fake \
+check_PROGRAMS += tests/contract/absent tests/contract/backend_docker tests/contract/backend_fake \
 	tests/contract/backend_oci tests/unit/boxlog
 TESTS += tests/contract/backend_fake tests/unit/boxlog
 ROOT_TESTS += tests/contract/backend_docker tests/contract/backend_oci
 tests_contract_backend_docker_SOURCES = tests/contract/backend.c tests/contract/backend.h \
 	tests/contract/backend_docker.c tests/contract/box.c
+tests_contract_absent_SOURCES = tests/contract/absent.c
+tests_contract_absent_LDFLAGS = -static
+EXTRA_tests_contract_backend_docker_DEPENDENCIES = leased-probe tests/contract/absent
 tests_contract_backend_docker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_contract_backend_docker_LDADD = $(L_backend) $(CMOCKA_LIBS)
 tests_contract_backend_fake_SOURCES = tests/contract/backend.c tests/contract/backend.h \

@@ -119,7 +119,7 @@ static void write_linux(struct jsonw *w, const struct spec *s, const struct oci_
 	jsonw_text(w, "cgroupsPath", p->cgroup);
 	write_namespaces(w, p);
 	if (!part_is_privileged(p))
-		part_seccomp(w, "seccomp", caps);
+		part_seccomp(w, caps);
 	jsonw_text(w, "rootfsPropagation", "private");
 	write_masks(w, p);
 	jsonw_end_object(w);

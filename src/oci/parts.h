@@ -49,8 +49,8 @@ struct process {
 	bool terminal;
 };
 void part_process(struct jsonw *w, const char *key, const struct process *p);
-/* With NET_RAW among `caps` packet sockets, too. `key` may be NULL. */
-void part_seccomp(struct jsonw *w, const char *key, uint64_t caps);
+/* With NET_RAW among `caps` packet sockets, too. */
+void part_seccomp(struct jsonw *w, uint64_t caps);
 /* All mounts. -1 where storage was not prepared. */
 int part_mounts(struct jsonw *w, const struct spec *s, const struct oci_placement *p,
 		struct err *e) MUST_CHECK;

@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "base/auto.h"
+#include "base/mem.h"
 #include "oci/parts.h"
 
 static const char *const ALLOWED[] = {
@@ -361,6 +362,68 @@ static const char *const DENIED[] = {
 	"umount2",
 };
 
+/* On no list, by their names: for those who have no other way to say what is absent. */
+static const char *const ABSENT[] = {
+	"_sysctl",
+	"adjtimex",
+	"cachestat",
+	"clock_adjtime",
+	"clone3",
+	"create_module",
+	"fanotify_mark",
+	"fchmodat2",
+	"file_getattr",
+	"file_setattr",
+	"fsconfig",
+	"fsmount",
+	"fsopen",
+	"fspick",
+	"futex_requeue",
+	"futex_wait",
+	"futex_wake",
+	"get_mempolicy",
+	"getxattrat",
+	"io_uring_enter",
+	"io_uring_register",
+	"io_uring_setup",
+	"ioperm",
+	"iopl",
+	"kcmp",
+	"listmount",
+	"listxattrat",
+	"lookup_dcookie",
+	"lsm_get_self_attr",
+	"lsm_list_modules",
+	"lsm_set_self_attr",
+	"map_shadow_stack",
+	"mbind",
+	"migrate_pages",
+	"modify_ldt",
+	"mount_setattr",
+	"move_mount",
+	"move_pages",
+	"mseal",
+	"name_to_handle_at",
+	"nfsservctl",
+	"open_tree",
+	"open_tree_attr",
+	"process_madvise",
+	"query_module",
+	"quotactl",
+	"quotactl_fd",
+	"removexattrat",
+	"set_mempolicy",
+	"set_mempolicy_home_node",
+	"setxattrat",
+	"statmount",
+	"sysfs",
+	"uretprobe",
+	"uselib",
+	"userfaultfd",
+	"ustat",
+	"vhangup",
+};
+
 struct condition {
 	const char *name;
 	unsigned argument;
@@ -404,34 +467,63 @@ static void write_condition(struct jsonw *w, const struct condition *c)
 	jsonw_end_object(w);
 }
 
-void part_seccomp(struct jsonw *w, const char *key, uint64_t caps)
+static void write_refusal(struct jsonw *w, const char *const *names, size_t n, unsigned why)
+{
+	jsonw_object(w, NULL);
+	part_strings(w, "names", names, n);
+	jsonw_text(w, "action", "SCMP_ACT_ERRNO");
+	jsonw_u64(w, "errnoRet", why);
+	jsonw_end_object(w);
+}
+
+static void write_rules(struct jsonw *w, uint64_t caps)
 {
 	static const struct condition packet = {"socket", 0, 17, 0, "SCMP_CMP_EQ"};
 
-	jsonw_object(w, key);
-	jsonw_text(w, "defaultAction", "SCMP_ACT_ERRNO");
-	jsonw_u64(w, "defaultErrnoRet", ENOSYS);
-	jsonw_array(w, "syscalls");
 	jsonw_object(w, NULL);
 	part_strings(w, "names", ALLOWED, ARRAY_SIZE(ALLOWED));
 	jsonw_text(w, "action", "SCMP_ACT_ALLOW");
 	jsonw_end_object(w);
-	jsonw_object(w, NULL);
-	part_strings(w, "names", DENIED, ARRAY_SIZE(DENIED));
-	jsonw_text(w, "action", "SCMP_ACT_ERRNO");
-	jsonw_u64(w, "errnoRet", EPERM);
-	jsonw_end_object(w);
+	write_refusal(w, DENIED, ARRAY_SIZE(DENIED), EPERM);
 	for (size_t i = 0; i < ARRAY_SIZE(CONDITIONS); i++)
 		write_condition(w, &CONDITIONS[i]);
 	if (caps & spec_cap(STR("CAP_NET_RAW")))
 		write_condition(w, &packet);
+}
+
+void part_seccomp(struct jsonw *w, uint64_t caps)
+{
+	jsonw_object(w, "seccomp");
+	jsonw_text(w, "defaultAction", "SCMP_ACT_ERRNO");
+	jsonw_u64(w, "defaultErrnoRet", ENOSYS);
+	jsonw_array(w, "syscalls");
+	write_rules(w, caps);
 	jsonw_end_array(w);
 	jsonw_end_object(w);
 }
 
+/* Docker 20.10 takes no default but EPERM, with which C libraries do not fall back. Its runtime
+ * answers ENOSYS to what is newer than itself, where an architecture is named. */
 void oci_seccomp(struct buf *out, uint64_t caps)
 {
+	static const char *const ARCHITECTURES[] = {"X86_64", "AARCH64", "RISCV64", "PPC64LE",
+						    "S390X"};
 	struct jsonw w = JSONW(out);
 
-	part_seccomp(&w, NULL, caps);
+	jsonw_object(&w, NULL);
+	jsonw_text(&w, "defaultAction", "SCMP_ACT_ERRNO");
+	jsonw_array(&w, "archMap");
+	for (size_t i = 0; i < ARRAY_SIZE(ARCHITECTURES); i++) {
+		auto_free char *name = mem_printf("SCMP_ARCH_%s", ARCHITECTURES[i]);
+
+		jsonw_object(&w, NULL);
+		jsonw_text(&w, "architecture", name);
+		jsonw_end_object(&w);
+	}
+	jsonw_end_array(&w);
+	jsonw_array(&w, "syscalls");
+	write_rules(&w, caps);
+	write_refusal(&w, ABSENT, ARRAY_SIZE(ABSENT), ENOSYS);
+	jsonw_end_array(&w);
+	jsonw_end_object(&w);
 }

@@ -21,6 +21,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "spec/guard.h"
 
 #define ANSWER_MS 30000
 
@@ -423,6 +424,7 @@ static void test_storage(void **state)
 	assert_true(fs_exists(file));
 	assert_int_equal(run_script(c, "echo 1 >/fixed/y"), 1);
 	assert_int_equal(run_script(c, "echo 1 >/y"), 1);
+	assert_int_equal(run_script(c, "echo 1 >/etc/hosts"), 1); /* a file of Docker's */
 	assert_int_equal(run_script(c, "echo 1 >/tmp/y && echo 1 >/run/y"), 0);
 	assert_int_equal(run_script(c, "busybox head -c 900000 /dev/zero >/scratch/y"), 0);
 	assert_int_equal(run_script(c, "busybox head -c 2000000 /dev/zero >/scratch/y"), 1);
@@ -503,6 +505,55 @@ static void test_terminal(void **state)
 	destroy(c);
 }
 
+static int run_built(const struct contract *c, const char *program, char said[static 4096])
+{
+	const char *build = getenv("BUILD_DIR");
+	auto_free char *path = mem_printf("%s/%s", build ? build : ".", program);
+	const char *const argv[] = {SPEC_PROBE, NULL};
+	struct backend_exec x = {.name = "c5", .argv = argv, .timeout_ms = 10000};
+	struct backend_exec_result r = {.out = BUF(4095), .err = BUF(1000)};
+	struct box box = c->box;
+	struct err err = {0};
+
+	box.probe = path;
+	run(c, &box, -1);
+	if (c->backend->exec(&box, &x, &r, &err) < 0)
+		fail_msg("%s", err.msg);
+	snprintf(said, 4096, "%s", r.out.p ? r.out.p : "");
+	buf_free(&r.out);
+	buf_free(&r.err);
+	destroy(c);
+	return r.status;
+}
+
+/* What an offer may say of it, by the program that buyers ask. */
+static void test_probe(void **state)
+{
+	static const enum spec_guard THERE[] = {
+		SPEC_GUARD_NAMESPACES,	     SPEC_GUARD_SECCOMP,      SPEC_GUARD_NO_NEW_PRIVILEGES,
+		SPEC_GUARD_FEW_CAPABILITIES, SPEC_GUARD_MASKED_PATHS, SPEC_GUARD_CLOSED_DESCRIPTORS,
+		SPEC_GUARD_NO_CORE_DUMPS,    SPEC_GUARD_LIMITS};
+	char said[4096];
+
+	/* runc mounts the folder of version 1 writable, and Docker has no word against that */
+	assert_int_equal(run_built(*state, "leased-probe", said), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(THERE); i++) {
+		auto_free char *line = mem_printf("%s yes ", spec_guard_word(THERE[i]));
+
+		if (THERE[i] == SPEC_GUARD_MASKED_PATHS && cgroup_version() == 1)
+			assert_non_null(strstr(said, "masked-paths no /sys/fs/cgroup\n"));
+		else if (!strstr(said, line))
+			fail_msg("no \"%s\" in:\n%s", line, said);
+	}
+}
+
+static void test_absent(void **state)
+{
+	char said[4096];
+
+	assert_int_equal(run_built(*state, "tests/contract/absent", said), 0);
+}
+
 /* A daemon that does not answer knows nothing, and stops nobody from ending a lease. */
 static void test_unreachable(void **state)
 {
@@ -545,6 +596,8 @@ static int run_all(struct contract *c)
 					   cmocka_unit_test(test_storage),
 					   cmocka_unit_test(test_image_volume),
 					   cmocka_unit_test(test_terminal),
+					   cmocka_unit_test(test_probe),
+					   cmocka_unit_test(test_absent),
 					   cmocka_unit_test(test_unreachable)};
 	struct CMUnitTest with_state[ARRAY_SIZE(tests)];
 
