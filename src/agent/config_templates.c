@@ -1,6 +1,7 @@
 /* Templates that an offer serves: the operator's own files, then those that are installed. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent/config.h"
 #include "base/fs.h"
@@ -21,6 +22,18 @@ void config_clear_templates(struct config_offer *o)
 	o->ntemplates = 0;
 }
 
+/* leased-core reads it as another user than the one who checks the configuration. */
+static int check_mode(const char *path, struct err *e)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_sys(e, "look at %s", path);
+	return st.st_mode & S_IROTH
+		       ? 0
+		       : err_set(e, ERRK_DENIED, "leased-core cannot read %s: chmod go+r it", path);
+}
+
 static int load(struct spec_template *out, const struct config *c, const char *name, struct err *e)
 {
 	const char *const folders[] = {c->templates, DATADIR "/templates"};
@@ -32,7 +45,8 @@ static int load(struct spec_template *out, const struct config *c, const char *n
 		auto_free char *path = mem_printf("%s/%s.json", folders[i], name);
 
 		if (fs_exists(path))
-			return spec_template_load(out, name, path, e);
+			return check_mode(path, e) < 0 ? -1
+						       : spec_template_load(out, name, path, e);
 	}
 	return err_set(e, ERRK_INPUT, "there is no %s.json in %s or %s", name, folders[0],
 		       folders[1]);

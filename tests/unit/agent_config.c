@@ -299,6 +299,7 @@ static void templates_are_read_from_their_files(void **state)
 		 "{\"network\":\"host\"},\"reasons\":{\"network\":\"x\"}}",
 		 0644, "template t: grant.network: only a whole offer"},
 		{"{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\"}}", 0666, "chmod go-w"},
+		{"{\"description\":\"x\",\"spec\":{\"image\":\"oci:/b\"}}", 0600, "chmod go+r"},
 		{NULL, 0644, "template t: too long to be shown to buyers"},
 	};
 	auto_free char *text =
