@@ -9,6 +9,7 @@ import re
 import shutil
 import stat
 import sys
+import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import CACHE, SYSTEM, Skip, World, check, json_lines, main, need, note, skip, wait_for
@@ -224,6 +225,11 @@ def debian(w, lease, provider):
     need(done.returncode == 0, "the shipped debian runs, with debootstrap's tree", done.stdout + done.stderr + provider.log())
     done = lease("exec", "deb", "--", "sh", "-c", ". /etc/os-release; echo $ID; dpkg -l | wc -l >/root/n; test -s /root/n && echo kept")
     check(done.stdout == "debian\nkept\n", "it is Debian", done.stdout + done.stderr)
+    start = time.monotonic()
+    need(lease("stop", "deb").returncode == 0 and lease("start", "deb").returncode == 0, "it is stopped and started")
+    check(time.monotonic() - start < 25, "without a wait for a signal that nothing in it hears", time.monotonic() - start)
+    done = lease("exec", "deb", "--", "cat", "/root/n")
+    check(done.stdout.strip().isdigit(), "and its /root is kept", done.stdout + done.stderr)
     lease("rm", "deb")
 
 
