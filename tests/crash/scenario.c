@@ -117,6 +117,7 @@ const size_t scenarios_n = ARRAY_SIZE(scenarios);
 #define BY_PULL	   "tests/root/image kills the worker there"
 #define BY_STORE   "tests/root/shelf kills the worker there"
 #define BY_STORAGE "tests/root/storage kills the worker there"
+#define BY_BESIDE  "tests/root/beside kills the worker there"
 #define BY_KEEPER  "tests/root/helper kills the keeper there"
 #define BY_NETWORK "tests/sim/network kills the engine there"
 
@@ -136,7 +137,8 @@ const struct elsewhere elsewhere[] = {
 	{STEP_VOLUME_UNMOUNTED, BY_VOLUME},   {STEP_VOLUME_DETACHED, BY_VOLUME},
 	{STEP_VOLUME_SLOTS_GONE, BY_VOLUME},  {STEP_VOLUME_HEADER_GONE, BY_VOLUME},
 	{STEP_VOLUME_DISCARDED, BY_VOLUME},   {STEP_LEASE_PORTS_ASKED, BY_NETWORK},
-	{STEP_LEASE_PORTS, BY_NETWORK},
+	{STEP_LEASE_PORTS, BY_NETWORK},	      {STEP_BESIDE_SEATED, BY_BESIDE},
+	{STEP_BESIDE_MOUNTED, BY_BESIDE},     {STEP_BESIDE_RUNS, BY_BESIDE},
 };
 const size_t elsewhere_n = ARRAY_SIZE(elsewhere);
 

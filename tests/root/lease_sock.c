@@ -30,21 +30,24 @@
 
 /* --- somebody inside --- */
 
-static void enter(const struct keeper_record *rec, const char *name, int type)
+static int open_ns(const struct keeper_record *rec, const char *name)
 {
 	auto_free char *path = mem_printf("/proc/%u/ns/%s", rec->pid, name);
-	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
-	if (fd < 0 || setns(fd, type) < 0)
+	if (fd < 0)
 		_exit(90);
+	return fd;
 }
 
 /* As `uid` inside, without powers. */
 static void become_tenant(const struct keeper_record *rec, uid_t uid, bool mapped)
 {
-	if (mapped)
-		enter(rec, "user", CLONE_NEWUSER);
-	enter(rec, "mnt", CLONE_NEWNS);
+	/* both before either: a process that has not begun its program yet is root's to look at */
+	auto_close int user = open_ns(rec, "user"), mnt = open_ns(rec, "mnt");
+
+	if ((mapped && setns(user, CLONE_NEWUSER) < 0) || setns(mnt, CLONE_NEWNS) < 0)
+		_exit(90);
 	if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 || setresuid(uid, uid, uid) < 0)
 		_exit(91);
 	alarm(CLIENT);
