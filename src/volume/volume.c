@@ -253,10 +253,11 @@ static int make_file_system(const struct volume *v, const char *device, struct e
 	return proc_check(argv, MKFS_MS, e);
 }
 
-/* Blocks that the allocator never used stay holes: no background writing of inode tables. */
+/* Blocks that the allocator never used stay holes: no background writing of inode tables. What is
+ * deleted becomes holes again, where the disk passes that on: the server does not. */
 static int mount_device(const char *device, const struct paths *p, struct err *e)
 {
-	auto_free char *options = mem_printf("noinit_itable,resuid=%u", VOLUME_KEEPER);
+	auto_free char *options = mem_printf("noinit_itable,discard,resuid=%u", VOLUME_KEEPER);
 
 	if (mkdir(p->mount, 0711) && errno != EEXIST)
 		return err_sys(e, "mkdir %s", p->mount);

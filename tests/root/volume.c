@@ -29,6 +29,7 @@
 #include "volume/luks.h"
 #include "volume_place.h"
 
+#define BIG    ((size_t)16 << 20)
 #define MARKER "a tenant wrote these very words"
 
 static void write_marker(const struct volume *v)
@@ -98,6 +99,44 @@ static void test_life(void **state)
 	check_marker(&v);
 	erase(&v);
 	erase_as(&v, false);
+}
+
+static uint64_t blocks(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+static void sync_volume(const struct volume *v)
+{
+	auto_free char *mnt = volume_path(v);
+	auto_close int fd = open(mnt, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	assert_int_equal(syncfs(fd), 0);
+}
+
+/* What a tenant deletes is the host's again. */
+static void test_discard(void **state)
+{
+	struct volume v = place_volume(*state, UNDER_TEST);
+	auto_free char *data = mem_printf("%s/volumes/%s", v.state_dir, v.id);
+	auto_free char *zeros = mem_zero(BIG), *path = NULL;
+	uint64_t full;
+	struct err e;
+
+	must(volume_open(&v, NULL, &e), &e);
+	path = place_file(&v, "big");
+	must(fs_write(path, zeros, BIG, 0600, &e), &e);
+	sync_volume(&v);
+	full = blocks(data);
+	assert_true(full >= BIG);
+	assert_int_equal(unlink(path), 0);
+	sync_volume(&v);
+	if (UNDER_TEST != VOLUME_FUSE)
+		assert_true(blocks(data) <= full - BIG * 9 / 10);
+	erase(&v);
 }
 
 /* The header with its slots gone must not open by the key that opened it. */
@@ -302,10 +341,15 @@ static void test_quota(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),	     cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_luks2_header), cmocka_unit_test(test_still_opens),
-		cmocka_unit_test(test_busy),	     cmocka_unit_test(test_each),
-		cmocka_unit_test(test_quota),	     cmocka_unit_test(test_kill_everywhere),
+		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_luks2_header),
+		cmocka_unit_test(test_still_opens),
+		cmocka_unit_test(test_discard),
+		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_kill_everywhere),
 		cmocka_unit_test(test_dead_server), /* last: only where there is one */
 	};
 	size_t n = ARRAY_SIZE(tests) - (UNDER_TEST != VOLUME_FUSE);
