@@ -93,6 +93,8 @@ static const struct conf_key keys[] = {
 	{ "volume", "header", CONF_STRING, AT(header_name), "tmpfs", 0, 0,
 	  "Where volume headers and keys lie: tmpfs (gone for ever with a reboot) or disk: leases then "
 	  "run again after one, and a copy of the disk opens their data." },
+	{ "volume", "class", CONF_STRING, AT(disk_name), "local", 0, 0,
+	  "What state_dir lies on: local, or network, where databases of leases are not safe." },
 	{ "volume", "pool", CONF_UINT, AT(pool), "1", 0, 16,
 	  "Volumes prepared ahead for each offer." },
 	{ "volume", "assets", CONF_LIST, AT(asset_lines), NULL, 0, 0,
@@ -218,6 +220,11 @@ static const struct word headers[] = {
 	{"disk", CONFIG_HEADER_DISK},
 	{NULL, 0},
 };
+static const struct word disks[] = {
+	{"local", CONFIG_DISK_LOCAL},
+	{"network", CONFIG_DISK_NETWORK},
+	{NULL, 0},
+};
 static const struct word networks[] = {
 	{"none", CONFIG_NETWORK_NONE},
 	{"loopback", CONFIG_NETWORK_LOOPBACK},
@@ -233,13 +240,10 @@ static const struct {
 	size_t offset;
 	const struct word *words;
 } word_keys[] = {
-	{AT(log_level_name), log_levels},
-	{AT(activation_name), activations},
-	{AT(header_name), headers},
-	{AT(network_name), networks},
-	{AT(unit), units},
-	{AT(at_cap_name), caps},
-	{AT(backend), backends},
+	{AT(log_level_name), log_levels}, {AT(activation_name), activations},
+	{AT(header_name), headers},	  {AT(disk_name), disks},
+	{AT(network_name), networks},	  {AT(unit), units},
+	{AT(at_cap_name), caps},	  {AT(backend), backends},
 };
 
 static int find_word(const struct word *words, struct str v, int *value, struct err *e)
@@ -382,11 +386,12 @@ static int check_offer(const struct config *c, struct config_offer *o, struct er
 
 static int fill_words(struct config *c, struct err *e)
 {
-	int level = 0, activation = 0, header = 0, network = 0, cap = 0, unused;
+	int level = 0, activation = 0, header = 0, disk = 0, network = 0, cap = 0, unused;
 
 	if (find_word(log_levels, str_of(c->log_level_name), &level, e) ||
 	    find_word(activations, str_of(c->activation_name), &activation, e) ||
 	    find_word(headers, str_of(c->header_name), &header, e) ||
+	    find_word(disks, str_of(c->disk_name), &disk, e) ||
 	    find_word(networks, str_of(c->network_name), &network, e) ||
 	    find_word(units, str_of(c->unit), &unused, e) ||
 	    find_word(caps, str_of(c->at_cap_name), &cap, e) ||
@@ -395,6 +400,7 @@ static int fill_words(struct config *c, struct err *e)
 	c->log_level = (enum log_level)level;
 	c->activation = (enum config_activation)activation;
 	c->header = (enum config_header)header;
+	c->disk = (enum config_disk)disk;
 	c->network = (enum config_network)network;
 	c->refuse_at_cap = cap == 1;
 	return 0;

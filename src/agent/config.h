@@ -24,6 +24,7 @@
 
 enum config_activation { CONFIG_AUTO, CONFIG_DM_CRYPT, CONFIG_FUSE, CONFIG_PLAIN };
 enum config_header { CONFIG_HEADER_TMPFS, CONFIG_HEADER_DISK };
+enum config_disk { CONFIG_DISK_LOCAL, CONFIG_DISK_NETWORK };
 #define CONFIG_RESOLVERS_MAX 3 /* resolv.conf(5) reads no more */
 #define CONFIG_SOURCE_PORT   10000
 #define CONFIG_PUBLISH_MIN   1024
@@ -124,9 +125,10 @@ struct config {
 	uint64_t log_max; /* bytes of output kept for a lease */
 	char **cdi_dirs;  /* may be NULL: the usual two */
 	/* [volume] */
-	char *activation_name, *header_name;
+	char *activation_name, *header_name, *disk_name;
 	enum config_activation activation;
 	enum config_header header;
+	enum config_disk disk;
 	uint64_t pool; /* volumes prepared ahead for each offer */
 	char **asset_lines;
 	struct config_asset *assets;

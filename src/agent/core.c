@@ -196,6 +196,7 @@ static int open_engine(struct core *c, struct err *e)
 		.offers = offers,
 		.noffers = conf->noffers,
 		.network = conf->network_name,
+		.network_disk = conf->disk == CONFIG_DISK_NETWORK,
 		.registry = conf->pulls_images ? conf->default_registry : NULL,
 		.net = {conf->publish_first, conf->publish_last,
 			conf->publish_address ? conf->publish_address : "", conf->has6,

@@ -263,6 +263,8 @@ static bool take_reply(void *ctx, const struct reply *r)
 		(void)ending_learn(b->app, b->entry, r); /* it says what goes wrong */
 		return false;				 /* what it belongs to comes as well */
 	}
+	if (r->stage == REPLY_STAGE_RUNNING && *r->message)
+		app_say(b->app, "lease: %s", r->message);
 	return !reply_encode(&text, r, &e) && !reply_decode(&b->reply, buf_view(&text), &e);
 }
 

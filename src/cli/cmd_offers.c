@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "cli/out.h"
 #include "cli/verbs.h"
@@ -31,20 +32,24 @@ static void print_images(const struct offer *o)
 
 static void print_listing(const struct listing *l)
 {
-	char key[13], price[32], memory[32], disk[32], volume[32], gpu[32] = "-";
+	char key[13], price[32], memory[32], disk[32], volume[32], speed[32] = "-", gpu[32] = "-";
 
 	out_key(key, &l->offer.provider);
 	out_price(price, sizeof(price), l->offer.price);
 	out_bytes(memory, sizeof(memory), l->offer.memory);
 	out_bytes(disk, sizeof(disk), l->offer.disk);
 	str_printable(volume, sizeof(volume), str_of(l->offer.volume));
+	if (l->offer.disk_speed)
+		snprintf(speed, sizeof(speed), "%" PRIu64 "MB/s", l->offer.disk_speed / 1000000);
 	if (l->offer.gpus)
 		snprintf(gpu, sizeof(gpu), "%" PRIu64 " %s", l->offer.gpus,
 			 spec_vendor_name(l->offer.gpu_vendor));
-	printf("%-12s  %-10s  %-4s  %-12s  %5" PRIu64 "m  %6s  %6s  %-10s  %-8s  ", key,
+	printf("%-12s  %-10s  %-4s  %-12s  %5" PRIu64 "m  %6s  %6s  %-10s  %8s  %-8s  ", key,
 	       l->offer.name, l->live ? "live" : "-", price, l->offer.cpu_millicores, memory, disk,
-	       volume, gpu);
+	       volume, speed, gpu);
 	print_images(&l->offer);
+	if (!strcmp(l->offer.disk_class, "network"))
+		printf("%-12s  its disk is on a network: not safe for SQLite\n", "");
 }
 
 int verb_offers(void *ctx, const void *options, int argc, char **argv)
@@ -64,8 +69,9 @@ int verb_offers(void *ctx, const void *options, int argc, char **argv)
 	if (m.n)
 		qsort(m.v, m.n, sizeof(*m.v), by_price);
 	if (!a->g.json)
-		printf("%-12s  %-10s  %-4s  %-12s  %6s  %6s  %6s  %-10s  %-8s  %s\n", "PROVIDER",
-		       "OFFER", "", "PRICE", "CPU", "MEMORY", "DISK", "VOLUME", "GPU", "IMAGES");
+		printf("%-12s  %-10s  %-4s  %-12s  %6s  %6s  %6s  %-10s  %8s  %-8s  %s\n",
+		       "PROVIDER", "OFFER", "", "PRICE", "CPU", "MEMORY", "DISK", "VOLUME",
+		       "WRITES", "GPU", "IMAGES");
 	for (size_t i = 0; i < m.n; i++) {
 		auto_buf struct buf text = BUF(1 << 20);
 

@@ -236,6 +236,9 @@ void out_offer_json(struct buf *out, const struct listing *l)
 	jsonw_bool(&w, "runtime_old", o->runtime_old);
 	jsonw_text(&w, "volume", o->volume);
 	jsonw_text(&w, "header", o->header);
+	jsonw_text(&w, "disk_class", o->disk_class);
+	if (o->disk_speed)
+		jsonw_u64(&w, "disk_speed", o->disk_speed);
 	jsonw_text(&w, "network", o->network);
 	jsonw_bool(&w, "ipv6", o->ipv6);
 	jsonw_u64(&w, "ports", o->ports);

@@ -127,6 +127,31 @@ static void check_runtime_age(struct doctor *d)
 			   why.msg);
 }
 
+/* STATE/volume_speed: as leased measured it, once, of what kind of volume. */
+static void check_disk(struct doctor *d)
+{
+	auto_free char *path = mem_printf("%s/volume_speed", d->conf->state_dir);
+	auto_buf struct buf text = BUF(64);
+	struct str kind, rest;
+	uint64_t speed = 0;
+
+	if (fs_read(&text, path, NULL) == 0) {
+		rest = str_trim(buf_view(&text));
+		if (!str_cut(&rest, ' ', &kind) || str_u64(rest, INT64_MAX, &speed, NULL))
+			speed = 0;
+	}
+	if (speed)
+		doctor_say(d, DOCTOR_OK, "disk speed", NULL,
+			   "%llu MB/s are written to volumes (%.*s)",
+			   (unsigned long long)speed / 1000000, (int)kind.n, kind.p);
+	else
+		doctor_say(d, DOCTOR_OK, "disk speed", NULL,
+			   "leased measures it when it starts for the first time");
+	if (d->conf->disk == CONFIG_DISK_NETWORK)
+		doctor_say(d, DOCTOR_WARN, "disk class", "[volume] class = local, where it is",
+			   "network: offers say that it is not safe for SQLite");
+}
+
 static void check_encryption(struct doctor *d)
 {
 	enum config_activation a = d->conf->activation;
@@ -243,6 +268,7 @@ void doctor_host(struct doctor *d)
 	check_runtime_age(d);
 	check_run_dir(d);
 	check_space(d);
+	check_disk(d);
 	check_images(d);
 	check_pulls(d);
 }

@@ -13,6 +13,7 @@
 #include "base/str.h"
 #include "helper/offer.h"
 #include "oci/guards.h"
+#include "volume/speed.h"
 
 static void read_text(struct buf *out, const char *path)
 {
@@ -142,6 +143,7 @@ void node_measure(struct priv_node_reply *r, struct node_meter *m, const struct 
 			: c->activation == VOLUME_FUSE	 ? PRIV_FUSE
 							 : PRIV_PLAIN;
 	r->header_on_disk = c->survives;
+	r->volume_speed = volume_speed(c->state_dir, c->activation);
 	r->activation_why = mem_strdup(c->activation_why ? c->activation_why : "");
 	if (uname(&u) == 0) {
 		r->kernel = mem_strdup(u.release);

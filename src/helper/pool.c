@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/secret.h"
 #include "helper/job.h"
+#include "volume/speed.h"
 
 #define POOL_PREFIX "pool-"
 #define RETRY_MS    60000
@@ -210,6 +211,19 @@ static int sweep_one(void *ctx, const char *id)
 	return 0;
 }
 
+/* Once for this kind of volume, while nobody waits for one. */
+static void measure_once(const struct helper_config *c)
+{
+	struct volume v = {.state_dir = c->state_dir,
+			   .run_dir = c->run_dir,
+			   .id = POOL_PREFIX "speed",
+			   .activation = c->activation};
+	struct err err;
+
+	if (!volume_speed(c->state_dir, c->activation) && volume_measure(&v, &err) < 0)
+		log_warn("speed of volumes: %s", err.msg);
+}
+
 static void sweep_run(void *ctx, struct buf *out)
 {
 	struct task *t = ctx;
@@ -217,6 +231,7 @@ static void sweep_run(void *ctx, struct buf *out)
 
 	put_outcome(out, volume_each(t->p->c->state_dir, t->p->c->run_dir, sweep_one, t->p, &err),
 		    &err);
+	measure_once(t->p->c);
 }
 
 static void sweep_done(void *ctx, struct str result)

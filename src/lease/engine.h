@@ -74,6 +74,7 @@ struct engine_setup {
 	const struct engine_offer *offers; /* copied */
 	size_t noffers;
 	const char *network; /* word for the offer */
+	bool network_disk;   /* volumes lie on another machine */
 	struct engine_network net;
 	const char *const *assets; /* NULL-ended names of folders that leases may read */
 	const char *registry;	   /* of images that are named without one; NULL: none */

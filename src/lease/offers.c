@@ -3,6 +3,7 @@
  * known and again before it lapses or when it changes; a replaced one's price holds for ten
  * minutes. After publishing, the offers are read back through connections of their own.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -250,6 +251,9 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	o->runtime_old = g->node.runtime_old;
 	copy_word(o->volume, sizeof(o->volume), g->volume);
 	copy_word(o->header, sizeof(o->header), g->header);
+	snprintf(o->disk_class, sizeof(o->disk_class), "%s",
+		 g->set.network_disk ? "network" : "local");
+	o->disk_speed = g->node.volume_speed;
 	copy_word(o->network, sizeof(o->network), g->set.network);
 	o->ipv6 = g->set.net.ipv6;
 	o->ports = ports_offered(g);

@@ -67,6 +67,8 @@ static int store_running(struct engine *g, struct lease *l, const struct priv_st
 	r = reply_for(l, REPLY_STAGE_RUNNING, REPLY_OK);
 	r->final = true;
 	r->token = REPLY_TOKEN_SPENT;
+	if (g->set.network_disk)
+		reply_say(r, "its disk is on a network: not safe for SQLite");
 	if (outbox_add(g, tx, &l->author, r, e) < 0 || db_commit(&tx, e) < 0)
 		return -1;
 	step_at(STEP_LEASE_RUNNING);

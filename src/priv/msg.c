@@ -68,6 +68,7 @@ static const struct wire_field priv_node_reply_fields[] = {
 	U32(net_repairs, 0, UINT32_MAX),
 	BOOL(net_down),
 	LIST(offers, PRIV_OFFERS_MAX, &priv_node_offer_table),
+	U64(volume_speed, 0, INT64_MAX),
 };
 static const struct wire_table priv_node_reply_table = TABLE(priv_node_reply);
 #undef MSG

@@ -37,6 +37,8 @@ struct priv_node_reply {
 	uint32_t net_repairs;	 /* how often somebody else had changed the rules of the network */
 	bool net_down;		 /* they cannot be loaded: the links of all leases are down */
 	struct wire_list offers; /* of struct priv_node_offer */
+	uint64_t
+		volume_speed; /* bytes a second written to a volume, as measured once; 0: not yet */
 };
 
 /* What the operator's configuration means for the leases of one offer, on this host. */

@@ -146,6 +146,9 @@ static void write_offer(struct buf *out, const struct offer *o)
 		jsonw_bool(&w, "runtime_old", true);
 	jsonw_text(&w, "volume", o->volume);
 	jsonw_text(&w, "header", o->header);
+	jsonw_text(&w, "disk_class", o->disk_class);
+	if (o->disk_speed)
+		jsonw_u64(&w, "disk_speed", o->disk_speed);
 	jsonw_text(&w, "network", o->network);
 	if (o->ipv6)
 		jsonw_bool(&w, "ipv6", true);
@@ -399,6 +402,8 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 	    json_opt_bool(j, "runtime_old", &o->runtime_old, e) < 0 ||
 	    json_opt_copy(o->volume, sizeof(o->volume), j, "volume", e) < 0 ||
 	    json_opt_copy(o->header, sizeof(o->header), j, "header", e) < 0 ||
+	    json_opt_copy(o->disk_class, sizeof(o->disk_class), j, "disk_class", e) < 0 ||
+	    json_opt_u64(j, "disk_speed", JSON_INT_MAX, &o->disk_speed, e) < 0 ||
 	    json_opt_copy(o->network, sizeof(o->network), j, "network", e) < 0 ||
 	    json_opt_bool(j, "ipv6", &o->ipv6, e) < 0 ||
 	    json_opt_u64(j, "ports", UINT16_MAX, &o->ports, e) < 0 ||

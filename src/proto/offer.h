@@ -64,14 +64,16 @@ struct offer {
 	char runtime[64];      /* "runc 1.1.5" */
 	bool runtime_old;      /* older than the fixes of known ways out */
 	char volume[32];       /* "luks2", "luks1-fuse", "none" */
-	char header[16];       /* "memory", "disk"; where the volume's key material lies */
-	char network[32];      /* "none" */
-	bool ipv6;	       /* a lease has its own address of IPv6, too */
-	uint64_t ports;	       /* how many a lease may publish */
-	char cgroup[8];	       /* "v1", "v2" */
-	char registry[128];    /* of images that are named without one; "": none */
-	uint32_t guards;       /* bits of enum spec_guard; words of "guards" that we know */
-	uint32_t storage;      /* bits of enum spec_storage: what a spec may have */
+	uint64_t disk_speed; /* bytes a second written to it, as the agent measured; 0: not said */
+	char disk_class[16]; /* "local", "network": databases are not safe there; "": not said */
+	char header[16];     /* "memory", "disk"; where the volume's key material lies */
+	char network[32];    /* "none" */
+	bool ipv6;	     /* a lease has its own address of IPv6, too */
+	uint64_t ports;	     /* how many a lease may publish */
+	char cgroup[8];	     /* "v1", "v2" */
+	char registry[128];  /* of images that are named without one; "": none */
+	uint32_t guards;     /* bits of enum spec_guard; words of "guards" that we know */
+	uint32_t storage;    /* bits of enum spec_storage: what a spec may have */
 	char assets[SPEC_ASSETS_MAX][SPEC_NAME_MAX + 1];
 	size_t nassets;
 	bool accepting; /* false: drained or full, nothing to buy now */

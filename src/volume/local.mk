@@ -5,7 +5,7 @@ src_volume_libleased_volume_a_SOURCES = \
 	src/volume/paths.h src/volume/key.c src/volume/key.h src/volume/luks.c src/volume/luks.h src/volume/loop.c \
 	src/volume/loop.h src/volume/mounts.c src/volume/mounts.h src/volume/server.c \
 	src/volume/server.h src/volume/bind.c src/volume/bind.h src/volume/nodes.c \
-	src/volume/nodes.h src/volume/overlay.c src/volume/overlay.h
+	src/volume/nodes.h src/volume/speed.c src/volume/speed.h src/volume/overlay.c src/volume/overlay.h
 
 check_PROGRAMS += tests/link/volume
 tests_link_volume_SOURCES = tests/link/main.c

@@ -27,6 +27,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "volume/luks.h"
+#include "volume/speed.h"
 #include "volume_place.h"
 
 #define BIG    ((size_t)16 << 20)
@@ -137,6 +138,20 @@ static void test_discard(void **state)
 	if (UNDER_TEST != VOLUME_FUSE)
 		assert_true(blocks(data) <= full - BIG * 9 / 10);
 	erase(&v);
+}
+
+static void test_speed(void **state)
+{
+	struct volume v = place_volume(*state, UNDER_TEST);
+	struct err e;
+
+	assert_int_equal(volume_speed(v.state_dir, UNDER_TEST), 0);
+	must(volume_measure(&v, &e), &e);
+	assert_true(volume_speed(v.state_dir, UNDER_TEST) > 1000000);
+	assert_int_equal(
+		volume_speed(v.state_dir, UNDER_TEST == VOLUME_PLAIN ? VOLUME_FUSE : VOLUME_PLAIN),
+		0);
+	place_check_gone(&v);
 }
 
 /* The header with its slots gone must not open by the key that opened it. */
@@ -341,15 +356,11 @@ static void test_quota(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),
-		cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_luks2_header),
-		cmocka_unit_test(test_still_opens),
-		cmocka_unit_test(test_discard),
-		cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_each),
-		cmocka_unit_test(test_quota),
-		cmocka_unit_test(test_kill_everywhere),
+		cmocka_unit_test(test_life),	     cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_luks2_header), cmocka_unit_test(test_still_opens),
+		cmocka_unit_test(test_discard),	     cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_busy),	     cmocka_unit_test(test_each),
+		cmocka_unit_test(test_quota),	     cmocka_unit_test(test_kill_everywhere),
 		cmocka_unit_test(test_dead_server), /* last: only where there is one */
 	};
 	size_t n = ARRAY_SIZE(tests) - (UNDER_TEST != VOLUME_FUSE);

@@ -37,9 +37,13 @@ static void paid_request_runs(void **state)
 {
 	struct world *w = *state;
 	char id[LEASE_ID_HEX + 1];
-	auto_request struct request *r = run(w, 101, id);
-	auto_reply struct reply *got = world_must(w, r, REPLY_STAGE_RUNNING);
+	auto_request struct request *r = NULL;
+	auto_reply struct reply *got = NULL;
 
+	w->engine->set.network_disk = true;
+	r = run(w, 101, id);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	assert_non_null(strstr(got->message, "not safe for SQLite"));
 	assert_true(got->final);
 	assert_int_equal(got->token, REPLY_TOKEN_SPENT);
 	assert_int_equal(msat_raw(got->paid), 100000);

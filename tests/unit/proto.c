@@ -615,6 +615,8 @@ static void fill_offer(struct offer *o)
 			    .runtime_old = true,
 			    .volume = "luks2",
 			    .header = "memory",
+			    .disk_class = "network",
+			    .disk_speed = 262000000,
 			    .network = "none",
 			    .cgroup = "v2",
 			    .guards = spec_guard_bit(SPEC_GUARD_SECCOMP) |
