@@ -178,15 +178,7 @@ static void offer_lists(struct jsonw *w, const struct offer *o)
 		jsonw_end_object(w);
 	}
 	jsonw_end_array(w);
-	jsonw_array(w, "templates");
-	for (size_t n = 0; n < o->ntemplates; n++) {
-		jsonw_object(w, NULL);
-		jsonw_text(w, "name", o->templates[n].name);
-		jsonw_text(w, "image", o->templates[n].image);
-		jsonw_text(w, "description", o->templates[n].description);
-		jsonw_end_object(w);
-	}
-	jsonw_end_array(w);
+	offer_write_templates(w, o);
 }
 
 static void offer_grants(struct jsonw *w, const struct offer *o)

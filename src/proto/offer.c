@@ -44,7 +44,7 @@ static void write_images(struct jsonw *w, const struct offer *o)
 	jsonw_end_array(w);
 }
 
-static void write_templates(struct jsonw *w, const struct offer *o)
+void offer_write_templates(struct jsonw *w, const struct offer *o)
 {
 	if (!o->ntemplates)
 		return;
@@ -161,7 +161,7 @@ static void write_offer(struct buf *out, const struct offer *o)
 	write_grants(&w, o);
 	write_mints(&w, o);
 	write_images(&w, o);
-	write_templates(&w, o);
+	offer_write_templates(&w, o);
 	jsonw_array(&w, "relays");
 	for (size_t i = 0; i < o->nrelays; i++)
 		jsonw_text(&w, NULL, o->relays[i]);

@@ -11,6 +11,7 @@
 #include "base/auto.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/jsonw.h"
 #include "crypto/secp.h"
 #include "nostr/event.h"
 #include "spec/limits.h"
@@ -101,6 +102,8 @@ int offer_to_event(struct nostr_event **out, const struct offer *o, const struct
 int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *e) MUST_CHECK;
 /* Does it list the image, by name, by reference, or by a pattern (spec/ref.h)? */
 bool offer_has_image(const struct offer *o, const char *image);
+/* Its member "templates"; nothing where there are none. */
+void offer_write_templates(struct jsonw *w, const struct offer *o);
 bool offer_has_template(const struct offer *o, const char *name);
 bool offer_has_assets(const struct offer *o, const char *name);
 const struct offer_mint *offer_find_mint(const struct offer *o, const char *url);

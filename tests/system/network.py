@@ -14,35 +14,19 @@ PUBLIC, RESOLVER, HOST, PRIVATE = "8.8.8.8", "9.9.9.9", "8.8.8.1", "10.9.9.9"
 PREFIX6, HOST6, PUBLIC6 = "2a00:9999:0:1::", "2606::1", "2606::2"
 
 
-def ip(w, *argv, where=None):
-    """ip(8), here or in the namespace of the process `where`."""
-    done = w.run(*(("nsenter", "-t", where, "-n") if where else ()), "ip", *argv)
-    need(done.returncode == 0, f"ip {' '.join(map(str, argv))}", done.stderr) if done.returncode else None
-
-
 def make_internet(w):
-    """A link out of this namespace, and web servers and a resolver's port behind it."""
-    held = w.start("internet", "unshare", "-n", "sh", "-c", "echo up; exec sleep 600")
-    need(wait_for(lambda: "up" in w.log("internet"), 5), "a second namespace")
-    ip(w, "link", "add", "up0", "type", "veth", "peer", "name", "up0", "netns", held.pid)
-    ip(w, "addr", "add", f"{HOST}/24", "dev", "up0")
-    ip(w, "link", "set", "up0", "up")
-    ip(w, "route", "add", "default", "via", PUBLIC)
-    for address in (f"{PUBLIC}/24", f"{RESOLVER}/32", f"{PRIVATE}/32"):
-        ip(w, "addr", "add", address, "dev", "up0", where=held.pid)
-    ip(w, "link", "set", "up0", "up", where=held.pid)
-    ip(w, "link", "set", "lo", "up", where=held.pid)
-    ip(w, "route", "add", "default", "via", HOST, where=held.pid)
-    for address, where in ((HOST6, None), (PUBLIC6, held.pid)):
-        ip(w, "addr", "add", f"{address}/64", "dev", "up0", "nodad", where=where)
-    ip(w, "route", "add", f"{PREFIX6}/64", "via", HOST6, where=held.pid)
+    """The outside, with IPv6, and web servers and a resolver's port behind it."""
+    outside = w.internet(HOST, PUBLIC, f"{RESOLVER}/32", f"{PRIVATE}/32")
+    for address, where in ((HOST6, None), (PUBLIC6, outside)):
+        w.ip("addr", "add", f"{address}/64", "dev", "up0", "nodad", where=where)
+    w.ip("route", "add", f"{PREFIX6}/64", "via", HOST6, where=outside)
     page = w.dir / "page"
     page.mkdir()
     (page / "index.html").write_text("from outside\n")
     for port in (80, 53, 25):
-        w.start(f"port-{port}", "nsenter", "-t", held.pid, "-n", "python3", "-m", "http.server", port, "--directory", page)
+        w.start(f"port-{port}", "nsenter", "-t", outside, "-n", "python3", "-m", "http.server", port, "--directory", page)
     w.start("port-host", "python3", "-m", "http.server", 8088, "--directory", page)
-    return held.pid
+    return outside
 
 
 def links(w):

@@ -40,26 +40,6 @@ BOX = {
 }
 
 
-def ip(w, *argv, where=None):
-    done = w.run(*(("nsenter", "-t", where, "-n") if where else ()), "ip", *argv)
-    need(done.returncode == 0, f"ip {' '.join(map(str, argv))}", done.stderr) if done.returncode else None
-
-
-def make_internet(w):
-    held = w.start("internet", "unshare", "-n", "sh", "-c", "echo up; exec sleep 900")
-    need(wait_for(lambda: "up" in w.log("internet"), 5), "a second namespace")
-    ip(w, "link", "add", "up0", "type", "veth", "peer", "name", "up0", "netns", held.pid)
-    ip(w, "addr", "add", f"{HOST}/24", "dev", "up0")
-    ip(w, "link", "set", "up0", "up")
-    ip(w, "route", "add", "default", "via", PUBLIC)
-    for address in (f"{PUBLIC}/24", f"{RESOLVER}/32"):
-        ip(w, "addr", "add", address, "dev", "up0", where=held.pid)
-    for link in ("up0", "lo"):
-        ip(w, "link", "set", link, "up", where=held.pid)
-    ip(w, "route", "add", "default", "via", HOST, where=held.pid)
-    return held.pid
-
-
 def ask(w, outside, url, body=None, token=None):
     """What a server answers to somebody outside."""
     script = ("import json, sys, urllib.request as u\nurl, body, token = json.load(sys.stdin)\n"
@@ -271,7 +251,7 @@ def test(w: World):
     for program in ("docker-registry", "skopeo", "umoci", "busybox"):
         if not shutil.which(program):
             raise Skip(f"{program} is not installed")
-    outside = make_internet(w)
+    outside = w.internet(HOST, PUBLIC, f"{RESOLVER}/32")
     serve_images(w)
     path, started = make_operator(w), []
     for name, layout in (("debian", CACHE / "debian-image/layout"), ("agent-sandbox", python_layout(w))):

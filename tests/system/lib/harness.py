@@ -352,6 +352,26 @@ max_delay_time = 0
                    *(["--auth"] if auth else []), port=ports[-1])
         return Devnet(self, program, control, [f"ws://127.0.0.1:{p}" for p in ports[:-1]], f"http://127.0.0.1:{ports[-1]}")
 
+    def ip(self, *argv, where=None):
+        """ip(8), here or in the namespace of the process `where`."""
+        done = self.run(*(("nsenter", "-t", where, "-n") if where else ()), "ip", *argv)
+        need(done.returncode == 0, f"ip {' '.join(map(str, argv))}", done.stderr) if done.returncode else None
+
+    def internet(self, host, gateway, *addresses):
+        """A second network namespace behind a link out of this one, to play the Internet; a process in it."""
+        outside = self.start("internet", "unshare", "-n", "sh", "-c", "echo up; exec sleep 900").pid
+        need(wait_for(lambda: "up" in self.log("internet"), 5), "a second namespace")
+        self.ip("link", "add", "up0", "type", "veth", "peer", "name", "up0", "netns", outside)
+        self.ip("addr", "add", f"{host}/24", "dev", "up0")
+        self.ip("link", "set", "up0", "up")
+        self.ip("route", "add", "default", "via", gateway)
+        for address in (f"{gateway}/24", *addresses):
+            self.ip("addr", "add", address, "dev", "up0", where=outside)
+        for link in ("up0", "lo"):
+            self.ip("link", "set", link, "up", where=outside)
+        self.ip("route", "add", "default", "via", host, where=outside)
+        return outside
+
     def ours(self, path):
         if not path.exists():
             raise Skip(f"{path.name} is not installed (make install)")
