@@ -85,6 +85,18 @@ def test(w: World):
     check(lease.balance() > before + 20 and " sat back" in done.stderr, "and gives the rest back", done.stderr)
     refunds = json.loads(lease("show", "long").stdout.splitlines()[0])["refunds"]
     check([r["state"] for r in refunds] == ["taken"], "lease show says that it was taken", refunds)
+    done = lease("verify", "long")
+    check(done.returncode == 0 and "tried then, and failed" in done.stdout and "never on its disk" in done.stdout,
+          "lease verify says what its receipt proves", done.stdout + done.stderr)
+    record = w.dir / "record"
+    record.write_text(lease("show", "long").stdout.splitlines()[1])
+    check(lease("verify", record).stdout == done.stdout, "of a file, too")
+    done = provider.ctl("status")
+    check("erase" not in done.stdout, "leasectl status has nothing that is not erased", done.stdout)
+    done = lease("offers")
+    check(re.search(r"\d+MB/s", done.stdout), "lease offers says how fast the disk is", done.stdout)
+    done = provider.ctl("doctor")
+    check(re.search(r"disk speed: \d+ MB/s", done.stdout), "and leasectl doctor", done.stdout)
     done = lease("recover")
     check(done.returncode == 0 and "nothing is unclear" in done.stderr, "lease recover finds nothing open", done.stderr)
     ids = {line.split()[0] for line in provider.ctl("leases", "--all").stdout.splitlines()[1:] if line.strip()}

@@ -3,10 +3,14 @@
 
 import os
 import pathlib
+import re
+import resource
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, main, need, skip, wait_for
@@ -100,6 +104,35 @@ def traced(w, buyer):
     check("exec" not in text, "and it shows no execve", [line for line in text.splitlines() if "exec" in line])
 
 
+def dumps_core(limit):
+    """Does a process of ours that aborts leave a core here? It runs in a folder of its own, which is removed."""
+    def prepare():
+        resource.setrlimit(resource.RLIMIT_CORE, (limit, limit))
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["sh", "-c", "kill -ABRT $$"], cwd=folder, preexec_fn=prepare, check=False)
+        return bool(os.listdir(folder))
+
+
+def no_cores():
+    """Neither what has keys in memory nor what it starts leaves a core dump."""
+    limits = {}
+    for name in ("leased", "leased-core", "leased-keeper", "qemu-storage-da"):
+        for pid in processes(name):
+            limits[f"{name} {pid}"] = re.search(r"^Max core file size +(\w+) +(\w+)", pathlib.Path(f"/proc/{pid}/limits").read_text(), re.M).groups()
+    check(len(limits) >= 3 and all(set(v) <= {"0", "1"} for v in limits.values()), "no process of ours may dump core", limits)
+    pattern = pathlib.Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    if pattern.startswith(("|", "/")) or not dumps_core(resource.RLIM_INFINITY):
+        skip("and one that aborts does not", f"this host keeps no core files to look at ({pattern})")
+        return
+    check(not dumps_core(1), "and one that aborts with that limit does not, where another would")
+    servers = processes("qemu-storage-da")
+    before = set(pathlib.Path("/").glob("core*"))
+    for pid in servers:
+        os.kill(pid, signal.SIGABRT)
+    check(wait_for(lambda: not set(servers) & set(processes("qemu-storage-da")), 10), "disk servers end by SIGABRT", servers)
+    check(set(pathlib.Path("/").glob("core*")) == before, "and leave no core", list(pathlib.Path("/").glob("core*")))
+
+
 def test(w: World):
     net = w.devnet(fee_ppk=0)
     provider = Provider(w, [net.relay], [net.mint])
@@ -137,6 +170,7 @@ def test(w: World):
     check(len(on_disk(w.dir, marks)) == 1, "(the search would find one)")
     proof.unlink()
     traced(w, buyer)
+    no_cores()
     done = buyer("rm", "mine")
     check(done.returncode == 0, "mine ends", done.stderr)
     check(wait_for(lambda: all(r["state"] == "ended" for r in leases_of(provider).values()), 60, 0.5), "the other one too")
