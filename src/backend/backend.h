@@ -94,6 +94,9 @@ struct backend_exec_result {
 
 struct backend {
 	const char *name;
+	/* What create gives the pid of stands for the container, and ends as it does: only `stop`
+	 * ends the container itself. */
+	bool apart;
 	/* Can this host do it? `version` is appended: "runc 1.1.5". */
 	int (*probe)(const struct box *box, struct buf *version, struct err *e);
 	/* Write what create reads. */

@@ -27,7 +27,8 @@ check_PROGRAMS += tests/contract/absent tests/contract/backend_docker tests/cont
 TESTS += tests/contract/backend_fake tests/unit/boxlog
 ROOT_TESTS += tests/contract/backend_docker tests/contract/backend_oci
 tests_contract_backend_docker_SOURCES = tests/contract/backend.c tests/contract/backend.h \
-	tests/contract/backend_docker.c tests/contract/box.c
+	tests/contract/backend_docker.c tests/contract/box.c \
+	tests/contract/dockerd.c tests/contract/dockerd.h
 tests_contract_absent_SOURCES = tests/contract/absent.c
 tests_contract_absent_LDFLAGS = -static
 EXTRA_tests_contract_backend_docker_DEPENDENCIES = leased-probe tests/contract/absent

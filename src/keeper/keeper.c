@@ -29,6 +29,7 @@
 #define LOOK_AT_CLOCK_MS 30000 /* the loop's timers sleep through a suspend */
 #define LAST_OUTPUT_MS	 500   /* for pipes that somebody else still holds */
 #define GOODBYE_MS	 1000
+#define KILL_AGAIN_MS	 1000
 
 /* One connection: the helper's, or a worker's. */
 struct conn {
@@ -47,6 +48,7 @@ struct keeper {
 	struct output *output;
 	struct lease_sock *inside; /* SPEC_SOCKET: there while its container is */
 	struct keeper_start start; /* empty before START */
+	const struct backend *backend;
 	struct keeper_record record;
 	enum priv_why why;     /* why it is being ended */
 	bool exited;	       /* the first process was reaped … */
@@ -57,7 +59,7 @@ struct keeper {
 	struct loop_io *disk_io;
 };
 
-static const struct backend *const backends[] = {&backend_oci, &backend_fake};
+static const struct backend *const backends[] = {&backend_oci, &backend_docker, &backend_fake};
 
 static struct box box_of(const struct keeper *k)
 {
@@ -138,9 +140,28 @@ static void tell_everybody(struct keeper *k)
 
 /* the end of the container */
 
+static void kill_late(void *ctx);
+
+/* A daemon that does not answer now is asked again. */
+static void stop_apart(struct keeper *k, int signal)
+{
+	struct box box = box_of(k);
+	struct err err;
+
+	if (k->backend->stop(&box, signal, &err) == 0)
+		return;
+	log_warn("lease %s: %s", k->start.id, err.msg);
+	if (signal == SIGKILL && !k->kill_timer)
+		k->kill_timer = loop_timer_add(k->loop, KILL_AGAIN_MS, kill_late, k);
+}
+
 static void kill_box(struct keeper *k, int signal)
 {
-	if (is_running(k) && !k->exited)
+	if (!is_running(k) || k->exited)
+		return;
+	if (k->backend->apart)
+		stop_apart(k, signal);
+	else
 		kill((pid_t)k->record.pid, signal); /* our child, not reaped: nobody else's pid */
 }
 
@@ -327,6 +348,7 @@ static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e
 	r->stage = PRIV_STAGE_KEEPER;
 	if (!b)
 		return err_set(e, ERRK_INPUT, "no backend %s", k->start.backend);
+	k->backend = b;
 	if (open_output(k, e) < 0 || watch_disk(k, e) < 0 ||
 	    lease_sock_new(&k->inside, k->loop, KEEPER_INSIDE, fill_view, k, e) < 0)
 		return -1;

@@ -15,6 +15,13 @@ leased_keeper_SOURCES = src/keeper/main.c
 leased_keeper_LDADD = $(L_keeper)
 
 if CMOCKA
+check_PROGRAMS += tests/contract/keeper_docker
+ROOT_TESTS += tests/contract/keeper_docker
+EXTRA_tests_contract_keeper_docker_DEPENDENCIES = leased-keeper
+tests_contract_keeper_docker_SOURCES = tests/contract/keeper_docker.c tests/contract/backend.h \
+	tests/contract/box.c tests/contract/dockerd.c tests/contract/dockerd.h
+tests_contract_keeper_docker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_contract_keeper_docker_LDADD = $(L_keeper) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/unit/lease_sock
 TESTS += tests/unit/lease_sock
 tests_unit_lease_sock_SOURCES = tests/unit/lease_sock.c

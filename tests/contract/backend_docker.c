@@ -1,17 +1,12 @@
-/* The contract on Docker, with a daemon of its own and an image made from this machine's static
- * busybox. Then what Docker alone can get wrong. */
-#include "backend.h"
+/* The contract on Docker, then what Docker alone can get wrong. */
+#include "dockerd.h"
 
 #include <cmocka.h>
-#include <fcntl.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,121 +15,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
-#include "base/proc.h"
 #include "spec/guard.h"
-
-#define ANSWER_MS 30000
-
-static struct {
-	pid_t pid;
-	char *dir, *host;
-} daemon_;
-
-static int docker(struct proc_result *r, const char *const *args, struct err *e)
-{
-	const char *argv[48] = {"docker", "--host", daemon_.host};
-	struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
-
-	for (size_t n = 3; *args && n + 1 < ARRAY_SIZE(argv); n++)
-		argv[n] = *args++;
-	*r = (struct proc_result){.out = BUF(1 << 20), .err = BUF(1 << 16)};
-	return proc_run(&spec, NULL, 0, 60000, r, e);
-}
-
-/* Its output, which the caller frees; the test fails where it does. */
-static char *docker_says(const char *const *args)
-{
-	struct proc_result r;
-	struct err err = {0};
-	char *text;
-
-	if (docker(&r, args, &err) < 0 || r.status != 0)
-		fail_msg("docker %s: %s %s", args[0], err.msg, r.err.p ? r.err.p : "");
-	text = mem_strndup(r.out.p, str_trim(buf_view(&r.out)).n);
-	proc_result_free(&r);
-	return text;
-}
-
-static bool answers(void)
-{
-	static const char *const args[] = {"version", NULL};
-	struct proc_result r;
-	bool ok = docker(&r, args, NULL) == 0 && r.status == 0;
-
-	proc_result_free(&r);
-	return ok;
-}
-
-/* 0: it runs; else why it does not. */
-static const char *start_daemon(struct err *e)
-{
-	auto_free char *data = mem_printf("%s/data", daemon_.dir);
-	auto_free char *exec = mem_printf("%s/exec", daemon_.dir);
-	auto_free char *pid = mem_printf("%s/pid", daemon_.dir);
-	const char *const argv[] = {"dockerd",
-				    "--host",
-				    daemon_.host,
-				    "--data-root",
-				    data,
-				    "--exec-root",
-				    exec,
-				    "--pidfile",
-				    pid,
-				    "--bridge",
-				    "none",
-				    "--iptables=false",
-				    "--ip-masq=false",
-				    "--userland-proxy=false",
-				    NULL};
-	auto_free char *path = mem_printf("%s/log", daemon_.dir);
-	auto_close int log = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	struct proc_spec spec = {.argv = argv, .in = -1, .out = log, .err = log};
-	int64_t end = clock_mono_ms() + ANSWER_MS;
-
-	if (proc_start(&daemon_.pid, &spec, e) < 0)
-		return "there is no dockerd";
-	while (!answers()) {
-		if (waitpid(daemon_.pid, NULL, WNOHANG) == daemon_.pid) {
-			daemon_.pid = 0;
-			return "dockerd does not run here";
-		}
-		if (clock_mono_ms() > end)
-			return "dockerd does not answer";
-		nanosleep(&(struct timespec){0, 100000000}, NULL);
-	}
-	return NULL;
-}
-
-static void stop_daemon(void)
-{
-	if (daemon_.pid <= 0)
-		return;
-	kill(daemon_.pid, SIGTERM);
-	waitpid(daemon_.pid, NULL, 0);
-	daemon_.pid = 0;
-}
-
-static int import_image(char digest[static SPEC_DIGEST_SIZE], struct err *e)
-{
-	auto_free char *tar = mem_printf("%s/tree.tar", daemon_.dir);
-	auto_free char *root = mem_printf("%s/rootfs", daemon_.dir);
-	const char *const pack[] = {"tar", "-C", root, "-cf", tar, ".", NULL};
-	const char *const import[] = {"import", tar, "contract", NULL};
-	struct proc_result r;
-	struct str id;
-	int ret;
-
-	if (proc_check(pack, 10000, e) < 0)
-		return -1;
-	ret = docker(&r, import, e);
-	id = str_trim(buf_view(&r.out));
-	if (ret == 0 && (r.status != 0 || id.n >= SPEC_DIGEST_SIZE))
-		ret = err_set(e, ERRK_PEER, "docker import: %s", r.err.p);
-	if (ret == 0)
-		snprintf(digest, SPEC_DIGEST_SIZE, "%.*s", (int)id.n, id.p);
-	proc_result_free(&r);
-	return ret;
-}
 
 static void run(const struct contract *c, const struct box *box, int out)
 {
@@ -408,7 +289,7 @@ static void test_storage(void **state)
 		{.type = SPEC_VOLUME, .path = "/fixed", .name = "fixed", .read_only = true},
 		{.type = SPEC_TMPFS, .path = "/scratch", .size = 1 << 20}};
 	const struct contract *c = *state;
-	auto_free char *place = mem_printf("%s/vol,ume", daemon_.dir);
+	auto_free char *place = mem_printf("%s/vol,ume", dockerd.dir);
 	auto_free char *file = mem_printf("%s/x", place);
 	const char *const volumes[] = {place, place, NULL};
 	struct spec with = *c->box.spec;
@@ -435,7 +316,7 @@ static void test_storage(void **state)
 static void test_image_volume(void **state)
 {
 	const struct contract *c = *state;
-	auto_free char *tar = mem_printf("%s/tree.tar", daemon_.dir);
+	auto_free char *tar = mem_printf("%s/tree.tar", dockerd.dir);
 	const char *const import[] = {"import", "--change", "VOLUME /v", tar, NULL};
 	const char *const list[] = {"volume", "ls", "-q", NULL};
 	auto_free char *id = docker_says(import);
@@ -565,18 +446,15 @@ static void test_unreachable(void **state)
 	run(c, &c->box, -1);
 	assert_int_equal(cgroup_count(c->box.cgroup, &n, &err), 0);
 	assert_true(n > 0);
-	kill(daemon_.pid, SIGKILL);
-	waitpid(daemon_.pid, NULL, 0);
+	kill(dockerd.pid, SIGKILL);
+	waitpid(dockerd.pid, NULL, 0);
 	c->backend->inspect(&c->box, &s, &err);
 	assert_int_equal(s.status, BACKEND_UNKNOWN);
 	assert_int_equal(c->backend->destroy(&c->box, &err), -1);
 	assert_int_equal(cgroup_count(c->box.cgroup, &n, &err), 0);
 	assert_int_equal(n, 0);
-	/* its containerd ends with it, and is ours to reap: the next one looks for it */
-	nanosleep(&(struct timespec){1, 0}, NULL);
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
-	assert_null(start_daemon(&err));
+	dockerd_reap();
+	assert_null(dockerd_start(&err));
 	destroy(c);
 	c->backend->inspect(&c->box, &s, &err);
 	assert_int_equal(s.status, BACKEND_GONE);
@@ -608,86 +486,28 @@ static int run_all(struct contract *c)
 	return cmocka_run_group_tests_name("backend_docker", with_state, NULL, NULL);
 }
 
-/* 77: skipped. */
-static int with_daemon(const char *dir, const char *cgroup)
+static int with_daemon(void)
 {
 	auto_free struct image_config *image = mem_zero(sizeof(*image));
-	auto_free char *box = mem_printf("%s/box", dir);
+	auto_free char *dir = mem_printf("%s/box", dockerd.dir);
 	auto_spec struct spec spec = {0};
-	char digest[SPEC_DIGEST_SIZE];
 	struct contract c = {.backend = &backend_docker, .echo = "a b c"};
-	struct err err = {0};
-	const char *why = start_daemon(&err);
-	int failed;
 
-	if (why) {
-		printf("1..0 # SKIP %s\n", why);
-		return 77;
-	}
-	if (import_image(digest, &err) < 0) {
-		fprintf(stderr, "%s\n", err.msg);
-		return 1;
-	}
 	contract_fill_spec(&spec);
 	c.box = (struct box){.id = "00000000000000c3",
-			     .dir = box,
+			     .dir = dir,
 			     .runtime = "docker",
-			     .runtime_root = daemon_.host,
+			     .runtime_root = dockerd.host,
 			     .owner = "contract",
-			     .cgroup = cgroup,
+			     .cgroup = dockerd.cgroup,
 			     .spec = &spec,
 			     .image = image,
-			     .root = digest,
+			     .root = dockerd.image,
 			     .user = {.home = "/"}};
-	failed = run_all(&c);
-	stop_daemon();
-	return failed;
-}
-
-/* In namespaces of its own, so that no daemon outlives a test that is killed, and none of the
- * machine's is met. */
-static int apart(const char *dir, const char *cgroup)
-{
-	int status;
-	pid_t pid;
-
-	if (unshare(CLONE_NEWPID) < 0 || (pid = fork()) < 0) {
-		printf("1..0 # SKIP no namespaces: not root\n");
-		return 77;
-	}
-	if (pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWNS) < 0 ||
-		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-		    mount("proc", "/proc", "proc", 0, NULL) < 0 ||
-		    mount("tmpfs", "/run", "tmpfs", 0, NULL) < 0)
-			_exit(1);
-		status = with_daemon(dir, cgroup);
-		fflush(stdout);
-		_exit(status);
-	}
-	if (waitpid(pid, &status, 0) != pid)
-		return 1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+	return run_all(&c);
 }
 
 int main(void)
 {
-	char dir[] = "/tmp/leased-docker-XXXXXX";
-	struct err err = {0};
-	int failed;
-
-	if (!mkdtemp(dir) || contract_make_root(dir, &err) < 0)
-		return 1;
-	auto_free char *parent = mem_printf("/leased-contract-%d", (int)getpid());
-	auto_free char *cgroup = mem_printf("%s/box", parent);
-	auto_free char *host = mem_printf("unix://%s/sock", dir);
-	daemon_.dir = dir;
-	daemon_.host = host;
-	failed = apart(dir, cgroup);
-	if (cgroup_remove(parent, &err) < 0 || fs_remove_tree(dir, &err) < 0) {
-		fprintf(stderr, "%s\n", err.msg);
-		failed = 1;
-	}
-	return failed;
+	return dockerd_main(with_daemon);
 }
