@@ -273,12 +273,24 @@ static int remove_containers(const struct box *box, struct err *e)
 	return ret;
 }
 
-/* It may have gone meanwhile, by somebody else who removes it. */
+/* Somebody else may be removing it at the same time, which Docker calls an error. */
 static int remove_all(const struct box *box, struct err *e)
 {
-	if (remove_containers(box, e) == 0)
-		return 0;
-	return gone_or_unknown(box, NULL) == DOCKER_GONE ? 0 : -1;
+	int64_t end = clock_mono_ms() + KILL_TIMEOUT_MS;
+
+	while (remove_containers(box, e) < 0) {
+		struct proc_result r;
+		int listed = list(&r, box, NULL);
+		bool none = str_trim(buf_view(&r.out)).n == 0;
+
+		proc_result_free(&r);
+		if (listed < 0 || clock_mono_ms() > end)
+			return -1;
+		if (none)
+			return 0;
+		nanosleep(&(struct timespec){0, POLL_MS * 1000000}, NULL);
+	}
+	return 0;
 }
 
 static int run_create(const struct box *box, const struct buf *text, struct err *e)

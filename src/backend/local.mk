@@ -42,7 +42,11 @@ tests_contract_backend_oci_SOURCES = tests/contract/backend.c tests/contract/bac
 	tests/contract/backend_oci.c tests/contract/box.c
 tests_contract_backend_oci_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_contract_backend_oci_LDADD = $(L_backend) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/unit/usage
+check_PROGRAMS += tests/unit/docker_args tests/unit/usage
+TESTS += tests/unit/docker_args
+tests_unit_docker_args_SOURCES = tests/unit/docker_args.c tests/unit/unit.h
+tests_unit_docker_args_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_docker_args_LDADD = $(L_backend) $(CMOCKA_LIBS)
 TESTS += tests/unit/usage
 tests_unit_usage_SOURCES = tests/unit/usage.c tests/unit/unit.h
 tests_unit_usage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -281,6 +281,31 @@ static int run_script(const struct contract *c, const char *script)
 	return r.status;
 }
 
+/* As two workers would that do not know of each other. */
+static void test_destroyed_twice(void **state)
+{
+	const struct contract *c = *state;
+	struct err err = {0};
+	pid_t pids[3];
+	int status;
+
+	run(c, &c->box, -1);
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0) {
+			status = c->backend->destroy(&c->box, &err);
+			if (status < 0)
+				fprintf(stderr, "%s\n", err.msg);
+			_exit(status < 0);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
+}
+
 /* Whatever is written has a bound: the lease's volume, or its memory. */
 static void test_storage(void **state)
 {
@@ -471,6 +496,7 @@ static int run_all(struct contract *c)
 					   cmocka_unit_test(test_status),
 					   cmocka_unit_test(test_stranger),
 					   cmocka_unit_test(test_left_over),
+					   cmocka_unit_test(test_destroyed_twice),
 					   cmocka_unit_test(test_storage),
 					   cmocka_unit_test(test_image_volume),
 					   cmocka_unit_test(test_terminal),
