@@ -16,6 +16,9 @@
 #include "lease/offer_host.h"
 #include "spec/policy.h"
 
+#define BYTES_OF_INODE 16384 /* mkfs makes one for so many bytes of a disk, or more */
+#define INODES_MIN     1024  /* what a lease itself needs is among them */
+
 /* --- checks --- */
 
 static bool fits(uint64_t limit, uint64_t used, uint64_t wanted)
@@ -41,8 +44,14 @@ static bool has_room(struct engine *g, const struct offer_now *o, const struct s
 	       fits(lim->disk, use.disk, want->disk);
 }
 
+/* How many files a disk may be asked to have room for; mkfs makes as many at least. */
+static uint64_t inodes_max(const struct spec_limits *have)
+{
+	return have->inodes ? have->inodes : have->disk / BYTES_OF_INODE;
+}
+
 /* The offer's limits become the spec's: the buyer buys the offer, not a part of it. Only its
- * disk and its network may be slowed down further. */
+ * disk and its network may be slowed down further, and the disk have room for fewer files. */
 static int complete_spec(const struct engine *g, struct spec *spec, const struct offer_now *o,
 			 struct err *e)
 {
@@ -50,6 +59,7 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 	struct spec_policy policy;
 	struct spec_bandwidth bandwidth;
 	struct spec_io io;
+	uint64_t inodes;
 
 	offer_allows(&policy, g, o, offer_now_template(o, spec->template));
 	policy.assets = g->set.assets;
@@ -59,13 +69,17 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 		return -1;
 	if (spec->limits.cpu > have->cpu || spec->limits.memory > have->memory ||
 	    spec->limits.disk > have->disk || spec->limits.pids > have->pids ||
-	    spec->limits.swap > have->swap || spec->limits.inodes > have->inodes)
+	    spec->limits.swap > have->swap || spec->limits.inodes > inodes_max(have))
 		return err_set(e, ERRK_DENIED, "limits: more than the offer %s has", o->terms.name);
+	if (spec->limits.inodes && spec->limits.inodes < INODES_MIN)
+		return err_set(e, ERRK_INPUT, "limits.inodes: at least %d", INODES_MIN);
 	if (spec->gpu.count)
 		spec->gpu.vendor = o->terms.allow.cards.vendor;
+	inodes = spec->limits.inodes ? spec->limits.inodes : have->inodes;
 	io = spec_io_min(spec->limits.io, have->io);
 	bandwidth = spec_bandwidth_min(spec->limits.bandwidth, have->bandwidth);
 	spec->limits = *have;
+	spec->limits.inodes = inodes;
 	spec->limits.io = io;
 	spec->limits.bandwidth = bandwidth;
 	return spec_check(spec, e);

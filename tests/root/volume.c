@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +84,16 @@ static void erase(const struct volume *v)
 	erase_as(v, true);
 }
 
+/* So many files have room: the quota of its inodes. */
+static uint64_t count_files(const struct volume *v)
+{
+	auto_free char *mnt = volume_path(v);
+	struct statvfs fs;
+
+	assert_int_equal(statvfs(mnt, &fs), 0);
+	return fs.f_files;
+}
+
 static void test_life(void **state)
 {
 	struct volume v = place_volume(*state, UNDER_TEST);
@@ -91,6 +102,7 @@ static void test_life(void **state)
 
 	must(volume_open(&v, &pid, &e), &e);
 	assert_int_equal(pid > 0, UNDER_TEST == VOLUME_FUSE);
+	assert_int_equal(count_files(&v), v.inodes);
 	write_marker(&v);
 	must(volume_open(&v, &pid, &e), &e);
 	must(volume_close(&v, &e), &e);

@@ -96,6 +96,7 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 	host_card(h, m->card, m->topup);
 	h->started = m->spec.digest[SPEC_DIGEST_SIZE - 2];
 	h->bandwidth = m->spec.limits.bandwidth;
+	h->inodes = m->spec.limits.inodes;
 	h->nports = m->spec.ports.n;
 	if (h->nports)
 		memcpy(h->ports, m->spec.ports.v, h->nports * sizeof(*h->ports));

@@ -37,6 +37,7 @@ struct host { /* the script, and what was asked */
 		env[128];		 /* of the last start's spec, the first of it */
 	char first_arg[32];		 /* of the last start's spec */
 	struct spec_bandwidth bandwidth; /* the same */
+	uint64_t inodes;		 /* the same */
 	char exec_image[64], exec_digest[SPEC_DIGEST_SIZE]; /* of the last exec, or "" */
 	enum priv_copy_outcome copies;
 	uint32_t timeout_ms;

@@ -324,6 +324,18 @@ static void unknown_offer_image_and_price_are_released(void **state)
 	assert_int_equal(world_count(w, "SELECT count(*) FROM lease"), 0);
 }
 
+static void disk_for_fewer_files_reaches_the_host(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+	auto_reply struct reply *got = NULL;
+
+	r->spec.limits.inodes = 2000;
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	assert_int_equal(w->host.inodes, 2000);
+}
+
 /* Never ignored, and never after the money was taken. */
 static void spec_beyond_the_offer_is_released(void **state)
 {
@@ -336,6 +348,7 @@ static void spec_beyond_the_offer_is_released(void **state)
 		"\"path\":\"/data\"}]",
 		"\"capabilities\":{\"add\":[\"NET_ADMIN\"]}",
 		"\"limits\":{\"swap\":4096}",
+		"\"limits\":{\"inodes\":5000}",
 		"\"limits\":{\"inodes\":1000}",
 		"\"storage\":[{\"type\":\"tmpfs\",\"path\":\"/x\",\"size\":\"1Gi\"}]",
 	};
@@ -948,6 +961,7 @@ int main(void)
 		world_test(expired_request_is_released),
 		world_test(request_from_the_far_future_is_released),
 		world_test(unknown_offer_image_and_price_are_released),
+		world_test(disk_for_fewer_files_reaches_the_host),
 		world_test(spec_beyond_the_offer_is_released),
 		world_test(labels_are_shown_while_it_runs),
 		world_test(image_that_is_gone_is_released),
