@@ -146,7 +146,7 @@ static bool is_detached(const struct volume *v, const struct paths *p)
 	auto_free char *name = mem_printf("leased-%s", v->id);
 
 	return loop_find(&a, p->data, NULL) == LOOP_NONE &&
-	       loop_find(&b, p->disk, NULL) == LOOP_NONE && !luks_is_open(name) &&
+	       loop_find(&b, p->disk, NULL) == LOOP_NONE && !luks_is_left(name) &&
 	       volume_server(v) == 0;
 }
 

@@ -5,15 +5,19 @@
  */
 #include "volume/luks.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libcryptsetup.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/auto.h"
+#include "base/buf.h"
+#include "base/fs.h"
 #include "base/lib.h"
 #include "base/mem.h"
 
@@ -196,20 +200,61 @@ static bool has_mapper(void)
 	return access("/dev/mapper/control", F_OK) == 0;
 }
 
-bool luks_is_open(const char *name)
+/* Does the kernel's folder of this block device say `want` there? */
+static bool says(const char *block, const char *file, const char *want)
 {
-	auto_free char *path = mem_printf("/dev/mapper/%s", name);
+	auto_free char *path = mem_printf("%s/%s", block, file);
+	auto_buf struct buf text = BUF(256);
 
-	return has_mapper() && access(path, F_OK) == 0;
+	return fs_read(&text, path, NULL) == 0 && str_is(str_trim(buf_view(&text)), want);
 }
 
-int luks_close(const char *name, struct err *e)
+/* By the kernel's word: who makes or removes a mapper may die between that and its node. */
+static bool kernel_has(const char *name)
+{
+	auto_closedir DIR *d = opendir("/sys/block");
+	struct dirent *entry;
+
+	while (d && (entry = readdir(d))) {
+		auto_free char *block = mem_printf("/sys/block/%s", entry->d_name);
+
+		if (str_starts(str_of(entry->d_name), "dm-") && says(block, "dm/name", name))
+			return true;
+	}
+	return false;
+}
+
+static char *node_of(const char *name)
+{
+	return mem_printf("/dev/mapper/%s", name);
+}
+
+bool luks_is_left(const char *name)
+{
+	auto_free char *node = node_of(name);
+	struct stat st;
+
+	return has_mapper() && (kernel_has(name) || lstat(node, &st) == 0);
+}
+
+/* A node that somebody left may be of a number that is another mapper's by now. */
+bool luks_is_open(const char *name)
+{
+	auto_free char *node = node_of(name), *block = NULL;
+	struct stat st;
+
+	if (!has_mapper() || stat(node, &st) || !S_ISBLK(st.st_mode))
+		return false;
+	block = mem_printf("/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return says(block, "dm/name", name) && says(block, "dm/suspended", "0") &&
+	       !says(block, "size", "0");
+}
+
+static int deactivate(const char *name, struct err *e)
 {
 	auto_luks struct luks l = {0};
 	int r;
 
-	if (!luks_is_open(name))
-		return 0;
 	if (load(&l, e) < 0)
 		return -1;
 	r = l.crypt_deactivate(NULL, name);
@@ -219,6 +264,19 @@ int luks_close(const char *name, struct err *e)
 		return err_set(e, ERRK_STATE, "close the volume: it is in use");
 	errno = -r;
 	return err_sys(e, "close the volume");
+}
+
+int luks_close(const char *name, struct err *e)
+{
+	auto_free char *node = node_of(name);
+
+	if (!luks_is_left(name))
+		return 0;
+	if (kernel_has(name) && deactivate(name, e))
+		return -1;
+	if (!kernel_has(name) && unlink(node) && errno != ENOENT)
+		return err_sys(e, "remove %s", node);
+	return 0;
 }
 
 int luks_probe_library(struct err *e)

@@ -23,6 +23,8 @@ int luks2_open(const char *name, const char *header, const char *device, const s
 /* 0 also where there is none; -1 with ERRK_STATE while it is in use. */
 int luks_close(const char *name, struct err *e) MUST_CHECK;
 bool luks_is_open(const char *name);
+/* Is anything of it there, be it half made or half removed? */
+bool luks_is_left(const char *name);
 /* Device mapper and library; the second alone is enough for LUKS1. */
 int luks_probe(struct err *e) MUST_CHECK;
 int luks_probe_library(struct err *e) MUST_CHECK;

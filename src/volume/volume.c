@@ -197,8 +197,8 @@ static int attach_mapper(char **device, const struct volume *v, const struct pat
 
 	if (loop_attach(&loop, p->data, e))
 		return -1;
-	if (!luks_is_open(name) &&
-	    (luks_key_read(&key, p->key, e) || luks2_open(name, p->header, loop, &key, e)))
+	if (!luks_is_open(name) && (luks_close(name, e) || luks_key_read(&key, p->key, e) ||
+				    luks2_open(name, p->header, loop, &key, e)))
 		return -1;
 	if (loop_let_go(loop, e))
 		return -1;

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -287,6 +288,23 @@ static void test_still_opens(void **state)
 	erase(&v);
 }
 
+/* Whoever was killed left a node, whose number is another device's by now. */
+static void test_stale_node(void **state)
+{
+	struct volume v = place_volume(*state, UNDER_TEST);
+	auto_free char *node = mem_printf("/dev/mapper/leased-%s", v.id);
+	struct err e;
+
+	if (UNDER_TEST != VOLUME_DM_CRYPT)
+		skip();
+	assert_int_equal(mknod(node, S_IFBLK | 0600, makedev(7, 0)), 0);
+	erase_as(&v, false);
+	assert_int_equal(mknod(node, S_IFBLK | 0600, makedev(7, 0)), 0);
+	must(volume_open(&v, NULL, &e), &e);
+	write_marker(&v);
+	erase(&v);
+}
+
 /* A tenant's process that still writes keeps the volume: an error, and then the erase holds. */
 static void test_busy(void **state)
 {
@@ -368,11 +386,17 @@ static void test_quota(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),	     cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_luks2_header), cmocka_unit_test(test_still_opens),
-		cmocka_unit_test(test_discard),	     cmocka_unit_test(test_speed),
-		cmocka_unit_test(test_busy),	     cmocka_unit_test(test_each),
-		cmocka_unit_test(test_quota),	     cmocka_unit_test(test_kill_everywhere),
+		cmocka_unit_test(test_life),
+		cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_luks2_header),
+		cmocka_unit_test(test_still_opens),
+		cmocka_unit_test(test_discard),
+		cmocka_unit_test(test_stale_node),
+		cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_each),
+		cmocka_unit_test(test_quota),
+		cmocka_unit_test(test_kill_everywhere),
 		cmocka_unit_test(test_dead_server), /* last: only where there is one */
 	};
 	size_t n = ARRAY_SIZE(tests) - (UNDER_TEST != VOLUME_FUSE);

@@ -83,7 +83,7 @@ char *place_left(const struct volume *v)
 	say(&out, mounts_has(disk), "mount of the server");
 	say(&out, loop_find(&loop, data, NULL) != LOOP_NONE, "loop device of the payload");
 	say(&out, loop_find(&loop2, disk, NULL) != LOOP_NONE, "loop device of the disk");
-	say(&out, luks_is_open(mapper), "mapper");
+	say(&out, luks_is_left(mapper), "mapper");
 	say(&out, volume_server(v) != 0, "server");
 	return out.n ? buf_steal(&out) : NULL;
 }
