@@ -30,6 +30,7 @@ tests_contract_backend_docker_SOURCES = tests/contract/backend.c tests/contract/
 	tests/contract/backend_docker.c tests/contract/box.c \
 	tests/contract/dockerd.c tests/contract/dockerd.h
 tests_contract_absent_SOURCES = tests/contract/absent.c
+tests_contract_absent_CFLAGS = -std=gnu11 -O2 -Wall -Wextra
 tests_contract_absent_LDFLAGS = -static
 EXTRA_tests_contract_backend_docker_DEPENDENCIES = leased-probe tests/contract/absent
 tests_contract_backend_docker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)

@@ -142,7 +142,7 @@ static int with_daemon(int (*tests)(void))
 
 	if (why) {
 		printf("1..0 # SKIP %s\n", why);
-		return 77;
+		return 0;
 	}
 	if (import_image(&err) < 0) {
 		fprintf(stderr, "%s\n", err.msg);
@@ -162,7 +162,7 @@ static int apart(int (*tests)(void))
 
 	if (unshare(CLONE_NEWPID) < 0 || (pid = fork()) < 0) {
 		printf("1..0 # SKIP no namespaces: not root\n");
-		return 77;
+		return 0;
 	}
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);

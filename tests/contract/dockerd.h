@@ -11,7 +11,7 @@ extern struct dockerd {
 	char image[SPEC_DIGEST_SIZE];
 } dockerd;
 
-/* Run `tests` with it; what main returns: 77 where it does not run here, which is said. */
+/* Run `tests` with it; what main returns: 0, too, where it does not run here, which is said. */
 int dockerd_main(int (*tests)(void));
 /* After it was killed: its containerd ends with it and is ours to reap, since the next one looks
  * for it. */
