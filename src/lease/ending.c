@@ -13,6 +13,7 @@
 #define ERASE_RETRY_MS	 2000
 #define ERASE_RETRY_MOST 300000
 #define EXPIRY_LOOK_MS	 60000 /* at the latest so: a wall clock may jump */
+#define EXPIRY_AGAIN_MS	 1000
 
 static int reply_ending(struct engine *g, struct tx *tx, const struct lease *l,
 			const struct lease_bill *b, struct err *e)
@@ -193,18 +194,9 @@ static void expire_one(void *ctx, const char *id)
 		log_broken("lease %s: %s", id, e.msg);
 }
 
-static void expiry_tick(void *ctx)
-{
-	struct engine *g = ctx;
-	struct err e;
+static void expiry_tick(void *ctx);
 
-	g->expiry_timer = NULL;
-	if (lease_each(g->db, LEASE_BIT(LEASE_RUNNING), clock_wall(), expire_one, g, &e) < 0)
-		log_broken("expiry: %s", e.msg);
-	expiry_arm(g);
-}
-
-void expiry_arm(struct engine *g)
+static void arm(struct engine *g, int64_t overdue_ms)
 {
 	int64_t next, wait = EXPIRY_LOOK_MS;
 	struct err e;
@@ -218,5 +210,23 @@ void expiry_arm(struct engine *g)
 	loop_timer_del(g->expiry_timer);
 	g->expiry_timer = NULL;
 	if (next || wait >= 0)
-		g->expiry_timer = loop_timer_add(g->loop, wait > 0 ? wait : 0, expiry_tick, g);
+		g->expiry_timer =
+			loop_timer_add(g->loop, wait > 0 ? wait : overdue_ms, expiry_tick, g);
+}
+
+/* What is still due then could not be stored: not at once again. */
+static void expiry_tick(void *ctx)
+{
+	struct engine *g = ctx;
+	struct err e;
+
+	g->expiry_timer = NULL;
+	if (lease_each(g->db, LEASE_BIT(LEASE_RUNNING), clock_wall(), expire_one, g, &e) < 0)
+		log_broken("expiry: %s", e.msg);
+	arm(g, EXPIRY_AGAIN_MS);
+}
+
+void expiry_arm(struct engine *g)
+{
+	arm(g, 0);
 }

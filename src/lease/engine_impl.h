@@ -187,6 +187,7 @@ int payment_refused(struct engine *g, struct tx *tx, const struct payment *p,
 
 void start_lease(struct engine *g, const char *id);   /* a PAID one; safe to repeat */
 void inspect_lease(struct engine *g, const char *id); /* a RUNNING one, after a restart */
+void inspect_later(struct engine *g, const char *id); /* what it found could not be stored */
 /* The keeper's, to expires_at; the lease is told the news about itself, too. */
 void set_deadline(struct engine *g, const struct lease *l);
 /* The host's order to start `l`, in its generation; wire_clear it in any case. */

@@ -81,6 +81,7 @@ static void store_later(struct engine *g, const struct lease *l, const char *why
 static void finish(struct engine *g, struct lease *l, enum lease_halt halt, const char *failed)
 {
 	bool halting = l->halt != LEASE_RESUMING;
+	bool noticed = l->halt == LEASE_RUNS; /* no step is stored that could be done again */
 	auto_tx struct tx *tx = NULL;
 	struct err e;
 
@@ -92,6 +93,8 @@ static void finish(struct engine *g, struct lease *l, enum lease_halt halt, cons
 	if (db_begin(&tx, g->db, &e) < 0 || lease_save_halt(tx, l, &e) < 0 ||
 	    restart_save(tx, l, &e) < 0 || add_news(g, tx, l, failed, &e) < 0 ||
 	    db_commit(&tx, &e) < 0) {
+		if (noticed)
+			inspect_later(g, l->id);
 		store_later(g, l, e.msg);
 		return;
 	}
@@ -127,7 +130,7 @@ static void halted(void *ctx, const struct priv_stop_reply *r, const struct err 
 		finish(g, &l, l.restart.at ? LEASE_WAITING : LEASE_HALTED, NULL);
 		restart_arm(g);
 	} else if (end_lease(g, &l, WHY_HOST_REBOOTED, &e) < 0)
-		log_broken("lease %s: %s", l.id, e.msg);
+		store_later(g, &l, e.msg);
 }
 
 static uint32_t grace_ms(struct engine *g, const struct lease *l)

@@ -12,7 +12,8 @@
 #define WAIT_FIRST_S  1
 #define WAIT_MOST_S   60
 #define RAN_LONG_S    10 /* whoever ran so long is not about to fail at once: the first wait again */
-#define LOOK_LEAST_MS 100
+#define LOOK_FIRST_MS 100
+#define LOOK_AGAIN_MS 1000
 
 static int64_t next_wait(const struct lease *l, int64_t now)
 {
@@ -93,19 +94,21 @@ static int store_resuming(struct engine *g, struct lease *l, struct err *e)
 	return 0;
 }
 
-static void resume(struct engine *g, struct lease *l)
+/* Where nothing could be stored, or the host does something else with it: at the next look. */
+static int resume(struct engine *g, struct lease *l)
 {
 	struct work *w = work_begin(g, l->id);
 	struct err e;
 
 	if (!w)
-		return; /* at the next look */
+		return -1;
 	if (store_resuming(g, l, &e) < 0) {
 		log_broken("lease %s: %s", l->id, e.msg);
 		work_end(w);
-		return;
+		return -1;
 	}
 	halt_step(w, l);
+	return 0;
 }
 
 static void run_again(void *ctx, const char *id)
@@ -117,7 +120,7 @@ static void run_again(void *ctx, const char *id)
 	if (lease_load(g->db, id, &l, &e) || l.state != LEASE_RUNNING || l.halt != LEASE_WAITING ||
 	    l.expires_at <= clock_wall())
 		return;
-	resume(g, &l);
+	(void)resume(g, &l);
 }
 
 void restart_rebooted(struct engine *g, struct lease *l)
@@ -126,21 +129,13 @@ void restart_rebooted(struct engine *g, struct lease *l)
 	l->restart.at = 0;
 	l->exit_status = -1;
 	l->halt_request[0] = 0;
-	resume(g, l);
+	if (resume(g, l) < 0)
+		inspect_later(g, l->id);
 }
 
-static void look(void *ctx)
-{
-	struct engine *g = ctx;
-	struct err e;
+static void look(void *ctx);
 
-	g->restart_timer = NULL;
-	if (restart_each_due(g->db, clock_wall(), WAIT_MOST_S, run_again, g, &e) < 0)
-		log_broken("restarts: %s", e.msg);
-	restart_arm(g);
-}
-
-void restart_arm(struct engine *g)
+static void arm(struct engine *g, int64_t overdue_ms)
 {
 	int64_t at, wait;
 	struct err e;
@@ -156,6 +151,21 @@ void restart_arm(struct engine *g)
 	wait = at * 1000 - clock_wall_ms();
 	if (wait > WAIT_MOST_S * 1000)
 		wait = WAIT_MOST_S * 1000;
-	g->restart_timer =
-		loop_timer_add(g->loop, wait > LOOK_LEAST_MS ? wait : LOOK_LEAST_MS, look, g);
+	g->restart_timer = loop_timer_add(g->loop, wait > 0 ? wait : overdue_ms, look, g);
+}
+
+static void look(void *ctx)
+{
+	struct engine *g = ctx;
+	struct err e;
+
+	g->restart_timer = NULL;
+	if (restart_each_due(g->db, clock_wall(), WAIT_MOST_S, run_again, g, &e) < 0)
+		log_broken("restarts: %s", e.msg);
+	arm(g, LOOK_AGAIN_MS);
+}
+
+void restart_arm(struct engine *g)
+{
+	arm(g, LOOK_FIRST_MS);
 }

@@ -93,13 +93,25 @@ void set_deadline(struct engine *g, const struct lease *l)
 	wire_clear(&d, priv_request_table(PRIV_BOX_DEADLINE));
 }
 
+static void start_again(void *ctx);
+
+/* What came of it could not be stored: the host is asked once more, and says the same. */
+static void start_later(struct engine *g, const char *id, const char *why)
+{
+	struct work *w = work_begin(g, id);
+
+	log_broken("lease %s: %s", id, why);
+	if (w)
+		w->timer = loop_timer_add(g->loop, RETRY_MS, start_again, w);
+}
+
 static void failed(struct engine *g, struct lease *l, const char *why)
 {
 	struct err e;
 
 	log_warn("lease %s: start failed: %s", l->id, why);
 	if (end_lease(g, l, WHY_START_FAILED, &e) < 0)
-		log_broken("lease %s: %s", l->id, e.msg);
+		start_later(g, l->id, e.msg);
 }
 
 /* The owner hears what the runtime says of the command; the rest is the host's own business. */
@@ -149,7 +161,7 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 		return;
 	}
 	if (store_running(g, &l, r, &e) < 0) {
-		log_broken("lease %s: %s", l.id, e.msg);
+		start_later(g, l.id, e.msg);
 		return;
 	}
 	outbox_kick(g);
@@ -194,8 +206,11 @@ static void start_overdue(void *ctx)
 	struct err e;
 
 	w->timer = NULL;
-	if (!lease_load(w->g->db, w->id, &l, &e) && l.state == LEASE_PAID)
-		failed(w->g, &l, "not running within the offer's start_timeout");
+	if (lease_load(w->g->db, w->id, &l, &e) || l.state != LEASE_PAID)
+		return;
+	failed(w->g, &l, "not running within the offer's start_timeout");
+	if (!w->passed) /* that could not be stored */
+		w->timer = loop_timer_add(w->g->loop, RETRY_MS, start_overdue, w);
 }
 
 int start_fill(struct engine *g, struct priv_start *m, const struct lease *l, struct err *e)
@@ -267,7 +282,23 @@ static bool note_lost_volume(struct engine *g, struct lease *l)
 	return true;
 }
 
-static void inspect_again(void *ctx);
+static void ask_inspect(struct work *w);
+
+static void inspect_again(void *ctx)
+{
+	struct work *w = ctx;
+
+	w->timer = NULL;
+	ask_inspect(w);
+}
+
+void inspect_later(struct engine *g, const char *id)
+{
+	struct work *w = work_begin(g, id);
+
+	if (w)
+		w->timer = loop_timer_add(g->loop, RETRY_MS, inspect_again, w);
+}
 
 static int store_exit(struct engine *g, struct lease *l, uint32_t status, struct err *e)
 {
@@ -284,7 +315,6 @@ static int store_exit(struct engine *g, struct lease *l, uint32_t status, struct
 
 static void note_exit(struct engine *g, struct lease *l, uint32_t status)
 {
-	struct work *w;
 	char what[32];
 	struct err e;
 	int rc = RESTART_NOT;
@@ -300,9 +330,7 @@ static void note_exit(struct engine *g, struct lease *l, uint32_t status)
 	if (rc >= 0)
 		return;
 	log_broken("lease %s: %s", l->id, e.msg);
-	w = work_begin(g, l->id);
-	if (w)
-		w->timer = loop_timer_add(g->loop, RETRY_MS, inspect_again, w);
+	inspect_later(g, l->id);
 }
 
 /* A short command's end may overtake the answer that it runs; the running reply then tells it. One
@@ -317,16 +345,6 @@ static void note_early_exit(struct engine *g, struct lease *l, uint32_t status)
 	l->exit_status = status;
 	if (db_begin(&tx, g->db, &e) < 0 || lease_save(tx, l, &e) < 0 || db_commit(&tx, &e) < 0)
 		log_broken("lease %s: %s", l->id, e.msg);
-}
-
-static void ask_inspect(struct work *w);
-
-static void inspect_again(void *ctx)
-{
-	struct work *w = ctx;
-
-	w->timer = NULL;
-	ask_inspect(w);
 }
 
 /* It ran, and this host has its volume but never started it: that was before a reboot. */
@@ -357,10 +375,13 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 		note_exit(g, &l, r->exit_status);
 	if (r->state == PRIV_BOX_RUNNING && r->deadline != l.expires_at)
 		set_deadline(g, &l);
-	if (r->state == PRIV_BOX_GONE && end_lease(g, &l, WHY_HOST_REBOOTED, &e) < 0)
-		log_broken("lease %s: %s", l.id, e.msg);
-	if (r->state == PRIV_BOX_GONE)
+	if (r->state == PRIV_BOX_GONE) {
+		if (end_lease(g, &l, WHY_HOST_REBOOTED, &e) < 0) {
+			log_broken("lease %s: %s", l.id, e.msg);
+			inspect_later(g, l.id);
+		}
 		return;
+	}
 	if (r->state == PRIV_BOX_RUNNING && l.halt == LEASE_RUNS)
 		health_begin(g, &l);
 	if (is_rebooted(&l, r))

@@ -690,6 +690,14 @@ static void refused_before_money(struct world *w, const struct secret *from, str
 	assert_non_null(strstr(got->message, word));
 }
 
+static void query_only(struct world *w, bool on)
+{
+	auto_stmt struct stmt *s =
+		db_query(w->db, on ? "PRAGMA query_only = 1" : "PRAGMA query_only = 0");
+
+	assert_true(db_step(s, NULL) >= 0);
+}
+
 static void a_borrower_hears_that_its_lender_ended(void **state)
 {
 	struct world *w = *state;
@@ -710,7 +718,18 @@ static void a_borrower_hears_that_its_lender_ended(void **state)
 	end = world_ask(REQUEST_END, ra->lease);
 	world_send(w, end);
 	assert_true(world_until_state(w, ra->lease, LEASE_ENDED));
-	tell_exit(w, rb->lease, 143); /* it obeyed the signal */
+	query_only(w, true); /* a full disk only delays it */
+	w->host.inspect = PRIV_BOX_STOPPED;
+	w->host.why = PRIV_WHY_EXITED;
+	w->host.exit_status = 143; /* it obeyed the signal */
+	tell_exit(w, rb->lease, 143);
+	assert_int_equal(lease_load(w->db, rb->lease, &l, &e), 0);
+	assert_int_equal(l.halt, LEASE_RUNS);
+	query_only(w, false);
+	for (int i = 0; i < 4; i++) {
+		world_pass(w, 1);
+		world_turn(w, 50);
+	}
 	assert_int_equal(lease_load(w->db, rb->lease, &l, &e), 0);
 	assert_int_equal(l.state, LEASE_RUNNING);
 	assert_int_equal(l.halt, LEASE_HALTED);

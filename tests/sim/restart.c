@@ -324,6 +324,74 @@ static void full_disk_delays(void **state)
 	assert_int_equal(w->host.starts, 2);
 }
 
+static void turns(struct world *w, int n)
+{
+	while (n-- > 0) {
+		world_pass(w, 1);
+		world_turn(w, 50);
+	}
+}
+
+/* It runs, is paid, and is told so as soon as that can be stored. */
+static void full_disk_delays_a_start(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+	auto_reply struct reply *got = NULL;
+
+	w->host.start_errors = 1;
+	world_send(w, r);
+	for (int i = 0; i < 300 && !w->host.starts; i++)
+		world_turn(w, 10);
+	pragma(w, "PRAGMA query_only = 1");
+	turns(w, 3);
+	assert_true(w->host.there);
+	pragma(w, "PRAGMA query_only = 0");
+	turns(w, 3);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	world_check_books(w, got->lease);
+}
+
+static void full_disk_delays_a_failed_start(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+	auto_reply struct reply *got = NULL;
+
+	w->host.start_errors = 1;
+	w->host.start = HOST_FAILS;
+	world_send(w, r);
+	for (int i = 0; i < 300 && !w->host.starts; i++)
+		world_turn(w, 10);
+	pragma(w, "PRAGMA query_only = 1");
+	turns(w, 3);
+	pragma(w, "PRAGMA query_only = 0");
+	turns(w, 3);
+	got = world_must(w, r, REPLY_STAGE_FAILED);
+	assert_true(world_until_state(w, got->lease, LEASE_ENDED));
+}
+
+/* A lease that is over and cannot be ended is looked at again, but not without a pause. */
+static void full_disk_delays_an_end(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id, 0);
+	struct lease l;
+	int64_t cpu;
+
+	load(w, id, &l);
+	pragma(w, "PRAGMA query_only = 1");
+	world_pass(w, l.expires_at - clock_wall() + 1);
+	cpu = clock_cpu_us();
+	world_turn(w, 800);
+	assert_in_range(clock_cpu_us() - cpu, 0, 400000);
+	pragma(w, "PRAGMA query_only = 0");
+	turns(w, 3);
+	assert_true(world_until_state(w, id, LEASE_ENDED));
+	world_check_books(w, id);
+}
+
 static void death_at_every_step_counts_once(void **state)
 {
 	static const enum step steps[] = {STEP_LEASE_RESTARTING, STEP_LEASE_RESUMING,
@@ -371,6 +439,25 @@ static void survivor_of_a_reboot_runs_again(void **state)
 	world_check_books(w, id);
 }
 
+static void full_disk_delays_a_survivor(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1];
+	auto_request struct request *r = run(w, id, 0);
+
+	w->host.rebooted = true;
+	w->host.inspect_errors = 1; /* time to fill the disk in */
+	world_close(w);
+	world_open(w);
+	pragma(w, "PRAGMA query_only = 1");
+	turns(w, 3);
+	assert_int_equal(w->host.generation, 1);
+	pragma(w, "PRAGMA query_only = 0");
+	turns(w, 4);
+	assert_int_equal(w->host.generation, 2);
+	ask(w, REQUEST_STATUS, id, "running", 0);
+}
+
 /* What was ended by itself, or by its owner, is not run again by a reboot. */
 static void halted_survivor_stays_halted(void **state)
 {
@@ -406,6 +493,10 @@ int main(void)
 		T(survivor_of_a_reboot_runs_again),
 		T(halted_survivor_stays_halted),
 		T(full_disk_delays),
+		T(full_disk_delays_a_start),
+		T(full_disk_delays_a_failed_start),
+		T(full_disk_delays_an_end),
+		T(full_disk_delays_a_survivor),
 		cmocka_unit_test(death_at_every_step_counts_once),
 #undef T
 	};
