@@ -12,6 +12,9 @@
 #define REPLY_BYTES  (128 * 1024)
 #define KEEP_SECONDS (3 * 86400) /* as long as wraps of a request can come back */
 #define GIVE_UP	     (2 * 86400)
+#define KEEP_ROWS    100000
+#define KEEP_BYTES   (64 << 20)
+#define LONG_BYTES   4096 /* a reply with output, an archive or a template in it */
 #define REPEAT_AFTER 60
 
 struct sending {
@@ -239,16 +242,48 @@ int outbox_repeat(struct engine *g, const struct pubkey *to, const char *request
 	return 0;
 }
 
+/* Behind how much that was sent nothing is kept: for whoever asks, and asks again, pays nothing. */
+struct outbox_end {
+	int64_t bytes, rows; /* ids; 0: it is not so much */
+};
+
+static int find_end(struct outbox_end *end, struct engine *g, struct err *e)
+{
+	auto_stmt struct stmt *s =
+		db_query(g->db, "SELECT id, length(reply) FROM outbox WHERE sent_at > 0"
+				" ORDER BY id DESC");
+	int64_t rows = 0, bytes = 0;
+	int rc = DB_ROW;
+
+	*end = (struct outbox_end){0};
+	while (!end->rows && (rc = db_step(s, e)) == DB_ROW) {
+		bytes += db_i64(s, 1);
+		if (++rows > KEEP_ROWS)
+			end->rows = db_i64(s, 0);
+		if (!end->bytes && (end->rows || bytes > KEEP_BYTES))
+			end->bytes = db_i64(s, 0);
+	}
+	return rc < 0 ? -1 : 0;
+}
+
+/* What changed something is short, and is kept as long as its request may be repeated. */
 int outbox_prune(struct engine *g, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
+	int64_t now = clock_wall();
+	struct outbox_end end;
 	struct stmt *s;
 
-	if (db_begin(&tx, g->db, e) < 0)
+	if (find_end(&end, g, e) < 0 || db_begin(&tx, g->db, e) < 0)
 		return -1;
-	s = tx_write(tx, "DELETE FROM outbox WHERE created_at < ?");
-	db_bind_i64(s, 1, clock_wall() - KEEP_SECONDS);
-	if (tx_run(s, NULL, e) || request_prune(tx, clock_wall() - KEEP_SECONDS, 100000, e) < 0)
+	s = tx_write(tx, "DELETE FROM outbox WHERE created_at < ? OR (sent_at > 0 AND"
+			 " ((id <= ? AND length(reply) > ?) OR (id <= ? AND created_at < ?)))");
+	db_bind_i64(s, 1, now - KEEP_SECONDS);
+	db_bind_i64(s, 2, end.bytes);
+	db_bind_i64(s, 3, LONG_BYTES);
+	db_bind_i64(s, 4, end.rows);
+	db_bind_i64(s, 5, now - 2 * LEASE_EXPIRES_MAX);
+	if (tx_run(s, NULL, e) || request_prune(tx, now - KEEP_SECONDS, KEEP_ROWS, e) < 0)
 		return -1;
 	return db_commit(&tx, e);
 }

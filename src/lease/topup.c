@@ -111,8 +111,9 @@ static int too_late(struct engine *g, struct tx *tx, const struct payment *p, co
 	r->refund_due = bill.refund;
 	r->kept = bill.kept;
 	reply_say(r, "the lease had ended when the mint answered; %s",
-		  msat_raw(bill.kept) ? "without a refund key it cannot be given back"
-				      : "the refund is on its way");
+		  msat_raw(bill.kept)	       ? "without a refund key it cannot be given back"
+		  : p->kind == PAYMENT_MESSAGE ? "it is refunded, and it is its owner's"
+					       : "the refund is on its way");
 	if (bill_store(g, tx, &unused, refund_number(p->request_id), &bill, e) < 0)
 		return -1;
 	return payment_tell(g, tx, p, r, e);

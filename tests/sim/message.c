@@ -412,6 +412,39 @@ static void one_author_has_a_budget(void **state)
 	assert_in_range(world_count(w, "SELECT count(*) FROM outbox WHERE kind = 14"), 100, 255);
 }
 
+static void run_sql(struct world *w, const char *sql)
+{
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	must(db_begin(&tx, w->db, &e), &e);
+	must(tx_run(tx_write(tx, sql), NULL, &e), &e);
+	must(db_commit(&tx, &e), &e);
+}
+
+#define MANY(n) "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c WHERE i < " n ") "
+#define ROWS	"INSERT INTO outbox(author,request_id,reply,created_at,next_at,sent_at) SELECT x'00',"
+
+/* What was sent is kept for repeats, but not whatever that takes: anybody may ask. */
+static void answers_take_so_much_and_no_more(void **state)
+{
+	struct world *w = *state;
+	int64_t before = world_count(w, "SELECT count(*) FROM outbox");
+	struct err e;
+
+	run_sql(w, MANY("100050") ROWS "'short',zeroblob(10),strftime('%s'),0,1 FROM c");
+	run_sql(w, MANY("100") ROWS "'long',zeroblob(1048576),strftime('%s'),0,1 FROM c");
+	run_sql(w, MANY("10") ROWS
+		"'waits',zeroblob(5000),strftime('%s'),strftime('%s')+9999,0 FROM c");
+	must(outbox_prune(w->engine, &e), &e);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM outbox WHERE request_id='long'"), 64);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM outbox"), before + 64 + 10 + 100050);
+	world_pass(w, 3600); /* nobody may repeat these any more */
+	must(outbox_prune(w->engine, &e), &e);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM outbox WHERE sent_at > 0"), 100000);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM outbox WHERE sent_at = 0"), 10);
+}
+
 static void what_settles_too_late_is_the_owners(void **state)
 {
 	struct world *w = *state;
@@ -428,7 +461,7 @@ static void what_settles_too_late_is_the_owners(void **state)
 	world_close(w);
 	world_pass(w, 101);
 	world_open(w);
-	assert_answered(w, &m, "had ended");
+	assert_answered(w, &m, "it is its owner's");
 	assert_true(world_until_state(w, id, LEASE_ENDED));
 	assert_int_equal(world_count(w, "SELECT sum(msat) FROM refund"), 50000);
 	world_audit(w);
@@ -481,6 +514,7 @@ int main(void)
 		world_test(what_is_refused_is_left_alone),
 		world_test(other_messages_are_not_answered),
 		world_test(one_author_has_a_budget),
+		world_test(answers_take_so_much_and_no_more),
 		world_test(what_settles_too_late_is_the_owners),
 		world_test(its_request_asks_for_a_lock),
 	};
