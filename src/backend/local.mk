@@ -10,6 +10,7 @@ src_backend_libleased_backend_a_SOURCES = \
 	src/backend/fake.c \
 	src/backend/nfnl.c src/backend/nfnl.h \
 	src/backend/nft.c src/backend/nft.h \
+	src/backend/null.c src/backend/null.h \
 	src/backend/oci.c src/backend/oci_beside.c src/backend/oci_exec.c src/backend/oci_impl.h \
 	src/backend/rtnl.c src/backend/rtnl.h \
 	src/backend/tenant_net.c src/backend/tenant_net.h \

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -18,6 +17,7 @@
 #include "backend/backend.h"
 #include "backend/cgroup.h"
 #include "backend/console.h"
+#include "backend/null.h"
 #include "backend/oci_impl.h"
 #include "base/fs.h"
 #include "base/json.h"
@@ -209,30 +209,19 @@ int oci_read_pid(const char *path, pid_t *out, struct err *e)
 	return 0;
 }
 
-/* A file that is empty and stays so, where a container has no stream: gVisor gives all three that
- * it is started with to nobody, and that would be the host's /dev/null. */
-static int open_nothing(struct err *e)
-{
-	auto_close int fd = memfd_create("nothing", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	if (fd < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0)
-		return err_sys(e, "memfd_create");
-	return steal_fd(&fd);
-}
-
 static int oci_create(const struct box *box, struct backend_streams *io, pid_t *pid, struct err *e)
 {
 	auto_console struct console console = {.dir = -1, .listener = -1};
-	auto_close int nothing = open_nothing(e);
-	const int std[3] = {nothing, io->tty || io->out < 0 ? nothing : io->out,
-			    io->tty || io->err < 0 ? nothing : io->err};
+	auto_close int null = null_open(e);
+	const int std[3] = {null, io->tty || io->out < 0 ? null : io->out,
+			    io->tty || io->err < 0 ? null : io->err};
 	auto_free char *pid_file = mem_printf("%s/pid", box->dir);
 	const char *args[9] = {"create", "--bundle", box->dir, "--pid-file", pid_file};
 	size_t n = 5;
 	mode_t mask;
 	int r;
 
-	if (nothing < 0 || (io->tty && console_open(&console, box->dir, e) < 0))
+	if (null < 0 || (io->tty && console_open(&console, box->dir, e) < 0))
 		return -1;
 	if (io->tty) {
 		args[n++] = "--console-socket";

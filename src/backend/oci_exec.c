@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "backend/cgroup.h"
+#include "backend/null.h"
 #include "backend/oci_impl.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -108,16 +109,19 @@ static int shell_status(const char *why)
 }
 
 /* A command may open /dev/stdout again: its ends of the pipes belong to its user. What is no pipe
- * is the host's /dev/null. */
-static int give_streams(const struct command *c, const int std[3], struct err *e)
+ * is the host's /dev/null, for which it gets `null`. */
+static int give_streams(int out[3], const struct command *c, const int std[3], int null,
+			struct err *e)
 {
 	uid_t uid = c->box->id_base + c->x->user.uid;
 	struct stat st;
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 3; i++) {
 		if (fstat(std[i], &st) < 0 ||
 		    (S_ISFIFO(st.st_mode) && fchown(std[i], uid, (gid_t)-1) < 0))
 			return err_sys(e, "give a stream away");
+		out[i] = S_ISFIFO(st.st_mode) ? std[i] : null;
+	}
 	return 0;
 }
 
@@ -149,12 +153,14 @@ static int start_command(void *ctx, const int std[3], pid_t *pid, struct err *e)
 {
 	struct command *c = ctx;
 	struct err why = {.kind = ERRK_SYS};
-	int r;
+	auto_close int null = null_open(e);
+	int own[3], r;
 
-	if ((c->group && cgroup_make_names(c->group, e) < 0) || give_streams(c, std, e) < 0)
+	if (null < 0 || (c->group && cgroup_make_names(c->group, e) < 0) ||
+	    give_streams(own, c, std, null, e) < 0)
 		return -1;
-	r = c->x->beside ? oci_beside_start(c->box, c->x->beside, c->group, std, pid, &why)
-			 : run_exec(c, std, pid, &why);
+	r = c->x->beside ? oci_beside_start(c->box, c->x->beside, c->group, own, pid, &why)
+			 : run_exec(c, own, pid, &why);
 	flock(c->lock, LOCK_UN);
 	if (r < 0 && why.kind == ERRK_PEER)
 		c->not_run = shell_status(why.msg);
