@@ -192,6 +192,8 @@ static void resumed(void *ctx, const struct priv_start_reply *r, const struct er
 	inspect_lease(g, l.id); /* a short command may have ended by now */
 }
 
+enum { IMAGE_OTHER = 1 };
+
 static int store_digest(struct engine *g, const struct lease *l, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
@@ -214,7 +216,30 @@ static void start_pinned(struct work *w, struct lease *l)
 	wire_clear(&m, priv_request_table(PRIV_BOX_START));
 }
 
-/* What its image's name means now is what it starts with, from here on. */
+static void read_spec(struct spec *out, struct engine *g, const struct lease *l)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+
+	*out = (struct spec){0};
+	if (lease_load_spec(g->db, l->id, &text, NULL) == 0 &&
+	    spec_decode(out, buf_view(&text), NULL) < 0)
+		*out = (struct spec){0}; /* the start says what is wrong */
+}
+
+/* What its image's name means now is what it starts with, from here on; a digest that was asked for
+ * stays. */
+static int take_image(struct engine *g, struct lease *l, const char *digest, struct err *e)
+{
+	auto_spec struct spec spec;
+
+	read_spec(&spec, g, l);
+	if (*spec.digest && strcmp(spec.digest, digest) != 0)
+		return IMAGE_OTHER;
+	memset(l->digest, 0, sizeof(l->digest));
+	memcpy(l->digest, digest, strnlen(digest, sizeof(l->digest) - 1));
+	return store_digest(g, l, e);
+}
+
 static void image_found(void *ctx, const struct priv_image_reply *r, const struct err *error)
 {
 	struct work *w = ctx;
@@ -236,27 +261,20 @@ static void image_found(void *ctx, const struct priv_image_reply *r, const struc
 		not_started(g, &l, r->message);
 		return;
 	}
-	memset(l.digest, 0, sizeof(l.digest));
-	memcpy(l.digest, r->digest, strnlen(r->digest, sizeof(l.digest) - 1));
-	if (store_digest(g, &l, &e) < 0)
+	rc = take_image(g, &l, r->digest, &e);
+	if (rc < 0) {
 		ask_later(w, e.msg);
-	else
+	} else if (rc == IMAGE_OTHER) {
+		work_end(w);
+		not_started(g, &l, "the image is another one than spec.digest says");
+	} else {
 		start_pinned(w, &l);
-}
-
-static enum spec_pull pull_of(struct engine *g, const struct lease *l)
-{
-	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
-	auto_spec struct spec spec = {0};
-
-	if (lease_load_spec(g->db, l->id, &text, NULL) < 0 ||
-	    spec_decode(&spec, buf_view(&text), NULL) < 0)
-		return SPEC_PULL_MISSING; /* the start says what is wrong */
-	return spec.pull;
+	}
 }
 
 static void resume(struct work *w, struct lease *l)
 {
+	auto_spec struct spec spec;
 	const struct priv_image m = {
 		.name = l->image,
 		.pull = SPEC_PULL_ALWAYS,
@@ -264,7 +282,8 @@ static void resume(struct work *w, struct lease *l)
 		.auth = {(uint8_t *)w->auth, w->auth ? strlen(w->auth) : 0},
 	};
 
-	if (pull_of(w->g, l) == SPEC_PULL_ALWAYS)
+	read_spec(&spec, w->g, l);
+	if (spec.pull == SPEC_PULL_ALWAYS)
 		priv_client_image(w->g->host, &m, image_found, w);
 	else
 		start_pinned(w, l);

@@ -84,6 +84,15 @@ bool verb_says_more(const struct spec *s, const struct spec *only)
 
 /* --- stop, start --- */
 
+static bool is_of_template(struct engine *g, const char *id)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+	auto_spec struct spec spec = {0};
+
+	return lease_load_spec(g->db, id, &text, NULL) == 0 &&
+	       spec_decode(&spec, buf_view(&text), NULL) == 0 && *spec.template;
+}
+
 static void halt_or_resume(struct ask *a, struct lease *l)
 {
 	struct err e;
@@ -95,6 +104,10 @@ static void halt_or_resume(struct ask *a, struct lease *l)
 	}
 	if (verb_says_more(&a->req->spec, &(struct spec){.args = a->req->spec.args})) {
 		verb_deny(a, REPLY_SPEC, "start: a command has args only");
+		return;
+	}
+	if (a->req->spec.args.n && is_of_template(a->g, l->id)) {
+		verb_deny(a, REPLY_SPEC, "start: args: the command is the template's");
 		return;
 	}
 	rc = halt_asked(a, l, a->req->type == REQUEST_STOP ? LEASE_HALTING : LEASE_RESUMING, &e);

@@ -167,6 +167,26 @@ static void start_asks_for_the_image_again_when_it_was_set(void **state)
 	assert_int_equal(w->host.images, asked + 1);
 }
 
+static void digest_that_was_asked_for_stays(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101), *start = NULL;
+	auto_reply struct reply *got = NULL;
+
+	snprintf(r->spec.digest, sizeof(r->spec.digest), "sha256:%s%s",
+		 "0123456789abcdef0123456789abcdef", "0123456789abcdef0123456789abcdef");
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	set_pull(w, got->lease, SPEC_PULL_ALWAYS);
+	ask(w, REQUEST_STOP, got->lease, "stopped");
+	w->host.newest = '7';
+	start = world_ask(REQUEST_START, got->lease);
+	assert_denied(w, start, REPLY_START_FAILED);
+	assert_int_equal(w->host.starts, 1);
+	w->host.newest = 0;
+	ask(w, REQUEST_START, got->lease, "running");
+}
+
 static void start_without_its_image_leaves_it_stopped(void **state)
 {
 	struct world *w = *state;
@@ -749,6 +769,7 @@ int main(void)
 		world_test(signal_of_a_stranger_or_after_the_end_is_denied),
 		world_test(stopped_lease_keeps_its_time_and_starts_again),
 		world_test(start_asks_for_the_image_again_when_it_was_set),
+		world_test(digest_that_was_asked_for_stays),
 		world_test(start_without_its_image_leaves_it_stopped),
 		world_test(another_command_starts_in_its_place),
 		world_test(grace_is_the_askers),

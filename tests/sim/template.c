@@ -43,6 +43,34 @@ static void a_template_is_what_runs(void **state)
 	world_check_books(w, id);
 }
 
+static void ask(struct world *w, enum request_type t, const char *id, const char *word)
+{
+	auto_request struct request *r = world_ask(t, id);
+	auto_reply struct reply *got = NULL;
+
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_STATUS);
+	assert_string_equal(got->state, word);
+}
+
+static void a_template_stays_what_runs(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = spawn_box(w, "box", "KEY", "s3cret"), *start = NULL;
+	auto_reply struct reply *got = NULL, *denied = NULL;
+
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	ask(w, REQUEST_STOP, got->lease, "stopped");
+	start = world_ask(REQUEST_START, got->lease);
+	assert_int_equal(spec_add_arg(&start->spec, STR("sh"), NULL), 0);
+	world_send(w, start);
+	denied = world_must(w, start, REPLY_STAGE_REFUSED);
+	assert_int_equal(denied->code, REPLY_SPEC);
+	ask(w, REQUEST_START, got->lease, "running");
+	assert_string_equal(w->host.first_arg, "serve");
+}
+
 static void what_a_template_refuses_costs_nothing(void **state)
 {
 	struct world *w = *state;
@@ -85,6 +113,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		world_test(a_template_is_what_runs),
+		world_test(a_template_stays_what_runs),
 		world_test(what_a_template_refuses_costs_nothing),
 		world_test(a_template_is_told_to_whoever_asks),
 	};
