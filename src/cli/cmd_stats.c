@@ -19,12 +19,14 @@ struct watched {
 	struct book_entry entry;
 	struct session *session;
 	struct reply *now, *before; /* NULL: none */
+	bool gone;		    /* it was said why */
 };
 
 struct stats {
 	struct app *app;
 	struct watched v[LEASES_MAX];
 	size_t n;
+	bool named; /* else all that run: one that does not is left out */
 };
 
 static void stats_clear(struct stats *s)
@@ -58,6 +60,7 @@ static int find_leases(struct stats *s, int argc, char **argv)
 		return app_failf(EXIT_USAGE, "at most %d leases", LEASES_MAX);
 	if (app_wallet(s->app, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
+	s->named = argc > 0;
 	if (argc == 0)
 		return book_each(s->app->db, add_entry, s, &e) < 0 ? app_fail(EXIT_STATE, &e) : 0;
 	for (int i = 0; i < argc; i++) {
@@ -106,11 +109,20 @@ static int look_at(struct watched *w)
 
 static int look(struct stats *s)
 {
-	int rc = 0;
+	size_t left = 0;
+	int rc, last = 0;
 
-	for (size_t i = 0; i < s->n && !rc; i++)
-		rc = look_at(&s->v[i]);
-	return rc;
+	for (size_t i = 0; i < s->n; i++) {
+		struct watched *w = &s->v[i];
+
+		rc = w->gone ? last : look_at(w);
+		if (rc && (s->named || s->app->interrupted))
+			return rc;
+		w->gone |= rc != 0;
+		left += !w->gone;
+		last = rc;
+	}
+	return left ? 0 : last;
 }
 
 /* --- print --- */
@@ -166,10 +178,8 @@ static void print(const struct stats *s, enum screen screen)
 	if (!s->app->g.json)
 		printf("%-16s  %-8s  %-9s  %s\n", "NAME", "UP", "LEFT", head.p);
 	for (size_t i = 0; i < s->n; i++)
-		if (s->app->g.json)
-			print_json(&s->v[i]);
-		else
-			print_row(&s->v[i]);
+		if (!s->v[i].gone)
+			(s->app->g.json ? print_json : print_row)(&s->v[i]);
 	fflush(stdout);
 }
 

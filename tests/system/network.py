@@ -189,6 +189,11 @@ def test(w: World):
     check(wait_for(lambda: "from outside" in get("one", f"http://{PUBLIC}/").stdout, 5), "after kill -9 of leased the network is still there")
     healing(w, provider, get)
     scanner(w, provider, lease, get)
+    provider.ctl("stop", shown(lease, "two")["lease"], "--reason", "a test")
+    done = lease("stats")
+    check([line.split()[0] for line in done.stdout.splitlines()] == ["NAME", "one"] and done.returncode == 0 and "two: " in done.stderr,
+          "lease stats leaves out what the provider has ended, and says so", done.stdout + done.stderr)
+    check(lease("stats", "two").returncode == 4, "and refuses to show it alone")
     for name in ("one", "two"):
         lease("rm", name)
     done = provider.ctl("who", "--at", int(time.time()) - 1, "--sport", 10050)
