@@ -173,6 +173,8 @@ extern const struct wallet_ops money_ops;
 
 void spawn_asked(struct ask *a);		     /* owns a */
 void spawn_resume(struct engine *g, const char *id); /* an ASKED lease after a restart */
+/* Those that could neither be paid for nor refused by the end of their request hold nothing. */
+void spawn_sweep(struct engine *g);
 int spawn_settled(struct engine *g, struct tx *tx, const struct payment *p,
 		  const struct wallet_plan *plan, struct err *e) MUST_CHECK;
 int spawn_rejected(struct engine *g, struct tx *tx, const struct payment *p,

@@ -528,6 +528,7 @@ static void measured(void *ctx, const struct priv_node_reply *r, const struct er
 			name_images(g, &g->offers[i]);
 		publish_named(g);
 	}
+	spawn_sweep(g);
 	if (outbox_prune(g, &e) < 0)
 		log_warn("outbox: %s", e.msg);
 	outbox_kick(g); /* what was to be tried again later, also by the process before this one */

@@ -387,6 +387,27 @@ void spawn_resume(struct engine *g, const char *id)
 		log_broken("lease %s: %s", id, e.msg);
 }
 
+static void forget_late(void *ctx, const char *id)
+{
+	struct engine *g = ctx;
+	struct lease l;
+	struct err e;
+
+	if (lease_load(g->db, id, &l, &e) || l.state != LEASE_ASKED || clock_wall() < l.not_after ||
+	    ask_is_open(g, &l.author, l.request_id))
+		return;
+	if (refuse_lease(g, &l, &e) < 0)
+		log_broken("lease %s: %s", id, e.msg);
+}
+
+void spawn_sweep(struct engine *g)
+{
+	struct err e;
+
+	if (lease_each(g->db, LEASE_BIT(LEASE_ASKED), 0, forget_late, g, &e) < 0)
+		log_broken("%s", e.msg);
+}
+
 /* --- the wallet closed the plan --- */
 
 static int reply_late(struct engine *g, struct tx *tx, struct lease *l, struct err *e)

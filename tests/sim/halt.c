@@ -602,6 +602,26 @@ static void few_questions_about_images_reach_the_host(void **state)
 }
 
 /* What the helper never answers is freed with the engine: the sanitizer's build sees to that. */
+/* Neither paid for nor refused, as where the database was full just then. */
+static void question_that_got_lost_holds_no_room(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+
+	w->host.silent_image = true;
+	world_send(w, r);
+	for (int i = 0; i < 300 && !w->engine->asks; i++)
+		world_turn(w, 10);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM lease WHERE state = 1"), 1);
+	world_pass(w, LEASE_EXPIRES_MAX + 60);
+	world_turn(w, 100);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM lease WHERE state = 1"), 1);
+	ask_free(w->engine->asks);
+	world_pass(w, LEASE_HEARTBEAT_S + 1);
+	world_turn(w, 100);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM lease WHERE state = 1"), 0);
+}
+
 static void engine_ends_with_requests_under_way(void **state)
 {
 	struct world *w = *state;
@@ -789,6 +809,7 @@ int main(void)
 		world_test(files_come_and_go),
 		world_test(exec_that_died_unanswered_is_unclear),
 		world_test(few_questions_about_images_reach_the_host),
+		world_test(question_that_got_lost_holds_no_room),
 		world_test(engine_ends_with_requests_under_way),
 		world_test(inspect_that_fails_is_repeated),
 		world_test(flood_makes_answers_late_and_loses_none),
