@@ -387,7 +387,7 @@ static void read_granted(struct offer *o, const struct json *j)
 		if (!json_as_str(word, &s) || s.n == 0 || n + s.n + 2 > sizeof(o->granted))
 			continue;
 		str_printable(o->granted + n, s.n + 1, s);
-		n += s.n;
+		n += strlen(o->granted + n); /* it may have become shorter */
 		o->granted[n++] = '\n';
 		o->granted[n] = '\0';
 	}

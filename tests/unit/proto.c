@@ -740,14 +740,14 @@ static void grants_are_read_as_far_as_they_are_known(void **state)
 
 	buf_printf(&text, "{\"v\":1," TERMS "," PRICE "," MINTS
 			  ",\"gpu\":{\"vendor\":\"matrox\",\"count\":2},\"capabilities\":"
-			  "[\"NET_RAW\",\"FLY\",7],\"granted\":[7,\"a\\u001bb\",\"");
+			  "[\"NET_RAW\",\"FLY\",7],\"granted\":[7,\"a\\u001bb\",\"c\\u0085d\",\"");
 	for (size_t i = 0; i < OFFER_GRANT_MAX; i++)
 		buf_byte(&text, 'x');
 	buf_puts(&text, "\",\"last\"]}");
 	assert_int_equal(read_offer(&o, "a", LEASE_KIND_OFFER, text.p), 0);
 	assert_int_equal(o.gpus, 0);
 	assert_int_equal(o.caps, spec_cap(STR("NET_RAW")));
-	assert_string_equal(o.granted, "a?b\nlast\n");
+	assert_string_equal(o.granted, "a?b\nc?d\nlast\n");
 }
 
 static void offer_of_another_kind_or_name_is_refused(void **state)
