@@ -15,6 +15,7 @@
 #define KEEP_ROWS    100000
 #define KEEP_BYTES   (64 << 20)
 #define LONG_BYTES   4096 /* a reply with output, an archive or a template in it */
+#define LONG_SECONDS 120
 #define REPEAT_AFTER 60
 
 struct sending {
@@ -266,7 +267,8 @@ static int find_end(struct outbox_end *end, struct engine *g, struct err *e)
 	return rc < 0 ? -1 : 0;
 }
 
-/* What changed something is short, and is kept as long as its request may be repeated. */
+/* What is short is kept as long as its request may be repeated, the rest as long as a buyer waits.
+ */
 int outbox_prune(struct engine *g, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
@@ -277,12 +279,14 @@ int outbox_prune(struct engine *g, struct err *e)
 	if (find_end(&end, g, e) < 0 || db_begin(&tx, g->db, e) < 0)
 		return -1;
 	s = tx_write(tx, "DELETE FROM outbox WHERE created_at < ? OR (sent_at > 0 AND"
-			 " ((id <= ? AND length(reply) > ?) OR (id <= ? AND created_at < ?)))");
+			 " ((id <= ? AND length(reply) > ? AND created_at < ?) OR"
+			 " (id <= ? AND created_at < ?)))");
 	db_bind_i64(s, 1, now - KEEP_SECONDS);
 	db_bind_i64(s, 2, end.bytes);
 	db_bind_i64(s, 3, LONG_BYTES);
-	db_bind_i64(s, 4, end.rows);
-	db_bind_i64(s, 5, now - 2 * LEASE_EXPIRES_MAX);
+	db_bind_i64(s, 4, now - LONG_SECONDS);
+	db_bind_i64(s, 5, end.rows);
+	db_bind_i64(s, 6, now - 2 * LEASE_EXPIRES_MAX);
 	if (tx_run(s, NULL, e) || request_prune(tx, now - KEEP_SECONDS, KEEP_ROWS, e) < 0)
 		return -1;
 	return db_commit(&tx, e);

@@ -352,6 +352,26 @@ static void full_disk_delays_a_start(void **state)
 	world_check_books(w, got->lease);
 }
 
+static void full_disk_delays_a_payment(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *r = world_spawn(w, 101);
+	auto_reply struct reply *got = NULL;
+	unsigned swaps = w->mint->swaps;
+
+	w->mint->fault = SIM_FORGET; /* its answer comes later */
+	world_send(w, r);
+	for (int i = 0; i < 3000 && w->mint->swaps == swaps; i++)
+		world_turn(w, 1);
+	pragma(w, "PRAGMA query_only = 1");
+	turns(w, 3);
+	assert_int_equal(w->host.starts, 0);
+	pragma(w, "PRAGMA query_only = 0");
+	turns(w, 70);
+	got = world_must(w, r, REPLY_STAGE_RUNNING);
+	world_check_books(w, got->lease);
+}
+
 static void full_disk_delays_a_failed_start(void **state)
 {
 	struct world *w = *state;
@@ -495,6 +515,7 @@ int main(void)
 		T(full_disk_delays),
 		T(full_disk_delays_a_start),
 		T(full_disk_delays_a_failed_start),
+		T(full_disk_delays_a_payment),
 		T(full_disk_delays_an_end),
 		T(full_disk_delays_a_survivor),
 		cmocka_unit_test(death_at_every_step_counts_once),
