@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -40,10 +41,19 @@ static int open_user_namespace(int *fd, pid_t pid, const struct idmap *m, struct
 	return *fd < 0 ? err_sys(e, "open %s", path) : 0;
 }
 
+/* It has all that we have open, locks too: it must not outlive us. */
+static _Noreturn void stay_in(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != parent)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
 /* A user namespace lives as long as somebody is in it or has it open: a child that only waits. */
 int idmap_open(int *fd, const struct idmap *m, struct err *e)
 {
-	pid_t pid;
+	pid_t us = getpid(), pid;
 	int r;
 
 	*fd = -1;
@@ -51,8 +61,7 @@ int idmap_open(int *fd, const struct idmap *m, struct err *e)
 		return 0;
 	pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0);
 	if (pid == 0)
-		for (;;)
-			pause();
+		stay_in(us);
 	if (pid < 0)
 		return err_sys(e, "new user namespace");
 	r = open_user_namespace(fd, pid, m, e);

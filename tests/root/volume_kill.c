@@ -28,6 +28,7 @@
 #include "base/mem.h"
 #include "base/step.h"
 #include "base/str.h"
+#include "volume/bind.h"
 #include "volume_place.h"
 
 #define FULL_KILLS 500
@@ -202,9 +203,57 @@ static void test_kills(void **state)
 	assert_true(killed * 2 >= rounds); /* else it tests little */
 }
 
+static _Noreturn void map_for_ever(void)
+{
+	const struct idmap map = {0, 100000, 65536};
+
+	setsid();
+	for (;;) {
+		auto_close int fd = -1;
+
+		if (idmap_open(&fd, &map, NULL) < 0)
+			_exit(1);
+	}
+}
+
+/* Whoever is left has the locks of who was killed. */
+static bool somebody_is_left(void)
+{
+	int64_t end = clock_mono_ms() + 2000;
+	pid_t pid = 0;
+
+	while (pid >= 0 && clock_mono_ms() < end) {
+		pid = waitpid(-1, NULL, WNOHANG);
+		if (pid == 0)
+			nanosleep(&(struct timespec){0, 1000000}, NULL);
+	}
+	return pid >= 0;
+}
+
+static void test_mapping(void **state)
+{
+	seed();
+	for (unsigned i = 0; i < 40; i++) {
+		pid_t pid = fork();
+		bool left;
+		int status;
+
+		if (pid == 0)
+			map_for_ever();
+		nanosleep(&(struct timespec){0, (long)(5000000 + draw(2000000))}, NULL);
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		assert_true(WIFSIGNALED(status));
+		left = somebody_is_left();
+		kill(-pid, SIGKILL);
+		assert_false(left);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(test_kills)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_mapping),
+					   cmocka_unit_test(test_kills)};
 	struct err e;
 
 	if (geteuid() != 0 ||
