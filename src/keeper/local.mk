@@ -26,6 +26,10 @@ check_PROGRAMS += tests/unit/lease_sock
 TESTS += tests/unit/lease_sock
 tests_unit_lease_sock_SOURCES = tests/unit/lease_sock.c
 tests_unit_lease_sock_LDADD = $(L_keeper) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/unit/output
+TESTS += tests/unit/output
+tests_unit_output_SOURCES = tests/unit/output.c
+tests_unit_output_LDADD = $(L_keeper) $(CMOCKA_LIBS)
 endif
 
 check_PROGRAMS += tests/fuzz/fuzz_lease_http

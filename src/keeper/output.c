@@ -17,6 +17,7 @@
 #define READ_MAX  16384
 #define LINES_MAX (READ_MAX * 64) /* every byte its own line */
 #define TURN_MAX  16		  /* reads of one pipe before others have their turn */
+#define DRAIN_MAX 128		  /* reads: twice what a pipe of the greatest size (1 MiB) has */
 
 struct pipe_end {
 	struct output *owner;
@@ -165,10 +166,11 @@ void output_close_ends(struct output *o)
 			close(steal_fd(&o->ends[i].write_fd));
 }
 
+/* A descriptor may have gone to another lease, by a volume of both, that writes for ever. */
 void output_drain(struct output *o)
 {
 	for (int i = 0; i < 2; i++)
-		while (read_some(&o->ends[i]))
+		for (unsigned n = 0; n < DRAIN_MAX && read_some(&o->ends[i]); n++)
 			;
 }
 
