@@ -347,7 +347,7 @@ void book_learn(struct book_entry *b, const struct reply *r)
 	if (r->image_digest[0])
 		memcpy(b->image_digest, r->image_digest, sizeof(b->image_digest));
 	if (r->why[0])
-		memcpy(b->why, r->why, sizeof(b->why));
+		str_printable(b->why, sizeof(b->why), str_of(r->why));
 	learn_halt(b, r);
 	learn_network(b, r);
 	b->state = learn_state(b, r);

@@ -20,7 +20,7 @@ static void print_json(const struct reply *r)
 		jsonw_text(&w, "digest", r->images[i].digest);
 		jsonw_u64(&w, "size", r->images[i].size);
 		jsonw_end_object(&w);
-		printf("%s\n", text.p);
+		out_line(&text);
 	}
 }
 

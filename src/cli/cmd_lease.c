@@ -64,7 +64,7 @@ static int list_entry(void *ctx, const struct book_entry *b)
 		return 0;
 	}
 	out_entry_json(&text, c->app->db, b);
-	printf("%s\n", text.p);
+	out_line(&text);
 	return 0;
 }
 
@@ -116,7 +116,7 @@ int verb_show(void *ctx, const void *options, int argc, char **argv)
 	rc = book_receipt(a->db, b.name, &receipt, &e);
 	if (rc < 0)
 		return app_fail(EXIT_STATE, &e);
-	printf("%s\n", text.p);
+	out_line(&text);
 	if (!rc) {
 		out_text(buf_view(&receipt));
 		putchar('\n');
@@ -163,7 +163,7 @@ int verb_status(void *ctx, const void *options, int argc, char **argv)
 		return rc;
 	if (a->g.json) {
 		out_entry_json(&text, a->db, &b);
-		printf("%s\n", text.p);
+		out_line(&text);
 		return 0;
 	}
 	printf("%s: ", b.name);

@@ -83,7 +83,7 @@ int verb_offers(void *ctx, const void *options, int argc, char **argv)
 			continue;
 		}
 		out_offer_json(&text, &m.v[i]);
-		printf("%s\n", text.p);
+		out_line(&text);
 	}
 	if (shown)
 		return 0;

@@ -23,7 +23,7 @@ static void print_ports(const struct app *a, const struct book_entry *b)
 		return;
 	}
 	out_entry_json(&text, a->db, b);
-	printf("%s\n", text.p);
+	out_line(&text);
 }
 
 int verb_port(void *ctx, const void *options, int argc, char **argv)

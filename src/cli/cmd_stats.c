@@ -163,7 +163,7 @@ static void print_json(const struct watched *w)
 	SPEC_USAGE(X)
 #undef X
 	jsonw_end_object(&j);
-	printf("%s\n", buf_view(&text).p);
+	out_line(&text);
 }
 
 enum screen { SCREEN_KEEP, SCREEN_CLEAR };

@@ -24,7 +24,7 @@ static void list_json(const struct listing *l, const struct offer_template *t)
 	jsonw_text(&w, "image", t->image);
 	jsonw_text(&w, "description", t->description);
 	jsonw_end_object(&w);
-	printf("%s\n", text.p);
+	out_line(&text);
 }
 
 static void list_row(const struct listing *l, const struct offer_template *t)
@@ -200,7 +200,7 @@ int verb_template_show(void *ctx, const void *options, int argc, char **argv)
 		return rc;
 	if (a->g.json) {
 		spec_template_write(&text, &t);
-		printf("%s\n", text.p);
+		out_line(&text);
 	} else {
 		print_template(&t, l);
 	}

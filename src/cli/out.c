@@ -67,6 +67,12 @@ void out_text(struct str s)
 	fputs(shown, stdout);
 }
 
+void out_line(const struct buf *b)
+{
+	out_text(buf_view(b));
+	putchar('\n');
+}
+
 static int out_refund(void *ctx, const struct book_refund *r)
 {
 	static const char *const words[] = {

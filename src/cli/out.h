@@ -12,6 +12,7 @@ void out_left(char *dst, size_t size, int64_t seconds);	   /* "9m58s" */
 void out_key(char dst[static 13], const struct pubkey *k); /* first 12 characters of the hex */
 /* What a stranger wrote, to standard output: a terminal gets it without control characters. */
 void out_text(struct str s);
+void out_line(const struct buf *b); /* the same, and a line end */
 void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b); /* with refunds */
 /* The next port of a book entry's `ports`; false at their end. */
 bool out_next_port(struct str *rest, struct spec_port *p);

@@ -408,6 +408,37 @@ static void book_learns_of_stop_and_start(void **state)
 	assert_false(b.halted);
 }
 
+/* What a provider says goes to a terminal sooner or later: C1 controls move its cursor, too. */
+static void words_of_providers_do_not_control_a_terminal(void **state)
+{
+	struct book_entry b = {.state = BOOK_RUNNING};
+	struct reply r = {.stage = REPLY_STAGE_ENDED,
+			  .exit_status = -1,
+			  .why = "a\xc2\x9b"
+				 "b"};
+	auto_buf struct buf line = BUF(64);
+	int master = posix_openpt(O_RDWR | O_NOCTTY), slave, out = dup(STDOUT_FILENO);
+	char got[64] = "";
+
+	book_learn(&b, &r);
+	assert_string_equal(b.why, "a?b");
+	assert_true(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0);
+	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+	assert_true(slave >= 0);
+	buf_json(&line, str_of("a\xc2\x9b"
+			       "b"));
+	fflush(stdout);
+	assert_true(dup2(slave, STDOUT_FILENO) == STDOUT_FILENO);
+	out_line(&line);
+	fflush(stdout);
+	assert_true(dup2(out, STDOUT_FILENO) == STDOUT_FILENO);
+	assert_true(read(master, got, sizeof(got) - 1) > 0);
+	assert_string_equal(got, "\"a?b\"\r\n");
+	close(out);
+	close(slave);
+	close(master);
+}
+
 static void book_learns_from_replies(void **state)
 {
 	struct book_entry b = {.state = BOOK_ASKED, .exit_status = -1};
@@ -537,6 +568,7 @@ int main(void)
 		book_test(provider_is_known_once_it_gave_a_lease),
 		book_test(intent_is_completed_or_dropped),
 		cmocka_unit_test(book_learns_of_stop_and_start),
+		cmocka_unit_test(words_of_providers_do_not_control_a_terminal),
 		cmocka_unit_test(book_learns_from_replies),
 		cmocka_unit_test(credentials_are_those_of_the_images_registry),
 		cmocka_unit_test(stranger_does_not_write_to_the_terminal),
