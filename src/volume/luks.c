@@ -5,7 +5,6 @@
  */
 #include "volume/luks.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libcryptsetup.h>
@@ -20,6 +19,7 @@
 #include "base/fs.h"
 #include "base/lib.h"
 #include "base/mem.h"
+#include "volume/mapper.h"
 
 #define LIBRARY	    "libcryptsetup.so.12"
 #define CIPHER	    "aes"
@@ -189,8 +189,6 @@ int luks2_open(const char *name, const char *header, const char *device, const s
 	if (r == 0)
 		r = l.crypt_activate_by_passphrase(l.cd, name, CRYPT_ANY_SLOT, key->hex,
 						   strlen(key->hex), CRYPT_ACTIVATE_ALLOW_DISCARDS);
-	if (r == -EEXIST)
-		return 0;
 	return r < 0 ? crypt_failed(e, &l, r, "open the volume") : 0;
 }
 
@@ -209,21 +207,6 @@ static bool says(const char *block, const char *file, const char *want)
 	return fs_read(&text, path, NULL) == 0 && str_is(str_trim(buf_view(&text)), want);
 }
 
-/* By the kernel's word: who makes or removes a mapper may die between that and its node. */
-static bool kernel_has(const char *name)
-{
-	auto_closedir DIR *d = opendir("/sys/block");
-	struct dirent *entry;
-
-	while (d && (entry = readdir(d))) {
-		auto_free char *block = mem_printf("/sys/block/%s", entry->d_name);
-
-		if (str_starts(str_of(entry->d_name), "dm-") && says(block, "dm/name", name))
-			return true;
-	}
-	return false;
-}
-
 static char *node_of(const char *name)
 {
 	return mem_printf("/dev/mapper/%s", name);
@@ -234,7 +217,7 @@ bool luks_is_left(const char *name)
 	auto_free char *node = node_of(name);
 	struct stat st;
 
-	return has_mapper() && (kernel_has(name) || lstat(node, &st) == 0);
+	return has_mapper() && (mapper_exists(name) || lstat(node, &st) == 0);
 }
 
 /* A node that somebody left may be of a number that is another mapper's by now. */
@@ -272,11 +255,12 @@ int luks_close(const char *name, struct err *e)
 
 	if (!luks_is_left(name))
 		return 0;
-	if (kernel_has(name) && deactivate(name, e))
+	if (mapper_exists(name) && deactivate(name, e))
 		return -1;
-	if (!kernel_has(name) && unlink(node) && errno != ENOENT)
-		return err_sys(e, "remove %s", node);
-	return 0;
+	/* the library takes one without a table for none */
+	if (mapper_remove(name, e))
+		return -1;
+	return unlink(node) && errno != ENOENT ? err_sys(e, "remove %s", node) : 0;
 }
 
 int luks_probe_library(struct err *e)
