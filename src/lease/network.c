@@ -70,15 +70,19 @@ static void changed(void *ctx, const struct priv_ports_reply *r, const struct er
 	bool done = !error && r->found;
 	struct lease l;
 	struct err e;
+	char id[LEASE_ID_HEX + 1];
 	int rc = lease_load(g->db, c->work->id, &l, &e);
 
+	memcpy(id, c->work->id, sizeof(id));
 	work_end(c->work);
 	if (error)
-		log_warn("lease %s: ports: %s", l.id, error->msg);
+		log_warn("lease %s: ports: %s", id, error->msg);
 	if (rc == 0 && l.state == LEASE_RUNNING)
 		rc = store_result(g, &l, done, &e);
 	if (rc < 0)
-		log_broken("lease %s: %s", l.id, e.msg);
+		log_broken("lease %s: %s", id, e.msg);
+	if (rc < 0)
+		inspect_later(g, id); /* and then the rows: ports_resume */
 	if (rc == 0 && done) {
 		step_at(STEP_LEASE_PORTS);
 		tell_lease(g, l.id);

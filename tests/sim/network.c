@@ -221,6 +221,46 @@ static void host_that_fails_changes_nothing(void **state)
 	assert_int_equal(then->ports.v[0].outside, 20000);
 }
 
+static void query_only(struct world *w, bool on)
+{
+	auto_stmt struct stmt *s =
+		db_query(w->db, on ? "PRAGMA query_only = 1" : "PRAGMA query_only = 0");
+
+	assert_true(db_step(s, NULL) >= 0);
+}
+
+static struct world *filling;
+
+static void fill_disk(enum step s)
+{
+	if (s == STEP_LEASE_PORTS_ASKED)
+		query_only(filling, true);
+}
+
+static void full_disk_delays_a_change(void **state)
+{
+	static const char *const one[] = {"20000:80", NULL};
+	struct world *w = *state;
+	auto_reply struct reply *r = run(w, one);
+	auto_request struct request *x = change(r->lease, "20001:81", "80");
+
+	filling = w;
+	step_watch(fill_disk);
+	world_send(w, x);
+	for (int i = 0; i < 300 && !w->host.port_calls; i++)
+		world_turn(w, 10);
+	world_turn(w, 50);
+	step_watch(NULL);
+	query_only(w, false);
+	assert_int_equal(world_count(w, "SELECT count(*) FROM lease_port"), 2);
+	for (int i = 0; i < 4; i++) {
+		world_pass(w, 1);
+		world_turn(w, 50);
+	}
+	assert_int_equal(world_count(w, "SELECT count(*) FROM lease_port"), 1);
+	assert_int_equal(world_count(w, "SELECT outside FROM lease_port"), 20001);
+}
+
 static void death_at_every_step_does_what_was_asked(void **state)
 {
 	static const enum step deaths[] = {STEP_LEASE_PORTS_ASKED, STEP_LEASE_PORTS};
@@ -414,6 +454,7 @@ int main(void)
 		TEST(range_is_used_up_and_freed),
 		TEST(ports_come_and_go_while_it_runs),
 		TEST(host_that_fails_changes_nothing),
+		TEST(full_disk_delays_a_change),
 		cmocka_unit_test(death_at_every_step_does_what_was_asked),
 		TEST(cut_lease_runs_on_and_is_joined_after_a_pause),
 		TEST(operator_joins_it_at_once),
