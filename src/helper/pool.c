@@ -122,15 +122,22 @@ static void make_done(void *ctx, struct str result)
 	go_on(p);
 }
 
-static void make_one(struct pool *p, uint64_t bytes)
+static struct spare *add_spare(struct pool *p, uint64_t bytes)
 {
 	struct spare *s = mem_zero(sizeof(*s));
-	struct task *t = mem_zero(sizeof(*t));
 
-	snprintf(s->id, sizeof(s->id), "%s%016" PRIx64, POOL_PREFIX, rand_below(UINT64_MAX));
 	s->bytes = bytes;
 	s->next = p->list;
 	p->list = s;
+	return s;
+}
+
+static void make_one(struct pool *p, uint64_t bytes)
+{
+	struct spare *s = add_spare(p, bytes);
+	struct task *t = mem_zero(sizeof(*t));
+
+	snprintf(s->id, sizeof(s->id), "%s%016" PRIx64, POOL_PREFIX, rand_below(UINT64_MAX));
 	*t = (struct task){.p = p, .bytes = bytes};
 	memcpy(t->id, s->id, sizeof(t->id));
 	p->busy = true;
@@ -269,6 +276,14 @@ bool pool_take(struct pool *p, uint64_t bytes, char id[static VOLUME_ID_MAX + 1]
 		return true;
 	}
 	return false;
+}
+
+void pool_give_back(struct pool *p, uint64_t bytes, const char *id)
+{
+	struct spare *s = add_spare(p, bytes);
+
+	memcpy(s->id, id, strlen(id) + 1);
+	s->ready = true;
 }
 
 void pool_close(struct pool *p, pool_done_fn *done, void *ctx)

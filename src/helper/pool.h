@@ -20,6 +20,8 @@ DEFINE_AUTO(struct pool, pool_free)
 void pool_open(struct pool *p, pool_used_fn *used, void *ctx);
 /* A ready volume of exactly that size; false if there is none. It is not the pool's any more. */
 bool pool_take(struct pool *p, uint64_t bytes, char id[static VOLUME_ID_MAX + 1]);
+/* It is nobody's after all. */
+void pool_give_back(struct pool *p, uint64_t bytes, const char *id);
 /* Make no more and erase what waits; `done` when that is over. */
 typedef void pool_done_fn(void *ctx);
 void pool_close(struct pool *p, pool_done_fn *done, void *ctx);

@@ -131,12 +131,48 @@ static void test_destroyed_before(void **state)
 	assert_int_equal(inspect(w, ID).state, PRIV_BOX_GONE);
 }
 
+static uint32_t count_prepared(struct world *w)
+{
+	struct priv_node node = {0};
+	struct answer a;
+	uint32_t n;
+
+	do_node(w, &node, &a);
+	n = a.r.node.prepared;
+	free_answer(&a, PRIV_NODE);
+	return n;
+}
+
+/* A lease that cannot be written down takes no prepared volume, and no reboot knows it. */
+static void test_written_nowhere(void **state)
+{
+	struct world *w = *state;
+	auto_free char *dir = mem_printf("%s/leases/%s", w->run, ID);
+	auto_free char *kept = mem_printf("%s/leases/%s", w->state, ID);
+	struct priv_start m;
+	struct answer a;
+	struct err e;
+
+	for (int i = 0; i < 600 && count_prepared(w) == 0; i++)
+		pause_ms(50);
+	assert_int_equal(count_prepared(w), 1);
+	assert_int_equal(fs_write(dir, "", 0, 0600, &e), 0);
+	fill_start(&m, ID, "true");
+	do_start(w, &m, &a);
+	assert_int_equal(a.err.kind, ERRK_SYS);
+	spec_clear(&m.spec);
+	unlink(dir);
+	assert_int_equal(count_prepared(w), 1);
+	assert_false(fs_exists(kept));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_survives),
 		cmocka_unit_test(test_destroyed_after),
 		cmocka_unit_test(test_destroyed_before),
+		cmocka_unit_test(test_written_nowhere),
 	};
 
 	if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0) {
