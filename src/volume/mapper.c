@@ -22,12 +22,13 @@ static int ask(const char *name, unsigned long request)
 
 bool mapper_exists(const char *name)
 {
-	return ask(name, DM_DEV_STATUS) == 0;
+	/* no such name, or no driver that could have it; on any doubt it is there */
+	return ask(name, DM_DEV_STATUS) == 0 || (errno != ENXIO && errno != ENODEV);
 }
 
 int mapper_remove(const char *name, struct err *e)
 {
-	if (ask(name, DM_DEV_REMOVE) == 0 || errno == ENXIO)
+	if (ask(name, DM_DEV_REMOVE) == 0 || errno == ENXIO || errno == ENODEV)
 		return 0;
 	if (errno == EBUSY)
 		return err_set(e, ERRK_STATE, "remove mapper %s: it is in use", name);
