@@ -65,6 +65,8 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(VOLUME_SERVED, HELPER, "the disk server runs and is recorded")                           \
 	X(VOLUME_ATTACHED, HELPER, "loop device and mapper exist")                                 \
 	X(VOLUME_FORMATTED, HELPER, "the file system exists")                                      \
+	X(VOLUME_GROWING, HELPER, "the file system is marked as one that may be half grown")       \
+	X(VOLUME_GROWN, HELPER, "the file system is as large as it shall be")                      \
 	X(VOLUME_UNMOUNTED, HELPER, "the file system is not mounted any more")                     \
 	X(VOLUME_DETACHED, HELPER, "loop device and mapper are gone")                              \
 	X(VOLUME_SLOTS_GONE, HELPER, "the key slots are overwritten")                              \

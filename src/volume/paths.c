@@ -40,14 +40,15 @@ int paths_make(struct paths *p, const struct volume *v, struct err *e)
 	p->log = mem_printf("%s/server.log", p->run);
 	p->made = mem_printf("%s/made", p->home);
 	p->ready = mem_printf("%s/ready", p->home);
+	p->growing = mem_printf("%s/growing", p->home);
 	return 0;
 }
 
 void paths_clear(struct paths *p)
 {
-	char *const all[] = {p->state_parent, p->data,	 p->run,	p->kept, p->home,
-			     p->key,	      p->header, p->descriptor, p->disk, p->mount,
-			     p->server,	      p->log,	 p->made,	p->ready};
+	char *const all[] = {p->state_parent, p->data,	 p->run,	p->kept,  p->home,
+			     p->key,	      p->header, p->descriptor, p->disk,  p->mount,
+			     p->server,	      p->log,	 p->made,	p->ready, p->growing};
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		free(all[i]);

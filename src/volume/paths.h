@@ -19,6 +19,7 @@ struct paths {
 	char *log;	  /* its complaints */
 	char *made;	  /* in home. Mark: payload, key and header are complete */
 	char *ready;	  /* in home. Mark: there is a file system */
+	char *growing;	  /* in home. Mark: it may be half grown */
 };
 
 /* -1 where id or folders are of a form that must not reach a command line. */

@@ -16,6 +16,7 @@
 #include "base/proc.h"
 #include "base/secret.h"
 #include "base/step.h"
+#include "volume/extent.h"
 #include "volume/loop.h"
 #include "volume/luks.h"
 #include "volume/mounts.h"
@@ -24,6 +25,10 @@
 
 #define MKFS_MS 120000
 #define GRAIN	(UINT64_C(1) << 20)
+#define BLOCK	4096
+/* The payload is a hole of so much at least, and the disk that is made of it, too: only the file
+ * system on it has the size that counts, and grows by one call to the kernel. */
+#define ROOM (UINT64_C(1) << 40)
 
 /* Its header is made by the same library. */
 static int probe_fuse(struct err *e)
@@ -67,19 +72,39 @@ static uint64_t payload_bytes(const struct volume *v)
 	return (v->bytes + GRAIN - 1) / GRAIN * GRAIN;
 }
 
-static struct server server_of(const struct volume *v, const struct paths *p)
+/* What the payload file has room for; 0: there is none. */
+static uint64_t room_of(const struct paths *p)
+{
+	struct stat st;
+
+	return lstat(p->data, &st) || !S_ISREG(st.st_mode) ? 0 : (uint64_t)st.st_size;
+}
+
+static struct server server_of(const struct paths *p)
 {
 	return (struct server){
 		.header = p->header,
 		.payload = p->data,
 		.header_bytes = LUKS1_HEADER_SIZE,
-		.payload_bytes = payload_bytes(v),
+		.payload_bytes = room_of(p),
 		.key = p->key,
 		.descriptor = p->descriptor,
 		.disk = p->disk,
 		.record = p->server,
 		.log = p->log,
 	};
+}
+
+/* A host's file system whose files cannot be so large gives what is needed now. */
+static int make_room(int fd, const struct volume *v, struct err *e)
+{
+	uint64_t need = payload_bytes(v);
+
+	if (need < ROOM && ftruncate(fd, (off_t)ROOM) == 0)
+		return 0;
+	return ftruncate(fd, (off_t)need)
+		       ? err_sys(e, "volume of %llu bytes", (unsigned long long)need)
+		       : 0;
 }
 
 static int make_payload(const struct volume *v, const struct paths *p, struct err *e)
@@ -89,8 +114,10 @@ static int make_payload(const struct volume *v, const struct paths *p, struct er
 	if (unlink(p->data) && errno != ENOENT)
 		return err_sys(e, "remove %s", p->data);
 	fd = open(p->data, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || ftruncate(fd, (off_t)payload_bytes(v)))
+	if (fd < 0)
 		return err_sys(e, "create %s", p->data);
+	if (make_room(fd, v, e))
+		return -1;
 	step_at(STEP_VOLUME_PAYLOAD);
 	return 0;
 }
@@ -126,12 +153,20 @@ static int encrypt(const struct volume *v, const struct paths *p, struct err *e)
 }
 
 /* The mark is written last: without it nothing of what is there is used. */
-static bool is_created(const struct volume *v, const struct paths *p)
+static bool is_created(const struct paths *p)
 {
-	struct stat st;
+	return fs_exists(p->made) && room_of(p) > 0;
+}
 
-	return fs_exists(p->made) && stat(p->data, &st) == 0 &&
-	       (uint64_t)st.st_size == payload_bytes(v);
+/* One that is to be larger than its room, before anything uses it. */
+static int extend(const struct volume *v, const struct paths *p, struct err *e)
+{
+	auto_close int fd = -1;
+
+	if (room_of(p) >= payload_bytes(v))
+		return 0;
+	fd = open(p->data, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? err_sys(e, "open %s", p->data) : make_room(fd, v, e);
 }
 
 static int mark(const char *path, struct err *e)
@@ -141,8 +176,8 @@ static int mark(const char *path, struct err *e)
 
 static int create(const struct volume *v, const struct paths *p, struct err *e)
 {
-	if (is_created(v, p))
-		return fs_mkdirs(p->run, 0700, e); /* gone with a reboot */
+	if (is_created(p)) /* its folder there is gone with a reboot */
+		return fs_mkdirs(p->run, 0700, e) ? -1 : extend(v, p, e);
 	/* a half-made one, or one whose header is gone, is of no use to anybody */
 	if (volume_close(v, e) || fs_remove_tree(p->run, e) || fs_remove_tree(p->kept, e) ||
 	    fs_mkdirs(p->state_parent, 0700, e) || fs_mkdirs(p->run, 0700, e) ||
@@ -173,7 +208,7 @@ int volume_serve(const struct volume *v, pid_t *pid, struct err *e)
 		return 0;
 	if (paths_make(&p, v, e))
 		return -1;
-	server = server_of(v, &p);
+	server = server_of(&p);
 	*pid = server_find(&server);
 	if (*pid)
 		return VOLUME_SERVED;
@@ -186,6 +221,13 @@ int volume_serve(const struct volume *v, pid_t *pid, struct err *e)
 static char *mapper_name(const struct volume *v)
 {
 	return mem_printf("leased-%s", v->id);
+}
+
+static char *mapper_node(const struct volume *v)
+{
+	auto_free char *name = mapper_name(v);
+
+	return mem_printf("/dev/mapper/%s", name);
 }
 
 static int attach_mapper(char **device, const struct volume *v, const struct paths *p,
@@ -202,13 +244,13 @@ static int attach_mapper(char **device, const struct volume *v, const struct pat
 		return -1;
 	if (loop_let_go(loop, e))
 		return -1;
-	*device = mem_printf("/dev/mapper/%s", name);
+	*device = mapper_node(v);
 	return 0;
 }
 
 static int attach(char **device, const struct volume *v, const struct paths *p, struct err *e)
 {
-	struct server server = server_of(v, p);
+	struct server server = server_of(p);
 	int r;
 
 	if (v->activation == VOLUME_DM_CRYPT) {
@@ -228,6 +270,7 @@ static int attach(char **device, const struct volume *v, const struct paths *p, 
 /* Without a journal where the volume does not survive what a journal is for. */
 static int make_file_system(const struct volume *v, const char *device, struct err *e)
 {
+	auto_free char *blocks = mem_printf("%llu", (unsigned long long)(payload_bytes(v) / BLOCK));
 	auto_free char *inodes = mem_printf("%llu", (unsigned long long)v->inodes);
 	uint64_t share = v->kept / (v->bytes / 100000 + 1); /* thousandths of a percent */
 	auto_free char *kept =
@@ -243,12 +286,14 @@ static int make_file_system(const struct volume *v, const char *device, struct e
 				v->survives ? "has_journal" : "^has_journal",
 				"-E",
 				"nodiscard,lazy_itable_init=1",
-				device};
+				device,
+				blocks};
 
 	if (v->inodes) {
 		argv[11] = "-N";
 		argv[12] = inodes;
 		argv[13] = device;
+		argv[14] = blocks;
 	}
 	return proc_check(argv, MKFS_MS, e);
 }
@@ -266,13 +311,66 @@ static int mount_device(const char *device, const struct paths *p, struct err *e
 	return 0;
 }
 
+static int fit(const struct volume *v, const struct paths *p, const char *device, struct err *e)
+{
+	int r = extent_grow(device, p->mount, payload_bytes(v), e);
+
+	if (r == 0)
+		step_at(STEP_VOLUME_GROWN);
+	return r;
+}
+
+/* The mark says that a kill may have left it half grown: it is not used before that is repaired. */
+static int grow_unmounted(const struct volume *v, const struct paths *p, const char *device,
+			  struct err *e)
+{
+	if (mark(p->growing, e))
+		return -1;
+	step_at(STEP_VOLUME_GROWING);
+	if (extent_grow_unmounted(device, payload_bytes(v), e))
+		return -1;
+	return unlink(p->growing) ? err_sys(e, "remove %s", p->growing) : 0;
+}
+
+static int mount_as_large(const struct volume *v, const struct paths *p, const char *device,
+			  struct err *e)
+{
+	int r;
+
+	if (fs_exists(p->growing) && grow_unmounted(v, p, device, e))
+		return -1;
+	if (mount_device(device, p, e))
+		return -1;
+	r = fit(v, p, device, e);
+	if (r != EXTENT_NOT_NOW)
+		return r;
+	if (mounts_remove(p->mount, e) || grow_unmounted(v, p, device, e) ||
+	    mount_device(device, p, e))
+		return -1;
+	return fit(v, p, device, e) ? -1 : 0;
+}
+
+static int grow_mounted(const struct volume *v, const struct paths *p, struct err *e)
+{
+	auto_free char *device = NULL;
+	int r = 0;
+
+	if (v->activation == VOLUME_DM_CRYPT)
+		device = mapper_node(v);
+	else
+		r = loop_find(&device, v->activation == VOLUME_FUSE ? p->disk : p->data, e);
+	if (r == LOOP_NONE)
+		return err_set(e, ERRK_STATE, "its loop device is gone");
+	return r < 0 ? -1 : fit(v, p, device, e);
+}
+
 static int mount_volume(const struct volume *v, const struct paths *p, struct err *e)
 {
 	auto_free char *device = NULL;
 
 	if (mounts_has(p->mount))
 		return 0;
-	if (!is_created(v, p))
+	if (!is_created(p))
 		return err_set(e, ERRK_STATE, "it was not created");
 	if (attach(&device, v, p, e))
 		return -1;
@@ -281,7 +379,7 @@ static int mount_volume(const struct volume *v, const struct paths *p, struct er
 			return -1;
 		step_at(STEP_VOLUME_FORMATTED);
 	}
-	if (mount_device(device, p, e))
+	if (mount_as_large(v, p, device, e))
 		return -1;
 	if (v->activation != VOLUME_DM_CRYPT && loop_let_go(device, e))
 		return -1;
@@ -313,6 +411,21 @@ int volume_open(const struct volume *v, pid_t *pid, struct err *e)
 	return volume_mount(v, e);
 }
 
+int volume_grow(const struct volume *v, struct err *e)
+{
+	auto_paths struct paths p = {0};
+	int r;
+
+	if (paths_make(&p, v, e))
+		return -1;
+	if (!mounts_has(p.mount))
+		return 0;
+	r = grow_mounted(v, &p, e);
+	if (r)
+		(void)err_wrap(e, "grow volume %s", v->id);
+	return r == EXTENT_NOT_NOW ? VOLUME_GROWS_CLOSED : r;
+}
+
 char *volume_path(const struct volume *v)
 {
 	auto_paths struct paths p = {0};
@@ -334,7 +447,7 @@ pid_t volume_server(const struct volume *v)
 
 	if (paths_make(&p, v, NULL))
 		return 0;
-	server = server_of(v, &p);
+	server = server_of(&p);
 	return server_find(&server);
 }
 
@@ -342,7 +455,7 @@ pid_t volume_server(const struct volume *v)
 static int close_all(const struct volume *v, const struct paths *p, struct err *e)
 {
 	auto_free char *name = mapper_name(v);
-	struct server server = server_of(v, p);
+	struct server server = server_of(p);
 
 	if (mounts_remove(p->mount, e))
 		return -1;

@@ -4,7 +4,8 @@
  * backing file, mapper by name, the disk server by pid and start time), so each may be repeated
  * after a crash at any point. The caller serialises calls for one id.
  *
- * On disk: STATE/volumes/ID, the payload: random bytes without the header. On tmpfs,
+ * On disk: STATE/volumes/ID, the payload: random bytes without the header, and a hole behind them
+ * into which it may grow. On tmpfs,
  * RUN/volumes/ID/: disk (what the server exports), mnt (the mounted file system), header and key
  * (hex text, 0600). A volume that shall survive a reboot has the last two in STATE/headers/ID/
  * instead.
@@ -33,7 +34,7 @@ struct volume {
 	const char *run_dir;   /* absolute, on tmpfs */
 	const char *id;
 	enum volume_activation activation;
-	uint64_t bytes;	 /* of the payload; rounded up to 1 MiB */
+	uint64_t bytes;	 /* of the file system; rounded up to 1 MiB */
 	uint64_t inodes; /* 0: mkfs chooses */
 	bool survives;	 /* header and key lie on disk: it can be opened after a reboot */
 	uint64_t kept;	 /* bytes of it that only VOLUME_KEEPER can fill: for logs */
@@ -56,11 +57,19 @@ int volume_create(const struct volume *v, struct err *e) MUST_CHECK;
 enum { VOLUME_SERVED = 1 };
 int volume_serve(const struct volume *v, pid_t *pid, struct err *e) MUST_CHECK;
 
-/* Step 3. Attach, make the file system where there is none, mount (nosuid, nodev). */
+/* Step 3. Attach, make the file system where there is none, mount (nosuid, nodev), make it as large
+ * as it shall be. */
 int volume_mount(const struct volume *v, struct err *e) MUST_CHECK;
 
 /* All three steps, from whatever state. *pid as by volume_serve; `pid` may be NULL. */
 int volume_open(const struct volume *v, pid_t *pid, struct err *e) MUST_CHECK;
+
+/* Make one that is mounted v->bytes large, and its inodes as many more, while it is used; one that
+ * is not mounted is made so by its next volume_mount. Never smaller. It takes nothing of the host's
+ * disk yet: whoever counts that counts before. VOLUME_GROWS_CLOSED: only the next volume_mount can,
+ * and *e says why. */
+enum { VOLUME_GROWS_CLOSED = 1 };
+int volume_grow(const struct volume *v, struct err *e) MUST_CHECK;
 
 /* Where it is mounted; the caller frees. */
 char *volume_path(const struct volume *v);

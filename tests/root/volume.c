@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/sysmacros.h>
@@ -205,40 +206,150 @@ static void test_luks2_header(void **state)
 	assert_int_equal(unlink(data), 0);
 }
 
-enum phase { OPENING, ERASING };
+static uint64_t count_bytes(const struct volume *v)
+{
+	auto_free char *mnt = volume_path(v);
+	struct statvfs fs;
+
+	assert_int_equal(statvfs(mnt, &fs), 0);
+	return (uint64_t)fs.f_blocks * fs.f_frsize;
+}
+
+static void fill(const struct volume *v, const char *name, size_t bytes)
+{
+	auto_free char *path = place_file(v, name);
+	auto_free char *zeros = mem_zero(bytes);
+	struct err e;
+
+	must(fs_write(path, zeros, bytes, 0600, &e), &e);
+}
+
+/* The kernel wants it for a mounted file system. */
+static bool grows_mounted(void)
+{
+	return prctl(PR_CAPBSET_READ, 24 /* CAP_SYS_RESOURCE */) == 1;
+}
+
+static void grow_now(struct volume *v)
+{
+	struct err e;
+	int r = volume_grow(v, &e);
+
+	must(r, &e);
+	assert_int_equal(r, grows_mounted() ? 0 : VOLUME_GROWS_CLOSED);
+	if (r == 0)
+		return;
+	must(volume_close(v, &e), &e);
+	must(volume_open(v, NULL, &e), &e);
+	assert_int_equal(volume_grow(v, &e), 0);
+}
+
+/* While it is mounted, where the host can; then again, closed, and for less. */
+static void test_grow(void **state)
+{
+	struct volume v = place_volume(*state, UNDER_TEST);
+	uint64_t files;
+	struct err e;
+
+	must(volume_open(&v, NULL, &e), &e);
+	write_marker(&v);
+	files = count_files(&v);
+	v.bytes = 256 << 20;
+	grow_now(&v);
+	assert_in_range(count_bytes(&v), 240 << 20, 256 << 20);
+	assert_in_range(count_files(&v), 2 * files, 5 * files);
+	fill(&v, "big", 128 << 20);
+	must(volume_grow(&v, &e), &e);
+	must(volume_close(&v, &e), &e);
+	v.bytes = (uint64_t)5 << 30;
+	must(volume_grow(&v, &e), &e); /* by its next opening */
+	must(volume_open(&v, NULL, &e), &e);
+	assert_in_range(count_bytes(&v), (uint64_t)4800 << 20, (uint64_t)5 << 30);
+	check_marker(&v);
+	v.bytes = 64 << 20;
+	must(volume_grow(&v, &e), &e);
+	must(volume_close(&v, &e), &e);
+	must(volume_open(&v, NULL, &e), &e);
+	assert_true(count_bytes(&v) > (uint64_t)4 << 30);
+	check_marker(&v);
+	erase(&v);
+}
+
+/* One that was made without room, by a host whose files cannot be large or long ago, says when it
+ * can be had. */
+static void test_grow_without_room(void **state)
+{
+	struct volume v = place_volume(*state, UNDER_TEST);
+	auto_free char *data = mem_printf("%s/volumes/%s", v.state_dir, v.id);
+	struct err e;
+
+	must(volume_create(&v, &e), &e);
+	assert_int_equal(truncate(data, (off_t)v.bytes), 0);
+	must(volume_open(&v, NULL, &e), &e);
+	write_marker(&v);
+	v.bytes *= 2;
+	assert_int_equal(volume_grow(&v, &e), VOLUME_GROWS_CLOSED);
+	assert_non_null(strstr(e.msg, "until it is opened again"));
+	must(volume_close(&v, &e), &e);
+	must(volume_open(&v, NULL, &e), &e);
+	assert_in_range(count_bytes(&v), 100 << 20, 128 << 20);
+	check_marker(&v);
+	erase(&v);
+}
+
+enum phase { OPENING, GROWING, REOPENING, ERASING };
 
 static const struct {
 	const char *step;
 	enum phase phase;
 } KILLS[] = {
-	{"VOLUME_PAYLOAD", OPENING},	{"VOLUME_KEY", OPENING},
-	{"VOLUME_CREATED", OPENING},	{"VOLUME_SERVED", OPENING},
-	{"VOLUME_ATTACHED", OPENING},	{"VOLUME_FORMATTED", OPENING},
-	{"VOLUME_OPENED", OPENING},	{"VOLUME_UNMOUNTED", ERASING},
-	{"VOLUME_DETACHED", ERASING},	{"VOLUME_CLOSED", ERASING},
-	{"VOLUME_SLOTS_GONE", ERASING}, {"VOLUME_HEADER_GONE", ERASING},
-	{"VOLUME_DISCARDED", ERASING},	{"VOLUME_ERASED", ERASING},
+	{"VOLUME_PAYLOAD", OPENING},	 {"VOLUME_KEY", OPENING},
+	{"VOLUME_CREATED", OPENING},	 {"VOLUME_SERVED", OPENING},
+	{"VOLUME_ATTACHED", OPENING},	 {"VOLUME_FORMATTED", OPENING},
+	{"VOLUME_OPENED", OPENING},	 {"VOLUME_GROWN", GROWING},
+	{"VOLUME_GROWING", REOPENING},	 {"VOLUME_GROWN", REOPENING},
+	{"VOLUME_UNMOUNTED", ERASING},	 {"VOLUME_DETACHED", ERASING},
+	{"VOLUME_CLOSED", ERASING},	 {"VOLUME_SLOTS_GONE", ERASING},
+	{"VOLUME_HEADER_GONE", ERASING}, {"VOLUME_DISCARDED", ERASING},
+	{"VOLUME_ERASED", ERASING},
 };
+
+static int do_phase(const struct volume *v, enum phase phase)
+{
+	struct volume larger = *v;
+	struct volume_erasure r;
+
+	larger.bytes *= 2;
+	switch (phase) {
+	case OPENING:
+		return volume_open(v, NULL, NULL);
+	case GROWING:
+		return volume_grow(&larger, NULL);
+	case REOPENING:
+		return volume_close(v, NULL) ? -1 : volume_open(&larger, NULL, NULL);
+	case ERASING:
+		return volume_erase(v, &r, NULL);
+	}
+	return -1;
+}
 
 /* Do one phase in a child that dies at `step`. */
 static void die_at(const struct volume *v, const char *step, enum phase phase)
 {
-	struct volume_erasure r;
 	int status;
 	pid_t pid = fork();
 
-	if (pid == 0) {
-		if (step_arm(step, NULL))
-			_exit(1);
-		_exit(phase == OPENING ? volume_open(v, NULL, NULL) : volume_erase(v, &r, NULL));
-	}
+	if (pid == 0)
+		_exit(step_arm(step, NULL) ? 1 : do_phase(v, phase));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
 		fail_msg("%s was not passed (status %d)", step, status);
 }
 
-static bool is_passed(const char *step)
+static bool is_passed(const char *step, enum phase phase)
 {
+	if (phase == GROWING || strcmp(step, "VOLUME_GROWING") == 0)
+		return grows_mounted() == (phase == GROWING);
 	if (UNDER_TEST == VOLUME_PLAIN && strcmp(step, "VOLUME_KEY") == 0)
 		return false;
 	return UNDER_TEST == VOLUME_FUSE || strcmp(step, "VOLUME_SERVED") != 0;
@@ -246,19 +357,22 @@ static bool is_passed(const char *step)
 
 static void test_kill_everywhere(void **state)
 {
-	struct volume v = place_volume(*state, UNDER_TEST);
+	struct volume v = place_volume(*state, UNDER_TEST), larger = v;
 	struct err e;
 
+	larger.bytes *= 2;
 	for (size_t i = 0; i < ARRAY_SIZE(KILLS); i++) {
-		if (!is_passed(KILLS[i].step))
+		if (!is_passed(KILLS[i].step, KILLS[i].phase))
 			continue;
-		if (KILLS[i].phase == ERASING)
+		if (KILLS[i].phase != OPENING)
 			must(volume_open(&v, NULL, &e), &e);
 		die_at(&v, KILLS[i].step, KILLS[i].phase);
-		if (KILLS[i].phase == OPENING) {
-			must(volume_open(&v, NULL, &e), &e);
+		if (KILLS[i].phase != ERASING) {
+			must(volume_open(KILLS[i].phase == REOPENING ? &larger : &v, NULL, &e), &e);
 			write_marker(&v);
 		}
+		if (KILLS[i].phase == REOPENING)
+			assert_true(count_bytes(&v) > v.bytes);
 		erase_as(&v, strcmp(KILLS[i].step, "VOLUME_ERASED") != 0);
 	}
 }
@@ -391,6 +505,8 @@ int main(void)
 		cmocka_unit_test(test_luks2_header),
 		cmocka_unit_test(test_still_opens),
 		cmocka_unit_test(test_discard),
+		cmocka_unit_test(test_grow),
+		cmocka_unit_test(test_grow_without_room),
 		cmocka_unit_test(test_stale_node),
 		cmocka_unit_test(test_speed),
 		cmocka_unit_test(test_busy),

@@ -1,8 +1,8 @@
 /*
- * kill -9 at a random step or moment of a volume's making and erasing, again and again. After each
- * one a new process does what an agent does at its start, and then nothing of the volume may be on
- * the host. LEASED_KILLS says how often, LEASED_SEED repeats a run. The last line is "kills N, left
- * N".
+ * kill -9 at a random step or moment of a volume's making, growing and erasing, again and again.
+ * After each one a new process does what an agent does at its start, and then nothing of the volume
+ * may be on the host. LEASED_KILLS says how often, LEASED_SEED repeats a run. The last line is
+ * "kills N, left N".
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,7 +38,7 @@ static const char *const STEPS[] = {
 	"VOLUME_PAYLOAD",   "VOLUME_KEY",	"VOLUME_CREATED",    "VOLUME_SERVED",
 	"VOLUME_ATTACHED",  "VOLUME_FORMATTED", "VOLUME_OPENED",     "VOLUME_UNMOUNTED",
 	"VOLUME_DETACHED",  "VOLUME_CLOSED",	"VOLUME_SLOTS_GONE", "VOLUME_HEADER_GONE",
-	"VOLUME_DISCARDED",
+	"VOLUME_DISCARDED", "VOLUME_GROWN",	"VOLUME_GROWING",
 };
 
 struct round {
@@ -49,13 +49,21 @@ struct round {
 
 static int live(const struct volume *v, struct err *e)
 {
+	struct volume larger = *v;
 	struct volume_erasure r;
 	auto_free char *path = NULL;
 
 	if (volume_open(v, NULL, e) < 0)
 		return -1;
 	path = place_file(v, "data");
-	return fs_write(path, "x", 1, 0600, e) < 0 ? -1 : volume_erase(v, &r, e);
+	if (fs_write(path, "x", 1, 0600, e) < 0)
+		return -1;
+	larger.bytes *= 8;
+	if (volume_grow(&larger, e) < 0)
+		return -1;
+	if (volume_close(&larger, e) < 0 || volume_open(&larger, NULL, e) < 0)
+		return -1;
+	return volume_erase(&larger, &r, e);
 }
 
 static void pause_us(int64_t us)
