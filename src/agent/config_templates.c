@@ -104,6 +104,19 @@ static int check(const struct config *c, const struct config_offer *o,
 	return check_shown(t, e) ? -1 : spec_template_fits(t, &have, e);
 }
 
+/* A slug must say which of an offer's templates it is. */
+static int check_slugs(const struct config_offer *o, const struct spec_template *t, struct err *e)
+{
+	for (size_t i = 0; i < o->ntemplates; i++)
+		for (size_t k = 0; k < t->nslugs; k++)
+			if (&o->templates[i] != t &&
+			    spec_template_serves(&o->templates[i], str_of(t->slugs[k])))
+				return err_set(e, ERRK_INPUT,
+					       "slugs: template %s of this offer has %s, too",
+					       o->templates[i].name, t->slugs[k]);
+	return 0;
+}
+
 static int add(const struct config *c, struct config_offer *o, const char *name, struct err *e)
 {
 	struct spec_template *t = &o->templates[o->ntemplates];
@@ -114,7 +127,7 @@ static int add(const struct config *c, struct config_offer *o, const char *name,
 	if (load(t, c, name, e))
 		return -1;
 	o->ntemplates++;
-	if (check(c, o, t, e))
+	if (check_slugs(o, t, e) || check(c, o, t, e))
 		return -1;
 	return config_add_image(o, t->spec.image, e) ? err_wrap(e, "spec.image") : 0;
 }

@@ -23,8 +23,16 @@ static void list_json(const struct listing *l, const struct offer_template *t)
 	jsonw_bool(&w, "live", l->live);
 	jsonw_text(&w, "image", t->image);
 	jsonw_text(&w, "description", t->description);
+	offer_write_slugs(&w, t);
 	jsonw_end_object(&w);
 	out_line(&text);
+}
+
+/* What others ask for it as, where that is not its name. */
+static void print_slugs(const char (*slugs)[SPEC_TEMPLATE_NAME_MAX + 1], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		printf(i ? ", %s" : "%s", slugs[i]);
 }
 
 static void list_row(const struct listing *l, const struct offer_template *t)
@@ -36,6 +44,11 @@ static void list_row(const struct listing *l, const struct offer_template *t)
 	printf("%-20s  %-12s  %-10s  %-4s  %-12s  ", t->name, key, l->offer.name,
 	       l->live ? "live" : "-", price);
 	out_text(str_of(t->description));
+	if (t->nslugs) {
+		printf(" (");
+		print_slugs(t->slugs, t->nslugs);
+		putchar(')');
+	}
 	putchar('\n');
 }
 
@@ -160,6 +173,11 @@ static void print_template(const struct spec_template *t, const struct listing *
 	out_key(key, &l->offer.provider);
 	print_line("name", t->name);
 	print_line("description", t->description);
+	if (t->nslugs && !spec_template_plain(t)) {
+		printf("%-12s  ", "slugs");
+		print_slugs(t->slugs, t->nslugs);
+		putchar('\n');
+	}
 	print_line("provider", key);
 	print_line("offer", l->offer.name);
 	print_line("image", t->spec.image);

@@ -187,6 +187,9 @@ static void fill_templates(const struct engine *g, const struct offer_now *now, 
 		copy_word(to->name, sizeof(to->name), from->name);
 		copy_word(to->image, sizeof(to->image), from->spec.image);
 		shorten(to->description, sizeof(to->description), from->description);
+		for (; !spec_template_plain(from) && to->nslugs < from->nslugs; to->nslugs++)
+			copy_word(to->slugs[to->nslugs], sizeof(to->slugs[0]),
+				  from->slugs[to->nslugs]);
 	}
 }
 

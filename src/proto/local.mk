@@ -12,6 +12,7 @@ tests_link_proto_LDADD = @WHOLE@ src/proto/libleased-proto.a @NOWHOLE@ $(L_proto
 # The peer's dialect.
 src_proto_libleased_proto_a_SOURCES += \
 	src/proto/paygress_event.c src/proto/paygress_request.c src/proto/paygress_reply.c \
+	src/proto/paygress_template.c \
 	src/proto/paygress.h
 if CMOCKA
 check_PROGRAMS += tests/unit/proto_paygress
@@ -20,6 +21,10 @@ tests_unit_proto_paygress_SOURCES = tests/unit/proto_paygress.c tests/unit/nostr
 tests_unit_proto_paygress_LDADD = $(L_proto) $(CMOCKA_LIBS)
 endif
 EXTRA_DIST += tests/vectors/nostr/paygress-wire.json
+check_PROGRAMS += tests/unit/proto_paygress_template
+TESTS += tests/unit/proto_paygress_template
+tests_unit_proto_paygress_template_SOURCES = tests/unit/proto_paygress_template.c
+tests_unit_proto_paygress_template_LDADD = $(L_proto) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/fuzz/fuzz_paygress
 TESTS += tests/fuzz/fuzz_paygress
 tests_fuzz_fuzz_paygress_SOURCES = tests/fuzz/fuzz_paygress.c $(FUZZ_MAIN)

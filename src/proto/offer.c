@@ -44,6 +44,16 @@ static void write_images(struct jsonw *w, const struct offer *o)
 	jsonw_end_array(w);
 }
 
+void offer_write_slugs(struct jsonw *w, const struct offer_template *t)
+{
+	if (!t->nslugs)
+		return;
+	jsonw_array(w, "slugs");
+	for (size_t i = 0; i < t->nslugs; i++)
+		jsonw_text(w, NULL, t->slugs[i]);
+	jsonw_end_array(w);
+}
+
 void offer_write_templates(struct jsonw *w, const struct offer *o)
 {
 	if (!o->ntemplates)
@@ -54,6 +64,7 @@ void offer_write_templates(struct jsonw *w, const struct offer *o)
 		jsonw_text(w, "name", o->templates[i].name);
 		jsonw_text(w, "image", o->templates[i].image);
 		jsonw_text(w, "description", o->templates[i].description);
+		offer_write_slugs(w, &o->templates[i]);
 		jsonw_end_object(w);
 	}
 	jsonw_end_array(w);
@@ -239,6 +250,19 @@ static int read_images(struct offer *o, const struct json *j, struct err *e)
 	return 0;
 }
 
+static void read_slugs(struct offer_template *t, const struct json *j)
+{
+	const struct json *list = json_get(j, "slugs");
+	struct str s;
+
+	if (!list || json_type(list) != JSON_ARRAY)
+		return;
+	for (const struct json *c = json_first(list); c && t->nslugs < SPEC_SLUGS_MAX;
+	     c = json_next(c))
+		if (json_as_str(c, &s) && str_is_name(s, SPEC_TEMPLATE_NAME_MAX))
+			memcpy(t->slugs[t->nslugs++], s.p, s.n); /* zeroed before */
+}
+
 /* One that cannot be read is none. */
 static void read_templates(struct offer *o, const struct json *j)
 {
@@ -254,8 +278,10 @@ static void read_templates(struct offer *o, const struct json *j)
 		    str_is_name(str_of(t->name), SPEC_TEMPLATE_NAME_MAX) &&
 		    json_opt_copy(t->image, sizeof(t->image), c, "image", NULL) == 0 &&
 		    json_opt_copy(t->description, sizeof(t->description), c, "description", NULL) ==
-			    0)
+			    0) {
+			read_slugs(t, c);
 			o->ntemplates++;
+		}
 	}
 	if (o->ntemplates < OFFER_TEMPLATES_MAX)
 		o->templates[o->ntemplates] = (struct offer_template){.name = ""};

@@ -18,6 +18,7 @@
 #include "spec/reach.h"
 #include "spec/spec.h"
 #include "spec/storage.h"
+#include "spec/template.h"
 
 #define OFFER_NAME_MAX	    32
 #define OFFER_MINTS_MAX	    8
@@ -42,7 +43,9 @@ struct offer_image {
 struct offer_template {
 	char name[SPEC_TEMPLATE_NAME_MAX + 1];
 	char image[OFFER_TEXT_MAX];
-	char description[OFFER_TEMPLATE_TEXT]; /* cut off where it is longer */
+	char description[OFFER_TEMPLATE_TEXT];			/* cut off where it is longer */
+	char slugs[SPEC_SLUGS_MAX][SPEC_TEMPLATE_NAME_MAX + 1]; /* where not its name alone */
+	size_t nslugs;
 };
 
 struct offer {
@@ -104,6 +107,7 @@ int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *
 bool offer_has_image(const struct offer *o, const char *image);
 /* Its member "templates"; nothing where there are none. */
 void offer_write_templates(struct jsonw *w, const struct offer *o);
+void offer_write_slugs(struct jsonw *w, const struct offer_template *t); /* as that does */
 bool offer_has_template(const struct offer *o, const char *name);
 bool offer_has_assets(const struct offer *o, const char *name);
 const struct offer_mint *offer_find_mint(const struct offer *o, const char *url);

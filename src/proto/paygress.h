@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/secret.h"
 #include "nostr/event.h"
+#include "spec/template.h"
 
 #define PAYGRESS_TEXT_MAX    256
 #define PAYGRESS_MESSAGE_MAX (128 * 1024)
@@ -143,6 +144,24 @@ void paygress_reply_line(struct paygress_reply *r,
 			 const char *line); /* beyond the maximum: dropped */
 int paygress_reply_read(struct paygress_reply **out, struct str text, struct err *e) MUST_CHECK;
 void paygress_reply_write(struct buf *out, const struct paygress_reply *r);
+
+/* --- templates: their slugs, and what of an offer serves them; an offer event has no member that
+ * would list them --- */
+
+enum { PAYGRESS_PLAIN = 1, PAYGRESS_REFUSED };
+
+/* What a spawn asks of an offer with these templates. 0: *out names the one that serves its slug,
+ * with all ports in the template's order, where `ssh` is not 0 on the host's ports ssh + 1, ssh +
+ * 2, …; the password is the value of the one secret that the template needs. PAYGRESS_PLAIN: it
+ * asks for an image. PAYGRESS_REFUSED: *refusal is the answer. */
+int paygress_spawn_template(struct spec *out, struct paygress_reply **refusal,
+			    const struct paygress_request *r, const struct spec_template *templates,
+			    size_t n, uint16_t ssh) MUST_CHECK;
+/* Can a request of this dialect give all that the template needs? */
+bool paygress_may_serve(const struct spec_template *t);
+/* The published ports as the answer has them: in the template's order, under its labels. */
+void paygress_reply_ports(struct paygress_reply *r, const struct spec_template *t,
+			  const struct spec_ports *published);
 
 /* --- carrying and derived values --- */
 

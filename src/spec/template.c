@@ -36,6 +36,38 @@ static int read_description(struct spec_template *t, const struct json *root, st
 	return 0;
 }
 
+static int read_slug(struct spec_template *t, const struct json *j, struct err *e)
+{
+	struct str s;
+
+	if (!json_as_str(j, &s) || !str_is_name(s, SPEC_TEMPLATE_NAME_MAX))
+		return err_set(e, ERRK_INPUT, "slugs: want names of 1 to %d of a-z, 0-9 and \"-\"",
+			       SPEC_TEMPLATE_NAME_MAX);
+	if (t->nslugs == SPEC_SLUGS_MAX)
+		return err_set(e, ERRK_LIMIT, "slugs: more than %d", SPEC_SLUGS_MAX);
+	if (spec_template_serves(t, s))
+		return err_set(e, ERRK_INPUT, "slugs: %.*s is there twice", (int)s.n, s.p);
+	memcpy(t->slugs[t->nslugs++], s.p, s.n);
+	return 0;
+}
+
+static int read_slugs(struct spec_template *t, const struct json *root, struct err *e)
+{
+	const struct json *list;
+	int r = read_child(&list, root, "slugs", JSON_ARRAY, e);
+
+	if (r < 0)
+		return -1;
+	if (r == READ_ABSENT) {
+		memcpy(t->slugs[t->nslugs++], t->name, sizeof(t->name));
+		return 0;
+	}
+	for (const struct json *j = json_first(list); j; j = json_next(j))
+		if (read_slug(t, j, e))
+			return -1;
+	return 0;
+}
+
 static bool has_limits(const struct spec_limits *l)
 {
 	static const struct spec_limits NONE;
@@ -174,9 +206,8 @@ static int check_variables(const struct spec_template *t, struct err *e)
 
 static int read_template(struct spec_template *t, const struct json *root, struct err *e)
 {
-	static const char *const NAMES[] = {"name",	 "description", "spec",
-					    "variables", "ports",	"minimum",
-					    "grant",	 "reasons",	NULL};
+	static const char *const NAMES[] = {"name",  "description", "slugs", "spec",	"variables",
+					    "ports", "minimum",	    "grant", "reasons", NULL};
 	struct str name = str_of(t->name);
 
 	if (json_type(root) != JSON_OBJECT)
@@ -185,7 +216,7 @@ static int read_template(struct spec_template *t, const struct json *root, struc
 		return -1;
 	if (!str_is(name, t->name))
 		return err_set(e, ERRK_INPUT, "name: not the one of the file");
-	if (read_description(t, root, e) || read_spec(t, root, e) ||
+	if (read_description(t, root, e) || read_slugs(t, root, e) || read_spec(t, root, e) ||
 	    spec_variables_read(&t->variables, root, e) || read_labels(t, root, e) ||
 	    read_minimum(t, root, e) || read_grant(t, root, e) ||
 	    read_texts(&t->reasons, root, "reasons", e))
@@ -220,6 +251,12 @@ void spec_template_write(struct buf *out, const struct spec_template *t)
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "name", t->name);
 	jsonw_text(&w, "description", t->description);
+	if (!spec_template_plain(t)) {
+		jsonw_array(&w, "slugs");
+		for (size_t i = 0; i < t->nslugs; i++)
+			jsonw_text(&w, NULL, t->slugs[i]);
+		jsonw_end_array(&w);
+	}
 	jsonw_raw(&w, "spec", buf_view(&spec));
 	spec_variables_write(&w, &t->variables);
 	spec_map_write(&w, "ports", &t->labels);
@@ -284,6 +321,19 @@ int spec_template_apply(struct spec *out, const struct spec_template *t,
 		return 0;
 	spec_clear(out);
 	return -1;
+}
+
+bool spec_template_serves(const struct spec_template *t, struct str slug)
+{
+	for (size_t i = 0; i < t->nslugs; i++)
+		if (str_is(slug, t->slugs[i]))
+			return true;
+	return false;
+}
+
+bool spec_template_plain(const struct spec_template *t)
+{
+	return t->nslugs == 1 && strcmp(t->slugs[0], t->name) == 0;
 }
 
 int spec_template_fits(const struct spec_template *t, const struct spec_limits *l, struct err *e)

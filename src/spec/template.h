@@ -20,9 +20,12 @@
 
 #define SPEC_TEMPLATE_JSON_MAX 65536
 #define SPEC_TEMPLATE_TEXT_MAX 512 /* bytes of a description, a label, a reason */
+#define SPEC_SLUGS_MAX	       8
 
 struct spec_template {
 	char name[SPEC_TEMPLATE_NAME_MAX + 1];
+	char slugs[SPEC_SLUGS_MAX][SPEC_TEMPLATE_NAME_MAX + 1]; /* what others ask for it as */
+	size_t nslugs;
 	char *description;
 	struct spec spec; /* has an image, no limits and no secrets */
 	struct spec_variables variables;
@@ -32,9 +35,10 @@ struct spec_template {
 	struct spec_map reasons; /* by what is asked for: "capabilities" */
 };
 
-/* {"description","spec":{…},"variables":{NAME:{…}},"ports":{"8080/tcp":"websocket"},"minimum":{…},
- * "grant":{…},"reasons":{…}}; the spec and its limits are as in doc/spec.schema.json. An error
- * begins with the field. On failure *out is cleared. */
+/* {"description","slugs":[…],"spec":{…},"variables":{NAME:{…}},"ports":{"8080/tcp":"websocket"},
+ * "minimum":{…},"grant":{…},"reasons":{…}}; the spec and its limits are as in doc/spec.schema.json.
+ * Without slugs its name is the only one. An error begins with the field. On failure *out is
+ * cleared. */
 int spec_template_decode(struct spec_template *out, struct str name, struct str text,
 			 struct err *e) MUST_CHECK;
 void spec_template_clear(struct spec_template *t);
@@ -56,6 +60,9 @@ void spec_template_allow(struct spec_allowance *a, const struct spec_template *t
 /* Read the operator's own file, as spec_grant_load does; devices are looked up later. */
 int spec_template_load(struct spec_template *out, const char *name, const char *path,
 		       struct err *e) MUST_CHECK;
+bool spec_template_serves(const struct spec_template *t, struct str slug);
+/* Is its name all that it is asked for as? */
+bool spec_template_plain(const struct spec_template *t);
 /* -1 names the limit that is too small for it. */
 int spec_template_fits(const struct spec_template *t, const struct spec_limits *l,
 		       struct err *e) MUST_CHECK;

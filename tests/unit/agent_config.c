@@ -330,6 +330,12 @@ static void templates_are_read_from_their_files(void **state)
 	config_free(c);
 	assert_int_equal(load(state, none, &c, &e), -1);
 	assert_non_null(strstr(e.msg, "there is no u.json"));
+	write_template(
+		state, "u",
+		"{\"description\":\"x\",\"slugs\":[\"a\",\"t\"],\"spec\":{\"image\":\"oci:/b\"}}",
+		0644);
+	assert_int_equal(load(state, none, &c, &e), -1);
+	assert_non_null(strstr(e.msg, "template u: slugs: template t of this offer has t, too"));
 }
 
 int main(void)

@@ -639,7 +639,9 @@ static void fill_offer(struct offer *o)
 		snprintf(o->images[i].digest, sizeof(o->images[i].digest), "sha256:" EVENT);
 	}
 	for (size_t i = 0; i < o->ntemplates; i++)
-		o->templates[i] = (struct offer_template){"box", "oci:box", "a box of words"};
+		o->templates[i] = (struct offer_template){
+			"box", "oci:box", "a box of words", {"nostr-relay", "old-box"}, 2};
+	o->templates[0] = (struct offer_template){.name = "plain", .image = "oci:box"};
 	for (size_t i = 0; i < o->nrelays; i++)
 		snprintf(o->relays[i], sizeof(o->relays[i]), "wss://relay%zu.example", i);
 }
