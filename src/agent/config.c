@@ -33,6 +33,8 @@ static const struct conf_key keys[] = {
 	  "Group whose members may use leasectl, besides root." },
 	{ "agent", "templates", CONF_PATH, AT(templates), SYSCONFDIR "/leased/templates", 0, 0,
 	  "Folder of your own templates, NAME.json; those that are installed come after it." },
+	{ "agent", "metrics", CONF_STRING, AT(metrics), "off", 0, 0,
+	  "Loopback address and port where GET /metrics is answered, such as 127.0.0.1:9737, or off." },
 	{ "agent", "log_level", CONF_STRING, AT(log_level_name), "info", 0, 0,
 	  "Least important lines to log: debug, info, warn or broken." },
 
@@ -432,6 +434,8 @@ int config_check(struct config *c, struct err *e)
 	if (check_tls(c, c->relays, "ws://", e) || check_tls(c, c->dm_relays, "ws://", e) ||
 	    check_tls(c, c->mints, "http://", e))
 		return -1;
+	if (config_check_metrics(c, e))
+		return err_wrap(e, "[agent] metrics");
 	if (config_check_network(c, e))
 		return err_wrap(e, "[network]");
 	if (config_fill_assets(c, e))

@@ -97,6 +97,9 @@ struct config {
 	char *control_socket; /* RUN_DIR/core/leased.sock by default */
 	char *templates;      /* folder of the operator's own */
 	char *control_group;  /* may be NULL: root and the core's user only */
+	char *metrics;	      /* "127.0.0.1:9737", or "off" */
+	char metrics_address[46];
+	uint16_t metrics_port; /* 0: off */
 	char *log_level_name;
 	enum log_level log_level;
 	/* [nostr]: lists are NULL-ended; dm_relays falls back to relays */
@@ -183,6 +186,7 @@ struct config_offer *config_add_offer(struct config *c, const char *name, struct
 /* The checks of config_load on a filled struct; what depends on the file's place is set there. */
 int config_check(struct config *c, struct err *e) MUST_CHECK;
 int config_check_network(struct config *c, struct err *e) MUST_CHECK;
+int config_check_metrics(struct config *c, struct err *e) MUST_CHECK;
 /* Links of leases begin so; the name follows from the addresses, which no other agent has. */
 #define CONFIG_LINK_MAX 16
 void config_link_name(char out[static CONFIG_LINK_MAX], const struct config *c);

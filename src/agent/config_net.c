@@ -1,4 +1,4 @@
-/* The [network] section's addresses. */
+/* Addresses: of the [network] section, and where metrics are read. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -150,4 +150,38 @@ int config_check_network(struct config *c, struct err *e)
 void config_link_name(char out[static CONFIG_LINK_MAX], const struct config *c)
 {
 	snprintf(out, CONFIG_LINK_MAX, "ls%06x-", c->net_base >> 8 & 0xffffff);
+}
+
+/* "127.0.0.1:9737" or "[::1]:9737". Loopback alone: what is read there is for whoever runs this
+ * host, and it is not encrypted. */
+int config_check_metrics(struct config *c, struct err *e)
+{
+	const char *colon = strrchr(c->metrics, ':'), *from = c->metrics;
+	size_t n = colon ? (size_t)(colon - from) : 0;
+	struct in6_addr six;
+	struct in_addr four;
+	uint64_t port;
+
+	if (!strcmp(c->metrics, "off"))
+		return 0;
+	if (n > 2 && from[0] == '[' && from[n - 1] == ']') {
+		from++;
+		n -= 2;
+	}
+	if (n == 0 || n >= sizeof(c->metrics_address) ||
+	    str_u64(str_of(colon + 1), UINT16_MAX, &port, NULL) < 0 || port < CONFIG_PUBLISH_MIN)
+		return err_set(e, ERRK_INPUT,
+			       "\"%s\" is neither off nor ADDRESS:PORT, with a port from %d on",
+			       c->metrics, CONFIG_PUBLISH_MIN);
+	memcpy(c->metrics_address, from, n);
+	c->metrics_address[n] = '\0';
+	if (!(from == c->metrics && inet_pton(AF_INET, c->metrics_address, &four) == 1 &&
+	      ntohl(four.s_addr) >> 24 == 127) &&
+	    !(from != c->metrics && inet_pton(AF_INET6, c->metrics_address, &six) == 1 &&
+	      IN6_IS_ADDR_LOOPBACK(&six)))
+		return err_set(e, ERRK_INPUT,
+			       "\"%s\" is not on loopback: let a proxy of yours carry it further",
+			       c->metrics);
+	c->metrics_port = (uint16_t)port;
+	return 0;
 }

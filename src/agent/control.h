@@ -55,10 +55,12 @@ extern const struct control_verb control_wallet_verbs[CONTROL_WALLET_VERBS];
 extern const struct control_verb control_image_verbs[CONTROL_IMAGE_VERBS];
 
 /* The network's verbs, the same. */
-#define CONTROL_NET_VERBS 3
+#define CONTROL_NET_VERBS 4
 extern const struct control_verb control_net_verbs[CONTROL_NET_VERBS];
 
-/* One of them, of a file of its own. */
+/* Two of them, of files of their own. */
+int control_metrics(void *ctx, const struct json *request, struct control_call *call,
+		    struct buf *out, struct err *e);
 int control_stats(void *ctx, const struct json *request, struct control_call *call, struct buf *out,
 		  struct err *e);
 

@@ -57,4 +57,5 @@ const struct control_verb control_net_verbs[CONTROL_NET_VERBS] = {
 	{"who", do_who},
 	{"reconnect", do_reconnect},
 	{"stats", control_stats},
+	{"metrics", control_metrics},
 };

@@ -11,6 +11,7 @@
 #include "agent/config.h"
 #include "agent/control.h"
 #include "agent/keys.h"
+#include "agent/metrics.h"
 #include "agent/sandbox.h"
 #include "base/clock.h"
 #include "base/fs.h"
@@ -33,6 +34,7 @@ struct core {
 	struct priv_client *host;
 	struct engine *engine;
 	struct control *control;
+	struct metrics *metrics;   /* NULL: not configured */
 	struct wallet_mint *mints; /* the engine borrows them … */
 	const char **assets;	   /* … and these */
 	struct control_verb verbs[CONTROL_WALLET_VERBS + CONTROL_IMAGE_VERBS + CONTROL_NET_VERBS];
@@ -40,6 +42,7 @@ struct core {
 
 static void core_close(struct core *c)
 {
+	metrics_free(c->metrics);
 	control_free(c->control);
 	engine_free(c->engine);
 	priv_client_free(c->host);
@@ -231,7 +234,12 @@ static int open_control(struct core *c, struct err *e)
 	memcpy(c->verbs + CONTROL_WALLET_VERBS, control_image_verbs, sizeof(control_image_verbs));
 	memcpy(c->verbs + CONTROL_WALLET_VERBS + CONTROL_IMAGE_VERBS, control_net_verbs,
 	       sizeof(control_net_verbs));
-	return control_new(&c->control, &s, e);
+	if (control_new(&c->control, &s, e) < 0)
+		return -1;
+	if (!c->conf->metrics_port)
+		return 0;
+	return metrics_new(&c->metrics, c->ws, c->conf->metrics_address, c->conf->metrics_port,
+			   c->engine, e);
 }
 
 /* --- run --- */

@@ -13,7 +13,8 @@ tests_link_config_LDADD = @WHOLE@ src/agent/libleased-config.a @NOWHOLE@ $(L_con
 noinst_LIBRARIES += src/agent/libleased-agent.a
 src_agent_libleased_agent_a_SOURCES = \
 	src/agent/control.c src/agent/control.h src/agent/control_engine.c src/agent/control_images.c \
-	src/agent/control_net.c src/agent/control_stats.c \
+	src/agent/control_metrics.c src/agent/control_net.c src/agent/control_stats.c \
+	src/agent/metrics.c src/agent/metrics.h \
 	src/agent/control_out.c src/agent/control_pay.c src/agent/control_pay.h src/agent/control_wallet.c \
 	src/agent/sandbox.c src/agent/sandbox.h
 L_agent = src/agent/libleased-agent.a src/agent/libleased-config.a $(L_lease) \

@@ -16,11 +16,11 @@ src_base_libleased_base_a_SOURCES = \
 check_PROGRAMS += tests/link/base
 tests_link_base_SOURCES = tests/link/main.c
 tests_link_base_LDADD = @WHOLE@ src/base/libleased-base.a @NOWHOLE@ $(L_base)
-src_base_libleased_base_a_SOURCES += src/base/jsonw.c src/base/jsonw.h
+src_base_libleased_base_a_SOURCES += src/base/jsonw.c src/base/jsonw.h src/base/metricw.c src/base/metricw.h
 
 if CMOCKA
 BASE_TESTS = tests/unit/base_amount tests/unit/base_buf tests/unit/base_codec tests/unit/base_conf \
-	tests/unit/base_fs tests/unit/base_json tests/unit/base_lib tests/unit/base_opt tests/unit/base_proc \
+	tests/unit/base_fs tests/unit/base_json tests/unit/base_lib tests/unit/base_metricw tests/unit/base_opt tests/unit/base_proc \
 	tests/unit/base_str tests/unit/base_term tests/unit/base_tree
 check_PROGRAMS += $(BASE_TESTS)
 TESTS += $(BASE_TESTS)
@@ -41,6 +41,8 @@ tests_unit_base_json_SOURCES = tests/unit/base_json.c
 tests_unit_base_json_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_lib_SOURCES = tests/unit/base_lib.c
 tests_unit_base_lib_LDADD = $(L_base) $(CMOCKA_LIBS)
+tests_unit_base_metricw_SOURCES = tests/unit/base_metricw.c tests/unit/unit.h
+tests_unit_base_metricw_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_opt_SOURCES = tests/unit/base_opt.c
 tests_unit_base_opt_LDADD = $(L_base) $(CMOCKA_LIBS)
 tests_unit_base_proc_SOURCES = tests/unit/base_proc.c

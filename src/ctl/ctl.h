@@ -64,6 +64,6 @@ extern const struct verb verb_init, verb_doctor, verb_status, verb_leases, verb_
 	verb_wallet_audit, verb_wallet_restore, verb_wallet_withdraw, verb_wallet_send,
 	verb_wallet_pending, verb_wallet_token, verb_wallet_reclaim, verb_earnings, verb_backup,
 	verb_restore, verb_bundle, verb_images, verb_images_rm, verb_images_prune, verb_who,
-	verb_stats, verb_reconnect;
+	verb_stats, verb_metrics, verb_reconnect;
 
 #endif

@@ -44,6 +44,7 @@ int main(int argc, char **argv)
 				     verb_bundle,
 				     verb_who,
 				     verb_stats,
+				     verb_metrics,
 				     verb_reconnect};
 	struct ctl c = {NULL, NULL, NULL, false};
 	const struct program p = {"leasectl", "Set up, check and operate leased.",

@@ -128,10 +128,12 @@ static void destroyed(void *ctx, const struct priv_destroy_reply *r, const struc
 	struct err e;
 
 	if (error || !r->erased) {
+		g->tally.erase_failures++;
 		again_later(w, error ? error->msg : r->message);
 		return;
 	}
 	step_at(STEP_LEASE_ERASED);
+	g->tally.erased++;
 	if (lease_load(g->db, w->id, &l, &e) || l.state != LEASE_STOPPING) {
 		work_end(w);
 		return;
@@ -141,6 +143,7 @@ static void destroyed(void *ctx, const struct priv_destroy_reply *r, const struc
 		return;
 	}
 	work_end(w);
+	g->tally.ended[l.why]++;
 	log_info("lease %s: ended (%s), erased", l.id, lease_why_name(l.why));
 	outbox_kick(g);
 }

@@ -76,6 +76,7 @@ int engine_new(struct engine **out, const struct engine_setup *s, struct err *e)
 	    meta_get(g->db, "drain", &drain, e) < 0 || open_wallet(g, e) < 0 || open_pool(g, e) < 0)
 		return -1;
 	g->draining = drain != 0;
+	tally_open(g);
 	*out = steal(&g);
 	return 0;
 }
@@ -195,6 +196,7 @@ void engine_free(struct engine *g)
 	nostr_unwrap_key_wipe(&g->me);
 	for (size_t i = 0; i < g->noffers; i++)
 		free(g->offers[i].granted);
+	tally_close(g);
 	free(g->offers);
 	free(g);
 }

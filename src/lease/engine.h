@@ -96,6 +96,11 @@ void engine_host_progress(void *ctx, const struct priv_progress *p);
 /* --- the operator's verbs; replies are JSON objects appended to `out` --- */
 
 int engine_report_status(struct engine *g, struct buf *out, struct err *e) MUST_CHECK;
+/* Numbers for a monitoring program, in Prometheus' text format; none of them names a lease or its
+ * owner. */
+int engine_report_metrics(struct engine *g, struct buf *out, struct err *e) MUST_CHECK;
+/* Whether it sells; *why is a word or two where it does not. */
+bool engine_is_ready(const struct engine *g, const char **why);
 int engine_report_leases(struct engine *g, bool all, struct buf *out, struct err *e) MUST_CHECK;
 /* Take no new leases (until engine_drain with false), and say so in offers and heartbeat. */
 int engine_drain(struct engine *g, bool drain, struct err *e) MUST_CHECK;

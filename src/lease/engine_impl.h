@@ -7,6 +7,7 @@
 #include "lease/ports.h"
 #include "lease/restart.h"
 #include "lease/store.h"
+#include "lease/tally.h"
 #include "nostr/mail.h"
 #include "proto/reply.h"
 #include "proto/request.h"
@@ -60,6 +61,7 @@ struct engine {
 	struct offer_now *offers;
 	size_t noffers;
 	struct treasury *treasury;
+	struct tally tally;
 	struct bucket buckets[BUCKETS];
 	struct cpu_budget budget;
 	uint32_t public_relays, dm_relays; /* bits of the pool's: for offers, for requests */
@@ -91,10 +93,11 @@ struct work {
 	char id[LEASE_ID_HEX + 1];
 	struct loop_timer *timer;
 	unsigned tries;
-	char why[160];	 /* the last one failed */
-	int64_t since;	 /* the lease's end, which its erasure follows */
-	char *auth;	 /* of a start: for the image's registry; or NULL. A secret */
-	int64_t told_ms; /* when its owner last heard how far the image is */
+	char why[160];	  /* the last one failed */
+	int64_t since;	  /* the lease's end, which its erasure follows */
+	char *auth;	  /* of a start: for the image's registry; or NULL. A secret */
+	int64_t begun_ms; /* monotonic */
+	int64_t told_ms;  /* when its owner last heard how far the image is */
 	bool erasing;
 	bool passed; /* the lease is being erased meanwhile: its answer changes nothing */
 };

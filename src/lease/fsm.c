@@ -1,6 +1,7 @@
 /* Which state may follow which, and what a lease costs: pure. */
 #include <assert.h>
 
+#include "base/mem.h"
 #include "lease/lease.h"
 
 static const uint32_t may_become[LEASE_NSTATES] = {
@@ -29,6 +30,7 @@ static const char *const why_names[] = {
 	[WHY_HOST_REBOOTED] = "host_rebooted",
 	[WHY_PAID_LATE] = "paid_late",
 };
+_Static_assert(ARRAY_SIZE(why_names) == LEASE_NWHYS, "one name a reason");
 
 const char *lease_state_name(enum lease_state s)
 {

@@ -136,6 +136,7 @@ void ask_refuse(const struct ask *a, enum reply_code code, const char *message)
 	reply_say(r, "%s", message && *message ? message : reply_code_text(code));
 	if (a->by_message)
 		memcpy(r->lease, a->req->lease, sizeof(r->lease));
+	a->g->tally.refused[a->req->type][code]++;
 	if (store_refusal(a, r, &e) < 0)
 		log_broken("refusal %s: %s", r->request_id, e.msg);
 	outbox_kick(a->g);
@@ -247,6 +248,7 @@ static void act(struct ask *ask, int decoded, const char *why)
 	/* A repeat costs nothing: after a start, relays give again all that they keep. */
 	if (known_before(a) || !author_charge(a->g, &a->author, 1))
 		return;
+	a->g->tally.requests[a->req->type]++;
 	if (decoded == REQUEST_VERSION) {
 		ask_refuse(a, REPLY_VERSION, "this provider speaks protocol version 1");
 		return;

@@ -36,6 +36,7 @@ enum lease_why {
 	WHY_HOST_REBOOTED, /* the host lost it */
 	WHY_PAID_LATE,	   /* the mint settled after the request's end: never started */
 };
+#define LEASE_NWHYS (WHY_PAID_LATE + 1)
 
 /* Of a RUNNING lease: do its processes run? (That its command ended by itself is exit_status.) */
 enum lease_halt {

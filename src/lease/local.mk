@@ -10,7 +10,7 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/health.c src/lease/health.h \
 	src/lease/network.c src/lease/ports.h src/lease/ports_store.c \
 	src/lease/offers.c src/lease/offer_host.c src/lease/offer_host.h src/lease/replies.c src/lease/receipt.c \
-	src/lease/treasury.c src/lease/treasury.h src/lease/twin.c \
+	src/lease/metrics.c src/lease/tally.c src/lease/tally.h src/lease/treasury.c src/lease/treasury.h src/lease/twin.c \
 	src/lease/refund.c src/lease/claimback.c src/lease/card.c src/lease/card.h \
 	src/lease/message.c src/lease/message.h
 
@@ -53,6 +53,10 @@ check_PROGRAMS += tests/sim/restart
 TESTS += tests/sim/restart
 tests_sim_restart_SOURCES = tests/sim/restart.c $(SIM_WORLD)
 tests_sim_restart_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/sim/metrics
+TESTS += tests/sim/metrics
+tests_sim_metrics_SOURCES = tests/sim/metrics.c $(SIM_WORLD)
+tests_sim_metrics_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/sim/network
 TESTS += tests/sim/network
 tests_sim_network_SOURCES = tests/sim/network.c $(SIM_WORLD)

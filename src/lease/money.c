@@ -171,6 +171,7 @@ static void plan_closed(void *ctx, const struct wallet_plan *plan)
 	treasury_look(g);
 	if (payment_load(g->db, plan->id, &p, NULL, &e) || lease_load(g->db, p.lease, &l, &e))
 		return;
+	tally_plan(g, plan);
 	refunds_run(g, l.id); /* of what came too late */
 	if (p.kind != PAYMENT_SPAWN) {
 		topup_closed(g, &p);

@@ -269,10 +269,15 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	fill_templates(g, now, o);
 }
 
+/* Only heartbeats may be dropped. */
 static void publish_event(struct engine *g, const struct nostr_event *ev, enum nostr_urgency u)
 {
-	nostr_pool_publish(g->pool, &(struct nostr_pub_ask){
-					    .event = ev, .relays = g->public_relays, .urgency = u});
+	nostr_pool_publish(
+		g->pool, &(struct nostr_pub_ask){.event = ev,
+						 .relays = g->public_relays,
+						 .urgency = u,
+						 .fn = u == NOSTR_PUB_DROPPABLE ? tally_beat : NULL,
+						 .ctx = g});
 }
 
 static void publish_offer(struct engine *g, struct offer_now *now)
@@ -506,6 +511,7 @@ static void beat(struct engine *g)
 		return;
 	}
 	publish_event(g, ev, NOSTR_PUB_DROPPABLE);
+	g->tally.beats++;
 	hour_beat(g);
 }
 

@@ -121,6 +121,7 @@ void refund_done(void *ctx, const struct wallet_refund *x)
 {
 	struct engine *g = ctx;
 
+	g->tally.refunds++;
 	log_info("lease %s: refund %u is made", x->lease, (unsigned)x->number);
 	outbox_kick(g);
 }

@@ -29,6 +29,7 @@ struct work *work_begin(struct engine *g, const char *id)
 			return NULL;
 	w = mem_zero(sizeof(*w));
 	w->g = g;
+	w->begun_ms = clock_mono_ms();
 	memcpy(w->id, id, sizeof(w->id));
 	w->next = g->working;
 	g->working = w;
@@ -138,6 +139,7 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 {
 	struct work *w = ctx;
 	struct engine *g = w->g;
+	int64_t begun_ms;
 	struct lease l;
 	struct err e;
 	bool late;
@@ -150,12 +152,14 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 		return;
 	}
 	late = !rc && l.state == LEASE_ENDED;
+	begun_ms = w->begun_ms;
 	work_end(w);
 	if (late)
 		erase_lease(g, l.id); /* it may have come up behind the erasure */
 	if (rc || l.state != LEASE_PAID)
 		return;
 	step_at(STEP_LEASE_STARTED);
+	tally_start(g, r, clock_mono_ms() - begun_ms);
 	if (r->outcome != PRIV_START_RUNNING) {
 		start_failed(g, &l, r);
 		return;

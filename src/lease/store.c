@@ -421,6 +421,18 @@ int lease_sum(struct db *d, struct lease_use *out, struct err *e)
 	return 0;
 }
 
+int lease_count_states(struct db *d, uint64_t n[static LEASE_NSTATES], struct err *e)
+{
+	auto_stmt struct stmt *s = db_query(d, LEASE_SQL_STATES);
+	int rc;
+
+	memset(n, 0, LEASE_NSTATES * sizeof(*n));
+	while ((rc = db_step(s, e)) == DB_ROW)
+		if (db_i64(s, 0) < LEASE_NSTATES)
+			n[db_i64(s, 0)] = (uint64_t)db_i64(s, 1);
+	return rc < 0 ? err_wrap(e, "count leases") : 0;
+}
+
 int cards_save(struct tx *tx, const char *lease, const struct spec_gpu *g, struct err *e)
 {
 	struct stmt *s;

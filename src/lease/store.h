@@ -47,6 +47,9 @@ struct lease_use {
  * never start. */
 int lease_sum(struct db *d, struct lease_use *out, struct err *e) MUST_CHECK;
 
+/* How many are in each state of LEASE_LIVE. */
+int lease_count_states(struct db *d, uint64_t n[static LEASE_NSTATES], struct err *e) MUST_CHECK;
+
 /* Graphics cards of LEASE_LIVE, of one vendor: those of an offer's leases, and all. */
 struct cards_use {
 	uint64_t of_offer, all;
@@ -64,6 +67,8 @@ int cards_sum(struct db *d, const char *offer, enum spec_vendor v, struct cards_
 #define LEASE_SQL_SUM                                                                              \
 	"SELECT count(*), sum(state = 5), sum(cpu), sum(memory), sum(disk)"                        \
 	" FROM lease WHERE " LEASE_SQL_LIVE_STATES " AND (state <> 3 OR not_after >= ?)"
+#define LEASE_SQL_STATES                                                                           \
+	"SELECT state, count(*) FROM lease WHERE " LEASE_SQL_LIVE_STATES " GROUP BY state"
 #define LEASE_SQL_LIVE                                                                             \
 	"SELECT id FROM lease WHERE state = ? AND " LEASE_SQL_LIVE_STATES                          \
 	" AND expires_at <= ? ORDER BY asked_at, id"

@@ -22,6 +22,7 @@ void verb_deny(const struct ask *a, enum reply_code code, const char *message)
 
 	r->final = true;
 	reply_say(r, "%s", message && *message ? message : reply_code_text(code));
+	a->g->tally.refused[a->req->type][code]++;
 	outbox_send(a->g, &a->author, r);
 }
 

@@ -32,6 +32,12 @@ static const char *const type_names[] = {
 	[REQUEST_STATS] = "stats",
 	[REQUEST_TEMPLATE] = "template",
 };
+_Static_assert(ARRAY_SIZE(type_names) == REQUEST_NTYPES, "one name a type");
+
+const char *request_type_name(enum request_type t)
+{
+	return (size_t)t < ARRAY_SIZE(type_names) && type_names[t] ? type_names[t] : "unknown";
+}
 
 static void drop_secret(char **s)
 {

@@ -36,6 +36,8 @@ enum request_type {
 	REQUEST_STATS,	   /* what it uses now */
 	REQUEST_TEMPLATE,  /* all that a buyer may know of one, named in spec; of no lease */
 };
+#define REQUEST_NTYPES (REQUEST_TEMPLATE + 1)
+const char *request_type_name(enum request_type t); /* "unknown" for none of these */
 
 struct request {
 	enum request_type type;

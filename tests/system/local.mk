@@ -12,7 +12,7 @@ SYSTEM_TESTS += tests/system/conform.py tests/system/gvisor.py tests/system/imag
 SYSTEM_TESTS += tests/system/life.py tests/system/volumes.py
 SYSTEM_TESTS += tests/system/inside.py
 SYSTEM_TESTS += tests/system/grant.py tests/system/templates.py
-SYSTEM_TESTS += tests/system/pay.py
+SYSTEM_TESTS += tests/system/metrics.py tests/system/pay.py
 SYSTEM_TESTS += tests/system/treasury.py
 EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py tests/system/lib/proxy.py \
 	tests/system/foreign/report.mjs \

@@ -226,6 +226,45 @@ static void what_is_printed_is_the_same_configuration(void **state)
 	assert_string_equal(again->offers[1]->images[0].name, "oci:/b");
 }
 
+/* Plain HTTP: on loopback, and not on a port of root's. */
+static void metrics_are_read_on_loopback_alone(void **state)
+{
+	static const struct {
+		const char *text, *address;
+		uint16_t port; /* 0: refused */
+	} cases[] = {
+		{"127.0.0.1:9737", "127.0.0.1", 9737},
+		{"[::1]:65535", "::1", 65535},
+		{"127.8.9.1:1024", "127.8.9.1", 1024},
+		{"0.0.0.0:9737", "", 0},
+		{"[::]:9737", "", 0},
+		{"::1:9737", "", 0},
+		{"[127.0.0.1]:9737", "", 0},
+		{"10.0.0.1:9737", "", 0},
+		{"[::ffff:127.0.0.1]:9737", "", 0},
+		{"127.0.0.1:80", "", 0},
+		{"127.0.0.1:65536", "", 0},
+		{"127.0.0.1:", "", 0},
+		{"127.0.0.1", "", 0},
+		{"localhost:9737", "", 0},
+		{":9737", "", 0},
+		{"on", "", 0},
+	};
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		auto_config struct config *c = config_new();
+
+		free(c->metrics);
+		c->metrics = mem_strdup(cases[i].text);
+		if (config_check_metrics(c, &e) != (cases[i].port ? 0 : -1))
+			fail_msg("%s", cases[i].text);
+		assert_int_equal(c->metrics_port, cases[i].port);
+		if (cases[i].port)
+			assert_string_equal(c->metrics_address, cases[i].address);
+	}
+}
+
 static void keys_are_made_once_and_private(void **state)
 {
 	auto_free char *dir = mem_printf("%s/keys", (char *)*state);
@@ -348,6 +387,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(a_disk_header_allows_longer_leases),
 		cmocka_unit_test(what_is_printed_is_the_same_configuration),
+		cmocka_unit_test(metrics_are_read_on_loopback_alone),
 		cmocka_unit_test(keys_are_made_once_and_private),
 		cmocka_unit_test(offers_say_what_buyers_may_ask_for),
 		cmocka_unit_test(addresses_make_slots),

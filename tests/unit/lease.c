@@ -387,6 +387,7 @@ static void ticks_do_not_read_ended_leases(void **state)
 		"EXPLAIN QUERY PLAN " LEASE_SQL_EXPIRY,
 		"EXPLAIN QUERY PLAN " LEASE_SQL_LIVE,
 		"EXPLAIN QUERY PLAN " LEASE_SQL_SUM,
+		"EXPLAIN QUERY PLAN " LEASE_SQL_STATES,
 	};
 	struct bed *b = *state;
 
