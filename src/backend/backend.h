@@ -37,8 +37,8 @@ struct box {
 
 	const struct spec *spec;
 	const struct image_config *image;
-	const char *root;	/* mounted root file system; an image's digest in Docker's store */
-	struct image_user user; /* who the main process is */
+	const char *root;		 /* mounted root file system */
+	struct image_user user;		 /* who the main process is */
 	uint32_t id_base, id_count;	 /* host ids of its user namespace; count 0: none */
 	uint32_t disk_major, disk_minor; /* block device of its volume; 0: none, no io limits */
 	const char *probe;		 /* program mounted as SPEC_PROBE; NULL: none */
@@ -92,16 +92,20 @@ struct backend_exec_result {
 	struct buf out, err; /* maxima set by the caller, who frees them; what is beyond is cut */
 };
 
+/* What create made, as the host sees it. */
+struct backend_made {
+	pid_t first; /* process of the container, which waits for start */
+	pid_t child; /* of the caller: ends as `first` does, which it mostly is */
+};
+
 struct backend {
 	const char *name;
-	/* What create gives the pid of stands for the container, and ends as it does: only `stop`
-	 * ends the container itself. */
-	bool apart;
 	/* Can this host do it? `version` is appended: "runc 1.1.5". */
 	int (*probe)(const struct box *box, struct buf *version, struct err *e);
 	/* Write what create reads. */
 	int (*prepare)(const struct box *box, struct err *e);
-	int (*create)(const struct box *box, struct backend_streams *io, pid_t *pid, struct err *e);
+	int (*create)(const struct box *box, struct backend_streams *io, struct backend_made *made,
+		      struct err *e);
 	int (*start)(const struct box *box, struct err *e);
 	/* -1 never: what cannot be found out is UNKNOWN, with `e` saying why. */
 	void (*inspect)(const struct box *box, struct backend_state *out, struct err *e);
@@ -119,6 +123,9 @@ struct backend {
 #define BOX_BINDS 2
 /* What of ours is seen inside; how many. */
 size_t box_binds(struct oci_bind out[static BOX_BINDS], const struct box *box);
+
+/* Processors whose heat the kernel shows, and with it what others do; virtual ones have none. */
+unsigned box_hot_cpus(void);
 
 extern const struct backend backend_oci;    /* a runc-compatible runtime by path */
 extern const struct backend backend_docker; /* a daemon, by its command line */

@@ -1,5 +1,9 @@
 /* What the backends have in common about one box. */
+#include <unistd.h>
+
 #include "backend/backend.h"
+#include "base/fs.h"
+#include "base/mem.h"
 #include "spec/guard.h"
 
 size_t box_binds(struct oci_bind out[static BOX_BINDS], const struct box *box)
@@ -11,4 +15,12 @@ size_t box_binds(struct oci_bind out[static BOX_BINDS], const struct box *box)
 	if (box->socket)
 		out[n++] = (struct oci_bind){box->socket, SPEC_SOCKET, OCI_DATA};
 	return n;
+}
+
+unsigned box_hot_cpus(void)
+{
+	auto_free char *first = mem_printf(OCI_THROTTLE, 0U);
+	long cpus = sysconf(_SC_NPROCESSORS_CONF);
+
+	return cpus < 1 || !fs_exists(first) ? 0 : (unsigned)cpus;
 }

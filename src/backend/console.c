@@ -70,8 +70,7 @@ static int receive(int conn, int *fd, struct err *e)
 	return *fd < 0 ? err_set(e, ERRK_PEER, "the runtime sent no terminal") : 0;
 }
 
-/* *master gets it only once all is well with it. */
-static int set_up(int *master, int *fd, struct err *e)
+int console_set_up(int *master, int *fd, struct err *e)
 {
 	const struct winsize size = {.ws_row = ROWS, .ws_col = COLUMNS};
 	int flags = fcntl(*fd, F_GETFL);
@@ -79,22 +78,8 @@ static int set_up(int *master, int *fd, struct err *e)
 
 	if (ioctl(*fd, TIOCGPTN, &number) < 0 || ioctl(*fd, TIOCSWINSZ, &size) < 0 ||
 	    fcntl(*fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return err_sys(e, "what the runtime sent is no terminal");
+		return err_sys(e, "what came is no terminal");
 	*master = steal_fd(fd);
-	return 0;
-}
-
-int console_make(int *master, int *slave, struct err *e)
-{
-	auto_close int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-	auto_close int other = -1;
-
-	if (fd < 0 || unlockpt(fd) < 0 ||
-	    (other = ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
-		return err_sys(e, "make a terminal");
-	if (set_up(master, &fd, e) < 0)
-		return -1;
-	*slave = steal_fd(&other);
 	return 0;
 }
 
@@ -107,7 +92,7 @@ int console_take(const struct console *c, int *master, struct err *e)
 		return err_set(e, ERRK_PEER, "the runtime made no terminal");
 	if (receive(conn, &fd, e) < 0)
 		return -1;
-	return set_up(master, &fd, e);
+	return console_set_up(master, &fd, e);
 }
 
 void console_close(struct console *c)

@@ -14,8 +14,8 @@ struct console {
 int console_open(struct console *c, const char *dir, struct err *e) MUST_CHECK;
 /* The master that a runtime which has ended sent: a terminal of 80 by 24, non-blocking. */
 int console_take(const struct console *c, int *master, struct err *e) MUST_CHECK;
-/* The same without a runtime that makes one: both ends. */
-int console_make(int *master, int *slave, struct err *e) MUST_CHECK;
+/* The same of one that came on another way: *fd is taken where all is well with it. */
+int console_set_up(int *master, int *fd, struct err *e) MUST_CHECK;
 void console_close(struct console *c);
 #define auto_console __attribute__((cleanup(console_close)))
 

@@ -10,23 +10,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "backend/cgroup.h"
-#include "backend/console.h"
 #include "backend/docker_impl.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#define KILL_TIMEOUT_MS	 10000
-#define START_TIMEOUT_MS 60000
-#define POLL_MS		 10
-#define SAYS_MAX	 65536
+#define KILL_TIMEOUT_MS 10000
+#define GATE_TIMEOUT_MS 30000
+#define GATE_POLL_MS	2
+#define LOOK_EACH	250 /* polls */
+#define POLL_MS		10
+#define SAYS_MAX	65536
 
 const char **docker_argv(const struct box *box, const char *const *args, size_t nargs)
 {
@@ -65,7 +65,7 @@ int docker_error(const char *verb, const struct proc_result *r, struct err *e)
 	return err_set(e, ERRK_PEER, "docker %s ended with %d: %s", verb, r->status, msg);
 }
 
-static int docker_check(const struct box *box, const char *const *args, size_t nargs, struct err *e)
+int docker_check(const struct box *box, const char *const *args, size_t nargs, struct err *e)
 {
 	struct proc_result r;
 	int ret = docker_ask(box, args, nargs, &r, e);
@@ -76,35 +76,60 @@ static int docker_check(const struct box *box, const char *const *args, size_t n
 	return ret;
 }
 
-static int docker_probe(const struct box *box, struct buf *version, struct err *e)
+static int read_host(struct docker_host *out, struct str text, struct err *e)
 {
-	static const char *const args[] = {"version", "--format", "{{.Server.Version}}"};
-	struct proc_result r;
-	int ret = docker_ask(box, args, ARRAY_SIZE(args), &r, e);
+	auto_json struct json *j = NULL;
+	struct str version = {0}, driver = {0}, one;
 
-	if (ret == 0 && r.status != 0)
-		ret = docker_error(args[0], &r, e);
-	if (ret == 0) {
-		buf_puts(version, "docker ");
-		buf_str(version, str_trim(buf_view(&r.out)));
+	if (json_parse(&j, str_trim(text), NULL, e) < 0 ||
+	    json_str(j, "version", SAYS_MAX, &version, e) < 0 ||
+	    json_str(j, "driver", SAYS_MAX, &driver, e) < 0)
+		return err_wrap(e, "docker info");
+	*out = (struct docker_host){.slices = str_is(driver, "systemd")};
+	str_printable(out->version, sizeof(out->version), version);
+	for (const struct json *v = json_first(json_get(j, "security")); v; v = json_next(v)) {
+		if (!json_as_str(v, &one))
+			continue;
+		out->rootless |= str_starts(one, "name=rootless");
+		out->remapped |= str_starts(one, "name=userns");
 	}
-	proc_result_free(&r);
-	return ret;
+	return 0;
 }
 
-/* Does systemd make the control groups? */
-static int ask_slices(bool *out, const struct box *box, struct err *e)
+int docker_host(struct docker_host *out, const struct box *box, struct err *e)
 {
-	static const char *const args[] = {"info", "--format", "{{.CgroupDriver}}"};
+	static const char *const args[] = {"info", "--format",
+					   "{\"version\":{{json .ServerVersion}},"
+					   "\"driver\":{{json .CgroupDriver}},"
+					   "\"security\":{{json .SecurityOptions}}}"};
 	struct proc_result r;
 	int ret = docker_ask(box, args, ARRAY_SIZE(args), &r, e);
 
 	if (ret == 0 && r.status != 0)
 		ret = docker_error(args[0], &r, e);
 	if (ret == 0)
-		*out = str_is(str_trim(buf_view(&r.out)), "systemd");
+		ret = read_host(out, buf_view(&r.out), e);
 	proc_result_free(&r);
-	return ret;
+	if (ret < 0)
+		return -1;
+	if (out->rootless)
+		return err_set(e, ERRK_PEER,
+			       "Docker's daemon is rootless: it cannot use what is "
+			       "mounted here");
+	return out->remapped ? err_set(e, ERRK_PEER,
+				       "Docker's daemon maps users (userns-remap), for whom a "
+				       "lease's files are not made: switch it off")
+			     : 0;
+}
+
+static int docker_probe(const struct box *box, struct buf *version, struct err *e)
+{
+	struct docker_host host;
+
+	if (docker_host(&host, box, e) < 0)
+		return -1;
+	buf_printf(version, "docker %s", host.version);
+	return 0;
 }
 
 static int write_file(const struct box *box, const char *name, const struct buf *text,
@@ -117,26 +142,23 @@ static int write_file(const struct box *box, const char *name, const struct buf 
 
 static int docker_prepare(const struct box *box, struct err *e)
 {
-	auto_buf struct buf args = BUF(DOCKER_ARGS_MAX), env = BUF(DOCKER_ARGS_MAX);
-	auto_buf struct buf filter = BUF(OCI_CONFIG_MAX);
-	bool slices = false;
+	auto_buf struct buf args = BUF(DOCKER_ARGS_MAX), filter = BUF(OCI_CONFIG_MAX);
+	struct docker_host host;
 	uint64_t caps;
 
-	if (ask_slices(&slices, box, e) < 0 || docker_args(&args, box, slices, e) < 0 ||
-	    oci_caps(&caps, box->spec, box->caps, NULL, e) < 0 ||
-	    oci_env_lines(&env, box->spec, NULL, 0, e) < 0)
+	if (docker_host(&host, box, e) < 0 || docker_args(&args, box, host.slices, e) < 0 ||
+	    oci_caps(&caps, box->spec, box->caps, NULL, e) < 0)
 		return -1;
 	oci_seccomp(&filter, caps);
 	if (buf_check(&filter, "filter", e) < 0 || fs_mkdirs(box->dir, 0711, e) < 0 ||
 	    write_file(box, DOCKER_SECCOMP, &filter, e) < 0 ||
-	    write_file(box, DOCKER_ENV, &env, e) < 0)
+	    write_file(box, DOCKER_ARGS, &args, e) < 0)
 		return -1;
-	return write_file(box, DOCKER_ARGS, &args, e);
+	return docker_plan_write(box, e);
 }
 
 static const char LOOK[] = "{\"id\":{{json .Id}},\"status\":{{json .State.Status}},"
 			   "\"pid\":{{.State.Pid}},\"exit\":\"{{.State.ExitCode}}\","
-			   "\"why\":{{json .State.Error}},"
 			   "\"lease\":{{json (index .Config.Labels \"" DOCKER_LABEL "\")}},"
 			   "\"owner\":{{json (index .Config.Labels \"" DOCKER_OWNER "\")}},"
 			   "\"mounts\":[{{range $i, $m := .Mounts}}{{if $i}},{{end}}"
@@ -170,7 +192,7 @@ static bool has_volume(const struct json *root)
 static int read_look(struct docker_box *d, const struct box *box, struct str text, struct err *e)
 {
 	auto_json struct json *j = NULL;
-	struct str status, lease = {0}, owner = {0}, why = {0}, exit = {0};
+	struct str status, lease = {0}, owner = {0}, exit = {0};
 	uint64_t pid, code = 0;
 
 	if (json_parse(&j, str_trim(text), NULL, e) < 0 ||
@@ -178,7 +200,6 @@ static int read_look(struct docker_box *d, const struct box *box, struct str tex
 	    json_str(j, "status", 32, &status, e) < 0 ||
 	    json_u64(j, "pid", INT32_MAX, &pid, e) < 0 ||
 	    json_opt_str(j, "exit", 16, &exit, e) < 0 ||
-	    json_opt_str(j, "why", SAYS_MAX, &why, e) < 0 ||
 	    json_opt_str(j, "lease", SAYS_MAX, &lease, e) < 0 ||
 	    json_opt_str(j, "owner", SAYS_MAX, &owner, e) < 0)
 		return err_wrap(e, "docker inspect");
@@ -188,7 +209,6 @@ static int read_look(struct docker_box *d, const struct box *box, struct str tex
 	d->pid = (pid_t)pid;
 	d->exit = str_u64(exit, 255, &code, NULL) < 0 ? 128 + SIGKILL : (int)code;
 	d->unbounded = has_volume(j);
-	str_printable(d->why, sizeof(d->why), why);
 	return 0;
 }
 
@@ -236,23 +256,19 @@ void docker_look(struct docker_box *out, const struct box *box, struct err *e)
 	proc_result_free(&r);
 }
 
-/* Made and not at the gate any more: it never ran and never will. */
+/* One that was made and does not run never did, and never will. */
 static void docker_inspect(const struct box *box, struct backend_state *out, struct err *e)
 {
+	static const enum backend_status STATUS[] = {[DOCKER_UNKNOWN] = BACKEND_UNKNOWN,
+						     [DOCKER_GONE] = BACKEND_GONE,
+						     [DOCKER_CREATED] = BACKEND_STOPPED,
+						     [DOCKER_RUNS] = BACKEND_RUNNING,
+						     [DOCKER_ENDED] = BACKEND_STOPPED};
 	struct docker_box d;
 
 	docker_look(&d, box, e);
-	*out = (struct backend_state){.status = BACKEND_UNKNOWN, .pid = d.pid};
-	if (d.status == DOCKER_GONE)
-		out->status = BACKEND_GONE;
-	else if (d.status == DOCKER_RUNS)
-		out->status = BACKEND_RUNNING;
-	else if (d.status == DOCKER_ENDED)
-		out->status = BACKEND_STOPPED;
-	else if (d.status == DOCKER_CREATED) {
-		out->created = docker_has_gate(box);
-		out->status = out->created ? BACKEND_RUNNING : BACKEND_STOPPED;
-	}
+	*out = (struct backend_state){.status = STATUS[d.status], .pid = d.pid};
+	out->created = d.status == DOCKER_RUNS && docker_gate_is(box);
 }
 
 /* By their ids, so that no name is trusted. */
@@ -309,83 +325,130 @@ static int run_create(const struct box *box, const struct buf *text, struct err 
 	return docker_check(box, args, n, e);
 }
 
-/* What an attempt that died left behind has the name. */
+/* What an attempt that died left behind has the name; the image is loaded once. */
 static int create_box(const struct box *box, struct err *e)
 {
 	auto_buf struct buf text = BUF(DOCKER_ARGS_MAX);
 	auto_free char *path = mem_printf("%s/" DOCKER_ARGS, box->dir);
-	auto_free char *env = mem_printf("%s/" DOCKER_ENV, box->dir);
-	struct docker_box d;
+	struct err why = {.kind = ERRK_SYS};
 	int r = fs_read(&text, path, e);
 
 	if (r < 0 || text.n == 0)
 		return r < 0 ? -1 : err_set(e, ERRK_STATE, "not prepared");
-	r = run_create(box, &text, e);
-	if (r < 0 && strstr(e ? e->msg : "", "is already in use"))
-		r = remove_all(box, e) < 0 ? -1 : run_create(box, &text, e);
-	unlink(env);
-	if (r < 0)
-		return -1;
-	docker_look(&d, box, e);
-	if (d.status != DOCKER_CREATED)
-		return d.status == DOCKER_UNKNOWN ? -1
-						  : err_set(e, ERRK_PEER, "docker made nothing");
-	return d.unbounded ? err_set(e, ERRK_INPUT,
-				     "image: has a volume for which nothing was prepared")
-			   : 0;
+	r = run_create(box, &text, &why);
+	if (r < 0 && strstr(why.msg, "No such image"))
+		r = docker_image_load(box, &why) < 0 ? -1 : run_create(box, &text, &why);
+	if (r < 0 && strstr(why.msg, "is already in use"))
+		r = remove_all(box, &why) < 0 ? -1 : run_create(box, &text, &why);
+	if (r < 0 && e)
+		*e = why;
+	return r;
 }
 
-/* Control groups are made below ours. */
-static int docker_create(const struct box *box, struct backend_streams *io, pid_t *pid,
-			 struct err *e)
+static int run_gate(const struct box *box, struct err *e)
 {
-	auto_close int master = -1, slave = -1;
-	struct err why = {.kind = ERRK_SYS};
+	auto_free char *name = mem_printf("leased-%s", box->id);
+	const char *const args[] = {"start", name};
 
-	if ((io->tty && console_make(&master, &slave, e) < 0) || create_box(box, &why) < 0 ||
-	    docker_mind(box, io, slave, pid, &why) < 0) {
-		if (why.msg[0] && remove_all(box, NULL) == 0)
-			(void)!docker_close_gate(box, NULL);
-		if (why.msg[0] && e)
-			*e = why;
-		return -1;
-	}
-	if (io->tty)
-		io->terminal = steal_fd(&master);
-	return 0;
+	return docker_check(box, args, ARRAY_SIZE(args), e);
 }
 
-/* What docker_look says about a start; START_WAITS: nothing yet. */
-enum { START_WAITS = 1 };
-static int look_at_start(const struct box *box, bool nobody, struct err *e)
+/* It listens a moment after Docker started it. */
+static int meet_gate(int *conn, const struct box *box, struct err *e)
+{
+	int64_t end = clock_mono_ms() + GATE_TIMEOUT_MS;
+	struct docker_box d;
+	int r = DOCKER_NOBODY;
+
+	for (unsigned i = 1; r == DOCKER_NOBODY && clock_mono_ms() < end; i++) {
+		r = docker_gate_connect(conn, box, e);
+		if (r == DOCKER_NOBODY && i % LOOK_EACH == 0) {
+			docker_look(&d, box, e);
+			if (d.status == DOCKER_ENDED)
+				return err_set(e, ERRK_PEER,
+					       "docker start: what waits there ended with %d",
+					       d.exit);
+		}
+		if (r == DOCKER_NOBODY)
+			nanosleep(&(struct timespec){0, GATE_POLL_MS * 1000000}, NULL);
+	}
+	return r == DOCKER_NOBODY ? err_set(e, ERRK_PEER, "nothing waits in the container") : r;
+}
+
+/* Who was met is the first process of a container of ours, which has nothing but what we gave it.
+ * Held by a descriptor before the daemon is asked, so its number is nobody else's. */
+static int check_first(int *first, pid_t pid, const struct box *box, struct err *e)
 {
 	struct docker_box d;
 
+	*first = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
 	docker_look(&d, box, e);
-	if (d.status == DOCKER_RUNS || d.status == DOCKER_ENDED)
-		return docker_close_gate(box, e);
 	if (d.status == DOCKER_UNKNOWN)
 		return -1;
-	if (d.status == DOCKER_GONE)
-		return err_set(e, ERRK_STATE, "not created");
-	if (d.why[0])
-		return err_set(e, ERRK_PEER, "docker start: %s", d.why);
-	return nobody ? err_set(e, ERRK_STATE, "who waits for its start has died") : START_WAITS;
+	if (*first < 0 || d.status != DOCKER_RUNS || d.pid != pid)
+		return err_set(e, ERRK_PEER,
+			       "process %d waits, and Docker's daemon says %d: it must be in this "
+			       "host's namespaces",
+			       (int)pid, (int)d.pid);
+	return d.unbounded
+		       ? err_set(e, ERRK_PEER, "the image " DOCKER_IMAGE " is not ours: remove it")
+		       : 0;
 }
 
-/* Whoever stands for it ends where it cannot be started. */
+static int make_box(const struct box *box, struct backend_streams *io, struct backend_made *made,
+		    struct err *e)
+{
+	auto_docker_plan struct docker_plan plan = {0};
+	auto_close int conn = -1, first = -1;
+
+	if (docker_plan_read(&plan, box, e) < 0 ||
+	    docker_gate_make(box, plan.head.uid, plan.head.gid, e) < 0 || create_box(box, e) < 0 ||
+	    run_gate(box, e) < 0 || meet_gate(&conn, box, e) < 0)
+		return -1;
+	made->first = docker_gate_peer(conn);
+	if (check_first(&first, made->first, box, e) < 0 ||
+	    docker_enter(&plan, made->first, e) < 0 || docker_gate_order(conn, &plan, io, e) < 0)
+		return -1;
+	return docker_mind(box, first, &made->child, e);
+}
+
+/* Control groups are made below ours. */
+static int docker_create(const struct box *box, struct backend_streams *io,
+			 struct backend_made *made, struct err *e)
+{
+	struct err why = {.kind = ERRK_SYS};
+
+	if (make_box(box, io, made, &why) == 0)
+		return 0;
+	if (remove_all(box, NULL) == 0)
+		(void)!docker_gate_remove(box, NULL);
+	if (e)
+		*e = why;
+	return -1;
+}
+
+/* What was started has no gate any more. */
+static int started_before(const struct box *box, struct err *e)
+{
+	struct docker_box d;
+
+	if (docker_gate_is(box))
+		return err_set(e, ERRK_STATE, "who waits for its start has died");
+	docker_look(&d, box, e);
+	if (d.status == DOCKER_UNKNOWN)
+		return -1;
+	return d.status == DOCKER_RUNS || d.status == DOCKER_ENDED
+		       ? 0
+		       : err_set(e, ERRK_STATE, "not created");
+}
+
 static int docker_start(const struct box *box, struct err *e)
 {
-	int64_t end = clock_mono_ms() + START_TIMEOUT_MS;
-	int gate, r = START_WAITS;
+	int r = docker_gate_open(box, e);
 
-	while (r == START_WAITS && clock_mono_ms() < end) {
-		gate = docker_open_gate(box, e);
-		r = gate < 0 ? -1 : look_at_start(box, gate == DOCKER_NOBODY, e);
-		if (r == START_WAITS)
-			nanosleep(&(struct timespec){0, POLL_MS * 1000000}, NULL);
-	}
-	return r == START_WAITS ? err_set(e, ERRK_PEER, "docker does not start it") : r;
+	if (r == DOCKER_NOBODY)
+		return started_before(box, e);
+	return r < 0 ? -1 : docker_gate_remove(box, e);
 }
 
 static int send_signal(const struct box *box, int signal, struct err *e)
@@ -404,7 +467,7 @@ static int kill_all(const struct box *box, struct err *e)
 	int64_t end = clock_mono_ms() + KILL_TIMEOUT_MS;
 	struct docker_box d;
 
-	if (docker_close_gate(box, e) < 0 || cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0)
+	if (cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0)
 		return -1;
 	while (true) {
 		docker_look(&d, box, e);
@@ -432,10 +495,10 @@ static int docker_stop(const struct box *box, int signal, struct err *e)
 
 static int docker_destroy(const struct box *box, struct err *e)
 {
-	static const char *const FILES[] = {DOCKER_ARGS, DOCKER_ENV, DOCKER_SECCOMP};
+	static const char *const FILES[] = {DOCKER_ARGS, DOCKER_PLAN, DOCKER_SECCOMP};
 
-	if (docker_close_gate(box, e) < 0 || cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0 ||
-	    remove_all(box, e) < 0 || cgroup_remove(box->cgroup, e) < 0)
+	if (cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0 || remove_all(box, e) < 0 ||
+	    cgroup_remove(box->cgroup, e) < 0 || docker_gate_remove(box, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
 		auto_free char *path = mem_printf("%s/%s", box->dir, FILES[i]);
@@ -448,7 +511,6 @@ static int docker_destroy(const struct box *box, struct err *e)
 
 const struct backend backend_docker = {
 	.name = "docker",
-	.apart = true,
 	.probe = docker_probe,
 	.prepare = docker_prepare,
 	.create = docker_create,

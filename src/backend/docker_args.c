@@ -6,6 +6,7 @@
 
 #include "backend/docker_impl.h"
 #include "base/mem.h"
+#include "oci/guards.h"
 
 static void put(struct buf *b, const char *arg)
 {
@@ -60,6 +61,8 @@ static void put_guards(struct buf *b, const struct box *box, uint64_t caps)
 	for (size_t i = 0; i < ARRAY_SIZE(FIXED); i++)
 		put(b, FIXED[i]);
 	putf(b, "--security-opt", "seccomp=%s/" DOCKER_SECCOMP, box->dir);
+	if (oci_apparmor())
+		putf(b, "--security-opt", "apparmor=%s", oci_apparmor());
 	for (size_t i = 0; i < SPEC_CAPS; i++)
 		if (caps >> i & 1)
 			put2(b, "--cap-add", spec_cap_name(i) + strlen("CAP_"));
@@ -124,19 +127,25 @@ static int put_limits(struct buf *b, const struct box *box, bool slices, struct 
 	return put_io(b, box, e);
 }
 
+static void put_quoted(struct buf *b, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '"')
+			buf_byte(b, '"');
+		buf_byte(b, (uint8_t)*text);
+	}
+}
+
 /* One field of a line of comma-separated values. */
-static void put_field(struct buf *b, const char *key, const char *value)
+static void put_field(struct buf *b, const char *key, const char *folder, const char *path)
 {
 	buf_printf(b, ",\"%s=", key);
-	for (; *value; value++) {
-		if (*value == '"')
-			buf_byte(b, '"');
-		buf_byte(b, (uint8_t)*value);
-	}
+	put_quoted(b, folder);
+	put_quoted(b, path);
 	buf_byte(b, '"');
 }
 
-static int put_mount(struct buf *b, const struct oci_mount *m, struct err *e)
+static int put_mount(struct buf *b, const struct oci_mount *m, const char *root, struct err *e)
 {
 	const char *ro = m->access == OCI_READ_WRITE ? "" : ",readonly";
 
@@ -146,85 +155,83 @@ static int put_mount(struct buf *b, const struct oci_mount *m, struct err *e)
 	if (m->source) {
 		put(b, "--mount");
 		buf_puts(b, "type=bind");
-		put_field(b, "source", m->source);
-		put_field(b, "target", m->target);
+		put_field(b, "source", "", m->source);
+		put_field(b, "target", root, m->target);
 		put(b, ro);
 		return 0;
 	}
 	if (strchr(m->target, ':'))
 		return err_set(e, ERRK_INPUT, "storage: Docker takes no \":\" in a tmpfs's path");
 	put(b, "--tmpfs");
-	buf_printf(b, "%s:rw,exec,nosuid,nodev,mode=%04o,size=%" PRIu64 "%s", m->target, m->mode,
-		   m->size, m->access == OCI_READ_ONLY ? ",ro" : "");
+	buf_printf(b, "%s%s:rw,exec,nosuid,nodev,mode=%04o,size=%" PRIu64 "%s", root, m->target,
+		   m->mode, m->size, m->access == OCI_READ_ONLY ? ",ro" : "");
 	buf_byte(b, '\0');
 	return 0;
 }
 
-/* The root is Docker's and has no bound, so nobody writes to it. */
+/* Those of ours in the root that holds nothing: the gate, and the lease's root with all that is
+ * mounted in it. What makes that read-only comes later, so that there are places to mount at. */
 static int put_mounts(struct buf *b, const struct box *box, struct err *e)
 {
+	auto_free char *door = mem_printf("%s/" DOCKER_GATE, box->dir);
+	const struct oci_mount own[] = {
+		{.source = box->probe, .target = GATE_PROGRAM, .access = OCI_READ_ONLY},
+		{.source = door, .target = GATE_FOLDER, .access = OCI_READ_WRITE},
+		{.source = box->root, .target = GATE_ROOT, .access = OCI_READ_WRITE}};
 	struct oci_bind binds[BOX_BINDS];
 	struct oci_placement place = {.volumes = box->volumes,
 				      .nvolumes = box->volumes ? box->spec->storage.n : 0,
 				      .binds = binds,
 				      .nbinds = box_binds(binds, box)};
-	struct spec bounded = *box->spec; /* borrowed */
 	auto_free struct oci_mount *v = NULL;
 	size_t n;
 
-	bounded.read_only = true;
-	if (oci_mounts(&v, &n, &bounded, &place, e) < 0)
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (put_mount(b, &own[i], "", e) < 0)
+			return -1;
+	if (oci_mounts(&v, &n, box->spec, &place, e) < 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (put_mount(b, &v[i], e) < 0)
+		if (put_mount(b, &v[i], GATE_ROOT, e) < 0)
 			return -1;
 	return 0;
 }
 
-/* Docker takes one word as entrypoint; the others come before the arguments. */
-static void put_command(struct buf *b, const struct box *box)
+static void put_user(struct buf *b, const struct image_user *u)
 {
-	const struct spec *s = box->spec;
-
-	if (s->has_entrypoint)
-		put2(b, "--entrypoint", s->entrypoint.n ? s->entrypoint.v[0] : "");
-	put2(b, "--", box->root);
-	for (size_t i = 1; s->has_entrypoint && i < s->entrypoint.n; i++)
-		put(b, s->entrypoint.v[i]);
-	for (size_t i = 0; i < s->args.n; i++)
-		put(b, s->args.v[i]);
+	putf(b, "--user", "%u:%u", u->uid, u->gid);
+	for (size_t i = 0; i < u->ngroups && i < IMAGE_GROUPS_MAX; i++)
+		putf(b, "--group-add", "%u", u->groups[i]);
 }
 
 static int check_possible(const struct box *box, struct err *e)
 {
-	if (!spec_is_digest(str_of(box->root)))
-		return err_set(e, ERRK_INPUT, "image: not the digest of one in Docker's store");
+	if (!box->probe)
+		return err_set(e, ERRK_STATE, "leased-probe is not installed");
+	if (box->id_count)
+		return err_set(e, ERRK_STATE,
+			       "the backend docker gives no lease a user namespace of its own");
 	if (box->grant || box->gpus.n || box->spec->gpu.count)
 		return err_set(e, ERRK_DENIED, "the backend docker gives nothing of the host");
 	return 0;
 }
 
+/* Nothing of a stranger's is among them but limits and what is mounted: what the gate runs is told
+ * to it alone. */
 int docker_args(struct buf *b, const struct box *box, bool slices, struct err *e)
 {
-	const struct spec *s = box->spec;
 	uint64_t caps;
 
-	if (check_possible(box, e) < 0 || oci_caps(&caps, s, box->caps, NULL, e) < 0)
+	if (check_possible(box, e) < 0 || oci_caps(&caps, box->spec, box->caps, NULL, e) < 0)
 		return -1;
 	put(b, "create");
 	put_who(b, box);
 	put_guards(b, box, caps);
 	if (put_limits(b, box, slices, e) < 0 || put_mounts(b, box, e) < 0)
 		return -1;
-	putf(b, "--env-file", "%s/" DOCKER_ENV, box->dir);
-	if (s->user)
-		put2(b, "--user", s->user);
-	if (s->workdir)
-		put2(b, "--workdir", s->workdir);
-	if (s->tty) {
-		put(b, "--tty");
-		put(b, "--interactive");
-	}
-	put_command(b, box);
+	put_user(b, &box->user);
+	put2(b, "--workdir", "/");
+	put2(b, "--entrypoint", GATE_PROGRAM);
+	put2(b, "--", DOCKER_IMAGE);
 	return buf_check(b, "arguments", e);
 }

@@ -175,6 +175,7 @@ struct command {
 	const struct backend_exec *x;
 	char ns[NS_SIZE];
 	char *env, *mark, *user, *container;
+	const char *workdir;
 };
 
 static void command_init(struct command *c, const struct box *box, const struct backend_exec *x)
@@ -196,16 +197,18 @@ static void command_clear(struct command *c)
 	free(c->container);
 }
 
-static int prepare(const struct command *c, struct err *e)
+static int prepare(struct command *c, struct err *e)
 {
+	const struct oci_exec x = {.argv = c->x->argv,
+				   .workdir = c->x->workdir,
+				   .env = c->x->env,
+				   .nenv = c->x->nenv,
+				   .user = c->x->user};
 	auto_buf struct buf env = BUF(DOCKER_ARGS_MAX);
-	auto_spec struct spec checked = {0};
 
 	if (c->x->beside)
 		return err_set(e, ERRK_STATE, "the backend docker runs nothing beside a lease");
-	if (c->x->workdir && spec_set_workdir(&checked, str_of(c->x->workdir), e) < 0)
-		return -1;
-	if (oci_env_lines(&env, c->box->spec, c->x->env, c->x->nenv, e) < 0)
+	if (oci_env_lines(&env, &c->workdir, c->box->spec, c->box->image, &x, e) < 0)
 		return -1;
 	return fs_write(c->env, env.p ? env.p : "", env.n, 0600, e);
 }
@@ -232,10 +235,8 @@ static int start_client(void *ctx, const int std[3], pid_t *pid, struct err *e)
 	args[n++] = c->mark;
 	args[n++] = "--user";
 	args[n++] = c->user;
-	if (c->x->workdir) {
-		args[n++] = "--workdir";
-		args[n++] = c->x->workdir;
-	}
+	args[n++] = "--workdir";
+	args[n++] = c->workdir;
 	args[n++] = "--";
 	args[n++] = c->container;
 	for (size_t i = 0; c->x->argv[i]; i++)

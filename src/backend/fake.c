@@ -54,7 +54,8 @@ static int fake_prepare(const struct box *box, struct err *e)
 	return write_state(box, "prepared", e);
 }
 
-static int fake_create(const struct box *box, struct backend_streams *io, pid_t *pid, struct err *e)
+static int fake_create(const struct box *box, struct backend_streams *io, struct backend_made *made,
+		       struct err *e)
 {
 	char state[STATE_MAX];
 
@@ -62,7 +63,7 @@ static int fake_create(const struct box *box, struct backend_streams *io, pid_t 
 		return -1;
 	if (strcmp(state, "prepared") != 0)
 		return err_set(e, ERRK_STATE, "not prepared");
-	*pid = 0;
+	*made = (struct backend_made){0};
 	if (io->tty && (io->terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)) < 0)
 		return err_sys(e, "terminal");
 	return write_state(box, "created", e);

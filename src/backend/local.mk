@@ -6,7 +6,8 @@ src_backend_libleased_backend_a_SOURCES = \
 	src/backend/cgroup.c src/backend/cgroup.h \
 	src/backend/console.c src/backend/console.h \
 	src/backend/docker.c src/backend/docker_args.c src/backend/docker_exec.c \
-	src/backend/docker_impl.h src/backend/docker_mind.c \
+	src/backend/docker_enter.c src/backend/docker_gate.c src/backend/docker_image.c \
+	src/backend/docker_impl.h src/backend/docker_mind.c src/backend/docker_plan.c \
 	src/backend/fake.c \
 	src/backend/nfnl.c src/backend/nfnl.h \
 	src/backend/nft.c src/backend/nft.h \

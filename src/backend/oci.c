@@ -135,16 +135,6 @@ static int oci_probe(const struct box *box, struct buf *version, struct err *e)
 	return ret;
 }
 
-/* Processors whose heat the kernel shows, and with it what others do; virtual ones have none. */
-static unsigned throttling_cpus(void)
-{
-	long cpus = sysconf(_SC_NPROCESSORS_CONF);
-
-	if (cpus < 1 || !fs_exists("/sys/devices/system/cpu/cpu0/thermal_throttle"))
-		return 0;
-	return (unsigned)cpus;
-}
-
 /* What the control group must let a runtime have that runs processes with its own; 0: as many as
  * the spec says. */
 static uint64_t tasks_of(const struct box *box)
@@ -174,7 +164,7 @@ static int oci_prepare(const struct box *box, struct err *e)
 				  .cgroup_version = oci_runtime(box->runtime)->unified
 							    ? (unsigned)cgroup_version()
 							    : 1,
-				  .throttling_cpus = throttling_cpus(),
+				  .throttling_cpus = box_hot_cpus(),
 				  .apparmor = oci_apparmor(),
 				  .grant = box->grant,
 				  .caps = box->caps,
@@ -209,7 +199,8 @@ int oci_read_pid(const char *path, pid_t *out, struct err *e)
 	return 0;
 }
 
-static int oci_create(const struct box *box, struct backend_streams *io, pid_t *pid, struct err *e)
+static int oci_create(const struct box *box, struct backend_streams *io, struct backend_made *made,
+		      struct err *e)
 {
 	auto_console struct console console = {.dir = -1, .listener = -1};
 	auto_close int null = null_open(e);
@@ -235,7 +226,10 @@ static int oci_create(const struct box *box, struct backend_streams *io, pid_t *
 	umask(mask);
 	if (r < 0 || (io->tty && console_take(&console, &io->terminal, e) < 0))
 		return -1;
-	return oci_read_pid(pid_file, pid, e);
+	if (oci_read_pid(pid_file, &made->first, e) < 0)
+		return -1;
+	made->child = made->first;
+	return 0;
 }
 
 /* What the verb start comes to, without another process for it: the runtime's first process in the

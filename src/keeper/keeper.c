@@ -29,7 +29,6 @@
 #define LOOK_AT_CLOCK_MS 30000 /* the loop's timers sleep through a suspend */
 #define LAST_OUTPUT_MS	 500   /* for pipes that somebody else still holds */
 #define GOODBYE_MS	 1000
-#define KILL_AGAIN_MS	 1000
 
 /* One connection: the helper's, or a worker's. */
 struct conn {
@@ -48,8 +47,9 @@ struct keeper {
 	struct output *output;
 	struct lease_sock *inside; /* SPEC_SOCKET: there while its container is */
 	struct keeper_start start; /* empty before START */
-	const struct backend *backend;
 	struct keeper_record record;
+	pid_t child;	       /* that ends as the container does … */
+	int first;	       /* … whose first process this is; a pidfd, or -1 */
 	enum priv_why why;     /* why it is being ended */
 	bool exited;	       /* the first process was reaped … */
 	bool silent;	       /* … and its output is at its end */
@@ -140,29 +140,11 @@ static void tell_everybody(struct keeper *k)
 
 /* the end of the container */
 
-static void kill_late(void *ctx);
-
-/* A daemon that does not answer now is asked again. */
-static void stop_apart(struct keeper *k, int signal)
-{
-	struct box box = box_of(k);
-	struct err err;
-
-	if (k->backend->stop(&box, signal, &err) == 0)
-		return;
-	log_warn("lease %s: %s", k->start.id, err.msg);
-	if (signal == SIGKILL && !k->kill_timer)
-		k->kill_timer = loop_timer_add(k->loop, KILL_AGAIN_MS, kill_late, k);
-}
-
+/* Whatever the runtime or its daemon does: with its first process the kernel ends all others. */
 static void kill_box(struct keeper *k, int signal)
 {
-	if (!is_running(k) || k->exited)
-		return;
-	if (k->backend->apart)
-		stop_apart(k, signal);
-	else
-		kill((pid_t)k->record.pid, signal); /* our child, not reaped: nobody else's pid */
+	if (is_running(k) && !k->exited)
+		syscall(SYS_pidfd_send_signal, k->first, signal, NULL, 0);
 }
 
 /* Ended is: reaped, and everything that it wrote is in the log. */
@@ -233,7 +215,7 @@ static void on_child(void *ctx, int signo)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if (is_running(k) && pid == (pid_t)k->record.pid)
+		if (is_running(k) && pid == k->child)
 			first_process_ended(k, status);
 }
 
@@ -336,34 +318,42 @@ static int join_network(const struct keeper *k, pid_t pid, struct err *e)
 	return *k->start.net_link ? tenant_net_join(&net, k->start.net_slot, pid, e) : 0;
 }
 
+/* Its first process: by number for others, by a descriptor for us, who may not be its parent. */
+static int hold(struct keeper *k, const struct backend_made *made, struct err *e)
+{
+	k->child = made->child;
+	k->record.pid = (uint32_t)made->first;
+	k->record.pid_started = proc_start_time(made->first);
+	k->first = (int)syscall(SYS_pidfd_open, made->first, 0);
+	return k->first < 0 ? err_sys(e, "the container's first process") : 0;
+}
+
 /* Create and start; what was half made is removed by the worker that asked. */
 static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e)
 {
 	const struct backend *b = find_backend(k->start.backend);
 	struct box box = box_of(k);
 	struct backend_streams io;
+	struct backend_made made;
 	int64_t from;
-	pid_t pid;
 
 	r->stage = PRIV_STAGE_KEEPER;
 	if (!b)
 		return err_set(e, ERRK_INPUT, "no backend %s", k->start.backend);
-	k->backend = b;
 	if (open_output(k, e) < 0 || watch_disk(k, e) < 0 ||
 	    lease_sock_new(&k->inside, k->loop, KEEPER_INSIDE, fill_view, k, e) < 0)
 		return -1;
 	io = output_streams(k->output, k->start.tty);
 	r->stage = PRIV_STAGE_CREATE;
 	from = clock_mono_us();
-	if (b->create(&box, &io, &pid, e) < 0 || output_created(k->output, &io, e) < 0)
+	if (b->create(&box, &io, &made, e) < 0 || output_created(k->output, &io, e) < 0 ||
+	    hold(k, &made, e) < 0)
 		return -1;
 	r->create_us = (uint32_t)(clock_mono_us() - from);
 	step_at(STEP_BOX_CREATED);
-	k->record.pid = (uint32_t)pid;
-	k->record.pid_started = proc_start_time(pid);
 	r->stage = PRIV_STAGE_START;
 	from = clock_mono_us();
-	if (join_network(k, pid, e) < 0 || b->start(&box, e) < 0)
+	if (join_network(k, made.first, e) < 0 || b->start(&box, e) < 0)
 		return -1;
 	r->start_us = (uint32_t)(clock_mono_us() - from);
 	return 0;
@@ -596,7 +586,7 @@ int keeper_new(struct keeper **out, struct loop *l, int fd, struct err *e)
 	AUTO(keeper_free) struct keeper *k = mem_zero(sizeof(*k));
 
 	k->loop = l;
-	k->disk = -1;
+	k->disk = k->first = -1;
 	k->record = (struct keeper_record){
 		.state = PRIV_BOX_STOPPED, .generation = 1, .exit_status = PRIV_EXIT_UNKNOWN};
 	if (loop_signal_add(l, SIGCHLD, on_child, k, e) < 0 ||
@@ -619,6 +609,8 @@ void keeper_free(struct keeper *k)
 	loop_io_del(k->disk_io);
 	if (k->disk >= 0)
 		close(k->disk);
+	if (k->first >= 0)
+		close(k->first);
 	loop_timer_del(k->deadline_timer);
 	loop_timer_del(k->kill_timer);
 	loop_timer_del(k->end_timer);

@@ -26,6 +26,11 @@ static const char *const READ_ONLY[] = {
 	"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger", "/sys/fs/cgroup",
 };
 
+const char *oci_masked(size_t i)
+{
+	return i < ARRAY_SIZE(MASKED) ? MASKED[i] : NULL;
+}
+
 bool part_is_privileged(const struct oci_placement *p)
 {
 	return p->grant && p->grant->privileged;
@@ -96,8 +101,7 @@ static void write_masks(struct jsonw *w, const struct oci_placement *p)
 	for (size_t i = 0; i < ARRAY_SIZE(MASKED); i++)
 		jsonw_text(w, NULL, MASKED[i]);
 	for (unsigned i = 0; i < p->throttling_cpus; i++) {
-		auto_free char *path =
-			mem_printf("/sys/devices/system/cpu/cpu%u/thermal_throttle", i);
+		auto_free char *path = mem_printf(OCI_THROTTLE, i);
 
 		jsonw_text(w, NULL, path);
 	}
@@ -181,11 +185,30 @@ static int check_prepared(const struct spec *s, const struct oci_placement *p, s
 	return 0;
 }
 
+static const char **argv_room(void)
+{
+	return mem_array(IMAGE_STRINGS_MAX + 2 * SPEC_ARGS_MAX, sizeof(const char *));
+}
+
+/* argv, cwd and the environment, which have their room. */
+static int build_process(struct process *process, const char **argv, struct env *env,
+			 const struct spec *s, const struct image_config *img,
+			 const struct oci_placement *p, struct err *e)
+{
+	process->argc = build_argv(argv, s, img);
+	if (process->argc == 0 || argv[0][0] == '\0')
+		return err_set(e, ERRK_INPUT, "the image has no command; name one");
+	if (part_workdir(&process->cwd, s, img, e) || env_build(env, s, img, &p->user, e))
+		return -1;
+	env_add_gpus(env, &p->gpus);
+	env_add_group(env, p->group);
+	return 0;
+}
+
 int oci_config(struct buf *out, const struct spec *s, const struct image_config *img,
 	       const struct oci_placement *p, struct err *e)
 {
-	auto_free const char **argv =
-		mem_array(IMAGE_STRINGS_MAX + 2 * SPEC_ARGS_MAX, sizeof(*argv));
+	auto_free const char **argv = argv_room();
 	auto_env struct env *env = mem_zero(sizeof(*env));
 	struct process process = {.argv = argv,
 				  .user = &p->user,
@@ -201,14 +224,32 @@ int oci_config(struct buf *out, const struct spec *s, const struct image_config 
 	if (spec_check_limits(&s->limits, e) || image_config_check(img, e) ||
 	    check_prepared(s, p, e) || oci_caps(&process.caps, s, p->caps, p->grant, e))
 		return -1;
-	process.argc = build_argv(argv, s, img);
-	if (process.argc == 0 || argv[0][0] == '\0')
-		return err_set(e, ERRK_INPUT, "the image has no command; name one");
-	if (part_workdir(&process.cwd, s, img, e) || env_build(env, s, img, &p->user, e))
-		return -1;
-	env_add_gpus(env, &p->gpus);
-	env_add_group(env, p->group);
-	if (write_all(&w, s, p, &process, e))
+	if (build_process(&process, argv, env, s, img, p, e) || write_all(&w, s, p, &process, e))
 		return -1;
 	return buf_check(out, "config.json", e);
+}
+
+int oci_command(struct buf *out, struct oci_command *c, const struct spec *s,
+		const struct image_config *img, const struct oci_placement *p, struct err *e)
+{
+	auto_free const char **argv = argv_room();
+	auto_env struct env *env = mem_zero(sizeof(*env));
+	struct process process = {0};
+
+	if (image_config_check(img, e) || build_process(&process, argv, env, s, img, p, e))
+		return -1;
+	*c = (struct oci_command){.nargs = process.argc, .nenv = env->n};
+	buf_puts(out, process.cwd);
+	buf_byte(out, '\0');
+	for (size_t i = 0; i < process.argc; i++) {
+		buf_puts(out, argv[i]);
+		buf_byte(out, '\0');
+	}
+	for (size_t i = 0; i < env->n; i++) {
+		buf_str(out, env->v[i].name);
+		buf_byte(out, '=');
+		buf_str(out, env->v[i].value);
+		buf_byte(out, '\0');
+	}
+	return buf_check(out, "command", e);
 }

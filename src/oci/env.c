@@ -174,29 +174,3 @@ void env_write(struct jsonw *w, const struct env *env)
 	}
 	jsonw_end_array(w);
 }
-
-/* Each line is one variable, and there is no way to write a line end. */
-int oci_env_lines(struct buf *out, const struct spec *s, const struct spec_env *more, size_t nmore,
-		  struct err *e)
-{
-	auto_env struct env *env = mem_zero(sizeof(*env));
-
-	for (size_t i = 0; i < s->env.n; i++)
-		if (env_add(env, s, &s->env.v[i], e))
-			return -1;
-	for (size_t i = 0; i < nmore && i < SPEC_ENV_MAX; i++)
-		if (env_add(env, s, &more[i], e))
-			return -1;
-	for (size_t i = 0; i < env->n; i++) {
-		struct str name = env->v[i].name, value = env->v[i].value;
-
-		if (memchr(value.p, '\n', value.n) || memchr(value.p, '\r', value.n))
-			return err_set(e, ERRK_INPUT, "env.%.*s: Docker takes no line ends here",
-				       (int)name.n, name.p);
-		buf_str(out, name);
-		buf_byte(out, '=');
-		buf_str(out, value);
-		buf_byte(out, '\n');
-	}
-	return buf_check(out, "environment", e);
-}

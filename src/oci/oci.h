@@ -15,6 +15,7 @@
 #include "spec/spec.h"
 
 #define OCI_CONFIG_MAX	(1 << 20)
+#define OCI_THROTTLE	"/sys/devices/system/cpu/cpu%u/thermal_throttle"
 #define OCI_GPU_ENV_MAX 64 /* variables of the cards' driver */
 
 struct oci_bind {
@@ -111,11 +112,21 @@ int oci_mounts(struct oci_mount **out, size_t *nout, const struct spec *s,
 /* The set that counts; -1 where the spec wants one that nobody gives. */
 int oci_caps(uint64_t *out, const struct spec *s, uint64_t offered, const struct spec_grant *g,
 	     struct err *e) MUST_CHECK;
+/* Paths that nobody inside sees anything of; NULL beyond the last. */
+const char *oci_masked(size_t i);
 /* Append the filter of system calls as a file for Docker. */
 void oci_seccomp(struct buf *out, uint64_t caps);
-/* Append the environment beyond the image's as lines NAME=VALUE, secrets in their places; `more`
- * wins. */
-int oci_env_lines(struct buf *out, const struct spec *s, const struct spec_env *more, size_t nmore,
+/* Append what the main process is started with, each text ended by a NUL: its working folder, its
+ * arguments, its environment with secrets in their places. Fails as oci_config does. */
+struct oci_command {
+	size_t nargs, nenv;
+};
+int oci_command(struct buf *out, struct oci_command *c, const struct spec *s,
+		const struct image_config *img, const struct oci_placement *p,
+		struct err *e) MUST_CHECK;
+/* Append the environment of another command as lines NAME=VALUE, and where it begins. */
+int oci_env_lines(struct buf *out, const char **workdir, const struct spec *s,
+		  const struct image_config *img, const struct oci_exec *x,
 		  struct err *e) MUST_CHECK;
 struct oci_cpu {
 	uint64_t shares, quota, period;

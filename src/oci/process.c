@@ -122,6 +122,19 @@ int part_workdir(const char **cwd, const struct spec *s, const struct image_conf
 	return spec_set_workdir(&checked, str_of(*cwd), e);
 }
 
+static int exec_workdir(const char **cwd, const struct spec *s, const struct image_config *img,
+			const struct oci_exec *x, struct err *e)
+{
+	auto_spec struct spec checked = {0};
+
+	if (part_workdir(cwd, s, img, e) ||
+	    (x->workdir && spec_set_workdir(&checked, str_of(x->workdir), e)))
+		return -1;
+	if (x->workdir)
+		*cwd = x->workdir;
+	return 0;
+}
+
 static int build_exec_env(struct env *env, const struct spec *s, const struct image_config *img,
 			  const struct oci_exec *x, struct err *e)
 {
@@ -132,6 +145,28 @@ static int build_exec_env(struct env *env, const struct spec *s, const struct im
 			return -1;
 	env_add_gpus(env, &x->gpus);
 	return 0;
+}
+
+/* Each line is one variable, and there is no way to write a line end. */
+int oci_env_lines(struct buf *out, const char **workdir, const struct spec *s,
+		  const struct image_config *img, const struct oci_exec *x, struct err *e)
+{
+	auto_env struct env *env = mem_zero(sizeof(*env));
+
+	if (exec_workdir(workdir, s, img, x, e) || build_exec_env(env, s, img, x, e))
+		return -1;
+	for (size_t i = 0; i < env->n; i++) {
+		struct str name = env->v[i].name, value = env->v[i].value;
+
+		if (memchr(value.p, '\n', value.n) || memchr(value.p, '\r', value.n))
+			return err_set(e, ERRK_INPUT, "env.%.*s: Docker takes no line ends here",
+				       (int)name.n, name.p);
+		buf_str(out, name);
+		buf_byte(out, '=');
+		buf_str(out, value);
+		buf_byte(out, '\n');
+	}
+	return buf_check(out, "environment", e);
 }
 
 int oci_exec(struct buf *out, const struct spec *s, const struct image_config *img,
@@ -145,20 +180,14 @@ int oci_exec(struct buf *out, const struct spec *s, const struct image_config *i
 			    .rlimits = s->powers.rlimits,
 			    .apparmor = x->grant && x->grant->privileged ? NULL : x->apparmor,
 			    .new_privileges = x->grant && x->grant->new_privileges};
-	auto_spec struct spec checked = {0};
 	struct jsonw w = JSONW(out);
 
 	while (x->argv[p.argc])
 		p.argc++;
 	if (p.argc == 0)
 		return err_set(e, ERRK_INPUT, "no command");
-	if (oci_caps(&p.caps, s, x->caps, x->grant, e) || part_workdir(&p.cwd, s, img, e))
-		return -1;
-	if (x->workdir && spec_set_workdir(&checked, str_of(x->workdir), e))
-		return -1;
-	if (x->workdir)
-		p.cwd = x->workdir;
-	if (build_exec_env(env, s, img, x, e))
+	if (oci_caps(&p.caps, s, x->caps, x->grant, e) || exec_workdir(&p.cwd, s, img, x, e) ||
+	    build_exec_env(env, s, img, x, e))
 		return -1;
 	part_process(&w, NULL, &p);
 	return buf_check(out, "process object", e);

@@ -24,6 +24,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "probe/gate.h"
+#include "spec/gate.h"
 #include "spec/guard.h"
 
 #define COUNT(a) (sizeof(a) / sizeof(*(a)))
@@ -273,8 +275,10 @@ static void look_at_module(void)
 	    profile[0] ? profile : "no profile");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+	if (argc > 0 && strcmp(argv[0], GATE_PROGRAM) == 0)
+		return gate_main();
 	look_at_user_namespace();
 	look_at_namespaces();
 	look_at_powers();

@@ -6,7 +6,7 @@ src_spec_libleased_spec_a_SOURCES = \
 	src/spec/storage.c src/spec/storage.h src/spec/storage_words.c src/spec/reach.c src/spec/reach.h \
 	src/spec/powers.c src/spec/powers.h src/spec/policy.c src/spec/policy.h \
 	src/spec/grant.c src/spec/grant.h src/spec/ref.c src/spec/ref.h \
-	src/spec/guard.c src/spec/guard.h src/spec/usage.c src/spec/usage.h \
+	src/spec/gate.h src/spec/guard.c src/spec/guard.h src/spec/usage.c src/spec/usage.h \
 	src/spec/cdi.c src/spec/cdi.h \
 	src/spec/template.c src/spec/template_use.c src/spec/template.h src/spec/variable.c src/spec/variable.h \
 	src/spec/image_config.c src/spec/image_config.h

@@ -112,28 +112,6 @@ static void stop_daemon(void)
 	dockerd.pid = 0;
 }
 
-static int import_image(struct err *e)
-{
-	auto_free char *tar = mem_printf("%s/tree.tar", dockerd.dir);
-	auto_free char *root = mem_printf("%s/rootfs", dockerd.dir);
-	const char *const pack[] = {"tar", "-C", root, "-cf", tar, ".", NULL};
-	const char *const import[] = {"import", tar, "contract", NULL};
-	struct proc_result r;
-	struct str id;
-	int ret;
-
-	if (proc_check(pack, 10000, e) < 0)
-		return -1;
-	ret = docker(&r, import, e);
-	id = str_trim(buf_view(&r.out));
-	if (ret == 0 && (r.status != 0 || id.n >= SPEC_DIGEST_SIZE))
-		ret = err_set(e, ERRK_PEER, "docker import: %s", r.err.p);
-	if (ret == 0)
-		snprintf(dockerd.image, sizeof(dockerd.image), "%.*s", (int)id.n, id.p);
-	proc_result_free(&r);
-	return ret;
-}
-
 static int with_daemon(int (*tests)(void))
 {
 	struct err err = {0};
@@ -143,10 +121,6 @@ static int with_daemon(int (*tests)(void))
 	if (why) {
 		printf("1..0 # SKIP %s\n", why);
 		return 0;
-	}
-	if (import_image(&err) < 0) {
-		fprintf(stderr, "%s\n", err.msg);
-		return 1;
 	}
 	failed = tests();
 	stop_daemon();
@@ -182,6 +156,7 @@ static int apart(int (*tests)(void))
 
 int dockerd_main(int (*tests)(void))
 {
+	const char *build = getenv("BUILD_DIR");
 	char dir[] = "/tmp/leased-docker-XXXXXX";
 	struct err err = {0};
 	int failed;
@@ -191,7 +166,10 @@ int dockerd_main(int (*tests)(void))
 	auto_free char *parent = mem_printf("/leased-contract-%d", (int)getpid());
 	auto_free char *cgroup = mem_printf("%s/box", parent);
 	auto_free char *host = mem_printf("unix://%s/sock", dir);
-	dockerd = (struct dockerd){.dir = dir, .host = host, .cgroup = cgroup};
+	auto_free char *root = mem_printf("%s/rootfs", dir);
+	auto_free char *probe = mem_printf("%s/leased-probe", build ? build : ".");
+	dockerd = (struct dockerd){
+		.dir = dir, .host = host, .cgroup = cgroup, .root = root, .probe = probe};
 	failed = apart(tests);
 	if (cgroup_remove(parent, &err) < 0 || fs_remove_tree(dir, &err) < 0) {
 		fprintf(stderr, "%s\n", err.msg);

@@ -1,4 +1,4 @@
-/* A daemon of Docker for a test alone, with an image made from this machine's static busybox. */
+/* A daemon of Docker for a test alone, and a root made from this machine's static busybox. */
 #ifndef TESTS_CONTRACT_DOCKERD_H
 #define TESTS_CONTRACT_DOCKERD_H
 
@@ -7,8 +7,7 @@
 /* What there is while tests run. */
 extern struct dockerd {
 	pid_t pid;
-	char *dir, *host, *cgroup;
-	char image[SPEC_DIGEST_SIZE];
+	char *dir, *host, *cgroup, *root, *probe;
 } dockerd;
 
 /* Run `tests` with it; what main returns: 0, too, where it does not run here, which is said. */

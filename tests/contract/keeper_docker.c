@@ -58,7 +58,8 @@ static void fill(struct kept *k, const char *script)
 			      .cgroup = dockerd.cgroup,
 			      .spec = &k->spec,
 			      .image = k->image,
-			      .root = dockerd.image,
+			      .root = dockerd.root,
+			      .probe = dockerd.probe,
 			      .user = {.home = "/"}};
 	assert_int_equal(fs_mkdirs(k->log_dir, 0700, &err), 0);
 	if (backend_docker.prepare(&k->box, &err) < 0)

@@ -6,8 +6,6 @@
 #include "backend/docker_impl.h"
 #include "base/mem.h"
 
-#define IMAGE "sha256:0000000000000000000000000000000000000000000000000000000000000001"
-
 static struct box a_box(struct spec *s)
 {
 	s->limits = (struct spec_limits){
@@ -17,7 +15,8 @@ static struct box a_box(struct spec *s)
 			    .cgroup = "/leased/x",
 			    .owner = "me",
 			    .spec = s,
-			    .root = IMAGE};
+			    .probe = "/probe",
+			    .root = "/run/x/rootfs"};
 }
 
 /* Separated by blanks, so that they can be compared. */
@@ -49,18 +48,29 @@ static void nobody_adds_a_flag(void **state)
 	auto_spec struct spec s = {0};
 	struct box box = a_box(&s);
 	auto_free char *args = NULL;
-	const char *end = " -- " IMAGE " two --privileged -v /:/host ";
+	const char *end = " --entrypoint " GATE_PROGRAM " -- " DOCKER_IMAGE " ";
 	struct err err;
 
 	s.has_entrypoint = true;
 	assert_int_equal(spec_add_entrypoint(&s, STR("--one"), &err), 0);
-	assert_int_equal(spec_add_entrypoint(&s, STR("two"), &err), 0);
 	assert_int_equal(spec_add_arg(&s, STR("--privileged"), &err), 0);
-	assert_int_equal(spec_add_arg(&s, STR("-v"), &err), 0);
-	assert_int_equal(spec_add_arg(&s, STR("/:/host"), &err), 0);
+	assert_int_equal(spec_set_env(&s, STR("A"), STR("--privileged"), &err), 0);
+	assert_int_equal(spec_set_workdir(&s, STR("/--privileged"), &err), 0);
 	args = args_of(&box, false);
-	assert_non_null(strstr(args, " --entrypoint --one "));
+	assert_null(strstr(args, "--one"));
+	assert_null(strstr(args, "--privileged"));
 	assert_string_equal(args + strlen(args) - strlen(end), end);
+}
+
+static void whose_it_is(void **state)
+{
+	auto_spec struct spec s = {0};
+	struct box box = a_box(&s);
+	auto_free char *args = NULL;
+
+	box.user = (struct image_user){.uid = 5, .gid = 6, .ngroups = 2, .groups = {7, 8}};
+	args = args_of(&box, false);
+	assert_non_null(strstr(args, " --user 5:6 --group-add 7 --group-add 8 "));
 }
 
 static void limits(void **state)
@@ -103,9 +113,14 @@ static void storage(void **state)
 
 	box.volumes = volumes;
 	args = args_of(&box, false);
-	assert_non_null(strstr(args, " type=bind,\"source=/mnt/a,b\",\"target=/a,readonly\"\"\" "));
-	assert_non_null(strstr(args, " /t:rw,exec,nosuid,nodev,mode=1777,size=4096 "));
+	assert_non_null(strstr(
+		args, " type=bind,\"source=/mnt/a,b\",\"target=/leased-root/a,readonly\"\"\" "));
+	assert_non_null(strstr(args, " /leased-root/t:rw,exec,nosuid,nodev,mode=1777,size=4096 "));
 	assert_non_null(strstr(args, " --read-only "));
+	assert_non_null(
+		strstr(args, " type=bind,\"source=/run/x/rootfs\",\"target=/leased-root\" "));
+	assert_non_null(
+		strstr(args, " type=bind,\"source=/probe\",\"target=/leased-gate\",readonly "));
 	memcpy(mounts[1].path, "/t:x", sizeof("/t:x"));
 	assert_refused(&box, "\":\"");
 	mounts[1].path[2] = '\0';
@@ -122,9 +137,12 @@ static void what_it_cannot(void **state)
 	box.grant = &grant;
 	assert_refused(&box, "gives nothing of the host");
 	box.grant = NULL;
-	box.root = "--privileged";
-	assert_refused(&box, "not the digest");
-	box.root = IMAGE;
+	box.probe = NULL;
+	assert_refused(&box, "not installed");
+	box.probe = "/probe";
+	box.id_count = 65536;
+	assert_refused(&box, "user namespace");
+	box.id_count = 0;
 	s.powers.add = spec_cap(STR("SYS_ADMIN"));
 	assert_refused(&box, "CAP_SYS_ADMIN is not given");
 }
@@ -132,7 +150,9 @@ static void what_it_cannot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(nobody_adds_a_flag),
-					   cmocka_unit_test(limits), cmocka_unit_test(who_it_is),
+					   cmocka_unit_test(whose_it_is),
+					   cmocka_unit_test(limits),
+					   cmocka_unit_test(who_it_is),
 					   cmocka_unit_test(storage),
 					   cmocka_unit_test(what_it_cannot)};
 

@@ -1,0 +1,8 @@
+/* leased-probe in its second part: what waits in a container's place (spec/gate.h). */
+#ifndef PROBE_GATE_H
+#define PROBE_GATE_H
+
+/* Returns only where something failed. */
+int gate_main(void);
+
+#endif
