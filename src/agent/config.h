@@ -74,6 +74,8 @@ struct config_offer {
 	struct spec_bandwidth bandwidth;  /* bytes a second; 0: no limit but the network's */
 	struct price price;
 	struct sat min_payment, refund_min;
+	struct price volume_price;	  /* of a GiB of a kept volume; per 0: none are sold */
+	uint64_t volume_max;		  /* bytes of one */
 	bool private_layers;		  /* the image is copied to each lease's own disk */
 	int64_t start_timeout, max_lease; /* seconds */
 	char **image_lines;		  /* as written */

@@ -154,6 +154,8 @@ static void fill_offer(struct engine_offer *o, const struct config_offer *c, uin
 	o->refund_min = c->refund_min;
 	o->max_lease = c->max_lease;
 	o->start_timeout = c->start_timeout;
+	o->volume_price = c->volume_price;
+	o->volume_max = c->volume_max;
 	o->private_layers = c->private_layers;
 	o->allow = c->allow;
 	o->templates = c->templates;

@@ -91,7 +91,8 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(STORAGE_FILLED, HELPER, "a volume has what the image has there, not yet its name")       \
 	X(LEASE_RESTARTING, COMMIT, "a command failed; that it runs again is counted")             \
 	X(STORAGE_LENT, HELPER, "who uses another lease's volume is noted, nothing is mounted")    \
-	X(STORAGE_RECALLED, HELPER, "nobody uses a lease's volumes any more")
+	X(STORAGE_RECALLED, HELPER, "nobody uses a lease's volumes any more")                      \
+	X(VOLUME_KEPT, HELPER, "a volume that outlives leases is open and has its folder")
 
 enum step {
 #define X(name, kind, text) STEP_##name,

@@ -32,6 +32,7 @@ static const struct db_migration steps[] = {
 	    "ALTER TABLE book ADD COLUMN cut INTEGER NOT NULL DEFAULT 0;"},
 	{5, "ALTER TABLE book ADD COLUMN restarts INTEGER NOT NULL DEFAULT 0;"
 	    "ALTER TABLE book ADD COLUMN health TEXT NOT NULL DEFAULT '';"},
+	{6, "ALTER TABLE book ADD COLUMN volume INTEGER NOT NULL DEFAULT 0;"},
 };
 
 static const struct db_schema schema = {"book", steps, ARRAY_SIZE(steps)};
@@ -79,7 +80,8 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 	db_bind_i64(s, 24, b->cut);
 	db_bind_i64(s, 25, b->restarts);
 	db_bind_text(s, 26, str_of(b->health));
-	db_bind_text(s, 27, str_of(b->name));
+	db_bind_i64(s, 27, (int64_t)b->volume);
+	db_bind_text(s, 28, str_of(b->name));
 }
 
 #define BOOK_GONE                                                                                  \
@@ -125,8 +127,8 @@ int book_add(struct tx *tx, const struct book_entry *b, struct err *e)
 	s = tx_write(tx, "INSERT INTO book(state,provider,lease,offer,mint,payment_key,"
 			 "price_msat,price_per,image,request_id,paid_msat,refund_msat,"
 			 "created_at,started_at,expires_at,ended_at,exit_status,why,halted,"
-			 "image_digest,ports,address,address6,cut,restarts,health,name)"
-			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+			 "image_digest,ports,address,address6,cut,restarts,health,volume,name)"
+			 " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 	bind_entry(s, b);
 	rc = tx_run(s, NULL, e);
 	return rc == DB_CONFLICT ? BOOK_TAKEN : rc;
@@ -139,7 +141,7 @@ int book_save(struct tx *tx, const struct book_entry *b, struct err *e)
 		    "price_msat=?,price_per=?,image=?,request_id=?,paid_msat=?,refund_msat=?,"
 		    "created_at=?,started_at=?,expires_at=?,ended_at=?,exit_status=?,why=?,"
 		    "halted=?,image_digest=?,ports=?,address=?,address6=?,cut=?,restarts=?,"
-		    "health=? WHERE name=?");
+		    "health=?,volume=? WHERE name=?");
 
 	bind_entry(s, b);
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", b->name) : 0;
@@ -166,7 +168,7 @@ int book_rename(struct tx *tx, const char *name, const char *to, struct err *e)
 #define BOOK_COLUMNS                                                                               \
 	"name,state,provider,lease,offer,mint,payment_key,price_msat,price_per,image,request_id,"  \
 	"paid_msat,refund_msat,created_at,started_at,expires_at,ended_at,exit_status,why,halted,"  \
-	"image_digest,ports,address,address6,cut,restarts,health"
+	"image_digest,ports,address,address6,cut,restarts,health,volume"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -210,6 +212,7 @@ static void read_entry(struct book_entry *b, struct stmt *s)
 	b->cut = db_i64(s, 24) != 0;
 	b->restarts = (uint32_t)db_i64(s, 25);
 	copy_text(b->health, sizeof(b->health), db_text(s, 26));
+	b->volume = (uint64_t)db_i64(s, 27);
 }
 
 int book_get(struct db *d, const char *name, struct book_entry *out, struct err *e)

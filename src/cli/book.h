@@ -43,6 +43,7 @@ struct book_entry {
 	char address[254], address6[46]; /* under which that is reached */
 	bool cut;			 /* its network is cut off */
 	uint32_t restarts;		 /* so often its command was run again */
+	uint64_t volume;		 /* bytes of a kept volume; 0: a lease as usual */
 	char health[12];		 /* when its provider last said it; "": nobody looks */
 };
 

@@ -57,7 +57,7 @@ static int list_entry(void *ctx, const struct book_entry *b)
 	const struct listing_ctx *c = ctx;
 	auto_buf struct buf text = BUF(65536);
 
-	if (!c->all && b->state != BOOK_RUNNING && b->state != BOOK_ASKED)
+	if (b->volume || (!c->all && b->state != BOOK_RUNNING && b->state != BOOK_ASKED))
 		return 0;
 	if (!c->app->g.json) {
 		print_entry(b);
@@ -199,28 +199,40 @@ static int remove_one(struct app *a, struct book_entry *b)
 	return ending_run(a, s, b);
 }
 
-int verb_rm(void *ctx, const void *options, int argc, char **argv)
+int cli_remove(struct app *a, enum cli_kind kind, int argc, char **argv)
 {
-	struct app *a = ctx;
 	struct book_entry b;
 	struct err e;
 	int rc = 0, one;
 
 	if (!argc)
-		return app_failf(EXIT_USAGE, "want NAME…; lease ls lists them");
+		return app_failf(EXIT_USAGE, "want NAME…; lease %s lists them",
+				 kind == CLI_VOLUME ? "volume ls" : "ls");
 	if (app_wallet(a, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
 	for (int i = 0; i < argc; i++) {
 		one = book_get(a->db, argv[i], &b, &e);
 		if (one < 0)
 			return app_fail(EXIT_STATE, &e);
-		one = one ? app_failf(EXIT_NOT_FOUND, "no lease named %s", argv[i])
-			  : remove_one(a, &b);
+		if (one)
+			one = app_failf(EXIT_NOT_FOUND, "no %s named %s",
+					kind == CLI_VOLUME ? "volume" : "lease", argv[i]);
+		else if ((kind == CLI_VOLUME) != (b.volume != 0))
+			one = app_failf(EXIT_USAGE, "%s is a %s: lease %s", b.name,
+					b.volume ? "volume that is kept" : "lease",
+					b.volume ? "volume rm" : "rm");
+		else
+			one = remove_one(a, &b);
 		if (!one)
 			printf("%s\n", b.name);
 		rc = one ? one : rc;
 	}
 	return rc;
+}
+
+int verb_rm(void *ctx, const void *options, int argc, char **argv)
+{
+	return cli_remove(ctx, CLI_LEASE, argc, argv);
 }
 
 /* --- recover --- */

@@ -83,7 +83,8 @@ const struct opt cli_run_opts[] = {
 	{0, "device", OPT_LIST, O(run_options, device), "PATH", "the provider's to give"},
 	{0, "privileged", OPT_FLAG, O(run_options, privileged), NULL, "the provider's to give"},
 	{'v', "volume", OPT_LIST, O(run_options, volume), "VOLUME",
-	 "NAME:/PATH[:ro], /PATH, lease:OTHER/NAME:/PATH or assets:NAME:/PATH; may repeat"},
+	 "NAME:/PATH[:ro], /PATH, kept:VOLUME:/PATH[:ro,subpath=FOLDER], lease:OTHER/NAME:/PATH or "
+	 "assets:NAME:/PATH; may repeat"},
 	{0, "tmpfs", OPT_LIST, O(run_options, tmpfs), "PATH",
 	 "in memory: /PATH[:size=64Mi,mode=1777]; may repeat"},
 };
@@ -120,6 +121,19 @@ static const struct opt topup_opts[] = {
 	{0, "for", OPT_STRING, O(topup_options, wait), "TIME", "time to add (10m)"},
 	{0, "token-file", OPT_STRING, O(topup_options, token_file), "FILE",
 	 "pay with the token in it; - is standard input"},
+};
+
+static const struct opt volume_opts[] = {
+	{0, "size", OPT_STRING, O(volume_options, bytes), "SIZE", "of the volume (1Gi)"},
+	{0, "for", OPT_STRING, O(volume_options, wait), "TIME", "time to buy (24h)"},
+	{0, "provider", OPT_STRING, O(volume_options, provider), "KEY", "buy from this one"},
+	{0, "offer", OPT_STRING, O(volume_options, offer), "NAME", "buy this offer"},
+	{0, "mint", OPT_STRING, O(volume_options, mint), "URL", "pay with this mint's ecash"},
+	{0, "token-file", OPT_STRING, O(volume_options, token_file), "FILE",
+	 "pay with the token in it; - is standard input"},
+	{0, "budget", OPT_STRING, O(volume_options, budget), "SAT", "pay at most so much"},
+	{0, "max-risk", OPT_STRING, O(volume_options, max_risk), "TIME",
+	 "first payment to a provider that is new (10m)"},
 };
 
 static const struct opt stop_opts[] = {
@@ -281,6 +295,25 @@ static const struct verb verbs[] = {
 	 .help = "buy more time",
 	 OPTS(topup_opts, topup_options),
 	 .run = verb_topup},
+	{.name = "volume create",
+	 .args = "[OPTION…] NAME",
+	 .help = "buy a volume that outlives leases; run -v kept:NAME:/PATH attaches it",
+	 OPTS(volume_opts, volume_options),
+	 .run = verb_volume_create},
+	{.name = "volume ls",
+	 .args = "[-a]",
+	 .help = "list your volumes",
+	 OPTS(ls_opts, ls_options),
+	 .run = verb_volume_ls},
+	{.name = "volume extend",
+	 .args = "[--for TIME] NAME",
+	 .help = "buy more time for a volume",
+	 OPTS(topup_opts, topup_options),
+	 .run = verb_topup},
+	{.name = "volume rm",
+	 .args = "NAME…",
+	 .help = "end a volume, have it erased, and get the rest of its time back",
+	 .run = verb_volume_rm},
 	{.name = "stop",
 	 .args = "[-t TIME] NAME",
 	 .help = "end its processes, keep its data; its time goes on",

@@ -180,6 +180,7 @@ enum misfit {
 	MISFIT_TEMPLATE,
 	MISFIT_MINT,
 	MISFIT_SIZE,
+	MISFIT_VOLUME,
 	MISFIT_NETWORK,
 	MISFIT_PORTS,
 	MISFIT_STORAGE,
@@ -198,6 +199,8 @@ static const char *const misfit_words[] = {
 	[MISFIT_TEMPLATE] = "no offer has that template; lease template ls lists them",
 	[MISFIT_MINT] = "no provider of that image takes this mint",
 	[MISFIT_SIZE] = "no offer is that large",
+	[MISFIT_VOLUME] = "no offer sells volumes of that size; lease offers --json says "
+			  "volume_max of each",
 	[MISFIT_NETWORK] = "no offer has the Internet",
 	[MISFIT_PORTS] = "no offer publishes so many ports",
 	[MISFIT_STORAGE] = "no offer has such storage; lease offers --json says what each has",
@@ -246,6 +249,8 @@ static enum misfit misfit(const struct listing *l, const struct market_want *w)
 		return MISFIT_MINT;
 	if (o->cpu_millicores < w->cpu || o->memory < w->memory)
 		return MISFIT_SIZE;
+	if (w->volume && (!o->volume_price.per || o->volume_max < w->volume))
+		return MISFIT_VOLUME;
 	if (w->internet && strcmp(o->network, "internet"))
 		return MISFIT_NETWORK;
 	if (o->ports < w->ports)

@@ -143,13 +143,28 @@ static int choose_mint(struct order *o, const struct offer *offer, struct err *e
 
 /* --- offer --- */
 
+/* What a kept volume of that size costs is what is looked at and paid from here on. */
+static void price_volumes(struct order *o)
+{
+	for (size_t i = 0; o->want.volume && i < o->market.n; i++) {
+		struct offer *offer = &o->market.v[i].offer;
+
+		if (offer->volume_price.per &&
+		    !offer_volume_price(&offer->price, offer->volume_price, o->want.volume))
+			offer->volume_price.per = 0;
+	}
+}
+
 static int load(struct order *o, struct err *e)
 {
 	market_free(&o->market);
 	o->market = (struct market){0};
 	o->chosen = NULL;
 	o->loaded_ms = clock_mono_ms();
-	return market_load(o->app, &o->market, e);
+	if (market_load(o->app, &o->market, e) < 0)
+		return -1;
+	price_volumes(o);
+	return 0;
 }
 
 static struct listing *next_fit(struct order *o, struct err *e)
@@ -213,6 +228,7 @@ static void fill_entry(struct order *o)
 	const struct spec *s = &o->req->spec;
 	const char *image = s->image ? s->image : s->template;
 
+	b->volume = o->want.volume;
 	b->state = BOOK_ASKED;
 	b->provider = offer->provider;
 	memcpy(b->offer, offer->name, sizeof(b->offer));

@@ -142,6 +142,8 @@ void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b)
 	jsonw_text(&w, "lease", b->lease);
 	jsonw_hex(&w, "provider", b->provider.b, sizeof(b->provider.b));
 	jsonw_text(&w, "offer", b->offer);
+	if (b->volume)
+		jsonw_u64(&w, "volume_bytes", b->volume);
 	jsonw_text(&w, "image", b->image);
 	jsonw_text(&w, "image_digest", b->image_digest);
 	jsonw_text(&w, "mint", b->mint);
@@ -227,6 +229,11 @@ void out_offer_json(struct buf *out, const struct listing *l)
 		jsonw_u64(&w, "bandwidth_out", o->bandwidth.out);
 	jsonw_u64(&w, "price_msat", o->price.msat);
 	jsonw_u64(&w, "price_per", o->price.per);
+	if (o->volume_price.per) {
+		jsonw_u64(&w, "volume_price_msat", o->volume_price.msat);
+		jsonw_u64(&w, "volume_price_per", o->volume_price.per);
+		jsonw_u64(&w, "volume_max", o->volume_max);
+	}
 	jsonw_u64(&w, "min_payment", sat_raw(o->min_payment));
 	jsonw_i64(&w, "max_lease", o->max_lease);
 	jsonw_text(&w, "isolation", o->isolation);

@@ -51,6 +51,11 @@ struct topup_options {
 	const char *token_file;
 };
 
+struct volume_options {
+	const char *bytes, *wait; /* --size, --for */
+	const char *provider, *offer, *mint, *budget, *max_risk, *token_file;
+};
+
 struct stop_options {
 	const char *time; /* -t */
 };
@@ -155,6 +160,13 @@ int cli_find_running(struct app *a, const char *name, struct book_entry *b);
 int cli_ask_lease(struct app *a, struct book_entry *b, struct request *req, int64_t timeout_ms,
 		  struct reply **out);
 
+/* End leases, or kept volumes, by name. */
+enum cli_kind { CLI_LEASE, CLI_VOLUME };
+int cli_remove(struct app *a, enum cli_kind kind, int argc, char **argv);
+
+int verb_volume_create(void *ctx, const void *options, int argc, char **argv);
+int verb_volume_ls(void *ctx, const void *options, int argc, char **argv);
+int verb_volume_rm(void *ctx, const void *options, int argc, char **argv);
 int verb_template_ls(void *ctx, const void *options, int argc, char **argv);
 int verb_template_show(void *ctx, const void *options, int argc, char **argv);
 int verb_template_run(void *ctx, const void *options, int argc, char **argv);

@@ -48,6 +48,11 @@ int job_sweep_images(const struct helper_config *c, struct err *e) MUST_CHECK;
 
 /* Shared by the jobs. */
 
+/* BOX_START of a kept volume (kept.c), with its lock: open it. */
+void job_keep(const struct job *j, struct priv_start_reply *r);
+/* Is there room for the volume of the job, if it is not there yet? */
+int job_check_disk(const struct job *j, struct err *e) MUST_CHECK;
+
 /* NAME=VALUE texts into a spec's environment. */
 int job_split_env(struct spec *into, const struct wire_strings *env, struct err *e) MUST_CHECK;
 /* Run it, and fill the reply to BOX_EXEC. */

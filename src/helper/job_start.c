@@ -40,15 +40,17 @@ struct start {
 
 typedef int stage_fn(struct start *s, struct err *e);
 
-static int check_disk(const struct start *s, struct err *e)
+int job_check_disk(const struct job *j, struct err *e)
 {
+	struct volume v = record_volume(&j->rec, j->c);
+	auto_free char *mount = volume_path(&v);
 	struct statvfs fs;
-	uint64_t left, want = s->m->volume_bytes + s->j->promised + JOB_DISK_SPARE;
+	uint64_t left, want = j->rec.volume_bytes + j->promised + JOB_DISK_SPARE;
 
-	if (statvfs(s->j->c->state_dir, &fs) < 0)
-		return err_sys(e, "look at %s", s->j->c->state_dir);
+	if (statvfs(j->c->state_dir, &fs) < 0)
+		return err_sys(e, "look at %s", j->c->state_dir);
 	left = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (!s->j->prepared && !fs_exists(s->mount) && left < want)
+	if (!j->prepared && !fs_exists(mount) && left < want)
 		return err_set(e, ERRK_LIMIT,
 			       "the disk has %" PRIu64 " bytes left, needed are %" PRIu64, left,
 			       want);
@@ -73,7 +75,7 @@ static int stage_check(struct start *s, struct err *e)
 	s->ref = job_find_image(s->j->c, s->spec.image);
 	if (!s->ref)
 		return err_set(e, ERRK_DENIED, "image %s is not offered", s->spec.image);
-	return check_disk(s, e);
+	return job_check_disk(s->j, e);
 }
 
 static int save_spec(const struct start *s, struct err *e)
@@ -389,6 +391,10 @@ int job_start(const struct job *j, void *reply, struct err *e)
 	before = job_lock(&lock, j, e);
 	if (before == RECORD_NOT_FOUND)
 		return err_set(e, ERRK_STATE, "the lease was destroyed");
+	if (before == 0 && *m->spec.kept) {
+		job_keep(j, r);
+		return 0;
+	}
 	before = before < 0 ? -1 : started_before(j, m, r, e);
 	if (before != 0)
 		return before < 0 ? -1 : 0;

@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/step.h"
+#include "helper/kept.h"
 #include "helper/storage.h"
 
 #define GRACE_MS  10000
@@ -25,6 +26,8 @@
 void lent_clear(struct lent *l)
 {
 	free(l->folder);
+	if (l->at >= 0)
+		close(l->at);
 	if (l->lock >= 0)
 		close(l->lock);
 }
@@ -86,13 +89,20 @@ static int find_volume(struct lent *out, const struct job *j, const struct recor
 		       const struct spec_mount *m, struct err *e)
 {
 	struct volume v = record_volume(lender, j->c);
-	auto_free char *path = volume_path(&v);
+	auto_free char *path = volume_path(&v), *folder = NULL;
 
 	if (!volume_is_mounted(&v))
 		return err_set(e, ERRK_STATE, "lease %s has to be started first", lender->id);
-	out->folder = mem_printf("%s/volumes/named-%s", path, m->name);
-	if (!fs_exists(out->folder))
-		return err_set(e, ERRK_STATE, "lease %s has no volume %s", lender->id, m->name);
+	folder = m->type == SPEC_KEPT ? mem_printf("%s/" KEPT_FOLDER, path)
+				      : mem_printf("%s/volumes/named-%s", path, m->name);
+	if (!fs_exists(folder))
+		return err_set(e, ERRK_STATE,
+			       m->type == SPEC_KEPT ? "%s is no kept volume%s"
+						    : "lease %s has no volume %s",
+			       lender->id, m->name);
+	if (kept_open_folder(&out->at, folder, m->subpath, !m->read_only, e) < 0)
+		return -1;
+	out->folder = mem_printf("/proc/self/fd/%d", out->at);
 	if (j->c->id_slots)
 		out->map = (struct idmap){j->c->id_base + lender->slot * 65536,
 					  j->c->id_base + j->rec.slot * 65536, 65536};
@@ -105,7 +115,7 @@ int lend_take(struct lent *out, const struct job *j, const struct spec_mount *m,
 	struct record lender;
 	int r;
 
-	*out = (struct lent){.lock = -1};
+	*out = (struct lent){.lock = -1, .at = -1};
 	if (strcmp(m->lease, j->rec.id) == 0)
 		return err_set(e, ERRK_INPUT, "it is this lease; its own volume is type volume");
 	r = record_read(&lender, j->c, m->lease, e);
@@ -244,7 +254,7 @@ void lend_forget(const struct job *j)
 		const struct spec_mount *m = &s.storage.v[i];
 		auto_free char *note = note_path(j->c, m->lease, j->rec.id);
 
-		if (m->type == SPEC_LEASE)
+		if (m->type == SPEC_LEASE || m->type == SPEC_KEPT)
 			(void)!unlink(note);
 	}
 }

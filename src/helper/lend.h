@@ -10,7 +10,8 @@
 #include "volume/bind.h"
 
 struct lent {
-	char *folder;	  /* the volume, on the lender's disk */
+	char *folder; /* the volume: a path that leads to it as long as `at` is open */
+	int at;
 	struct idmap map; /* whose ids the borrower sees as its own */
 	int lock;	  /* the lender's end waits for it: only while it is mounted */
 };

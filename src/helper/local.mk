@@ -7,7 +7,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/job_beside.c src/helper/job_images.c \
 	src/helper/job_look.c \
 	src/helper/job_net.c \
-	src/helper/job_start.c \
+	src/helper/job_start.c src/helper/kept.c src/helper/kept.h \
 	src/helper/lend.c src/helper/lend.h \
 	src/helper/links.c src/helper/links.h \
 	src/helper/logseek.c src/helper/logseek.h \
@@ -59,6 +59,12 @@ tests_root_life_SOURCES = tests/root/life.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_life_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_life_LDADD = $(L_helper) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/root/kept
+ROOT_TESTS += tests/root/kept
+tests_root_kept_SOURCES = tests/root/kept.c tests/root/helper_world.c tests/root/helper_world.h
+tests_root_kept_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
+tests_root_kept_LDADD = $(L_helper) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/root/reboot
 ROOT_TESTS += tests/root/reboot

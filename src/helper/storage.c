@@ -297,7 +297,7 @@ static int mount_assets(const struct place *p, size_t i, struct err *e)
 static int mount_lent(const struct place *p, size_t i, struct err *e)
 {
 	const struct spec_mount *m = &p->st->mounts.v[i];
-	auto_lent struct lent l = {.lock = -1};
+	auto_lent struct lent l = {.lock = -1, .at = -1};
 	struct bind b = {.target = p->st->at[i],
 			 .flags = m->read_only ? BIND_READ_ONLY : 0,
 			 .owner = p->box->id_base,
@@ -331,6 +331,7 @@ static int mount_one(const struct place *p, size_t i, struct err *e)
 	case SPEC_ASSETS:
 		return mount_assets(p, i, e);
 	case SPEC_LEASE:
+	case SPEC_KEPT:
 		return mount_lent(p, i, e);
 	case SPEC_STORAGE_COUNT:
 		break;

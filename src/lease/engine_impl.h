@@ -151,11 +151,14 @@ void offers_stop(struct engine *g);
 struct offer_now *offer_named(struct engine *g, const char *name);
 const struct spec_template *offer_now_template(const struct offer_now *o, const char *name);
 bool offer_sells_image(const struct engine *g, const struct offer_now *o, const char *image);
-/* The offer behind an event id, current or replaced within LEASE_PRICE_HOLD, with the price that it
- * had. STORE_NONE: unknown; OFFER_STALE: replaced longer ago. */
+/* The offer behind an event id, current or replaced within LEASE_PRICE_HOLD, with the prices that
+ * it had. STORE_NONE: unknown; OFFER_STALE: replaced longer ago. */
 enum { OFFER_STALE = 2 };
+struct offer_prices {
+	struct price lease, volume; /* volume.per 0: it sold none */
+};
 int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
-		 struct price *price, struct err *e) MUST_CHECK;
+		 struct offer_prices *prices, struct err *e) MUST_CHECK;
 
 /* --- money.c: the wallet's side of spawn and top-up --- */
 

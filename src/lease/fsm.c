@@ -46,6 +46,8 @@ const char *lease_word(const struct lease *l)
 		[LEASE_WAITING] = "restarting",
 	};
 
+	if (l->state == LEASE_RUNNING && *l->kept)
+		return "kept";
 	if (l->state == LEASE_RUNNING && l->halt != LEASE_RUNS && l->restart.at)
 		return halts[LEASE_WAITING];
 	if (l->state == LEASE_RUNNING && l->halt != LEASE_RUNS)

@@ -68,7 +68,8 @@ struct lease {
 	struct sat refund_min;
 	char image[SPEC_IMAGE_MAX + 1];
 	char digest[SPEC_DIGEST_SIZE];
-	struct spec_limits limits; /* what it holds of the host */
+	char kept[SPEC_NAME_MAX + 1]; /* kept.h: a volume of that name; "": a lease as usual */
+	struct spec_limits limits;    /* what it holds of the host */
 	char mint[256];
 	char refund_key[67]; /* hex; "" for a plain token */
 	int64_t plan;	     /* of the first payment; 0: none yet */
@@ -90,8 +91,9 @@ struct lease {
 };
 
 const char *lease_state_name(enum lease_state s); /* "running" */
-const char *lease_word(const struct lease *l); /* its state for people: also "exited", "stopped" */
-const char *lease_why_name(enum lease_why w);  /* "expired"; "" for none */
+const char *
+lease_word(const struct lease *l); /* its state for people: also "exited", "stopped", "kept" */
+const char *lease_why_name(enum lease_why w); /* "expired"; "" for none */
 bool lease_may_become(enum lease_state from, enum lease_state to);
 
 /* Paid time in whole seconds at the lease's own price, never above its max_lease. */

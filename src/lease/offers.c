@@ -51,11 +51,11 @@ bool offer_sells_image(const struct engine *g, const struct offer_now *o, const 
 }
 
 int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
-		 struct price *price, struct err *e)
+		 struct offer_prices *prices, struct err *e)
 {
-	auto_stmt struct stmt *s = db_query(
-		g->db,
-		"SELECT name,price_msat,price_per,replaced_at FROM offer_event WHERE id = ?");
+	auto_stmt struct stmt *s =
+		db_query(g->db, "SELECT name,price_msat,price_per,replaced_at,volume_msat,"
+				"volume_per FROM offer_event WHERE id = ?");
 	auto_free char *name = NULL;
 	uint8_t id[32];
 	int64_t replaced;
@@ -68,8 +68,8 @@ int offer_lookup(struct engine *g, const char *event_id, struct offer_now **out,
 	if (rc != DB_ROW)
 		return rc < 0 ? -1 : STORE_NONE;
 	name = mem_strndup(db_text(s, 0).p, db_text(s, 0).n);
-	price->msat = (uint64_t)db_i64(s, 1);
-	price->per = (uint64_t)db_i64(s, 2);
+	prices->lease = (struct price){(uint64_t)db_i64(s, 1), (uint64_t)db_i64(s, 2)};
+	prices->volume = (struct price){(uint64_t)db_i64(s, 4), (uint64_t)db_i64(s, 5)};
 	replaced = db_i64(s, 3);
 	*out = offer_named(g, name);
 	if (!*out)
@@ -109,13 +109,16 @@ static int store_offer(struct engine *g, struct offer_now *o, const struct nostr
 	db_bind_text(s, 2, str_of(o->terms.name));
 	if (tx_run(s, NULL, e))
 		return -1;
-	s = tx_write(tx, "INSERT INTO offer_event(id,name,price_msat,price_per,published_at)"
-			 " VALUES(?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET replaced_at = 0");
+	s = tx_write(tx, "INSERT INTO offer_event(id,name,price_msat,price_per,published_at,"
+			 "volume_msat,volume_per)"
+			 " VALUES(?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET replaced_at = 0");
 	db_bind_blob(s, 1, ev->id, sizeof(ev->id));
 	db_bind_text(s, 2, str_of(o->terms.name));
 	db_bind_i64(s, 3, (int64_t)o->terms.price.msat);
 	db_bind_i64(s, 4, (int64_t)o->terms.price.per);
 	db_bind_i64(s, 5, ev->created_at);
+	db_bind_i64(s, 6, (int64_t)o->terms.volume_price.msat);
+	db_bind_i64(s, 7, (int64_t)o->terms.volume_price.per);
 	if (tx_run(s, NULL, e))
 		return -1;
 	s = tx_write(tx, "DELETE FROM offer_event WHERE replaced_at > 0 AND replaced_at < ?");
@@ -220,7 +223,8 @@ static void fill_storage(const struct engine *g, struct offer *o)
 {
 	const char *const *name = g->set.assets;
 
-	o->storage = 1u << SPEC_VOLUME | 1u << SPEC_ANONYMOUS | 1u << SPEC_TMPFS | 1u << SPEC_LEASE;
+	o->storage = 1u << SPEC_VOLUME | 1u << SPEC_ANONYMOUS | 1u << SPEC_TMPFS |
+		     1u << SPEC_LEASE | 1u << SPEC_KEPT;
 	for (; name && *name && o->nassets < SPEC_ASSETS_MAX; name++)
 		copy_word(o->assets[o->nassets++], sizeof(o->assets[0]), *name);
 	if (o->nassets)
@@ -243,6 +247,8 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	o->pids = t->limits.pids;
 	o->bandwidth = t->limits.bandwidth;
 	o->price = t->price;
+	o->volume_price = t->volume_price;
+	o->volume_max = t->volume_max;
 	o->min_payment = t->min_payment;
 	o->refund_min = t->refund_min;
 	for (size_t i = 0; i < g->set.nmints; i++)

@@ -73,6 +73,7 @@ static int write_content(struct buf *out, const struct engine *g, const struct l
 	jsonw_text(&w, "lease", l->id);
 	jsonw_text(&w, "request_id", l->request_id);
 	jsonw_text(&w, "offer", l->offer);
+	jsonw_text(&w, "kept", l->kept);
 	jsonw_text(&w, "image", l->image);
 	jsonw_text(&w, "image_digest", l->digest);
 	jsonw_text(&w, "mint", l->mint);

@@ -12,6 +12,7 @@
 #include "base/secret.h"
 #include "base/step.h"
 #include "lease/engine_impl.h"
+#include "lease/kept.h"
 #include "lease/lending.h"
 #include "lease/offer_host.h"
 #include "spec/policy.h"
@@ -28,7 +29,7 @@ static bool fits(uint64_t limit, uint64_t used, uint64_t wanted)
 
 static bool has_room(struct engine *g, const struct offer_now *o, const struct spec *spec)
 {
-	const struct spec_limits *want = &o->terms.limits;
+	const struct spec_limits *want = *spec->kept ? &spec->limits : &o->terms.limits;
 	const struct engine_limits *lim = &g->set.limits;
 	struct lease_use use;
 	struct err e;
@@ -88,14 +89,19 @@ static int complete_spec(const struct engine *g, struct spec *spec, const struct
 /* Pure checks of the request against the offer that it names; refuses by itself. */
 static int find_offer(struct ask *a, struct offer_now **out, struct price *price)
 {
+	struct offer_prices prices;
 	struct err e;
-	int rc = offer_lookup(a->g, a->req->offer, out, price, &e);
+	int rc = offer_lookup(a->g, a->req->offer, out, &prices, &e);
 
+	*price = prices.lease;
 	if (rc < 0) {
 		log_broken("offer: %s", e.msg);
 		ask_refuse(a, REPLY_INTERNAL, NULL);
 	} else if (rc == STORE_NONE) {
 		ask_refuse(a, REPLY_OFFER_UNKNOWN, NULL);
+	} else if (*a->req->spec.kept && kept_price(price, &a->req->spec, &prices, &e) < 0) {
+		ask_refuse(a, REPLY_SPEC, e.msg);
+		rc = -1;
 	} else if (rc == OFFER_STALE || a->req->price.msat != price->msat ||
 		   a->req->price.per != price->per) {
 		ask_refuse(a, REPLY_OFFER_STALE, NULL);
@@ -124,6 +130,7 @@ static int expand_template(struct ask *a, const struct offer_now *o)
 
 static int check_request(struct ask *a, struct offer_now **o, struct price *price)
 {
+	bool kept = *a->req->spec.kept;
 	struct err e;
 
 	if (find_offer(a, o, price))
@@ -132,13 +139,14 @@ static int check_request(struct ask *a, struct offer_now **o, struct price *pric
 		ask_refuse(a, REPLY_DRAINING, NULL);
 		return -1;
 	}
-	if (*a->req->spec.template && !a->refreshed && expand_template(a, *o) < 0)
+	if (!kept && *a->req->spec.template && !a->refreshed && expand_template(a, *o) < 0)
 		return -1;
-	if (!offer_sells_image(a->g, *o, a->req->spec.image)) {
+	if (!kept && !offer_sells_image(a->g, *o, a->req->spec.image)) {
 		ask_refuse(a, REPLY_IMAGE, NULL);
 		return -1;
 	}
-	if (complete_spec(a->g, &a->req->spec, *o, &e) < 0 ||
+	if ((kept ? kept_check(&a->req->spec, &(*o)->terms, &e)
+		  : complete_spec(a->g, &a->req->spec, *o, &e)) < 0 ||
 	    lending_check(a->g, &a->author, &a->req->spec, &e) < 0) {
 		ask_refuse(a, REPLY_SPEC, e.msg);
 		return -1;
@@ -178,7 +186,9 @@ static void new_lease(struct lease *l, const struct ask *a, const struct offer_n
 	l->max_lease = o->terms.max_lease;
 	l->start_timeout = o->terms.start_timeout;
 	l->refund_min = money_refund_min(a->g, o->terms.refund_min, v->mint);
-	memcpy(l->image, a->req->spec.image, strlen(a->req->spec.image));
+	if (a->req->spec.image)
+		memcpy(l->image, a->req->spec.image, strlen(a->req->spec.image));
+	memcpy(l->kept, a->req->spec.kept, sizeof(l->kept));
 	l->limits = a->req->spec.limits;
 	memcpy(l->mint, v->mint, sizeof(v->mint));
 	if (v->has_refund)
@@ -191,9 +201,10 @@ static void new_lease(struct lease *l, const struct ask *a, const struct offer_n
 	l->restart.max = a->req->spec.restarts;
 }
 
-/* One commit: the request is known, the lease is asked for, its ports are nobody else's.
- * STORE_KNOWN: a twin was faster; STORE_PORTS: they are somebody's, `e` says which. */
-enum { STORE_PORTS = 4 };
+/* One commit: the request is known, the lease is asked for, its ports are nobody else's, and it
+ * alone writes to the kept volumes that it attaches writable. STORE_KNOWN: a twin was faster;
+ * STORE_PORTS, STORE_WRITTEN: they are somebody's, `e` says which. */
+enum { STORE_PORTS = 4, STORE_WRITTEN };
 
 static int store_asked(const struct ask *a, const struct lease *l, struct err *e)
 {
@@ -214,6 +225,9 @@ static int store_asked(const struct ask *a, const struct lease *l, struct err *e
 	if (lease_insert(tx, l, buf_view(&spec), e) < 0 || restart_save(tx, l, e) < 0 ||
 	    cards_save(tx, l->id, &a->req->spec.gpu, e) < 0)
 		return -1;
+	rc = kept_attach(tx, l->id, &a->req->spec, e);
+	if (rc)
+		return rc < 0 ? -1 : STORE_WRITTEN;
 	rc = ports_reserve(tx, l->id, &range, &a->req->spec.ports, e);
 	if (rc)
 		return rc < 0 ? -1 : STORE_PORTS;
@@ -355,7 +369,7 @@ void spawn_asked(struct ask *ask)
 		return;
 	}
 	rc = store_asked(a, &l, &e);
-	if (rc == STORE_PORTS)
+	if (rc == STORE_PORTS || rc == STORE_WRITTEN)
 		ask_refuse(a, REPLY_SPEC, e.msg);
 	if (rc) {
 		if (rc < 0)
@@ -364,6 +378,10 @@ void spawn_asked(struct ask *ask)
 	}
 	a->pay = steal(&money);
 	memcpy(a->lease, l.id, sizeof(a->lease));
+	if (*l.kept) { /* no image to wait for */
+		pay(a, &l);
+		return;
+	}
 	ask_open(a);
 	find_image(a, &l);
 	a = NULL; /* image_found has it */

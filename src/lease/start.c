@@ -13,6 +13,7 @@
 #include "lease/engine_impl.h"
 #include "lease/halt.h"
 #include "lease/health.h"
+#include "lease/kept.h"
 #include "lease/lending.h"
 
 #define RETRY_MS    2000
@@ -61,13 +62,19 @@ static int store_running(struct engine *g, struct lease *l, const struct priv_st
 	l->started_at = s->started_ms / 1000;
 	l->expires_at = l->started_at + lease_paid_seconds(l);
 	restart_running(l);
+	if (*l->kept)
+		l->halt = LEASE_HALTED; /* nothing of it ever runs */
 	if (db_begin(&tx, g->db, e) < 0 || lease_save(tx, l, e) < 0 || restart_save(tx, l, e) < 0 ||
-	    lease_move(tx, l, LEASE_RUNNING, WHY_NONE, e) < 0 ||
+	    lease_save_halt(tx, l, e) < 0 || lease_move(tx, l, LEASE_RUNNING, WHY_NONE, e) < 0 ||
 	    network_running(g, tx, l, s, e) < 0)
 		return -1;
 	r = reply_for(l, REPLY_STAGE_RUNNING, REPLY_OK);
 	r->final = true;
 	r->token = REPLY_TOKEN_SPENT;
+	if (*l->kept && g->header && !strcmp(g->header, "memory"))
+		reply_say(r,
+			  "its key lies in the host's memory: a restart of the host ends it, and "
+			  "the rest of its time is refunded");
 	if (g->set.network_disk)
 		reply_say(r, "its disk is on a network: not safe for SQLite");
 	if (outbox_add(g, tx, &l->author, r, e) < 0 || db_commit(&tx, e) < 0)
@@ -384,6 +391,10 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 			log_broken("lease %s: %s", l.id, e.msg);
 			inspect_later(g, l.id);
 		}
+		return;
+	}
+	if (*l.kept) {
+		kept_open(g, &l);
 		return;
 	}
 	if (r->state == PRIV_BOX_RUNNING && l.halt == LEASE_RUNS)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "lease/kept.h"
 #include "lease/ports.h"
 
 static const struct db_migration steps[] = {
@@ -69,6 +70,13 @@ static const struct db_migration steps[] = {
 	{6, "ALTER TABLE outbox ADD COLUMN kind INTEGER NOT NULL DEFAULT 24403;"},
 	{7, "ALTER TABLE lease ADD COLUMN gpus INTEGER NOT NULL DEFAULT 0;"
 	    "ALTER TABLE lease ADD COLUMN gpu_vendor INTEGER NOT NULL DEFAULT 0;"},
+	{8, "ALTER TABLE lease ADD COLUMN kept TEXT NOT NULL DEFAULT '';"
+	    "ALTER TABLE offer_event ADD COLUMN volume_msat INTEGER NOT NULL DEFAULT 0;"
+	    "ALTER TABLE offer_event ADD COLUMN volume_per INTEGER NOT NULL DEFAULT 0;"
+	    "CREATE TABLE attach(volume TEXT NOT NULL, lease TEXT NOT NULL,"
+	    " read_only INTEGER NOT NULL, PRIMARY KEY(volume, lease)) WITHOUT ROWID;"
+	    "CREATE UNIQUE INDEX attach_writer ON attach(volume) WHERE read_only = 0;"
+	    "CREATE INDEX attach_of ON attach(lease);"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};
@@ -85,8 +93,8 @@ int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct e
 	struct stmt *s =
 		tx_write(tx, "INSERT INTO lease(id,state,author,request_id,offer,price_msat,"
 			     "price_per,max_lease,start_timeout,refund_min,image,cpu,memory,"
-			     "pids,disk,mint,refund_key,spec,asked_at,not_after) VALUES"
-			     "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+			     "pids,disk,mint,refund_key,spec,asked_at,not_after,kept) VALUES"
+			     "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
 
 	db_bind_text(s, 1, str_of(l->id));
 	db_bind_i64(s, 2, l->state);
@@ -108,6 +116,7 @@ int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct e
 	db_bind_secret(s, 18, "lease.spec", spec.p, spec.n);
 	db_bind_i64(s, 19, l->asked_at);
 	db_bind_i64(s, 20, l->not_after);
+	db_bind_text(s, 21, str_of(l->kept));
 	return tx_run(s, NULL, e) ? err_wrap(e, "store lease %s", l->id) : 0;
 }
 
@@ -116,7 +125,7 @@ int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct e
 	"refund_min,image,digest,cpu,memory,pids,disk,mint,refund_key,plan,paid_msat,fee_sat,"     \
 	"asked_at,not_after,paid_at,started_at,expires_at,ended_at,exit_status,halt,generation,"   \
 	"halt_request,halt_grace,cut_at,address6,restart_max,restarts,restart_wait,restart_at,"    \
-	"run_since,spared"
+	"run_since,spared,kept"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -188,6 +197,7 @@ static void read_lease(struct lease *l, struct stmt *s)
 	l->cut_at = db_i64(s, 33);
 	copy_text(l->address6, sizeof(l->address6), db_text(s, 34));
 	read_restart(&l->restart, s);
+	copy_text(l->kept, sizeof(l->kept), db_text(s, 41));
 }
 
 int lease_load(struct db *d, const char *id, struct lease *out, struct err *e)
@@ -273,7 +283,8 @@ int lease_move(struct tx *tx, struct lease *l, enum lease_state to, enum lease_w
 		return err_set(e, ERRK_STATE, "lease %s is no longer %s", l->id,
 			       lease_state_name(l->state));
 	if ((to == LEASE_ENDED || to == LEASE_REFUSED) &&
-	    (blank_secrets(tx, l->id, e) < 0 || ports_release(tx, l->id, e) < 0))
+	    (blank_secrets(tx, l->id, e) < 0 || ports_release(tx, l->id, e) < 0 ||
+	     kept_detach(tx, l->id, e) < 0))
 		return err_wrap(e, "lease %s", l->id);
 	l->state = to;
 	l->why = why;

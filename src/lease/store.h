@@ -65,7 +65,7 @@ int cards_sum(struct db *d, const char *offer, enum spec_vendor v, struct cards_
 #define LEASE_SQL_EXPIRY                                                                           \
 	"SELECT min(expires_at) FROM lease WHERE state = 5 AND " LEASE_SQL_LIVE_STATES
 #define LEASE_SQL_SUM                                                                              \
-	"SELECT count(*), sum(state = 5), sum(cpu), sum(memory), sum(disk)"                        \
+	"SELECT count(*), sum(state = 5 AND kept = ''), sum(cpu), sum(memory), sum(disk)"          \
 	" FROM lease WHERE " LEASE_SQL_LIVE_STATES " AND (state <> 3 OR not_after >= ?)"
 #define LEASE_SQL_STATES                                                                           \
 	"SELECT state, count(*) FROM lease WHERE " LEASE_SQL_LIVE_STATES " GROUP BY state"

@@ -305,10 +305,21 @@ static void logs(struct ask *a, const struct lease *l)
 	priv_client_logs(a->g->host, &m, logs_done, a);
 }
 
+/* Nothing runs in a kept volume: it is looked at, ended, refunded, and paid for (topup.c). */
+static bool is_of_volumes(enum request_type t)
+{
+	return t == REQUEST_STATUS || t == REQUEST_END || t == REQUEST_REFUND;
+}
+
 static void run_verb(struct ask *ask, struct lease *l)
 {
 	auto_ask struct ask *a = ask;
 
+	if (*l->kept && !is_of_volumes(a->req->type)) {
+		verb_deny(a, REPLY_NOT_RUNNING,
+			  "it is a kept volume, in which nothing runs; attach it to a lease");
+		return;
+	}
 	switch (a->req->type) {
 	case REQUEST_EXEC:
 		exec_asked(steal(&a), l);

@@ -84,6 +84,13 @@ static void write_terms(struct jsonw *w, const struct offer *o)
 	jsonw_u64(w, "msat", o->price.msat);
 	jsonw_u64(w, "per", o->price.per);
 	jsonw_end_object(w);
+	if (o->volume_price.per) {
+		jsonw_object(w, "volume_price");
+		jsonw_u64(w, "msat", o->volume_price.msat);
+		jsonw_u64(w, "per", o->volume_price.per);
+		jsonw_end_object(w);
+		jsonw_u64(w, "volume_max", o->volume_max);
+	}
 	jsonw_u64(w, "min_payment", sat_raw(o->min_payment));
 	jsonw_u64(w, "refund_min", sat_raw(o->refund_min));
 	jsonw_i64(w, "max_lease", o->max_lease);
@@ -313,15 +320,38 @@ static int read_sat(struct sat *out, const struct json *j, const char *key, stru
 	return sat_make(out, v) ? 0 : err_set(e, ERRK_INPUT, "%s: too large", key);
 }
 
-static int read_price(struct price *p, const struct json *j, struct err *e)
+static int read_price(struct price *p, const struct json *j, const char *key, struct err *e)
 {
 	const struct json *o;
 
-	if (json_child(j, "price", JSON_OBJECT, &o, e) < 0 ||
+	if (json_child(j, key, JSON_OBJECT, &o, e) < 0 ||
 	    json_u64(o, "msat", AMOUNT_MSAT_MAX, &p->msat, e) < 0 ||
 	    json_u64(o, "per", SECONDS_MAX, &p->per, e) < 0)
 		return -1;
-	return p->per ? 0 : err_set(e, ERRK_INPUT, "price.per: want at least 1 second");
+	return p->per ? 0 : err_set(e, ERRK_INPUT, "%s.per: want at least 1 second", key);
+}
+
+static int read_volume(struct offer *o, const struct json *j, struct err *e)
+{
+	if (!json_get(j, "volume_price"))
+		return 0;
+	return read_price(&o->volume_price, j, "volume_price", e) < 0
+		       ? -1
+		       : json_u64(j, "volume_max", JSON_INT_MAX, &o->volume_max, e);
+}
+
+#define MIB_BITS    20
+#define MIBS_OF_GIB 1024
+
+bool offer_volume_price(struct price *out, struct price gib, uint64_t bytes)
+{
+	uint64_t mibs = (bytes >> MIB_BITS) + (bytes % (UINT64_C(1) << MIB_BITS) != 0), msat;
+
+	if (__builtin_mul_overflow(gib.msat, mibs, &msat))
+		return false;
+	out->msat = msat / MIBS_OF_GIB + (msat % MIBS_OF_GIB != 0);
+	out->per = gib.per;
+	return out->msat <= AMOUNT_MSAT_MAX;
 }
 
 static int read_terms(struct offer *o, const struct json *j, struct err *e)
@@ -334,7 +364,8 @@ static int read_terms(struct offer *o, const struct json *j, struct err *e)
 	    json_opt_u64(j, "pids", JSON_INT_MAX, &o->pids, e) < 0 ||
 	    json_opt_u64(j, "bandwidth_in", JSON_INT_MAX, &o->bandwidth.in, e) < 0 ||
 	    json_opt_u64(j, "bandwidth_out", JSON_INT_MAX, &o->bandwidth.out, e) < 0 ||
-	    read_price(&o->price, j, e) < 0 || read_sat(&o->min_payment, j, "min_payment", e) < 0 ||
+	    read_price(&o->price, j, "price", e) < 0 || read_volume(o, j, e) < 0 ||
+	    read_sat(&o->min_payment, j, "min_payment", e) < 0 ||
 	    read_sat(&o->refund_min, j, "refund_min", e) < 0 ||
 	    json_u64(j, "max_lease", SECONDS_MAX, &max_lease, e) < 0 ||
 	    json_opt_u64(j, "start_timeout", SECONDS_MAX, &start_timeout, e) < 0)

@@ -62,12 +62,14 @@ struct offer {
 	struct spec_bandwidth bandwidth;	     /* bytes a second; 0: not limited */
 	struct price price;
 	struct sat min_payment, refund_min;
-	int64_t max_lease;     /* seconds */
-	int64_t start_timeout; /* seconds */
-	char isolation[32];    /* "shared-kernel" */
-	char runtime[64];      /* "runc 1.1.5" */
-	bool runtime_old;      /* older than the fixes of known ways out */
-	char volume[32];       /* "luks2", "luks1-fuse", "none" */
+	struct price volume_price; /* of a GiB of a volume that outlives leases; per 0: none */
+	uint64_t volume_max;	   /* bytes of one */
+	int64_t max_lease;	   /* seconds; of a volume, too */
+	int64_t start_timeout;	   /* seconds */
+	char isolation[32];	   /* "shared-kernel" */
+	char runtime[64];	   /* "runc 1.1.5" */
+	bool runtime_old;	   /* older than the fixes of known ways out */
+	char volume[32];	   /* "luks2", "luks1-fuse", "none" */
 	uint64_t disk_speed; /* bytes a second written to it, as the agent measured; 0: not said */
 	char disk_class[16]; /* "local", "network": databases are not safe there; "": not said */
 	char header[16];     /* "memory", "disk"; where the volume's key material lies */
@@ -110,6 +112,9 @@ void offer_write_templates(struct jsonw *w, const struct offer *o);
 void offer_write_slugs(struct jsonw *w, const struct offer_template *t); /* as that does */
 bool offer_has_template(const struct offer *o, const char *name);
 bool offer_has_assets(const struct offer *o, const char *name);
+/* Price of a kept volume of so many bytes, begun MiB counted whole: `gib` is that of a GiB. False:
+ * no amount is so large. */
+bool offer_volume_price(struct price *out, struct price gib, uint64_t bytes);
 const struct offer_mint *offer_find_mint(const struct offer *o, const char *url);
 
 struct heartbeat {

@@ -205,7 +205,7 @@ static int decode_spawn(struct request *r, const struct json *j, struct err *e)
 		return err_set(e, ERRK_INPUT, "offer: want the offer's event id");
 	if (!r->price.per)
 		return err_set(e, ERRK_INPUT, "price.per: want at least 1 second");
-	if (!r->spec.image && !*r->spec.template)
+	if (!r->spec.image && !*r->spec.template && !*r->spec.kept)
 		return err_set(e, ERRK_INPUT, "spec.image: missing");
 	return 0;
 }
@@ -228,8 +228,9 @@ static int decode_exec(struct request *r, const struct json *j, struct err *e)
 {
 	if (decode_spec(r, j, e) < 0)
 		return -1;
-	if (*r->spec.template)
-		return err_set(e, ERRK_INPUT, "spec.template: is for new leases");
+	if (*r->spec.template || *r->spec.kept)
+		return err_set(e, ERRK_INPUT, "spec.%s: is for new leases",
+			       *r->spec.template ? "template" : "kept");
 	if (!r->spec.args.n && !r->spec.image)
 		return err_set(e, ERRK_INPUT, "spec.args: missing");
 	return json_opt_bool(j, "detach", &r->detach, e);

@@ -54,7 +54,8 @@ struct request {
 	/* spawn, start, exec */
 	char *registry_auth; /* for the image's registry: base64 of USER:PASSWORD, or NULL. A secret
 			      */
-	/* spawn: what to run, or a template's name with what it leaves open (spec/template.h);
+	/* spawn: what to run, or a template's name with what it leaves open (spec/template.h), or a
+	 * volume to keep, at the price that offer_volume_price says;
 	 * template: that name alone; exec: args, env, workdir and user count, and with an image,
 	 * which is run beside the main process, also pull, digest, entrypoint and read_only; start:
 	 * args, if there are any, instead of those that the lease had. Limits come from the offer.

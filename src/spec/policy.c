@@ -54,6 +54,7 @@ static int check_storage(const struct spec_policy *p, const struct spec_mounts *
 		[SPEC_TMPFS] = {0, NULL},
 		[SPEC_ASSETS] = {SPEC_OFFERS_ASSETS, "assets"},
 		[SPEC_LEASE] = {SPEC_OFFERS_SHARING, "volumes of other leases"},
+		[SPEC_KEPT] = {SPEC_OFFERS_SHARING, "kept volumes"},
 	};
 
 	for (size_t i = 0; i < m->n; i++) {

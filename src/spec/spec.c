@@ -302,8 +302,28 @@ static int check_tmpfs(const struct spec *s, struct err *e)
 	return 0;
 }
 
+/* What would be ignored is refused. */
+static int check_kept(const struct spec *s, struct err *e)
+{
+	struct spec only = {.limits = {.disk = s->limits.disk}};
+	auto_buf struct buf all = BUF(2 * SPEC_JSON_MAX), some = BUF(SPEC_JSON_MAX);
+
+	memcpy(only.kept, s->kept, sizeof(only.kept));
+	spec_write(&all, s);
+	spec_write(&some, &only);
+	if (!str_eq(buf_view(&all), buf_view(&some)))
+		return err_set(e, ERRK_INPUT, "kept: a volume has limits.disk and nothing else");
+	if (!str_is_name(str_of(s->kept), SPEC_NAME_MAX))
+		return err_set(e, ERRK_INPUT, "kept: not a name");
+	return s->limits.disk < SPEC_DISK_MIN || s->limits.disk > SPEC_DISK_MAX
+		       ? err_set(e, ERRK_INPUT, "limits.disk: out of range")
+		       : 0;
+}
+
 int spec_check(const struct spec *s, struct err *e)
 {
+	if (*s->kept)
+		return check_kept(s, e);
 	if (!s->image)
 		return err_set(e, ERRK_INPUT, "image: missing");
 	if (check_texts(s, e) || spec_life_check(s, e) || spec_storage_check(&s->storage, e) ||

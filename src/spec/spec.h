@@ -40,6 +40,9 @@ struct spec_list {
 };
 
 struct spec {
+	/* A volume of that name that outlives leases, and runs nothing: then all else but
+	 * limits.disk is empty. "": a lease as usual. */
+	char kept[SPEC_NAME_MAX + 1];
 	/* The operator's template that the rest comes from (template.h), or "". */
 	char template[SPEC_TEMPLATE_NAME_MAX + 1];
 	char *image;		       /* "oci:NAME[:TAG]" or "oci:/PATH[:TAG]"; NULL: not said */
@@ -79,7 +82,8 @@ int spec_read(struct spec *out, const struct json *obj, struct err *e) MUST_CHEC
 int spec_decode(struct spec *out, struct str text, struct err *e) MUST_CHECK;
 /* Append the compact JSON form; fields that were not said are left out. */
 void spec_write(struct buf *out, const struct spec *s);
-/* Complete enough to start: an image and cpu, memory, pids and disk. Form is checked again. */
+/* Complete enough to start: an image and cpu, memory, pids and disk; a kept volume: its disk, and
+ * nothing else. Form is checked again. */
 int spec_check(const struct spec *s, struct err *e) MUST_CHECK;
 
 /* Builders for command lines; each checks its own field. */

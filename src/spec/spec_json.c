@@ -9,7 +9,7 @@ static const char *const MEMBERS[] = {
 	"template", "image",	    "digest",  "pull",	    "entrypoint", "args",    "env",
 	"secrets",  "workdir",	    "user",    "hostname",  "tty",	  "labels",  "limits",
 	"stop",	    "restart",	    "health",  "read_only", "storage",	  "network", "ports",
-	"gpu",	    "capabilities", "rlimits", "sysctls",   NULL,
+	"gpu",	    "capabilities", "rlimits", "sysctls",   "kept",	  NULL,
 };
 
 static int read_list(const struct json *spec, const char *field,
@@ -71,9 +71,20 @@ static int set_template(struct spec *s, struct str name, struct err *e)
 	return 0;
 }
 
+static int set_kept(struct spec *s, struct str name, struct err *e)
+{
+	if (!str_is_name(name, SPEC_NAME_MAX))
+		return err_set(e, ERRK_INPUT, "kept: want 1 to %d of a-z, 0-9 and -",
+			       SPEC_NAME_MAX);
+	memset(s->kept, 0, sizeof(s->kept));
+	memcpy(s->kept, name.p, name.n);
+	return 0;
+}
+
 static int read_process(struct spec *out, const struct json *obj, struct err *e)
 {
-	if (read_string(out, obj, "template", set_template, e) ||
+	if (read_string(out, obj, "kept", set_kept, e) ||
+	    read_string(out, obj, "template", set_template, e) ||
 	    read_string(out, obj, "image", spec_set_image, e) ||
 	    read_string(out, obj, "digest", spec_set_digest, e) ||
 	    read_string(out, obj, "workdir", spec_set_workdir, e) ||
@@ -147,6 +158,7 @@ void spec_write(struct buf *out, const struct spec *s)
 	struct jsonw w = JSONW(out);
 
 	jsonw_object(&w, NULL);
+	jsonw_text(&w, "kept", s->kept);
 	jsonw_text(&w, "template", s->template);
 	jsonw_text(&w, "image", s->image);
 	jsonw_text(&w, "digest", s->digest);

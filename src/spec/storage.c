@@ -9,7 +9,8 @@
 #include "spec/limits.h"
 #include "spec/read.h"
 
-static const char *const TYPES[] = {"volume", "anonymous", "tmpfs", "assets", "lease", NULL};
+static const char *const TYPES[] = {"volume", "anonymous", "tmpfs", "assets",
+				    "lease",  "kept",	   NULL};
 
 const char *spec_storage_name(enum spec_storage type)
 {
@@ -51,8 +52,24 @@ int spec_mount_path(struct str path, struct err *e)
 	return 0;
 }
 
+int spec_subpath(struct str path, struct err *e)
+{
+	struct str piece, rest = path;
+
+	if (!text_is_clean(path, SPEC_MOUNT_MAX) || path.p[0] == '/')
+		return err_set(e, ERRK_INPUT, "subpath: a relative path of at most %d bytes",
+			       SPEC_MOUNT_MAX);
+	while (str_cut(&rest, '/', &piece))
+		if (piece.n == 0 || str_is(piece, ".") || str_is(piece, ".."))
+			return err_set(e, ERRK_INPUT, "subpath: no \".\", \"..\" or empty parts");
+	return path.p[path.n - 1] == '/' ? err_set(e, ERRK_INPUT, "subpath: no \"/\" at the end")
+					 : 0;
+}
+
 static int check_mount(const struct spec_mount *m, struct err *e)
 {
+	bool other = m->type == SPEC_LEASE || m->type == SPEC_KEPT;
+
 	if ((unsigned)m->type >= SPEC_STORAGE_COUNT)
 		return err_set(e, ERRK_INPUT, "type: unknown");
 	if (spec_mount_path((struct str){m->path, strnlen(m->path, sizeof(m->path))}, e))
@@ -61,8 +78,14 @@ static int check_mount(const struct spec_mount *m, struct err *e)
 		return err_set(e, ERRK_INPUT, "name: %s",
 			       has_name(m->type) ? "a-z, 0-9 and -, at most 32"
 						 : "only for volumes");
-	if (m->type == SPEC_LEASE ? !hex_is(str_of(m->lease), SPEC_LEASE_HEX / 2) : *m->lease)
-		return err_set(e, ERRK_INPUT, "lease: the id of a lease, for that type only");
+	if (other ? !hex_is(str_of(m->lease), SPEC_LEASE_HEX / 2) : *m->lease)
+		return err_set(e, ERRK_INPUT,
+			       "lease: the id of a lease or kept volume, for these types only");
+	if (*m->subpath && m->type != SPEC_KEPT)
+		return err_set(e, ERRK_INPUT, "subpath: only of a kept volume");
+	if (*m->subpath &&
+	    spec_subpath((struct str){m->subpath, strnlen(m->subpath, sizeof(m->subpath))}, e))
+		return -1;
 	if (m->type != SPEC_TMPFS && (m->size || m->mode))
 		return err_set(e, ERRK_INPUT, "%s: only a tmpfs has one",
 			       m->size ? "size" : "mode");
@@ -76,7 +99,7 @@ static int check_mount(const struct spec_mount *m, struct err *e)
 /* Where others write, a link may be put in the way of what is mounted below while that is done. */
 static bool is_shared(const struct spec_mount *m)
 {
-	return m->type == SPEC_VOLUME || m->type == SPEC_LEASE;
+	return m->type == SPEC_VOLUME || m->type == SPEC_LEASE || m->type == SPEC_KEPT;
 }
 
 int spec_storage_check_paths(const struct spec_mounts *m, struct err *e)
@@ -208,7 +231,7 @@ static int read_mode(uint32_t *out, const struct json *obj, struct err *e)
 
 static int read_mount(struct spec_mount *m, const struct json *obj, struct err *e)
 {
-	static const char *const NAMES[] = {"type",	 "path", "name", "lease",
+	static const char *const NAMES[] = {"type",	 "path", "name", "lease", "subpath",
 					    "read_only", "size", "mode", NULL};
 	static const struct read_range SIZE = {SPEC_TMPFS_MIN, SPEC_MEMORY_MAX};
 
@@ -218,6 +241,7 @@ static int read_mount(struct spec_mount *m, const struct json *obj, struct err *
 	    read_into(m->path, sizeof(m->path), obj, "path", e) ||
 	    read_into(m->name, sizeof(m->name), obj, "name", e) ||
 	    read_into(m->lease, sizeof(m->lease), obj, "lease", e) ||
+	    read_into(m->subpath, sizeof(m->subpath), obj, "subpath", e) ||
 	    read_flag(&m->read_only, obj, "read_only", e) ||
 	    read_size(&m->size, obj, "size", SIZE, e))
 		return -1;
@@ -251,6 +275,7 @@ static void write_mount(struct jsonw *w, const struct spec_mount *m)
 	jsonw_text(w, "path", m->path);
 	jsonw_text(w, "name", m->name);
 	jsonw_text(w, "lease", m->lease);
+	jsonw_text(w, "subpath", m->subpath);
 	write_flag(w, "read_only", m->read_only);
 	write_number(w, "size", m->size);
 	if (m->mode) {

@@ -27,11 +27,13 @@ struct spec_mount {
 		SPEC_TMPFS,	/* counts against the memory */
 		SPEC_ASSETS,	/* a folder that the provider gives, read-only */
 		SPEC_LEASE,	/* a named volume of another lease of the same owner */
+		SPEC_KEPT,	/* a volume of the same owner that outlives leases */
 		SPEC_STORAGE_COUNT
 	} type;
-	char path[SPEC_MOUNT_MAX + 1]; /* absolute, without "." and "..", not "/" */
-	char name[SPEC_NAME_MAX + 1];  /* volume, assets, lease */
-	char lease[SPEC_LEASE_HEX + 1];
+	char path[SPEC_MOUNT_MAX + 1];	  /* absolute, without "." and "..", not "/" */
+	char name[SPEC_NAME_MAX + 1];	  /* volume, assets, lease */
+	char lease[SPEC_LEASE_HEX + 1];	  /* lease; kept: the volume's own id */
+	char subpath[SPEC_MOUNT_MAX + 1]; /* kept: a folder in it, relative; "": all of it */
 	bool read_only;
 	uint64_t size; /* tmpfs, bytes; 0: half of the memory */
 	uint32_t mode; /* tmpfs; 0: SPEC_TMPFS_MODE */
@@ -54,9 +56,9 @@ void spec_storage_copy(struct spec_mounts *dst, const struct spec_mounts *src);
 /* In place of what is mounted at its path already, else behind all. */
 void spec_storage_put(struct spec_mounts *m, const struct spec_mount *what);
 int spec_mode_parse(uint32_t *out, struct str s, struct err *e) MUST_CHECK; /* "1777" */
-/* Docker's words for the command line: "NAME:/PATH[:ro]", "/PATH"; also "assets:NAME:/PATH" and
- * "lease:OTHER/NAME:/PATH[:ro]". *of becomes that OTHER, a part of `text`, else empty: who knows
- * which lease it is fills m->lease. */
+/* Docker's words for the command line: "NAME:/PATH[:ro]", "/PATH"; also "assets:NAME:/PATH",
+ * "lease:OTHER/NAME:/PATH[:ro]" and "kept:OTHER:/PATH[:ro,subpath=FOLDER]". *of becomes that OTHER,
+ * a part of `text`, else empty: who knows which lease or volume it is fills m->lease. */
 int spec_volume_parse(struct spec_mount *m, struct str *of, struct str text,
 		      struct err *e) MUST_CHECK;
 /* "/PATH[:size=SIZE,mode=OCTAL,ro]" */
@@ -64,6 +66,8 @@ int spec_tmpfs_parse(struct spec_mount *m, struct str text, struct err *e) MUST_
 const char *spec_storage_name(enum spec_storage type); /* "tmpfs" */
 /* The bit of a word, 1 << type; 0: none of ours. */
 uint32_t spec_storage_bit(struct str word);
+/* A folder in a volume: relative, without "." and "..". */
+int spec_subpath(struct str path, struct err *e) MUST_CHECK;
 /* A path where something may be mounted inside. */
 int spec_mount_path(struct str path, struct err *e) MUST_CHECK;
 

@@ -26,21 +26,40 @@ static int set_name(struct spec_mount *m, struct str name, struct err *e)
 	return 0;
 }
 
+static int set_subpath(struct spec_mount *m, struct str word, struct err *e)
+{
+	struct str key, path = word;
+
+	str_cut(&path, '=', &key);
+	if (spec_subpath(path, e))
+		return -1;
+	memcpy(m->subpath, path.p, path.n);
+	m->subpath[path.n] = '\0';
+	return 0;
+}
+
 static int set_access(struct spec_mount *m, struct str options, struct err *e)
 {
 	struct str word;
 
 	while (str_cut(&options, ',', &word)) {
-		if (str_is(word, "ro"))
+		if (m->type == SPEC_KEPT && str_starts(word, "subpath=")) {
+			if (set_subpath(m, word, e))
+				return -1;
+		} else if (str_is(word, "ro"))
 			m->read_only = true;
 		else if (!str_is(word, "rw") || m->type == SPEC_ASSETS)
 			return err_set(e, ERRK_INPUT, "option \"%.*s\": want %s", (int)word.n,
-				       word.p, m->type == SPEC_ASSETS ? "ro" : "ro or rw");
+				       word.p,
+				       m->type == SPEC_ASSETS ? "ro"
+				       : m->type == SPEC_KEPT ? "ro, rw or subpath=FOLDER"
+							      : "ro or rw");
 	}
 	return 0;
 }
 
-/* "lease:" and "assets:" are ours where no path follows; then it is a volume of that name. */
+/* "lease:", "kept:" and "assets:" are ours where no path follows; then it is a volume of that name.
+ */
 static bool take_prefix(struct str *text, const char *prefix)
 {
 	size_t n = strlen(prefix);
@@ -56,6 +75,12 @@ static int set_source(struct spec_mount *m, struct str *of, struct str source, s
 	if (m->type == SPEC_LEASE &&
 	    (!memchr(source.p, '/', source.n) || !str_cut(&source, '/', of) || of->n == 0))
 		return err_set(e, ERRK_INPUT, "want lease:OTHER/NAME:/PATH");
+	if (m->type == SPEC_KEPT && source.n == 0)
+		return err_set(e, ERRK_INPUT, "want kept:VOLUME:/PATH");
+	if (m->type == SPEC_KEPT) {
+		*of = source;
+		return 0;
+	}
 	return set_name(m, source, e);
 }
 
@@ -76,6 +101,8 @@ int spec_volume_parse(struct spec_mount *m, struct str *of, struct str text, str
 	}
 	if (take_prefix(&text, "lease:"))
 		m->type = SPEC_LEASE;
+	else if (take_prefix(&text, "kept:"))
+		m->type = SPEC_KEPT;
 	else if (take_prefix(&text, "assets:"))
 		m->type = SPEC_ASSETS;
 	if (!str_cut(&text, ':', &source) || !str_cut(&text, ':', &path))

@@ -11,6 +11,7 @@
 #define RUN	  "lease run -d --name one --for 60s oci:a"
 #define RUN_ANY	  "lease run --any -d --name one --for 60s oci:a"
 #define RUN_AGAIN "lease run -d --name one --for 60s --restart on-failure:2 oci:a"
+#define KEEP	  "lease volume create --size 64Mi --for 60s two"
 #define RECOVER	  "lease recover"
 
 const struct scenario scenarios[] = {
@@ -29,6 +30,13 @@ const struct scenario scenarios[] = {
 	 .before = {FUND, RUN, "pass 10", "lease rm one"},
 	 .tested = {"pass 3000"}},
 	{.name = "end by expiry", .before = {FUND, RUN}, .tested = {"pass 61", "until ended"}},
+	{.name = "keep a volume", .before = {FUND}, .tested = {KEEP}},
+	{.name = "extend a volume",
+	 .before = {FUND, KEEP},
+	 .tested = {"lease volume extend --for 30s two"}},
+	{.name = "remove a volume",
+	 .before = {FUND, KEEP, "pass 10"},
+	 .tested = {"lease volume rm two"}},
 	{.name = "stop", .before = {FUND, RUN}, .tested = {"lease stop one"}},
 	{.name = "start after a stop",
 	 .before = {FUND, RUN, "lease stop one"},
@@ -117,6 +125,7 @@ const size_t scenarios_n = ARRAY_SIZE(scenarios);
 #define BY_PULL	   "tests/root/image kills the worker there"
 #define BY_STORE   "tests/root/shelf kills the worker there"
 #define BY_STORAGE "tests/root/storage kills the worker there"
+#define BY_KEPT	   "tests/root/kept kills the worker there"
 #define BY_BESIDE  "tests/root/beside kills the worker there"
 #define BY_KEEPER  "tests/root/helper kills the keeper there"
 #define BY_NETWORK "tests/sim/network kills the engine there"
@@ -140,6 +149,7 @@ const struct elsewhere elsewhere[] = {
 	{STEP_VOLUME_GROWN, BY_VOLUME},	      {STEP_LEASE_PORTS_ASKED, BY_NETWORK},
 	{STEP_LEASE_PORTS, BY_NETWORK},	      {STEP_BESIDE_SEATED, BY_BESIDE},
 	{STEP_BESIDE_MOUNTED, BY_BESIDE},     {STEP_BESIDE_RUNS, BY_BESIDE},
+	{STEP_VOLUME_KEPT, BY_KEPT},
 };
 const size_t elsewhere_n = ARRAY_SIZE(elsewhere);
 

@@ -369,6 +369,8 @@ static void set_offer(struct stage *s)
 		.name = "small",
 		.limits = {.cpu = 500, .memory = 64 << 20, .pids = 64, .disk = 64 << 20},
 		.price = {1000, 1},
+		.volume_price = {16000, 1},
+		.volume_max = 64 << 20,
 		.min_payment = SAT(10),
 		.refund_min = SAT(3),
 		.max_lease = 3600,

@@ -87,6 +87,7 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 
 	h->starts++;
 	snprintf(h->first_arg, sizeof(h->first_arg), "%s", m->spec.args.n ? m->spec.args.v[0] : "");
+	memcpy(h->kept, m->spec.kept, sizeof(h->kept));
 	memcpy(h->template, m->spec.template, sizeof(h->template));
 	if (m->spec.env.n)
 		snprintf(h->env, sizeof(h->env), "%.60s=%.60s", m->spec.env.v[0].name,

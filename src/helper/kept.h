@@ -1,0 +1,22 @@
+/*
+ * Volumes that outlive leases, on this host: a record and an encrypted disk as a lease has them,
+ * and a slot of ids, but no container, keeper or network. What is kept is one folder of the disk,
+ * KEPT_FOLDER, which belongs to the root of the slot's ids; whoever attaches it sees its own ids
+ * there (helper/lend.h). That folder is what tells such a disk from a lease's. It is made by
+ * BOX_START with spec.kept, which also opens it again after a restart of the host, and ends by
+ * BOX_DESTROY.
+ */
+#ifndef HELPER_KEPT_H
+#define HELPER_KEPT_H
+
+#include "helper/job.h"
+
+#define KEPT_FOLDER "volumes/kept" /* on the disk */
+
+/* Open `subpath` of the folder ("": itself) without following a link that a tenant made. What is
+ * missing is made where `make` is set, for the one who owns the folder. -1 where it leads nowhere.
+ */
+int kept_open_folder(int *fd, const char *folder, const char *subpath, bool make,
+		     struct err *e) MUST_CHECK;
+
+#endif
