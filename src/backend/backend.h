@@ -32,7 +32,7 @@ struct box {
 	const char *runtime;	  /* path or name of the runtime's program, or of Docker's client */
 	const char *runtime_root; /* its state, on tmpfs; the address of Docker's daemon */
 	const char *owner;	  /* whose boxes those of that daemon are; NULL: everybody's */
-	const char *cgroup;	  /* "/leased/ID" */
+	const char *cgroup;	  /* "/leased/ID"; a daemon may choose another */
 	bool network;		  /* create and start: it is wired between them */
 
 	const struct spec *spec;
@@ -113,6 +113,9 @@ struct backend {
 	int (*stop)(const struct box *box, int signal, struct err *e);
 	/* Kill, and remove all that create and prepare made. 0: nothing is left. */
 	int (*destroy)(const struct box *box, struct err *e);
+	/* Which cgroup the limits of its container are in, as far as that is known without asking
+	 * anybody; the caller frees. */
+	char *(*group)(const struct box *box);
 	int (*exec)(const struct box *box, const struct backend_exec *x,
 		    struct backend_exec_result *r, struct err *e);
 	/* To a command that exec started, and to all that it started. */

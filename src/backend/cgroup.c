@@ -33,6 +33,39 @@ int cgroup_version(void)
 	return statfs(CGROUP_MOUNT, &s) == 0 && s.f_type == CGROUP2_SUPER_MAGIC ? 2 : 1;
 }
 
+static bool has_word(struct str list, const char *want)
+{
+	struct str word;
+
+	while (list.n && str_cut(&list, ',', &word))
+		if (str_is(word, want))
+			return true;
+	return false;
+}
+
+/* "0::/path", "7:memory:/path" */
+int cgroup_of(char **out, pid_t pid, struct err *e)
+{
+	auto_buf struct buf text = BUF(65536);
+	auto_free char *path = mem_printf("/proc/%d/cgroup", (int)pid);
+	struct str rest, line, number, which;
+	bool unified = cgroup_version() == 2;
+	int r = fs_read(&text, path, e);
+
+	if (r < 0)
+		return -1;
+	for (rest = buf_view(&text); rest.n && str_cut(&rest, '\n', &line);) {
+		if (!str_cut(&line, ':', &number) || !str_cut(&line, ':', &which) || !line.n)
+			continue;
+		if (unified ? which.n == 0 : has_word(which, "memory")) {
+			*out = mem_strndup(line.p, line.n);
+			return 0;
+		}
+	}
+	return err_set(e, ERRK_SYS, "process %d is in no control group that limits memory",
+		       (int)pid);
+}
+
 /* `fn` for the folder of `path` in each hierarchy that has one. */
 static int each_hierarchy(const char *path, visit_fn *fn, void *ctx, struct err *e)
 {

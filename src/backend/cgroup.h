@@ -12,6 +12,8 @@
 
 /* 2: unified; 1: version 1, also in the hybrid form. */
 int cgroup_version(void);
+/* Which one a process is in; on version 1 of the hierarchy `memory`. The caller frees. */
+int cgroup_of(char **out, pid_t pid, struct err *e) MUST_CHECK;
 /* How many processes are in `path` and below it. */
 int cgroup_count(const char *path, unsigned *out, struct err *e) MUST_CHECK;
 /* KILL until nobody is left, at most timeout_ms. */

@@ -395,6 +395,18 @@ static int check_first(int *first, pid_t pid, const struct box *box, struct err 
 		       : 0;
 }
 
+static int note_group(const struct box *box, pid_t pid, struct err *e)
+{
+	auto_free char *path = mem_printf("%s/" DOCKER_GROUP, box->dir);
+	auto_free char *group = NULL;
+
+	if (cgroup_of(&group, pid, e) < 0)
+		return -1;
+	if (group[0] != '/' || group[1] == '\0')
+		return err_set(e, ERRK_PEER, "Docker gave the container no control group");
+	return fs_write(path, group, strlen(group), 0600, e);
+}
+
 static int make_box(const struct box *box, struct backend_streams *io, struct backend_made *made,
 		    struct err *e)
 {
@@ -406,7 +418,7 @@ static int make_box(const struct box *box, struct backend_streams *io, struct ba
 	    run_gate(box, e) < 0 || meet_gate(&conn, box, e) < 0)
 		return -1;
 	made->first = docker_gate_peer(conn);
-	if (check_first(&first, made->first, box, e) < 0 ||
+	if (check_first(&first, made->first, box, e) < 0 || note_group(box, made->first, e) < 0 ||
 	    docker_enter(&plan, made->first, e) < 0 || docker_gate_order(conn, &plan, io, e) < 0)
 		return -1;
 	return docker_mind(box, first, &made->child, e);
@@ -451,6 +463,26 @@ static int docker_start(const struct box *box, struct err *e)
 	return r < 0 ? -1 : docker_gate_remove(box, e);
 }
 
+/* What create saw; before that, and after destroy, there is none. */
+static char *docker_group(const struct box *box)
+{
+	auto_buf struct buf text = BUF(65536);
+	auto_free char *path = mem_printf("%s/" DOCKER_GROUP, box->dir);
+
+	return fs_read(&text, path, NULL) == 0 && text.n ? buf_steal(&text)
+							 : mem_strdup(box->cgroup);
+}
+
+/* Those that the kernel names by it are gone then, whatever the daemon does. */
+static int kill_groups(const struct box *box, struct err *e)
+{
+	auto_free char *group = docker_group(box);
+
+	return cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0
+		       ? -1
+		       : cgroup_kill(group, KILL_TIMEOUT_MS, e);
+}
+
 static int send_signal(const struct box *box, int signal, struct err *e)
 {
 	auto_free char *name = mem_printf("leased-%s", box->id);
@@ -467,7 +499,7 @@ static int kill_all(const struct box *box, struct err *e)
 	int64_t end = clock_mono_ms() + KILL_TIMEOUT_MS;
 	struct docker_box d;
 
-	if (cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0)
+	if (kill_groups(box, e) < 0)
 		return -1;
 	while (true) {
 		docker_look(&d, box, e);
@@ -495,9 +527,9 @@ static int docker_stop(const struct box *box, int signal, struct err *e)
 
 static int docker_destroy(const struct box *box, struct err *e)
 {
-	static const char *const FILES[] = {DOCKER_ARGS, DOCKER_PLAN, DOCKER_SECCOMP};
+	static const char *const FILES[] = {DOCKER_ARGS, DOCKER_PLAN, DOCKER_SECCOMP, DOCKER_GROUP};
 
-	if (cgroup_kill(box->cgroup, KILL_TIMEOUT_MS, e) < 0 || remove_all(box, e) < 0 ||
+	if (kill_groups(box, e) < 0 || remove_all(box, e) < 0 ||
 	    cgroup_remove(box->cgroup, e) < 0 || docker_gate_remove(box, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(FILES); i++) {
@@ -518,6 +550,7 @@ const struct backend backend_docker = {
 	.inspect = docker_inspect,
 	.stop = docker_stop,
 	.destroy = docker_destroy,
+	.group = docker_group,
 	.exec = docker_exec_run,
 	.exec_signal = docker_exec_signal,
 };

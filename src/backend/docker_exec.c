@@ -18,8 +18,9 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
+#include "base/secret.h"
+#include "spec/guard.h"
 
-#define MARK		"LEASE_COMMAND"
 #define KILL_TIMEOUT_MS 10000
 #define POLL_MS		10
 #define ENVIRON_MAX	(4 << 20)
@@ -129,7 +130,7 @@ static bool send_one(pid_t pid, const char *ns, int signal)
 
 static int signal_marked(const char *ns, const char *name, int signal, unsigned *n, struct err *e)
 {
-	auto_free char *mark = mem_printf(MARK "=%s", name);
+	auto_free char *mark = mem_printf(GATE_MARK "=%s", name);
 	struct members m = {0};
 	int r = find(&m, ns, mark, e);
 
@@ -183,7 +184,7 @@ static void command_init(struct command *c, const struct box *box, const struct 
 	*c = (struct command){.box = box,
 			      .x = x,
 			      .env = mem_printf("%s/exec-%s.env", box->dir, x->name),
-			      .mark = mem_printf(MARK "=%s", x->name),
+			      .mark = mem_printf(GATE_MARK "=%s", x->name),
 			      .user = mem_printf("%u:%u", x->user.uid, x->user.gid),
 			      .container = mem_printf("leased-%s", box->id)};
 }
@@ -197,6 +198,18 @@ static void command_clear(struct command *c)
 	free(c->container);
 }
 
+/* Docker takes lines, so a value with a line end needs another form; all have it. */
+static void write_variables(struct buf *out, struct str texts)
+{
+	struct str one;
+
+	for (size_t i = 0; texts.n && str_cut(&texts, '\0', &one); i++) {
+		buf_printf(out, GATE_VARIABLE "%zu=", i);
+		buf_hex(out, one.p, one.n);
+		buf_byte(out, '\n');
+	}
+}
+
 static int prepare(struct command *c, struct err *e)
 {
 	const struct oci_exec x = {.argv = c->x->argv,
@@ -204,19 +217,26 @@ static int prepare(struct command *c, struct err *e)
 				   .env = c->x->env,
 				   .nenv = c->x->nenv,
 				   .user = c->x->user};
-	auto_buf struct buf env = BUF(DOCKER_ARGS_MAX);
+	auto_buf struct buf texts = BUF(DOCKER_ARGS_MAX), env = BUF(2 * DOCKER_ARGS_MAX);
+	int r;
 
 	if (c->x->beside)
 		return err_set(e, ERRK_STATE, "the backend docker runs nothing beside a lease");
-	if (oci_env_lines(&env, &c->workdir, c->box->spec, c->box->image, &x, e) < 0)
+	if (oci_env_texts(&texts, &c->workdir, c->box->spec, c->box->image, &x, e) < 0)
 		return -1;
-	return fs_write(c->env, env.p ? env.p : "", env.n, 0600, e);
+	write_variables(&env, buf_view(&texts));
+	r = buf_check(&env, "environment", e);
+	if (r == 0)
+		r = fs_write(c->env, env.p ? env.p : "", env.n, 0600, e);
+	wipe(texts.p, texts.n);
+	wipe(env.p, env.n);
+	return r;
 }
 
 static int start_client(void *ctx, const int std[3], pid_t *pid, struct err *e)
 {
 	const struct command *c = ctx;
-	size_t n = 0, room = 16;
+	size_t n = 0, room = 20;
 	auto_free const char **args = NULL;
 	auto_free const char **argv = NULL;
 	struct proc_spec spec = {.in = std[0], .out = std[1], .err = std[2]};
@@ -239,6 +259,8 @@ static int start_client(void *ctx, const int std[3], pid_t *pid, struct err *e)
 	args[n++] = c->workdir;
 	args[n++] = "--";
 	args[n++] = c->container;
+	args[n++] = SPEC_PROBE;
+	args[n++] = GATE_COMMAND;
 	for (size_t i = 0; c->x->argv[i]; i++)
 		args[n++] = c->x->argv[i];
 	argv = docker_argv(c->box, args, n);

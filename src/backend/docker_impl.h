@@ -17,6 +17,7 @@
 #define DOCKER_ARGS    "docker.args"  /* of `docker create`, each ended by a NUL */
 #define DOCKER_PLAN    "docker.plan"  /* struct docker_plan; only until it was read */
 #define DOCKER_SECCOMP "seccomp.json" /* as Docker wants it */
+#define DOCKER_GROUP   "docker.group" /* the path of its control group */
 #define DOCKER_GATE    "docker.gate"  /* a folder, there until the container was started */
 
 /* The client's argv: `args`, `nargs` of them, after the options that say whom it asks; NULL-ended.

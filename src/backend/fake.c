@@ -136,6 +136,11 @@ static int fake_exec_signal(const struct box *box, const char *name, int signal,
 	return 0;
 }
 
+static char *fake_group(const struct box *box)
+{
+	return mem_strdup(box->cgroup);
+}
+
 const struct backend backend_fake = {
 	.name = "fake",
 	.probe = fake_probe,
@@ -145,6 +150,7 @@ const struct backend backend_fake = {
 	.inspect = fake_inspect,
 	.stop = fake_stop,
 	.destroy = fake_destroy,
+	.group = fake_group,
 	.exec = fake_exec,
 	.exec_signal = fake_exec_signal,
 };

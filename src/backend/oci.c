@@ -344,6 +344,11 @@ static int oci_destroy(const struct box *box, struct err *e)
 	return unlink(config) == 0 || errno == ENOENT ? 0 : err_sys(e, "remove %s", config);
 }
 
+static char *oci_group(const struct box *box)
+{
+	return mem_strdup(box->cgroup);
+}
+
 const struct backend backend_oci = {
 	.name = "oci",
 	.probe = oci_probe,
@@ -353,6 +358,7 @@ const struct backend backend_oci = {
 	.inspect = oci_inspect,
 	.stop = oci_stop,
 	.destroy = oci_destroy,
+	.group = oci_group,
 	.exec = oci_exec_run,
 	.exec_signal = oci_exec_signal,
 };

@@ -124,8 +124,8 @@ struct oci_command {
 int oci_command(struct buf *out, struct oci_command *c, const struct spec *s,
 		const struct image_config *img, const struct oci_placement *p,
 		struct err *e) MUST_CHECK;
-/* Append the environment of another command as lines NAME=VALUE, and where it begins. */
-int oci_env_lines(struct buf *out, const char **workdir, const struct spec *s,
+/* Append the environment of another command, each text ended by a NUL; and where it begins. */
+int oci_env_texts(struct buf *out, const char **workdir, const struct spec *s,
 		  const struct image_config *img, const struct oci_exec *x,
 		  struct err *e) MUST_CHECK;
 struct oci_cpu {

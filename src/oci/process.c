@@ -147,8 +147,7 @@ static int build_exec_env(struct env *env, const struct spec *s, const struct im
 	return 0;
 }
 
-/* Each line is one variable, and there is no way to write a line end. */
-int oci_env_lines(struct buf *out, const char **workdir, const struct spec *s,
+int oci_env_texts(struct buf *out, const char **workdir, const struct spec *s,
 		  const struct image_config *img, const struct oci_exec *x, struct err *e)
 {
 	auto_env struct env *env = mem_zero(sizeof(*env));
@@ -156,15 +155,10 @@ int oci_env_lines(struct buf *out, const char **workdir, const struct spec *s,
 	if (exec_workdir(workdir, s, img, x, e) || build_exec_env(env, s, img, x, e))
 		return -1;
 	for (size_t i = 0; i < env->n; i++) {
-		struct str name = env->v[i].name, value = env->v[i].value;
-
-		if (memchr(value.p, '\n', value.n) || memchr(value.p, '\r', value.n))
-			return err_set(e, ERRK_INPUT, "env.%.*s: Docker takes no line ends here",
-				       (int)name.n, name.p);
-		buf_str(out, name);
+		buf_str(out, env->v[i].name);
 		buf_byte(out, '=');
-		buf_str(out, value);
-		buf_byte(out, '\n');
+		buf_str(out, env->v[i].value);
+		buf_byte(out, '\0');
 	}
 	return buf_check(out, "environment", e);
 }

@@ -265,3 +265,39 @@ int gate_main(void)
 	answer(conn, GATE_NOT_EXECUTED, -1);
 	return errno == ENOENT ? 127 : 126;
 }
+
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* In its own place, which is long enough. */
+static char *decode(char *hex)
+{
+	char *out = hex, *at = hex;
+
+	for (; digit(at[0]) >= 0 && digit(at[1]) >= 0; at += 2)
+		*out++ = (char)(digit(at[0]) << 4 | digit(at[1]));
+	*out = '\0';
+	return hex;
+}
+
+int gate_command(char **argv, char **env)
+{
+	struct command c = {.argv = argv, .env = env};
+	size_t n = 0;
+
+	for (char **v = env; *v; v++) {
+		char *value = strchr(*v, '=');
+
+		if (value && strncmp(*v, GATE_VARIABLE, strlen(GATE_VARIABLE)) == 0)
+			env[n++] = decode(value + 1);
+		else if (strncmp(*v, GATE_MARK "=", strlen(GATE_MARK "=")) == 0)
+			env[n++] = *v;
+	}
+	env[n] = NULL;
+	if (argv[0] && find_program(&c))
+		execve(c.path, argv, env);
+	fprintf(stderr, "%s: %s\n", argv[0] ? argv[0] : "", strerror(errno));
+	return errno == ENOENT ? 127 : 126;
+}

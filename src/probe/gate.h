@@ -4,5 +4,8 @@
 
 /* Returns only where something failed. */
 int gate_main(void);
+/* Run a command, `argv`, with what its variables stand for. Returns a shell's status where it did
+ * not run. */
+int gate_command(char **argv, char **env);
 
 #endif

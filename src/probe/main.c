@@ -279,6 +279,8 @@ int main(int argc, char **argv)
 {
 	if (argc > 0 && strcmp(argv[0], GATE_PROGRAM) == 0)
 		return gate_main();
+	if (argc > 2 && strcmp(argv[1], GATE_COMMAND) == 0)
+		return gate_command(argv + 2, environ);
 	look_at_user_namespace();
 	look_at_namespaces();
 	look_at_powers();

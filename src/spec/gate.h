@@ -16,6 +16,13 @@
 #define GATE_SOCKET  "gate.sock"    /* in that folder */
 #define GATE_ROOT    "/leased-root" /* where the lease's own root is, until it is the root */
 
+/* In the lease's own root leased-probe runs a command whose environment cannot be said in another
+ * way: argv is SPEC_PROBE, this, and the command's. Each variable that is named GATE_VARIABLE and a
+ * number is the hexadecimal form of one "NAME=VALUE"; besides those it gets GATE_MARK alone. */
+#define GATE_COMMAND  "--command"
+#define GATE_VARIABLE "LEASE_ENV_"
+#define GATE_MARK     "LEASE_COMMAND"
+
 #define GATE_SIZE_MAX (UINT32_C(16) << 20)
 
 /* With it come standard output and standard error, unless there is a terminal. */

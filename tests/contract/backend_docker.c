@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "backend/cgroup.h"
+#include "backend/usage.h"
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
@@ -35,6 +36,25 @@ static void destroy(const struct contract *c)
 
 	if (c->backend->destroy(&c->box, &err) < 0)
 		fail_msg("%s", err.msg);
+}
+
+static int run_command(const struct contract *c, const struct box *box, const char *script)
+{
+	const char *const argv[] = {"sh", "-c", script, NULL};
+	struct backend_exec x = {.name = "c4", .argv = argv, .timeout_ms = 10000};
+	struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
+	struct err err = {0};
+
+	if (c->backend->exec(box, &x, &r, &err) < 0)
+		fail_msg("%s", err.msg);
+	buf_free(&r.out);
+	buf_free(&r.err);
+	return r.status;
+}
+
+static int run_script(const struct contract *c, const char *script)
+{
+	return run_command(c, &c->box, script);
 }
 
 static char *inspect(const struct contract *c, const char *format)
@@ -179,6 +199,8 @@ static void test_environment(void **state)
 	box.spec = &with;
 	run(c, &box, fileno(out));
 	assert_false(fs_exists(file));
+	assert_int_equal(
+		run_command(c, &box, "[ \"$TOKEN\" = 's3c\nret' ] && [ -z \"$LEASE_ENV_0\" ]"), 0);
 	while (!strstr(said, "ret") && clock_mono_ms() < end) {
 		nanosleep(&(struct timespec){0, 10000000}, NULL);
 		(void)!pread(fileno(out), said, sizeof(said) - 1, 0);
@@ -202,6 +224,27 @@ static void fill_script(struct spec *out, const struct contract *c, const char *
 	assert_int_equal(spec_add_arg(out, STR("/bin/sh"), &err), 0);
 	assert_int_equal(spec_add_arg(out, STR("-c"), &err), 0);
 	assert_int_equal(spec_add_arg(out, str_of(script), &err), 0);
+}
+
+/* Its numbers are where its limits are. */
+static void test_usage(void **state)
+{
+	const struct contract *c = *state;
+	auto_free char *group = NULL;
+	struct spec_usage use;
+
+	run(c, &c->box, -1);
+	group = c->backend->group(&c->box);
+	assert_true(str_starts(str_of(group), c->box.cgroup));
+	usage_read(&use, &(struct usage_place){"/sys/fs/cgroup", cgroup_version(), group, 0});
+	assert_int_equal(use.memory_limit, 64 << 20);
+	assert_int_equal(use.pids_limit, 64);
+	assert_true(use.pids > 0);
+	assert_true(use.memory > 0);
+	destroy(c);
+	free(group);
+	group = c->backend->group(&c->box);
+	assert_string_equal(group, c->box.cgroup);
 }
 
 /* The status of the command, from the child that stands for it. */
@@ -351,20 +394,6 @@ static void test_waits(void **state)
 	destroy(c);
 	assert_int_equal(waitpid(made.child, &(int){0}, 0), made.child);
 	assert_int_equal(unlink(file), 0);
-}
-
-static int run_script(const struct contract *c, const char *script)
-{
-	const char *const argv[] = {"sh", "-c", script, NULL};
-	struct backend_exec x = {.name = "c4", .argv = argv, .timeout_ms = 10000};
-	struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
-	struct err err = {0};
-
-	if (c->backend->exec(&c->box, &x, &r, &err) < 0)
-		fail_msg("%s", err.msg);
-	buf_free(&r.out);
-	buf_free(&r.err);
-	return r.status;
 }
 
 /* As two workers would that do not know of each other. */
@@ -663,6 +692,7 @@ static int run_all(struct contract *c)
 					   cmocka_unit_test(test_timeout),
 					   cmocka_unit_test(test_exec_says),
 					   cmocka_unit_test(test_environment),
+					   cmocka_unit_test(test_usage),
 					   cmocka_unit_test(test_status),
 					   cmocka_unit_test(test_no_program),
 					   cmocka_unit_test(test_waits),
