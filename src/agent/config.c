@@ -75,10 +75,12 @@ static const struct conf_key keys[] = {
 	{ "limits", "cpu_budget", CONF_CORES, AT(cpu_budget), "0", 0, 0,
 	  "Cores for all leases together; 0 for what the machine has." },
 
-	{ "runtime", "backend", CONF_STRING, AT(backend), "oci", 0, 0,
-	  "How containers are run: oci, a runc-compatible runtime." },
+	{ "runtime", "backend", CONF_STRING, AT(backend_name), "oci", 0, 0,
+	  "How containers are run: oci, a runc-compatible runtime, or docker, a daemon." },
 	{ "runtime", "path", CONF_STRING, AT(runtime), "runc", 0, 0,
 	  "The runtime: runc, crun or runsc, a name or an absolute path." },
+	{ "runtime", "docker", CONF_STRING, AT(docker), "unix:///var/run/docker.sock", 0, 0,
+	  "Socket of Docker's daemon, which must be on this machine." },
 	{ "runtime", "refuse_old", CONF_BOOL, AT(refuse_old_runtime), "no", 0, 0,
 	  "Do not start with a runtime of which ways out are known; else offers say so." },
 	{ "runtime", "allow_cgroup_v1", CONF_BOOL, AT(allow_cgroup_v1), "no", 0, 0,
@@ -148,6 +150,8 @@ static const struct conf_key keys[] = {
 static const struct conf_key offer_keys[] = {
 	{ NULL, "description", CONF_STRING, OFFER(description), NULL, 0, 0,
 	  "A line for buyers." },
+	{ NULL, "backend", CONF_STRING, OFFER(backend_name), NULL, 0, 0,
+	  "How containers of this offer are run: oci or docker; as [runtime] backend where not set." },
 	{ NULL, "cpu", CONF_CORES, OFFER(cpu), "1", SPEC_CPU_MIN, SPEC_CPU_MAX,
 	  "Cores, such as 2 or 500m." },
 	{ NULL, "memory", CONF_BYTES, OFFER(memory), "512Mi", SPEC_MEMORY_MIN, SPEC_MEMORY_MAX,
@@ -239,7 +243,7 @@ static const struct word networks[] = {
 };
 static const struct word caps[] = {{"warn", 0}, {"refuse", 1}, {NULL, 0}};
 static const struct word units[] = {{"sat", 0}, {NULL, 0}};
-static const struct word backends[] = {{"oci", 0}, {NULL, 0}};
+static const struct word backends[] = {{"oci", CONFIG_OCI}, {"docker", CONFIG_DOCKER}, {NULL, 0}};
 
 /* Keys of type CONF_STRING that take one of a few words. */
 static const struct {
@@ -249,7 +253,7 @@ static const struct {
 	{AT(log_level_name), log_levels}, {AT(activation_name), activations},
 	{AT(header_name), headers},	  {AT(disk_name), disks},
 	{AT(network_name), networks},	  {AT(unit), units},
-	{AT(at_cap_name), caps},	  {AT(backend), backends},
+	{AT(at_cap_name), caps},	  {AT(backend_name), backends},
 };
 
 static int find_word(const struct word *words, struct str v, int *value, struct err *e)
@@ -316,6 +320,8 @@ static int check_value(const struct conf_key *k, struct str v, struct err *e)
 		return config_check_rlimit(v, e);
 	if (is_offer_key(k, OFFER(gpu)))
 		return config_check_gpu(v, e);
+	if (is_offer_key(k, OFFER(backend_name)))
+		return find_word(backends, v, &unused, e);
 	if (is_offer_key(k, OFFER(description)) && v.n > DESCRIPTION_MAX)
 		return err_set(e, ERRK_INPUT, "longer than %d bytes", DESCRIPTION_MAX);
 	if (!k->section)
@@ -324,6 +330,8 @@ static int check_value(const struct conf_key *k, struct str v, struct err *e)
 		return check_url(v, "ws://", "wss://", e);
 	if (k->offset == AT(asset_lines))
 		return config_check_asset(v, e);
+	if (k->offset == AT(docker))
+		return config_check_docker(v, e);
 	if (k->offset == AT(sweep_to))
 		return check_address(v, e);
 	if (k->offset == AT(mints))
@@ -372,6 +380,16 @@ static const struct conf_schema schema = {
 	keys, ARRAY_SIZE(keys), groups, ARRAY_SIZE(groups), check_value,
 };
 
+static int check_backend(const struct config *c, struct config_offer *o, struct err *e)
+{
+	int backend = (int)c->backend;
+
+	if (o->backend_name && find_word(backends, str_of(o->backend_name), &backend, e))
+		return err_wrap(e, "backend");
+	o->backend = (enum config_backend)backend;
+	return config_check_backend(o, e);
+}
+
 static int check_offer(const struct config *c, struct config_offer *o, struct err *e)
 {
 	if (o->price.per == 0)
@@ -385,14 +403,15 @@ static int check_offer(const struct config *c, struct config_offer *o, struct er
 		return err_set(e, ERRK_INPUT, "no image is allowed: set image = NAME=oci:/LAYOUT");
 	if (config_fill_allowance(o, e) || config_fill_images(o, e))
 		return -1;
-	return config_fill_templates(c, o, e);
+	return config_fill_templates(c, o, e) ? -1 : check_backend(c, o, e);
 }
 
 /* --- the whole --- */
 
 static int fill_words(struct config *c, struct err *e)
 {
-	int level = 0, activation = 0, header = 0, disk = 0, network = 0, cap = 0, unused;
+	int level = 0, activation = 0, header = 0, disk = 0, network = 0, cap = 0, backend = 0,
+	    unused;
 
 	if (find_word(log_levels, str_of(c->log_level_name), &level, e) ||
 	    find_word(activations, str_of(c->activation_name), &activation, e) ||
@@ -401,13 +420,14 @@ static int fill_words(struct config *c, struct err *e)
 	    find_word(networks, str_of(c->network_name), &network, e) ||
 	    find_word(units, str_of(c->unit), &unused, e) ||
 	    find_word(caps, str_of(c->at_cap_name), &cap, e) ||
-	    find_word(backends, str_of(c->backend), &unused, e))
+	    find_word(backends, str_of(c->backend_name), &backend, e))
 		return -1;
 	c->log_level = (enum log_level)level;
 	c->activation = (enum config_activation)activation;
 	c->header = (enum config_header)header;
 	c->disk = (enum config_disk)disk;
 	c->network = (enum config_network)network;
+	c->backend = (enum config_backend)backend;
 	c->refuse_at_cap = cap == 1;
 	return 0;
 }

@@ -25,6 +25,7 @@
 enum config_activation { CONFIG_AUTO, CONFIG_DM_CRYPT, CONFIG_FUSE, CONFIG_PLAIN };
 enum config_header { CONFIG_HEADER_TMPFS, CONFIG_HEADER_DISK };
 enum config_disk { CONFIG_DISK_LOCAL, CONFIG_DISK_NETWORK };
+enum config_backend { CONFIG_OCI, CONFIG_DOCKER };
 #define CONFIG_RESOLVERS_MAX 3 /* resolv.conf(5) reads no more */
 #define CONFIG_SOURCE_PORT   10000
 #define CONFIG_PUBLISH_MIN   1024
@@ -88,6 +89,8 @@ struct config_offer {
 	char **capabilities, **rlimits, *gpu; /* as written */
 	uint64_t gpu_max;
 	struct spec_allowance allow; /* what these four say */
+	char *backend_name;	     /* as written; may be NULL */
+	enum config_backend backend;
 };
 
 struct config {
@@ -123,8 +126,10 @@ struct config {
 	uint64_t request_cpu; /* thousandths of a core for the requests of strangers */
 	uint64_t disk_budget, memory_budget, cpu_budget;
 	/* [runtime] */
-	char *backend; /* "oci" */
-	char *runtime; /* runc, crun, runsc: name or path */
+	char *backend_name;
+	enum config_backend backend; /* of offers that name none */
+	char *docker;		     /* "unix:///var/run/docker.sock" */
+	char *runtime;		     /* runc, crun, runsc: name or path */
 	bool allow_cgroup_v1, refuse_old_runtime;
 	char *cgroup_parent;
 	uint64_t log_max; /* bytes of output kept for a lease */
@@ -178,6 +183,9 @@ void config_free(struct config *c);
 DEFINE_AUTO(struct config, config_free)
 #define auto_config AUTO(config_free)
 
+/* Word of a backend; does an offer have it? */
+const char *config_backend_word(enum config_backend b);
+bool config_uses(const struct config *c, enum config_backend b);
 /* "STATE_DIR/FILE", the caller's to free. */
 char *config_state_file(const struct config *c, const char *file);
 /* The effective configuration as a commented file that config_load reads again. */
@@ -208,6 +216,10 @@ int config_check_gpu(struct str v, struct err *e) MUST_CHECK;
  * there, and its image is one of the offer's. */
 int config_fill_templates(const struct config *c, struct config_offer *o, struct err *e) MUST_CHECK;
 void config_clear_templates(struct config_offer *o);
+
+/* Inside src/agent: the key docker, and what an offer's backend cannot give. */
+int config_check_docker(struct str v, struct err *e) MUST_CHECK;
+int config_check_backend(const struct config_offer *o, struct err *e) MUST_CHECK;
 
 /* Inside src/agent: images of offers and the section [images]. */
 int config_check_image(struct str line, struct err *e) MUST_CHECK;

@@ -107,6 +107,7 @@ static int fill_offers(struct leased *a, struct err *e)
 		if (find_grants(o, &a->grants[i], e) < 0)
 			return -1;
 		a->offers[i] = (struct helper_offer){.name = o->name,
+						     .backend = config_backend_word(o->backend),
 						     .allow = o->allow,
 						     .grant = o->grant ? &a->grants[i] : NULL,
 						     .templates = o->templates,
@@ -304,7 +305,9 @@ static int fill_helper(struct leased *a, struct err *e)
 	a->hc = (struct helper_config){.state_dir = c->state_dir,
 				       .run_dir = c->run_dir,
 				       .libexec_dir = c->libexec_dir,
+				       .backend = config_backend_word(c->backend),
 				       .runtime = c->runtime,
+				       .docker_host = c->docker,
 				       .cgroup = a->cgroup,
 				       .allow_cgroup_v1 = c->allow_cgroup_v1,
 				       .refuse_old_runtime = c->refuse_old_runtime,

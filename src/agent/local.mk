@@ -2,7 +2,7 @@
 noinst_LIBRARIES += src/agent/libleased-config.a
 src_agent_libleased_config_a_SOURCES = \
 	src/agent/config.c src/agent/config.h src/agent/config_net.c src/agent/config_assets.c src/agent/config_templates.c src/agent/config_images.c \
-	src/agent/config_powers.c \
+	src/agent/config_backend.c src/agent/config_powers.c \
 	src/agent/keys.c src/agent/keys.h
 L_config = src/agent/libleased-config.a src/spec/libleased-spec.a $(L_crypto)
 

@@ -100,6 +100,7 @@ struct backend_made {
 
 struct backend {
 	const char *name;
+	bool shares_ids; /* users inside are the host's: it makes no user namespace */
 	/* Can this host do it? `version` is appended: "runc 1.1.5". */
 	int (*probe)(const struct box *box, struct buf *version, struct err *e);
 	/* Write what create reads. */
@@ -130,8 +131,9 @@ size_t box_binds(struct oci_bind out[static BOX_BINDS], const struct box *box);
 /* Processors whose heat the kernel shows, and with it what others do; virtual ones have none. */
 unsigned box_hot_cpus(void);
 
-extern const struct backend backend_oci;    /* a runc-compatible runtime by path */
-extern const struct backend backend_docker; /* a daemon, by its command line */
-extern const struct backend backend_fake;   /* files in box->dir; for simulations */
+extern const struct backend backend_oci;	      /* a runc-compatible runtime by path */
+extern const struct backend backend_docker;	      /* a daemon, by its command line */
+extern const struct backend backend_fake;	      /* files in box->dir; for simulations */
+const struct backend *backend_find(const char *name); /* NULL: there is none of that name */
 
 #endif

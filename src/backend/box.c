@@ -1,10 +1,22 @@
 /* What the backends have in common about one box. */
+#include <string.h>
 #include <unistd.h>
 
 #include "backend/backend.h"
+#include "base/auto.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "spec/guard.h"
+
+const struct backend *backend_find(const char *name)
+{
+	static const struct backend *const ALL[] = {&backend_oci, &backend_docker, &backend_fake};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ALL); i++)
+		if (strcmp(ALL[i]->name, name) == 0)
+			return ALL[i];
+	return NULL;
+}
 
 size_t box_binds(struct oci_bind out[static BOX_BINDS], const struct box *box)
 {

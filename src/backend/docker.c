@@ -543,6 +543,7 @@ static int docker_destroy(const struct box *box, struct err *e)
 
 const struct backend backend_docker = {
 	.name = "docker",
+	.shares_ids = true,
 	.probe = docker_probe,
 	.prepare = docker_prepare,
 	.create = docker_create,

@@ -237,6 +237,8 @@ void out_offer_json(struct buf *out, const struct listing *l)
 	jsonw_u64(&w, "min_payment", sat_raw(o->min_payment));
 	jsonw_i64(&w, "max_lease", o->max_lease);
 	jsonw_text(&w, "isolation", o->isolation);
+	if (*o->backend)
+		jsonw_text(&w, "backend", o->backend);
 	jsonw_text(&w, "runtime", o->runtime);
 	jsonw_bool(&w, "runtime_old", o->runtime_old);
 	jsonw_text(&w, "volume", o->volume);

@@ -138,6 +138,7 @@ static void check_all(struct doctor *d)
 	doctor_say(d, DOCTOR_OK, "configuration", NULL, "%zu offer(s)", conf->noffers);
 	d->conf = conf;
 	doctor_host(d);
+	doctor_docker(d);
 	doctor_isolation(d);
 	doctor_offers(d);
 	doctor_network(d);

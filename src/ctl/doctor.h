@@ -28,6 +28,7 @@ bool doctor_number(const char *path, uint64_t *out);
 void doctor_host(struct doctor *d);	 /* kernel, cgroups, devices, runtime, folders */
 void doctor_isolation(struct doctor *d); /* what keeps tenants in: on, off, impossible here */
 void doctor_network(struct doctor *d);	 /* other firewalls, forwarding, conntrack */
+void doctor_docker(struct doctor *d);	 /* the daemon, where offers have it */
 void doctor_offers(struct doctor *d);	 /* what they have of this machine, or should */
 void doctor_peers(struct doctor *d);	 /* relays, mints, clock */
 

@@ -127,6 +127,13 @@ static void check_runtime_age(struct doctor *d)
 			   why.msg);
 }
 
+static void check_runtime(struct doctor *d)
+{
+	check_program(d, "runtime", d->conf->runtime,
+		      "install runc or crun, or set [runtime] path");
+	check_runtime_age(d);
+}
+
 /* STATE/volume_speed: as leased measured it, once, of what kind of volume. */
 static void check_disk(struct doctor *d)
 {
@@ -263,9 +270,8 @@ void doctor_host(struct doctor *d)
 	check_overlay(d);
 	check_device(d, "loop", "/dev/loop-control", "modprobe loop");
 	check_encryption(d);
-	check_program(d, "runtime", d->conf->runtime,
-		      "install runc or crun, or set [runtime] path");
-	check_runtime_age(d);
+	if (config_uses(d->conf, CONFIG_OCI))
+		check_runtime(d);
 	check_run_dir(d);
 	check_space(d);
 	check_disk(d);

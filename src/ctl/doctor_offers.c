@@ -91,6 +91,8 @@ static uint32_t guards_off(const struct config_offer *o, const struct spec_grant
 {
 	uint32_t off = oci_guards_off(o->allow.caps, g);
 
+	if (o->backend == CONFIG_DOCKER)
+		off |= spec_guard_bit(SPEC_GUARD_USER_NAMESPACE);
 	for (size_t i = 0; i < o->ntemplates; i++)
 		off |= oci_guards_off(o->templates[i].spec.powers.add, &o->templates[i].grant);
 	return off;
@@ -108,7 +110,9 @@ static void say_guards(struct doctor *d, const struct config_offer *o, const str
 				   spec_guard_word((enum spec_guard)i));
 	if (words.n)
 		doctor_say(d, DOCTOR_WARN, what,
-			   "take keys capability, grant and template out of it",
+			   o->backend == CONFIG_DOCKER
+				   ? "backend = oci"
+				   : "take keys capability, grant and template out of it",
 			   "not promised to its buyers: %s", words.p);
 }
 

@@ -2,7 +2,7 @@ sbin_PROGRAMS += leasectl
 leasectl_SOURCES = \
 	src/ctl/archive.c src/ctl/archive.h src/ctl/backup.c src/ctl/bundle.c src/ctl/check_config.c \
 	src/ctl/client.c src/ctl/ctl.h \
-	src/ctl/doctor.c src/ctl/doctor.h src/ctl/doctor_host.c src/ctl/doctor_isolation.c src/ctl/doctor_offers.c src/ctl/doctor_peers.c \
+	src/ctl/doctor.c src/ctl/doctor.h src/ctl/doctor_docker.c src/ctl/doctor_host.c src/ctl/doctor_isolation.c src/ctl/doctor_offers.c src/ctl/doctor_peers.c \
 	src/ctl/doctor_network.c src/ctl/firewall.c src/ctl/firewall.h \
 	src/ctl/drain.c src/ctl/earnings.c src/ctl/images.c src/ctl/init.c src/ctl/leases.c src/ctl/main.c src/ctl/metrics.c src/ctl/stats.c \
 	src/ctl/probe.c src/ctl/probe.h src/ctl/status.c src/ctl/stop.c src/ctl/wallet.c \

@@ -14,7 +14,6 @@
 #include "helper/probe.h"
 #include "helper/publish.h"
 #include "helper/stats.h"
-#include "oci/runtime.h"
 
 #define WORKERS 16
 
@@ -158,7 +157,7 @@ struct task *task_new(struct helper *h, struct priv_call call, void *msg, job_fn
 	*t = (struct task){.h = h, .call = call, .connection = h->connection, .run = run};
 	t->msg = mem_dup(msg, size);
 	memset(msg, 0, size);
-	t->job = (struct job){.c = h->c, .backend = h->backend, .msg = t->msg};
+	t->job = (struct job){.c = h->c, .backend = offer_backend(h->c, NULL), .msg = t->msg};
 	return t;
 }
 
@@ -173,6 +172,7 @@ void task_start(struct task *t)
 void task_set_lease(struct task *t, const struct lease *l)
 {
 	t->job.rec = l->rec;
+	t->job.backend = record_backend(&l->rec);
 	t->job.known = true;
 	t->job.prepared = l->prepared;
 	t->job.cut = l->net.cut;
@@ -234,6 +234,7 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 	memcpy(r.id, m->id, sizeof(r.id));
 	memcpy(r.owner, m->owner, sizeof(r.owner));
 	memcpy(r.volume, m->id, sizeof(m->id));
+	record_set_backend(&r, offer_backend(h->c, offer_find(h->c, m->offer)));
 	if (offer_fill(&r, &h->leases, h->c, m, e) < 0 ||
 	    table_slot(&h->leases, slots(h->c), &r.slot, e) < 0)
 		return NULL;
@@ -311,13 +312,9 @@ static void on_node(struct helper *h, struct priv_call call)
 {
 	struct priv_node_reply r = {0};
 
-	node_measure(&r, &h->meter, h->c);
-	r.backend = mem_strdup(h->backend->name);
-	r.runtime = mem_strdup(h->runtime);
-	r.runtime_old = h->runtime_old;
+	node_measure(&r, &h->meter, h->c, h->probed);
 	r.net_repairs = watch_repairs(h->watch);
 	r.net_down = watch_is_down(h->watch);
-	r.isolation = mem_strdup(oci_runtime(h->c->runtime)->isolation);
 	r.leases = (uint32_t)h->leases.n;
 	for (size_t i = 0; i < h->leases.n; i++)
 		r.running +=
@@ -382,6 +379,16 @@ static void refuse_command(struct helper *h, struct priv_call call)
 						      : &get);
 }
 
+static void refuse_image(struct helper *h, struct priv_call call, const struct lease *l)
+{
+	auto_free char *message =
+		mem_printf("backend %s runs no other image beside the lease's own",
+			   record_backend(&l->rec)->name);
+	const struct priv_exec_reply r = {.outcome = PRIV_EXEC_FAILED, .message = message};
+
+	priv_server_reply(h->server, call, &r);
+}
+
 /* May one more begin? Then it is counted. A check is no owner's command, and takes no place of one.
  */
 static bool count_command(struct helper *h, struct priv_call call, struct lease *l, const void *msg)
@@ -408,9 +415,13 @@ static bool count_command(struct helper *h, struct priv_call call, struct lease 
 static void on_command(struct helper *h, struct priv_call call, void *msg, job_fn *run)
 {
 	struct lease *l = table_find(&h->leases, msg); /* it begins with the id */
-	const struct priv_exec *image;
+	const struct priv_exec *image = call.kind == PRIV_BOX_EXEC ? msg : NULL;
 	struct task *t;
 
+	if (l && image && *image->image && record_backend(&l->rec) == &backend_docker) {
+		refuse_image(h, call, l);
+		return;
+	}
 	if (l && !count_command(h, call, l, msg))
 		return;
 	t = lease_task(h, call, msg, run);
@@ -600,14 +611,13 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 
 	h->loop = l;
 	h->c = c;
-	h->backend = &backend_oci;
 	hash_alone();
 	h->workers = workers_new(l, c->workers ? c->workers : WORKERS);
 	h->commands = workers_new(l, UINT_MAX);
 	h->found = found_new();
 	h->pool = pool_new(l, c, h->workers);
-	if (probe_runtime(&h->runtime, &h->runtime_old, h->backend, c, e) < 0 ||
-	    fs_mkdirs(leases, 0711, e) < 0 || job_sweep_images(c, e) < 0)
+	if (probe_backends(h->probed, c, e) < 0 || fs_mkdirs(leases, 0711, e) < 0 ||
+	    job_sweep_images(c, e) < 0)
 		return -1;
 	if (record_recover(c, e) < 0)
 		return err_wrap(e, "leases in %s", c->state_dir);
@@ -638,7 +648,7 @@ void helper_free(struct helper *h)
 	pulls_free(h->pulls);
 	workers_free(h->workers);
 	workers_free(h->commands);
-	free(h->runtime);
+	probed_free(h->probed);
 	free(h);
 }
 

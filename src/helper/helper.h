@@ -39,6 +39,7 @@ struct helper_assets {
 /* What leases of an offer get beyond what all have. */
 struct helper_offer {
 	const char *name;
+	const char *backend;		       /* NULL: as the others */
 	struct spec_allowance allow;	       /* what its buyers may ask for */
 	const struct spec_grant *grant;	       /* the operator's, for all of them; NULL: none */
 	const struct spec_template *templates; /* that it serves, each with its own grant */
@@ -65,7 +66,10 @@ struct helper_config {
 	const char *state_dir;	 /* root's, on disk: volumes, image store */
 	const char *run_dir;	 /* memory-backed */
 	const char *libexec_dir; /* where leased-keeper is */
+	const char *backend;	 /* of leases whose offer says nothing; NULL: "oci" */
 	const char *runtime;	 /* path or name: "runc" */
+	const char *docker;	 /* Docker's client, path or name; NULL: "docker" */
+	const char *docker_host; /* its daemon: "unix:///PATH" */
 	const char *cgroup;	 /* parent of the leases' cgroups: "/leased" */
 	bool allow_cgroup_v1;
 	bool refuse_old_runtime; /* instead of a warning, and a word in the offers */

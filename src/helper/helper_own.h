@@ -6,6 +6,7 @@
 #include "helper/job.h"
 #include "helper/node.h"
 #include "helper/pool.h"
+#include "helper/probe.h"
 #include "helper/pulls.h"
 #include "helper/table.h"
 #include "helper/watch.h"
@@ -16,9 +17,7 @@
 struct helper {
 	struct loop *loop;
 	const struct helper_config *c;
-	const struct backend *backend;
-	char *runtime; /* "runc 1.1.5" */
-	bool runtime_old;
+	struct probed probed[PROBE_BACKENDS];
 	struct priv_server *server;
 	unsigned connection; /* counts them: answers belong to one */
 	struct table leases;

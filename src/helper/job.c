@@ -15,6 +15,7 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/step.h"
+#include "helper/probe.h"
 #include "net/stream.h"
 #include "spec/ref.h"
 #include "volume/overlay.h"
@@ -53,24 +54,42 @@ void box_paths_free(struct box_paths *p)
 	free(p->socket);
 }
 
+/* Which program runs it, and where that has its state. */
+static void set_runtime(struct box *box, struct box_paths *p, const struct job *j)
+{
+	const struct helper_config *c = j->c;
+
+	if (j->backend == &backend_docker) {
+		p->runtime_root = mem_strdup(c->docker_host ? c->docker_host : "");
+		box->runtime = c->docker ? c->docker : "docker";
+		box->owner = c->state_dir; /* no other agent has it */
+	} else {
+		p->runtime_root = mem_printf("%s/runtime", c->run_dir);
+		box->runtime = c->runtime;
+	}
+	box->runtime_root = p->runtime_root;
+}
+
 struct box job_box(struct box_paths *p, const struct job *j)
 {
+	bool ids = j->c->id_slots && !j->backend->shares_ids;
+	struct box box;
+
 	p->dir = record_dir(j->c, j->rec.id);
-	p->runtime_root = mem_printf("%s/runtime", j->c->run_dir);
 	p->cgroup = job_cgroup(j->c, j->rec.id);
 	p->root = overlay_root(p->dir);
 	p->probe = mem_printf("%s/leased-probe", j->c->libexec_dir);
 	p->socket = mem_printf("%s/%s", p->dir, KEEPER_INSIDE);
-	return (struct box){.id = j->rec.id,
-			    .dir = p->dir,
-			    .runtime = j->c->runtime,
-			    .runtime_root = p->runtime_root,
-			    .cgroup = p->cgroup,
-			    .root = p->root,
-			    .probe = fs_exists(p->probe) ? p->probe : NULL,
-			    .socket = p->socket,
-			    .id_base = j->c->id_slots ? j->c->id_base + j->rec.slot * 65536 : 0,
-			    .id_count = j->c->id_slots ? 65536 : 0};
+	box = (struct box){.id = j->rec.id,
+			   .dir = p->dir,
+			   .cgroup = p->cgroup,
+			   .root = p->root,
+			   .probe = fs_exists(p->probe) ? p->probe : NULL,
+			   .socket = p->socket,
+			   .id_base = ids ? j->c->id_base + j->rec.slot * 65536 : 0,
+			   .id_count = ids ? 65536 : 0};
+	set_runtime(&box, p, j);
+	return box;
 }
 
 void job_store_init(struct job_store *st, const struct helper_config *c, const char *ref)
@@ -232,7 +251,7 @@ static void end_keeper(const struct job *j)
 	wait_gone(rec.keeper, rec.keeper_started);
 }
 
-int job_end_box(const struct job *j, struct err *e)
+static int end_known_box(const struct job *j, struct err *e)
 {
 	auto_box_paths struct box_paths paths = {0};
 	struct box box = job_box(&paths, j);
@@ -245,4 +264,20 @@ int job_end_box(const struct job *j, struct err *e)
 	if (cgroup_kill(keeper_group, KEEPER_EXIT_MS, e) < 0 || cgroup_remove(keeper_group, e) < 0)
 		return -1;
 	return j->backend->destroy(&box, e);
+}
+
+/* What is not in the list may be of any backend: a daemon remembers what the record's folder, gone
+ * with a reboot, does not. */
+int job_end_box(const struct job *j, struct err *e)
+{
+	struct job other = *j;
+
+	if (end_known_box(j, e) < 0)
+		return -1;
+	for (size_t i = 0; !j->known && i < PROBE_BACKENDS; i++) {
+		other.backend = probe_backend(j->c, i);
+		if (other.backend && other.backend != j->backend && end_known_box(&other, e) < 0)
+			return -1;
+	}
+	return 0;
 }

@@ -259,7 +259,7 @@ static int stage_keeper(struct start *s, struct err *e)
 				 .deadline = s->j->rec.deadline,
 				 .backend = (char *)s->j->backend->name,
 				 .dir = s->paths.dir,
-				 .runtime = (char *)s->j->c->runtime,
+				 .runtime = (char *)s->box.runtime,
 				 .runtime_root = s->paths.runtime_root,
 				 .cgroup = s->paths.cgroup,
 				 .log_dir = log_dir,

@@ -139,8 +139,12 @@ int lend_take(struct lent *out, const struct job *j, const struct spec_mount *m,
 /* Its record, if it is there. */
 static int find(struct job *b, const struct job *lender, const char *id, struct err *e)
 {
-	*b = (struct job){.c = lender->c, .backend = lender->backend, .known = true};
-	return record_read(&b->rec, lender->c, id, e);
+	int r;
+
+	*b = (struct job){.c = lender->c, .known = true};
+	r = record_read(&b->rec, lender->c, id, e);
+	b->backend = record_backend(&b->rec);
+	return r;
 }
 
 typedef int each_fn(const struct job *lender, const char *id, void *ctx, struct err *e);

@@ -126,7 +126,28 @@ static char *security_module(void)
 	return mem_strdup("none");
 }
 
-void node_measure(struct priv_node_reply *r, struct node_meter *m, const struct helper_config *c)
+/* Of all leases, as far as they are the same; offers say it of theirs. */
+static void describe(struct priv_node_reply *r, const struct helper_config *c,
+		     const struct probed *probed)
+{
+	const struct backend *b = offer_backend(c, NULL);
+	const struct probed *p = probed_find(probed, b->name);
+	struct oci_host host = {.cgroup_version = r->cgroup_version,
+				.user_namespace = r->user_namespace,
+				.seccomp = r->seccomp,
+				.apparmor = oci_apparmor() != NULL};
+
+	r->backend = mem_strdup(b->name);
+	r->runtime = mem_strdup(p ? p->runtime : "");
+	r->runtime_old = p && p->old;
+	r->isolation = mem_strdup(oci_runtime(c->runtime)->isolation);
+	r->guards = oci_guards(oci_runtime(c->runtime), &host);
+	r->offers.v = mem_array(PRIV_OFFERS_MAX, sizeof(struct priv_node_offer));
+	r->offers.n = offer_list(r->offers.v, c, &host, probed);
+}
+
+void node_measure(struct priv_node_reply *r, struct node_meter *m, const struct helper_config *c,
+		  const struct probed *probed)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	struct utsname u;
@@ -150,11 +171,5 @@ void node_measure(struct priv_node_reply *r, struct node_meter *m, const struct 
 		r->arch = mem_strdup(oci_arch(u.machine));
 	}
 	r->lsm = security_module();
-	r->guards = oci_guards(oci_runtime(c->runtime),
-			       &(struct oci_host){.cgroup_version = r->cgroup_version,
-						  .user_namespace = r->user_namespace,
-						  .seccomp = r->seccomp,
-						  .apparmor = oci_apparmor() != NULL});
-	r->offers.v = mem_array(PRIV_OFFERS_MAX, sizeof(struct priv_node_offer));
-	r->offers.n = offer_list(r->offers.v, c, r->guards);
+	describe(r, c, probed);
 }

@@ -18,6 +18,14 @@ const struct helper_offer *offer_find(const struct helper_config *c, const char 
 	return NULL;
 }
 
+const struct backend *offer_backend(const struct helper_config *c, const struct helper_offer *o)
+{
+	const char *name = o && o->backend ? o->backend : c->backend;
+	const struct backend *b = name ? backend_find(name) : NULL;
+
+	return b ? b : &backend_oci;
+}
+
 const struct spec_template *offer_template(const struct helper_offer *o, const char *name)
 {
 	for (size_t i = 0; o && i < o->ntemplates; i++)
@@ -168,13 +176,36 @@ int offer_fill(struct record *r, const struct table *leases, const struct helper
 
 /* --- of all --- */
 
-size_t offer_list(struct priv_node_offer *v, const struct helper_config *c, uint32_t guards)
+/* Docker runs its containers by runc, as we do; what of ours it does not take is off. */
+static uint32_t guards_of(const struct helper_config *c, const struct backend *b,
+			  struct oci_host host)
+{
+	if (!b->shares_ids)
+		return oci_guards(oci_runtime(c->runtime), &host);
+	host.user_namespace = false;
+	return oci_guards(oci_runtime("runc"), &host);
+}
+
+static void say_backend(struct priv_node_offer *o, const struct backend *b,
+			const struct helper_config *c, const struct probed *probed)
+{
+	const struct probed *p = probed_find(probed, b->name);
+
+	o->backend = mem_strdup(b->name);
+	o->runtime = mem_strdup(p ? p->runtime : b->name);
+	o->runtime_old = p && p->old;
+	o->isolation = mem_strdup(oci_runtime(b == &backend_oci ? c->runtime : "runc")->isolation);
+}
+
+size_t offer_list(struct priv_node_offer *v, const struct helper_config *c,
+		  const struct oci_host *kept, const struct probed *probed)
 {
 	const struct cards_host host = offer_cards(c);
 	size_t n = 0;
 
 	for (size_t i = 0; i < c->noffers && n < PRIV_OFFERS_MAX; i++) {
 		const struct helper_offer *o = &c->offers[i];
+		const struct backend *b = offer_backend(c, o);
 		uint32_t off = oci_guards_off(o->allow.caps, o->grant);
 		auto_buf struct buf granted = BUF(PRIV_OFFER_GRANT_MAX);
 		auto_cards struct cards there = {0};
@@ -188,13 +219,14 @@ size_t offer_list(struct priv_node_offer *v, const struct helper_config *c, uint
 		for (size_t k = 0; k < o->ntemplates; k++)
 			off |= oci_guards_off(allowance(o, o->templates[k].name).caps,
 					      &o->templates[k].grant);
-		v[n++] = (struct priv_node_offer){
+		v[n] = (struct priv_node_offer){
 			.name = mem_strdup(o->name),
-			.guards = guards & ~off,
+			.guards = guards_of(c, b, *kept) & ~off,
 			.host_network = has_host_network(o),
 			.granted = mem_strndup(granted.n ? granted.p : "", granted.n),
 			.cards = cards_there(&there, &o->allow.cards),
 			.cards_host = (uint32_t)there.n};
+		say_backend(&v[n++], b, c, probed);
 	}
 	return n;
 }

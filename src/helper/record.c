@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -32,6 +33,7 @@ struct stored {
 	bool privileged, new_privileges, host_network;
 	uint32_t vendor;
 	struct wire_list cards;
+	char *backend;
 };
 
 struct stored_card {
@@ -67,8 +69,12 @@ static const struct wire_field stored_fields[] = {
 	BOOL(host_network),
 	U32(vendor, 0, SPEC_VENDOR_ANY),
 	LIST(cards, RECORD_CARDS_MAX, &stored_card_table),
+	TEXT(backend, RECORD_BACKEND_MAX),
 };
 static const struct wire_table stored_table = TABLE(stored);
+/* Leases that began before there was more than one backend. */
+static const struct wire_table older_table = {sizeof(struct stored), stored_fields,
+					      ARRAY_SIZE(stored_fields) - 1};
 #undef MSG
 
 char *record_dir(const struct helper_config *c, const char *id)
@@ -132,6 +138,18 @@ void record_set_spec_ports(struct record *r, const struct spec_ports *from)
 		memcpy(r->ports, from->v, from->n * sizeof(*from->v));
 }
 
+void record_set_backend(struct record *r, const struct backend *b)
+{
+	snprintf(r->backend, sizeof(r->backend), "%s", b->name);
+}
+
+const struct backend *record_backend(const struct record *r)
+{
+	const struct backend *b = backend_find(r->backend);
+
+	return b ? b : &backend_oci; /* of the time before there were more */
+}
+
 static void give_of_stored(struct record *r, const struct stored *s)
 {
 	const struct stored_card *cards = s->cards.v;
@@ -176,6 +194,7 @@ static void record_of_stored(struct record *r, const struct stored *s)
 	memcpy(r->id, s->id, sizeof(r->id));
 	memcpy(r->owner, s->owner, sizeof(r->owner));
 	memcpy(r->volume, s->volume, strlen(s->volume) + 1);
+	snprintf(r->backend, sizeof(r->backend), "%s", s->backend ? s->backend : "");
 }
 
 static char *kept_path(const struct helper_config *c, const char *id)
@@ -193,7 +212,8 @@ static int read_from(struct record *out, const char *path, const char *id, struc
 		return RECORD_NOT_FOUND;
 	if (r < 0)
 		return -1;
-	if (wire_decode(&s, &stored_table, buf_view(&text), e) < 0)
+	if (wire_decode(&s, &stored_table, buf_view(&text), e) < 0 &&
+	    wire_decode(&s, &older_table, buf_view(&text), NULL) < 0)
 		return err_wrap(e, "%s", path);
 	record_of_stored(out, &s);
 	wire_clear(&s, &stored_table);
@@ -244,7 +264,8 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 			   .slot = r->slot,
 			   .bandwidth = r->bandwidth,
 			   .ports = {ports, r->nports},
-			   .survives = r->survives};
+			   .survives = r->survives,
+			   .backend = (char *)r->backend};
 
 	for (size_t i = 0; i < r->nports; i++)
 		ports[i] = (struct priv_port){r->ports[i].inside, r->ports[i].outside,

@@ -15,7 +15,8 @@
 #include "priv/keeper_msg.h"
 #include "priv/msg.h"
 
-#define RECORD_CARDS_MAX SPEC_GPUS_MAX
+#define RECORD_CARDS_MAX   SPEC_GPUS_MAX
+#define RECORD_BACKEND_MAX 15
 
 /* What its offer gave it, so that commands beside the main one get the same. */
 struct record_powers {
@@ -38,6 +39,8 @@ struct record {
 	struct spec_bandwidth bandwidth;
 	uint32_t nports;
 	struct spec_port ports[SPEC_PORTS_MAX]; /* published */
+	char backend[RECORD_BACKEND_MAX +
+		     1]; /* what it was started by, whatever is configured now */
 	char offer[PRIV_OFFER_NAME_MAX + 1];
 	char template[SPEC_TEMPLATE_NAME_MAX + 1]; /* of that offer; "": none */
 	struct record_powers powers;
@@ -64,6 +67,8 @@ struct tenant_seat record_seat(const struct record *r);
 /* The ports of a message; at most SPEC_PORTS_MAX, as its table has it. */
 void record_set_spec_ports(struct record *r, const struct spec_ports *from);
 void record_set_ports(struct record *r, const struct wire_list *ports);
+void record_set_backend(struct record *r, const struct backend *b);
+const struct backend *record_backend(const struct record *r);
 
 /* Paths; the caller frees. */
 char *record_dir(const struct helper_config *c, const char *id); /* RUN/leases/ID */

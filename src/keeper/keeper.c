@@ -59,8 +59,6 @@ struct keeper {
 	struct loop_io *disk_io;
 };
 
-static const struct backend *const backends[] = {&backend_oci, &backend_docker, &backend_fake};
-
 static struct box box_of(const struct keeper *k)
 {
 	return (struct box){.id = k->start.id,
@@ -269,14 +267,6 @@ static void set_deadline(struct keeper *k, int64_t deadline)
 
 /* requests */
 
-static const struct backend *find_backend(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++)
-		if (strcmp(backends[i]->name, name) == 0)
-			return backends[i];
-	return NULL;
-}
-
 static int open_output(struct keeper *k, struct err *e)
 {
 	struct output_config c = {.log_dir = k->start.log_dir,
@@ -331,7 +321,7 @@ static int hold(struct keeper *k, const struct backend_made *made, struct err *e
 /* Create and start; what was half made is removed by the worker that asked. */
 static int run_box(struct keeper *k, struct keeper_start_reply *r, struct err *e)
 {
-	const struct backend *b = find_backend(k->start.backend);
+	const struct backend *b = backend_find(k->start.backend);
 	struct box box = box_of(k);
 	struct backend_streams io;
 	struct backend_made made;

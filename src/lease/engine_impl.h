@@ -44,7 +44,10 @@ struct offer_now {
 	bool published;
 	uint32_t guards, cards, cards_host; /* as the host says of it … */
 	bool host_network;
-	char *granted; /* … lines; NULL: nothing. Owned */
+	char *granted;		       /* … lines; NULL: nothing. Owned */
+	char backend[16], runtime[64]; /* "oci", "runc 1.1.5" */
+	const char *isolation;	       /* word */
+	bool runtime_old;
 };
 
 struct engine {
@@ -72,11 +75,10 @@ struct engine {
 	int64_t health_turn_ms;	   /* when the next check may begin */
 	struct nostr_pool *mirror; /* reads our own offers back through connections of its own */
 	struct nostr_sub *mirror_sub;
-	size_t visible;		     /* relays that showed all offers at the last look */
-	struct priv_node_reply node; /* last measurement; texts are not kept */
-	const char *volume, *header, *cgroup, *isolation; /* words for offers */
-	int64_t begun;					  /* when engine_start ran */
-	char runtime[64];				  /* the same: "runc 1.1.5" */
+	size_t visible;			      /* relays that showed all offers at the last look */
+	struct priv_node_reply node;	      /* last measurement; texts are not kept */
+	const char *volume, *header, *cgroup; /* words for offers */
+	int64_t begun;			      /* when engine_start ran */
 	bool node_known, draining, stopping, hour_under_way;
 
 	struct sending *sending; /* outbox rows on their way */

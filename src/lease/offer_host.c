@@ -1,6 +1,7 @@
 /* Cards that are there, guards that are off, what it gives: see offer_host.h. */
 #include "lease/offer_host.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +16,35 @@ static const struct priv_node_offer *find(const struct priv_node_reply *r, const
 		if (strcmp(v[i].name, name) == 0)
 			return &v[i];
 	return NULL;
+}
+
+/* The weakest where it is not known. */
+static const char *isolation_word(const char *said)
+{
+	static const char *const WORDS[] = {"user-kernel", "vm"};
+
+	for (size_t i = 0; said && i < ARRAY_SIZE(WORDS); i++)
+		if (!strcmp(said, WORDS[i]))
+			return WORDS[i];
+	return "shared-kernel";
+}
+
+/* By what, and how far apart from the host, its leases run; true: not as before. */
+static bool learn_backend(struct offer_now *o, const struct priv_node_offer *said,
+			  const struct priv_node_reply *r)
+{
+	const char *backend = said ? said->backend : r->backend;
+	const char *runtime = said ? said->runtime : r->runtime;
+	const char *isolation = isolation_word(said ? said->isolation : r->isolation);
+	bool old = said ? said->runtime_old : r->runtime_old;
+	struct offer_now was = *o;
+
+	snprintf(o->backend, sizeof(o->backend), "%s", backend ? backend : "");
+	snprintf(o->runtime, sizeof(o->runtime), "%s", runtime ? runtime : "");
+	o->isolation = isolation;
+	o->runtime_old = old;
+	return strcmp(was.backend, o->backend) != 0 || strcmp(was.runtime, o->runtime) != 0 ||
+	       was.isolation != isolation || was.runtime_old != old;
 }
 
 static bool learn(struct offer_now *o, const struct priv_node_offer *said, uint32_t guards)
@@ -41,8 +71,12 @@ bool offers_learn(struct engine *g, const struct priv_node_reply *r)
 {
 	bool news = false;
 
-	for (size_t i = 0; i < g->noffers; i++)
-		news |= learn(&g->offers[i], find(r, g->offers[i].terms.name), r->guards);
+	for (size_t i = 0; i < g->noffers; i++) {
+		const struct priv_node_offer *said = find(r, g->offers[i].terms.name);
+
+		news |= learn_backend(&g->offers[i], said, r);
+		news |= learn(&g->offers[i], said, r->guards);
+	}
 	return news;
 }
 
@@ -88,6 +122,11 @@ void offer_fill_grants(struct offer *out, const struct engine *g, const struct o
 	const struct spec_cards *of = &o->terms.allow.cards;
 	size_t n = o->granted ? strlen(o->granted) : 0;
 
+	memcpy(out->backend, o->backend, sizeof(out->backend));
+	memcpy(out->runtime, o->runtime, sizeof(out->runtime));
+	out->runtime_old = o->runtime_old;
+	snprintf(out->isolation, sizeof(out->isolation), "%s",
+		 o->isolation ? o->isolation : isolation_word(NULL));
 	out->guards = o->guards;
 	out->caps = o->terms.allow.caps;
 	out->gpu_vendor = of->vendor;

@@ -255,9 +255,6 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 		o->refund_min = money_refund_min(g, o->refund_min, g->set.mints[i].url);
 	o->max_lease = t->max_lease;
 	o->start_timeout = t->start_timeout;
-	copy_word(o->isolation, sizeof(o->isolation), g->isolation);
-	copy_word(o->runtime, sizeof(o->runtime), g->runtime);
-	o->runtime_old = g->node.runtime_old;
 	copy_word(o->volume, sizeof(o->volume), g->volume);
 	copy_word(o->header, sizeof(o->header), g->header);
 	snprintf(o->disk_class, sizeof(o->disk_class), "%s",
@@ -448,17 +445,6 @@ static void name_images(struct engine *g, struct offer_now *o)
 
 /* --- heartbeat --- */
 
-/* The weakest where it is not known. */
-static const char *isolation_word(const char *said)
-{
-	static const char *const WORDS[] = {"user-kernel", "vm"};
-
-	for (size_t i = 0; said && i < ARRAY_SIZE(WORDS); i++)
-		if (!strcmp(said, WORDS[i]))
-			return WORDS[i];
-	return "shared-kernel";
-}
-
 static void learn_node(struct engine *g, const struct priv_node_reply *r)
 {
 	static const char *const volumes[] = {
@@ -471,12 +457,9 @@ static void learn_node(struct engine *g, const struct priv_node_reply *r)
 	g->node.activation_why = g->node.backend = g->node.runtime = NULL;
 	g->node.kernel = g->node.arch = g->node.lsm = g->node.isolation = NULL;
 	g->node.offers = (struct wire_list){0};
-	memset(g->runtime, 0, sizeof(g->runtime));
-	copy_word(g->runtime, sizeof(g->runtime), r->runtime ? r->runtime : "");
 	g->volume = volumes[r->activation];
 	g->header = r->header_on_disk ? "disk" : "memory";
 	g->cgroup = r->cgroup_version == 1 ? "v1" : "v2";
-	g->isolation = isolation_word(r->isolation);
 }
 
 static int next_seq(struct engine *g, int64_t *seq, struct err *e)

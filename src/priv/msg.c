@@ -34,6 +34,10 @@ static const struct wire_field priv_node_offer_fields[] = {
 	TEXT(granted, PRIV_OFFER_GRANT_MAX),
 	U32(cards, 0, UINT16_MAX),
 	U32(cards_host, 0, UINT16_MAX),
+	TEXT(backend, 64),
+	TEXT(runtime, 256),
+	BOOL(runtime_old),
+	TEXT(isolation, 31),
 };
 static const struct wire_table priv_node_offer_table = TABLE(priv_node_offer);
 #undef MSG

@@ -49,9 +49,12 @@ struct priv_node_offer {
 	char *name;
 	uint32_t guards; /* bits of enum spec_guard: what every lease of it is kept in by */
 	bool host_network;
-	char *granted;	     /* lines as spec_grant_describe() has them */
-	uint32_t cards;	     /* graphics cards that are there, up to what it sells … */
-	uint32_t cards_host; /* … and all of that vendor, other offers' too */
+	char *granted;		 /* lines as spec_grant_describe() has them */
+	uint32_t cards;		 /* graphics cards that are there, up to what it sells … */
+	uint32_t cards_host;	 /* … and all of that vendor, other offers' too */
+	char *backend, *runtime; /* "oci", "runc 1.1.5" */
+	bool runtime_old;
+	char *isolation;
 };
 
 #endif

@@ -159,6 +159,8 @@ static void write_offer(struct buf *out, const struct offer *o)
 	jsonw_text(&w, "description", o->description);
 	write_terms(&w, o);
 	jsonw_text(&w, "isolation", o->isolation);
+	if (*o->backend)
+		jsonw_text(&w, "backend", o->backend);
 	jsonw_text(&w, "runtime", o->runtime);
 	if (o->runtime_old)
 		jsonw_bool(&w, "runtime_old", true);
@@ -455,6 +457,7 @@ static int read_words(struct offer *o, const struct json *j, struct err *e)
 	if (json_opt_copy(o->agent, sizeof(o->agent), j, "agent", e) < 0 ||
 	    json_opt_copy(o->description, sizeof(o->description), j, "description", e) < 0 ||
 	    json_opt_copy(o->isolation, sizeof(o->isolation), j, "isolation", e) < 0 ||
+	    json_opt_copy(o->backend, sizeof(o->backend), j, "backend", e) < 0 ||
 	    json_opt_copy(o->runtime, sizeof(o->runtime), j, "runtime", e) < 0 ||
 	    json_opt_bool(j, "runtime_old", &o->runtime_old, e) < 0 ||
 	    json_opt_copy(o->volume, sizeof(o->volume), j, "volume", e) < 0 ||

@@ -67,7 +67,8 @@ struct offer {
 	int64_t max_lease;	   /* seconds; of a volume, too */
 	int64_t start_timeout;	   /* seconds */
 	char isolation[32];	   /* "shared-kernel" */
-	char runtime[64];	   /* "runc 1.1.5" */
+	char backend[16];	   /* "oci", "docker"; "": not said */
+	char runtime[64];	   /* "runc 1.1.5", "docker 20.10.24" */
 	bool runtime_old;	   /* older than the fixes of known ways out */
 	char volume[32];	   /* "luks2", "luks1-fuse", "none" */
 	uint64_t disk_speed; /* bytes a second written to it, as the agent measured; 0: not said */

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mount.h>
 
 #include "backend/cgroup.h"
@@ -166,13 +167,30 @@ static void test_written_nowhere(void **state)
 	assert_false(fs_exists(kept));
 }
 
+/* A record of the time before there was more than one backend ends before that field. */
+static void test_older_record(void **state)
+{
+	struct world *w = *state;
+	auto_free char *path = mem_printf("%s/leases/%s/lease", w->run, ID);
+	auto_buf struct buf text = BUF(4096);
+	struct err e;
+
+	run_script(w, ID, "exec sleep 1000");
+	helper_down(w, SIGKILL);
+	assert_int_equal(fs_read(&text, path, &e), 0);
+	assert_true(text.n > 7 && memcmp(text.p + text.n - 7, "\3\0\0\0oci", 7) == 0);
+	assert_int_equal(fs_write(path, text.p, text.n - 7, 0600, &e), 0);
+	helper_up(w);
+	assert_int_equal(inspect(w, ID).state, PRIV_BOX_RUNNING);
+	destroy_ok(w, ID);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_survives),
-		cmocka_unit_test(test_destroyed_after),
-		cmocka_unit_test(test_destroyed_before),
-		cmocka_unit_test(test_written_nowhere),
+		cmocka_unit_test(test_survives),	 cmocka_unit_test(test_destroyed_after),
+		cmocka_unit_test(test_destroyed_before), cmocka_unit_test(test_written_nowhere),
+		cmocka_unit_test(test_older_record),
 	};
 
 	if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0) {

@@ -127,6 +127,14 @@ static void what_is_wrong_is_named(void **state)
 		{HEAD OFFER "gpu = amd:3@0,1\n", "3 cards of 2 that are named"},
 		{HEAD OFFER "gpu_max = 17\n", ":8: gpu_max"},
 		{HEAD OFFER "grant = kvm.json\n", ":8: grant"},
+		{HEAD OFFER "backend = podman\n",
+		 ":8: backend: \"podman\" is none of: oci, docker"},
+		{"[runtime]\ndocker = tcp://10.0.0.5:2375\n", ":2: docker"},
+		{HEAD OFFER "backend = docker\ngrant = /etc/leased/kvm.json\n",
+		 "grant: backend docker gives nothing of the host"},
+		{HEAD OFFER "backend = docker\ngpu = amd:1\n", "gives no graphics cards"},
+		{HEAD OFFER "[runtime]\nbackend = docker\n[offer small]\ncapability = SYS_PTRACE\n",
+		 "capability: backend docker gives none"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n", "names no resolver"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n[images]\npulls = 16\n"
 		      "[network]\nresolver = 9.9.9.9\nsource_ports = 8192\n",
@@ -180,6 +188,26 @@ static void offers_say_what_buyers_may_ask_for(void **state)
 	assert_int_equal(a->cards.nonly, 3);
 	assert_int_equal(a->cards.only[1], 0);
 	assert_string_equal(c->offers[0]->grant, "/etc/leased/kvm.json");
+}
+
+static void offers_name_their_backend(void **state)
+{
+	auto_config struct config *c = NULL, *plain = NULL;
+	struct err e = {0};
+
+	if (load(state,
+		 "[runtime]\nbackend = docker\ndocker = unix:///run/d.sock\n" HEAD OFFER
+		 "[offer own]\nbackend = oci\nprice = 1sat/h\nimage = oci:/x\ngrant = /etc/g\n",
+		 &c, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(c->offers[0]->backend, CONFIG_DOCKER);
+	assert_int_equal(c->offers[1]->backend, CONFIG_OCI);
+	assert_string_equal(c->docker, "unix:///run/d.sock");
+	assert_true(config_uses(c, CONFIG_OCI) && config_uses(c, CONFIG_DOCKER));
+	if (load(state, HEAD OFFER, &plain, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(plain->offers[0]->backend, CONFIG_OCI);
+	assert_false(config_uses(plain, CONFIG_DOCKER));
 }
 
 static void addresses_make_slots(void **state)
@@ -390,6 +418,7 @@ int main(void)
 		cmocka_unit_test(metrics_are_read_on_loopback_alone),
 		cmocka_unit_test(keys_are_made_once_and_private),
 		cmocka_unit_test(offers_say_what_buyers_may_ask_for),
+		cmocka_unit_test(offers_name_their_backend),
 		cmocka_unit_test(addresses_make_slots),
 		cmocka_unit_test(given_keys_are_taken_or_refused),
 	};
