@@ -27,100 +27,7 @@
 #define LOOK_EACH	250 /* polls */
 #define POLL_MS		10
 #define SAYS_MAX	65536
-
-const char **docker_argv(const struct box *box, const char *const *args, size_t nargs)
-{
-	const char **argv = mem_array(nargs + 6, sizeof(*argv));
-	size_t n = 0;
-
-	argv[n++] = box->runtime;
-	argv[n++] = "--host";
-	argv[n++] = box->runtime_root;
-	argv[n++] = "--config"; /* nobody's: neither credentials nor aliases */
-	argv[n++] = "/nonexistent";
-	for (size_t i = 0; i < nargs; i++)
-		argv[n++] = args[i];
-	return argv;
-}
-
-int docker_ask(const struct box *box, const char *const *args, size_t nargs, struct proc_result *r,
-	       struct err *e)
-{
-	auto_free const char **argv = docker_argv(box, args, nargs);
-	struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
-
-	*r = (struct proc_result){.out = BUF(SAYS_MAX), .err = BUF(SAYS_MAX)};
-	return proc_run(&spec, NULL, 0, DOCKER_TIMEOUT_MS, r, e);
-}
-
-int docker_error(const char *verb, const struct proc_result *r, struct err *e)
-{
-	struct str rest = str_trim(buf_view(&r->err)), line = {0};
-	char msg[240];
-
-	while (rest.n > 0 && str_cut(&rest, '\n', &line))
-		if (str_starts(line, "Error") || str_starts(line, "docker: "))
-			break;
-	str_printable(msg, sizeof(msg), line);
-	return err_set(e, ERRK_PEER, "docker %s ended with %d: %s", verb, r->status, msg);
-}
-
-int docker_check(const struct box *box, const char *const *args, size_t nargs, struct err *e)
-{
-	struct proc_result r;
-	int ret = docker_ask(box, args, nargs, &r, e);
-
-	if (ret == 0 && r.status != 0)
-		ret = docker_error(args[0], &r, e);
-	proc_result_free(&r);
-	return ret;
-}
-
-static int read_host(struct docker_host *out, struct str text, struct err *e)
-{
-	auto_json struct json *j = NULL;
-	struct str version = {0}, driver = {0}, one;
-
-	if (json_parse(&j, str_trim(text), NULL, e) < 0 ||
-	    json_str(j, "version", SAYS_MAX, &version, e) < 0 ||
-	    json_str(j, "driver", SAYS_MAX, &driver, e) < 0)
-		return err_wrap(e, "docker info");
-	*out = (struct docker_host){.slices = str_is(driver, "systemd")};
-	str_printable(out->version, sizeof(out->version), version);
-	for (const struct json *v = json_first(json_get(j, "security")); v; v = json_next(v)) {
-		if (!json_as_str(v, &one))
-			continue;
-		out->rootless |= str_starts(one, "name=rootless");
-		out->remapped |= str_starts(one, "name=userns");
-	}
-	return 0;
-}
-
-int docker_host(struct docker_host *out, const struct box *box, struct err *e)
-{
-	static const char *const args[] = {"info", "--format",
-					   "{\"version\":{{json .ServerVersion}},"
-					   "\"driver\":{{json .CgroupDriver}},"
-					   "\"security\":{{json .SecurityOptions}}}"};
-	struct proc_result r;
-	int ret = docker_ask(box, args, ARRAY_SIZE(args), &r, e);
-
-	if (ret == 0 && r.status != 0)
-		ret = docker_error(args[0], &r, e);
-	if (ret == 0)
-		ret = read_host(out, buf_view(&r.out), e);
-	proc_result_free(&r);
-	if (ret < 0)
-		return -1;
-	if (out->rootless)
-		return err_set(e, ERRK_PEER,
-			       "Docker's daemon is rootless: it cannot use what is "
-			       "mounted here");
-	return out->remapped ? err_set(e, ERRK_PEER,
-				       "Docker's daemon maps users (userns-remap), for whom a "
-				       "lease's files are not made: switch it off")
-			     : 0;
-}
+#define LOCK_TIMEOUT_MS (DOCKER_TIMEOUT_MS + 5000)
 
 static int docker_probe(const struct box *box, struct buf *version, struct err *e)
 {
@@ -147,7 +54,7 @@ static int docker_prepare(const struct box *box, struct err *e)
 	uint64_t caps;
 
 	if (docker_host(&host, box, e) < 0 || docker_args(&args, box, host.slices, e) < 0 ||
-	    oci_caps(&caps, box->spec, box->caps, NULL, e) < 0)
+	    oci_caps(&caps, box->spec, box->caps, box->grant, e) < 0)
 		return -1;
 	oci_seccomp(&filter, caps);
 	if (buf_check(&filter, "filter", e) < 0 || fs_mkdirs(box->dir, 0711, e) < 0 ||
@@ -322,7 +229,7 @@ static int run_create(const struct box *box, const struct buf *text, struct err 
 		}
 		args[n++] = p;
 	}
-	return docker_check(box, args, n, e);
+	return docker_change(box, args, n, e);
 }
 
 /* What an attempt that died left behind has the name; the image is loaded once. */
@@ -350,7 +257,7 @@ static int run_gate(const struct box *box, struct err *e)
 	auto_free char *name = mem_printf("leased-%s", box->id);
 	const char *const args[] = {"start", name};
 
-	return docker_check(box, args, ARRAY_SIZE(args), e);
+	return docker_change(box, args, ARRAY_SIZE(args), e);
 }
 
 /* It listens a moment after Docker started it. */
@@ -525,9 +432,10 @@ static int docker_stop(const struct box *box, int signal, struct err *e)
 	return d.status == DOCKER_ENDED || d.status == DOCKER_GONE ? 0 : -1;
 }
 
-static int docker_destroy(const struct box *box, struct err *e)
+static int destroy_all(const struct box *box, struct err *e)
 {
-	static const char *const FILES[] = {DOCKER_ARGS, DOCKER_PLAN, DOCKER_SECCOMP, DOCKER_GROUP};
+	static const char *const FILES[] = {DOCKER_ARGS, DOCKER_PLAN, DOCKER_SECCOMP, DOCKER_GROUP,
+					    DOCKER_LOCK};
 
 	if (kill_groups(box, e) < 0 || remove_all(box, e) < 0 ||
 	    cgroup_remove(box->cgroup, e) < 0 || docker_gate_remove(box, e) < 0)
@@ -539,6 +447,22 @@ static int docker_destroy(const struct box *box, struct err *e)
 			return err_sys(e, "remove %s", path);
 	}
 	return 0;
+}
+
+/* What a killed keeper asked the daemon for may come later than a list that does not have it: it is
+ * waited for, which the lock tells. */
+static int docker_destroy(const struct box *box, struct err *e)
+{
+	int64_t end = clock_mono_ms() + LOCK_TIMEOUT_MS;
+	auto_close int lock = -1;
+	int r;
+
+	while ((r = docker_lock(&lock, box, e)) == DOCKER_BUSY) {
+		if (clock_mono_ms() > end)
+			return err_set(e, ERRK_PEER, "the daemon is busy with an earlier start");
+		nanosleep(&(struct timespec){0, POLL_MS * 1000000}, NULL);
+	}
+	return r < 0 ? -1 : destroy_all(box, e);
 }
 
 const struct backend backend_docker = {

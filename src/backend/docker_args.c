@@ -47,19 +47,16 @@ static void put_who(struct buf *b, const struct box *box)
 static void put_guards(struct buf *b, const struct box *box, uint64_t caps)
 {
 	static const char *const FIXED[] = {
-		"--pull",	  "never",
-		"--restart",	  "no",
-		"--log-driver",	  "none",
-		"--network",	  "none",
-		"--ipc",	  "private",
-		"--cgroupns",	  "private",
-		"--security-opt", "no-new-privileges",
-		"--cap-drop",	  "ALL",
-		"--read-only",	  "--no-healthcheck",
+		"--pull",	"never",   "--restart",	  "no",
+		"--log-driver", "none",	   "--network",	  "none",
+		"--ipc",	"private", "--cgroupns",  "private",
+		"--cap-drop",	"ALL",	   "--read-only", "--no-healthcheck",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(FIXED); i++)
 		put(b, FIXED[i]);
+	if (!box->grant || !box->grant->new_privileges)
+		put2(b, "--security-opt", "no-new-privileges");
 	putf(b, "--security-opt", "seccomp=%s/" DOCKER_SECCOMP, box->dir);
 	if (oci_apparmor())
 		putf(b, "--security-opt", "apparmor=%s", oci_apparmor());
@@ -179,7 +176,8 @@ static int put_mounts(struct buf *b, const struct box *box, struct err *e)
 		{.source = door, .target = GATE_FOLDER, .access = OCI_READ_WRITE},
 		{.source = box->root, .target = GATE_ROOT, .access = OCI_READ_WRITE}};
 	struct oci_bind binds[BOX_BINDS];
-	struct oci_placement place = {.volumes = box->volumes,
+	struct oci_placement place = {.grant = box->grant,
+				      .volumes = box->volumes,
 				      .nvolumes = box->volumes ? box->spec->storage.n : 0,
 				      .binds = binds,
 				      .nbinds = box_binds(binds, box)};
@@ -197,6 +195,23 @@ static int put_mounts(struct buf *b, const struct box *box, struct err *e)
 	return 0;
 }
 
+/* Nodes of the operator's; Docker makes them, and asks the host's for their numbers. */
+static int put_devices(struct buf *b, const struct box *box, struct err *e)
+{
+	size_t n = box->grant ? box->grant->ndevices : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct spec_device *d = &box->grant->devices[i];
+
+		if (strchr(d->path, ':') || strchr(d->target, ':'))
+			return err_set(e, ERRK_INPUT, "device %s: Docker takes no \":\" in it",
+				       d->target);
+		putf(b, "--device", "%s:%s:%s%s", d->path, d->target, d->read ? "r" : "",
+		     d->write ? "w" : "");
+	}
+	return 0;
+}
+
 static void put_user(struct buf *b, const struct image_user *u)
 {
 	putf(b, "--user", "%u:%u", u->uid, u->gid);
@@ -211,8 +226,13 @@ static int check_possible(const struct box *box, struct err *e)
 	if (box->id_count)
 		return err_set(e, ERRK_STATE,
 			       "the backend docker gives no lease a user namespace of its own");
-	if (box->grant || box->gpus.n || box->spec->gpu.count)
-		return err_set(e, ERRK_DENIED, "the backend docker gives nothing of the host");
+	if (box->grant && (box->grant->privileged || box->grant->host_network))
+		return err_set(
+			e, ERRK_DENIED,
+			"the backend docker runs nothing privileged or in the host's network");
+	if (box->spec->gpu.count != box->gpus.n)
+		return err_set(e, ERRK_INPUT, "gpu: %u are wanted, %zu prepared",
+			       box->spec->gpu.count, box->gpus.n);
 	return 0;
 }
 
@@ -222,12 +242,13 @@ int docker_args(struct buf *b, const struct box *box, bool slices, struct err *e
 {
 	uint64_t caps;
 
-	if (check_possible(box, e) < 0 || oci_caps(&caps, box->spec, box->caps, NULL, e) < 0)
+	if (check_possible(box, e) < 0 || oci_caps(&caps, box->spec, box->caps, box->grant, e) < 0)
 		return -1;
 	put(b, "create");
 	put_who(b, box);
 	put_guards(b, box, caps);
-	if (put_limits(b, box, slices, e) < 0 || put_mounts(b, box, e) < 0)
+	if (put_limits(b, box, slices, e) < 0 || put_mounts(b, box, e) < 0 ||
+	    put_devices(b, box, e) < 0)
 		return -1;
 	put_user(b, &box->user);
 	put2(b, "--workdir", "/");

@@ -216,6 +216,7 @@ static int prepare(struct command *c, struct err *e)
 				   .workdir = c->x->workdir,
 				   .env = c->x->env,
 				   .nenv = c->x->nenv,
+				   .gpus = c->box->gpus,
 				   .user = c->x->user};
 	auto_buf struct buf texts = BUF(DOCKER_ARGS_MAX), env = BUF(2 * DOCKER_ARGS_MAX);
 	int r;

@@ -18,6 +18,7 @@
 #define DOCKER_PLAN    "docker.plan"  /* struct docker_plan; only until it was read */
 #define DOCKER_SECCOMP "seccomp.json" /* as Docker wants it */
 #define DOCKER_GROUP   "docker.group" /* the path of its control group */
+#define DOCKER_LOCK    "docker.lock"  /* held by clients that change something */
 #define DOCKER_GATE    "docker.gate"  /* a folder, there until the container was started */
 
 /* The client's argv: `args`, `nargs` of them, after the options that say whom it asks; NULL-ended.
@@ -29,6 +30,14 @@ int docker_ask(const struct box *box, const char *const *args, size_t nargs, str
 /* The same; -1 also where it failed. */
 int docker_check(const struct box *box, const char *const *args, size_t nargs,
 		 struct err *e) MUST_CHECK;
+/* The same for what makes or starts the container: the client holds DOCKER_LOCK until the daemon
+ * has answered, also where we are killed. */
+int docker_change(const struct box *box, const char *const *args, size_t nargs,
+		  struct err *e) MUST_CHECK;
+/* Keep that out; *out is left where there is no lock, so nothing was asked for. DOCKER_BUSY: a
+ * client has it. */
+enum { DOCKER_BUSY = 1 };
+int docker_lock(int *out, const struct box *box, struct err *e) MUST_CHECK;
 /* What the client said about a failure. Always -1. */
 int docker_error(const char *verb, const struct proc_result *r, struct err *e);
 

@@ -5,7 +5,7 @@ src_backend_libleased_backend_a_SOURCES = \
 	src/backend/boxlog.c src/backend/boxlog.h \
 	src/backend/cgroup.c src/backend/cgroup.h \
 	src/backend/console.c src/backend/console.h \
-	src/backend/docker.c src/backend/docker_args.c src/backend/docker_exec.c \
+	src/backend/docker.c src/backend/docker_args.c src/backend/docker_client.c src/backend/docker_exec.c \
 	src/backend/docker_enter.c src/backend/docker_gate.c src/backend/docker_image.c \
 	src/backend/docker_impl.h src/backend/docker_mind.c src/backend/docker_plan.c \
 	src/backend/fake.c \

@@ -368,6 +368,38 @@ static void test_left_over(void **state)
 	destroy(c);
 }
 
+/* At any moment, and whatever the daemon is just at: nothing comes into being afterwards. */
+static void test_killed(void **state)
+{
+	const struct contract *c = *state;
+	const char *const list[] = {"ps", "--all", "--quiet", NULL};
+	struct backend_streams io = {.out = -1, .err = -1};
+	auto_free char *late = NULL;
+	struct backend_made made;
+	struct err err = {0};
+
+	for (long ms = 5; ms < 700; ms += 40) {
+		auto_free char *left = NULL;
+		pid_t pid;
+
+		assert_int_equal(c->backend->prepare(&c->box, &err), 0);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (pid == 0)
+			_exit(c->backend->create(&c->box, &io, &made, &err) < 0 ||
+			      c->backend->start(&c->box, &err) < 0);
+		nanosleep(&(struct timespec){0, ms * 1000000}, NULL);
+		kill(pid, SIGKILL);
+		assert_int_equal(waitpid(pid, &(int){0}, 0), pid);
+		destroy(c);
+		left = docker_says(list);
+		assert_string_equal(left, "");
+	}
+	nanosleep(&(struct timespec){1, 0}, NULL);
+	late = docker_says(list);
+	assert_string_equal(late, "");
+}
+
 /* Nothing of the lease's runs before its start, whose network is wired until then. */
 static void test_waits(void **state)
 {
@@ -471,6 +503,29 @@ static void test_root(void **state)
 	destroy(c);
 	run(c, &c->box, -1);
 	assert_int_equal(run_script(c, "[ -s /new ] && [ -d /host/bin ]"), 0);
+	destroy(c);
+}
+
+/* What the operator gives, and nothing more where that is nothing. */
+static void test_grant(void **state)
+{
+	struct spec_device device = {
+		(char *)"/dev/null", (char *)"/dev/extra", true, true, 'c', 1, 3};
+	struct spec_bind bind = {dockerd.dir, (char *)"/given", true};
+	const struct spec_grant all = {
+		.binds = &bind, .nbinds = 1, .devices = &device, .ndevices = 1};
+	const struct spec_grant none = {0};
+	const struct contract *c = *state;
+	struct box box = c->box;
+
+	box.grant = &none;
+	run(c, &box, -1);
+	assert_int_equal(run_script(c, "[ ! -e /dev/extra ] && [ ! -e /given ]"), 0);
+	destroy(c);
+	box.grant = &all;
+	run(c, &box, -1);
+	assert_int_equal(run_script(c, "[ -c /dev/extra ] && echo 1 >/dev/extra"), 0);
+	assert_int_equal(run_script(c, "[ -d /given/rootfs ] && ! echo 1 >/given/x"), 0);
 	destroy(c);
 }
 
@@ -696,11 +751,13 @@ static int run_all(struct contract *c)
 					   cmocka_unit_test(test_status),
 					   cmocka_unit_test(test_no_program),
 					   cmocka_unit_test(test_waits),
+					   cmocka_unit_test(test_killed),
 					   cmocka_unit_test(test_stranger),
 					   cmocka_unit_test(test_left_over),
 					   cmocka_unit_test(test_destroyed_twice),
 					   cmocka_unit_test(test_storage),
 					   cmocka_unit_test(test_root),
+					   cmocka_unit_test(test_grant),
 					   cmocka_unit_test(test_read_only),
 					   cmocka_unit_test(test_hostile_root),
 					   cmocka_unit_test(test_workdir),

@@ -128,6 +128,33 @@ static void storage(void **state)
 	assert_refused(&box, "was not prepared");
 }
 
+static void what_the_operator_gives(void **state)
+{
+	struct spec_device device = {"/run/x/node", "/dev/kvm", true, true, 'c', 10, 232};
+	struct spec_bind bind = {"/srv/models", "/models", true};
+	struct spec_grant grant = {.binds = &bind, .nbinds = 1, .devices = &device, .ndevices = 1};
+	auto_spec struct spec s = {0};
+	struct box box = a_box(&s);
+	auto_free char *none = NULL, *args = NULL, *more = NULL;
+
+	none = args_of(&box, false);
+	box.grant = &grant;
+	args = args_of(&box, false);
+	assert_null(strstr(none, "--device "));
+	assert_non_null(strstr(args, " --device /run/x/node:/dev/kvm:rw "));
+	assert_non_null(
+		strstr(args, "\"source=/srv/models\",\"target=/leased-root/models\",readonly "));
+	assert_non_null(strstr(args, " --security-opt no-new-privileges "));
+	assert_null(strstr(args, "--cap-add SYS_PTRACE "));
+	grant.new_privileges = true;
+	grant.caps = spec_cap(STR("SYS_PTRACE"));
+	more = args_of(&box, false);
+	assert_null(strstr(more, "no-new-privileges"));
+	assert_non_null(strstr(more, " --cap-add SYS_PTRACE "));
+	device.target = (char *)"/dev/a:b";
+	assert_refused(&box, "\":\"");
+}
+
 static void what_it_cannot(void **state)
 {
 	auto_spec struct spec s = {0};
@@ -135,7 +162,13 @@ static void what_it_cannot(void **state)
 	struct box box = a_box(&s);
 
 	box.grant = &grant;
-	assert_refused(&box, "gives nothing of the host");
+	assert_refused(&box, "privileged");
+	grant = (struct spec_grant){.host_network = true};
+	assert_refused(&box, "host's network");
+	s.gpu.count = 1;
+	box.grant = NULL;
+	assert_refused(&box, "gpu");
+	s.gpu.count = 0;
 	box.grant = NULL;
 	box.probe = NULL;
 	assert_refused(&box, "not installed");
@@ -154,6 +187,7 @@ int main(void)
 					   cmocka_unit_test(limits),
 					   cmocka_unit_test(who_it_is),
 					   cmocka_unit_test(storage),
+					   cmocka_unit_test(what_the_operator_gives),
 					   cmocka_unit_test(what_it_cannot)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
