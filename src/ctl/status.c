@@ -126,6 +126,10 @@ static int run(void *ctx, const void *options, int argc, char **argv)
 	printf("%-10s %llu open, %llu running\n", "leases",
 	       (unsigned long long)ctl_u64(r.result, "leases"),
 	       (unsigned long long)ctl_u64(r.result, "running"));
+	if (ctl_u64(r.result, "strange"))
+		printf("%-10s ALARM: records of %llu leases are of another version, or damaged: "
+		       "they only run on and end; see the agent's log\n",
+		       "records", (unsigned long long)ctl_u64(r.result, "strange"));
 	print_network(json_get(r.result, "network"));
 	print_not_erased(json_get(r.result, "not_erased"));
 	print_text("volume", r.result, "volume");

@@ -273,6 +273,28 @@ static uint64_t promised(const struct helper *h)
 	return pool_bytes(h->pool) + table_promised(&h->leases, h->c->state_dir);
 }
 
+/* What would be written or mounted by a record that says more than this version knows. */
+static int refuse_strange(const struct lease *l, struct err *e)
+{
+	if (l->rec.known == RECORD_WHOLE)
+		return 0;
+	return err_set(
+		e, ERRK_STATE,
+		"another version of leased wrote its record, or it is damaged: it can only run "
+		"on and end");
+}
+
+static bool refused_strange(struct helper *h, struct priv_call call, const void *msg)
+{
+	const struct lease *l = table_find(&h->leases, msg); /* it begins with the id */
+	struct err err;
+
+	if (!l || refuse_strange(l, &err) == 0)
+		return false;
+	priv_server_fail(h->server, call, &err);
+	return true;
+}
+
 static void on_start(struct helper *h, struct priv_call call, struct priv_start *m)
 {
 	struct lease *l = table_find(&h->leases, m->id);
@@ -281,7 +303,9 @@ static void on_start(struct helper *h, struct priv_call call, struct priv_start 
 	struct task *t;
 	struct err err;
 
-	if (l && old_lease(h, l, m, &err) < 0)
+	if (l && refuse_strange(l, &err) < 0)
+		l = NULL;
+	else if (l && old_lease(h, l, m, &err) < 0)
 		l = NULL;
 	else if (!l)
 		l = new_lease(h, m, &err);
@@ -319,6 +343,7 @@ static void on_node(struct helper *h, struct priv_call call)
 	for (size_t i = 0; i < h->leases.n; i++)
 		r.running +=
 			h->leases.v[i]->said && h->leases.v[i]->status.state == PRIV_BOX_RUNNING;
+	r.strange = table_strange(&h->leases);
 	r.prepared = pool_ready(h->pool);
 	r.disk_prepared = pool_bytes(h->pool);
 	priv_server_reply(h->server, call, &r);
@@ -355,7 +380,7 @@ static void on_deadline(struct helper *h, struct priv_call call, struct priv_dea
 	if (l) {
 		r = l->rec;
 		r.deadline = m->deadline;
-		if (record_write(&r, h->c, &err) < 0) {
+		if (r.known == RECORD_WHOLE && record_write(&r, h->c, &err) < 0) {
 			priv_server_fail(h->server, call, &err);
 			return;
 		}
@@ -412,7 +437,7 @@ static bool count_command(struct helper *h, struct priv_call call, struct lease 
 	return true;
 }
 
-static void on_command(struct helper *h, struct priv_call call, void *msg, job_fn *run)
+static void run_command(struct helper *h, struct priv_call call, void *msg, job_fn *run)
 {
 	struct lease *l = table_find(&h->leases, msg); /* it begins with the id */
 	const struct priv_exec *image = call.kind == PRIV_BOX_EXEC ? msg : NULL;
@@ -432,6 +457,12 @@ static void on_command(struct helper *h, struct priv_call call, void *msg, job_f
 	}
 	t->job.promised = promised(h);
 	fetch_and_start(t, image->image, image->digest);
+}
+
+static void on_command(struct helper *h, struct priv_call call, void *msg, job_fn *run)
+{
+	if (!refused_strange(h, call, msg))
+		run_command(h, call, msg, run);
 }
 
 /* Written down first: a helper that starts again loads it so. */
@@ -513,7 +544,8 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		on_command(h, call, msg, job_exec);
 		return;
 	case PRIV_BOX_LOGS:
-		start_lease_task(h, call, msg, job_logs);
+		if (!refused_strange(h, call, msg))
+			start_lease_task(h, call, msg, job_logs);
 		return;
 	case PRIV_BOX_LIST:
 		on_list(h, call, msg);
@@ -528,10 +560,12 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		on_command(h, call, msg, job_get);
 		return;
 	case PRIV_BOX_PORTS:
-		on_ports(h, call, msg);
+		if (!refused_strange(h, call, msg))
+			on_ports(h, call, msg);
 		return;
 	case PRIV_BOX_NET:
-		start_lease_task(h, call, msg, job_net);
+		if (!refused_strange(h, call, msg))
+			start_lease_task(h, call, msg, job_net);
 		return;
 	case PRIV_BOX_STATS:
 		on_stats(h, call, msg);
@@ -581,6 +615,12 @@ static int take_over(void *ctx, const char *id)
 	struct err err;
 	int found = record_read(&r, h->c, id, &err);
 
+	if (found == RECORD_STRANGE) {
+		log_broken("lease %s: %s: it runs on, and can only end", id, err.msg);
+		if (r.known == RECORD_BLANK)
+			record_find(&r, h->c);
+		found = 0;
+	}
 	if (found == RECORD_NOT_FOUND)
 		return 0; /* died before it was written: nothing was done either */
 	if (found < 0) {

@@ -118,7 +118,8 @@ static int destroy_all(const struct job *j, struct priv_destroy_reply *r, struct
 	if (job_end_box(j, e) < 0)
 		return -1;
 	r->killed = true;
-	if (j->c->net && j->known && tenant_net_remove(j->c->net, &seat, e) < 0)
+	if (j->c->net && j->known && j->rec.slot != RECORD_NO_SLOT &&
+	    tenant_net_remove(j->c->net, &seat, e) < 0)
 		return -1;
 	if (fs_exists(dir) && (storage_unmount(dir, e) < 0 || overlay_unmount(dir, e) < 0 ||
 			       job_grant_close(dir, e) < 0))
@@ -147,6 +148,15 @@ int job_destroy(const struct job *j, void *reply, struct err *e)
 
 	r->found = j->known;
 	r->volume_bytes = j->rec.volume_bytes;
+	if (j->known && !*j->rec.volume) {
+		auto_free char *path = record_path(j->c, j->rec.id, "lease");
+
+		r->message = mem_printf("%s cannot be read, so that its volume is not known: let "
+					"the version of leased that wrote it end the lease, or "
+					"remove that file and start leased again",
+					path);
+		return 0;
+	}
 	if (j->known && lend_end(j, &why) < 0) {
 		r->message = mem_strdup(why.msg);
 		return 0;

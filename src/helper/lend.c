@@ -136,7 +136,7 @@ int lend_take(struct lent *out, const struct job *j, const struct spec_mount *m,
 
 /* --- the lender's end --- */
 
-/* Its record, if it is there. */
+/* Its record, if it is there. Of a strange one the id is enough. */
 static int find(struct job *b, const struct job *lender, const char *id, struct err *e)
 {
 	int r;
@@ -144,7 +144,7 @@ static int find(struct job *b, const struct job *lender, const char *id, struct 
 	*b = (struct job){.c = lender->c, .known = true};
 	r = record_read(&b->rec, lender->c, id, e);
 	b->backend = record_backend(&b->rec);
-	return r;
+	return r == RECORD_STRANGE ? 0 : r;
 }
 
 typedef int each_fn(const struct job *lender, const char *id, void *ctx, struct err *e);

@@ -35,7 +35,7 @@ static void take_record(struct lease *l, struct str body)
 	struct err err;
 	bool news;
 
-	if (wire_decode(&rec, &keeper_record_table, body, &err) < 0) {
+	if (keeper_record_read(&rec, body, &err) < 0) {
 		log_broken("keeper of %s: %s", l->rec.id, err.msg);
 		return;
 	}

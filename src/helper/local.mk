@@ -37,8 +37,10 @@ tests_root_watching_SOURCES = tests/root/watching.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_watching_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_watching_LDADD = $(L_helper) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/root/helper tests/unit/logseek
-TESTS += tests/unit/logseek
+check_PROGRAMS += tests/root/helper tests/unit/logseek tests/unit/record
+TESTS += tests/unit/logseek tests/unit/record
+tests_unit_record_SOURCES = tests/unit/record.c tests/unit/unit.h
+tests_unit_record_LDADD = $(L_helper) $(CMOCKA_LIBS)
 tests_unit_logseek_SOURCES = tests/unit/logseek.c
 tests_unit_logseek_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_logseek_LDADD = $(L_helper) $(CMOCKA_LIBS)
@@ -65,6 +67,13 @@ ROOT_TESTS += tests/root/kept
 tests_root_kept_SOURCES = tests/root/kept.c tests/root/helper_world.c tests/root/helper_world.h
 tests_root_kept_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
 tests_root_kept_LDADD = $(L_helper) $(CMOCKA_LIBS)
+
+check_PROGRAMS += tests/root/strange
+ROOT_TESTS += tests/root/strange
+tests_root_strange_SOURCES = tests/root/strange.c tests/root/helper_world.c \
+	tests/root/helper_world.h
+tests_root_strange_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_strange_LDADD = $(L_helper) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/root/reboot
 ROOT_TESTS += tests/root/reboot

@@ -74,6 +74,8 @@ void offer_policy(struct spec_policy *out, const struct helper_config *c,
 
 static bool is_taken(const struct record *r, enum spec_vendor v, uint32_t number)
 {
+	if (r->known == RECORD_BLANK)
+		return true; /* perhaps */
 	for (uint32_t i = 0; i < r->ncards; i++)
 		if (r->vendor == v && r->cards[i] == number)
 			return true;

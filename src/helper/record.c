@@ -5,18 +5,31 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "base/proc.h"
 #include "priv/fields.h"
+#include "volume/overlay.h"
 
-#define RECORD_MAX 4096
-#define LOG_BYTES  ((uint64_t)16 << 20)
-#define LOG_SHARE  8 /* of a volume at most an eighth */
+#define RECORD_MAX	 4096
+#define RECORD_BYTES_MAX 65536 /* of another version's */
+#define LOG_BYTES	 ((uint64_t)16 << 20)
+#define LOG_SHARE	 8 /* of a volume at most an eighth */
 
-/* The file's form: the same tables as the messages. */
+/*
+ * The file's form: a line with the version that wrote it and the oldest one that may act on it,
+ * then the fields, by the same tables as the messages. Fields are only appended; who appends one
+ * adds a version with their number to `written`, and raises RECORD_READER where an older build that
+ * knows nothing of the field would do harm. Files of the first two versions have no such line.
+ */
+#define HEAD	       "leased record "
+#define RECORD_VERSION 3
+#define RECORD_READER  3
+#define BARE_VERSIONS  2
+
 struct stored {
 	char id[PRIV_ID_LEN + 1];
 	char owner[PRIV_OWNER_LEN + 1];
@@ -72,10 +85,11 @@ static const struct wire_field stored_fields[] = {
 	TEXT(backend, RECORD_BACKEND_MAX),
 };
 static const struct wire_table stored_table = TABLE(stored);
-/* Leases that began before there was more than one backend. */
-static const struct wire_table older_table = {sizeof(struct stored), stored_fields,
-					      ARRAY_SIZE(stored_fields) - 1};
 #undef MSG
+
+/* How many fields each version wrote. */
+static const size_t written[RECORD_VERSION + 1] = {[1] = 22, [2] = 23, [3] = 23};
+_Static_assert(ARRAY_SIZE(stored_fields) == 23, "as many as the newest version writes");
 
 char *record_dir(const struct helper_config *c, const char *id)
 {
@@ -202,24 +216,134 @@ static char *kept_path(const struct helper_config *c, const char *id)
 	return mem_printf("%s/leases/%s", c->state_dir, id);
 }
 
+struct head {
+	uint64_t version, reader;
+};
+
+/* The line, cut off `text`. Without one both are 0. */
+static int take_head(struct head *h, struct str *text, struct err *e)
+{
+	struct str line, version, word;
+
+	*h = (struct head){0, 0};
+	if (!str_starts(*text, HEAD))
+		return 0;
+	str_cut(text, '\n', &line);
+	line = (struct str){line.p + strlen(HEAD), line.n - strlen(HEAD)};
+	str_cut(&line, ' ', &version);
+	word = line;
+	if (str_u64(version, UINT32_MAX, &h->version, e) < 0 ||
+	    str_u64(word, UINT32_MAX, &h->reader, e) < 0)
+		return err_wrap(e, "its first line");
+	return h->version <= BARE_VERSIONS ? err_set(e, ERRK_INPUT, "its first line is wrong") : 0;
+}
+
+/* What a version wrote that is not newer, whole; of a newer one what we know. */
+static int take_fields(struct stored *s, const struct head *h, struct str text, struct err *e)
+{
+	struct wire_table known = stored_table;
+
+	if (h->version > RECORD_VERSION)
+		return wire_decode_begin(s, &stored_table, text, e);
+	if (h->version > 0) {
+		known.nfields = written[h->version];
+		return wire_decode(s, &known, text, e);
+	}
+	for (size_t v = BARE_VERSIONS; v > 0; v--) {
+		known.nfields = written[v];
+		if (wire_decode(s, &known, text, e) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+static int fill(struct record *out, struct str text, const char *id, struct err *e)
+{
+	struct stored s;
+	struct head h;
+
+	if (take_head(&h, &text, e) < 0 || take_fields(&s, &h, text, e) < 0)
+		return -1;
+	record_of_stored(out, &s);
+	wire_clear(&s, &stored_table);
+	if (strcmp(out->id, id) != 0 || !str_is_name(str_of(out->volume), VOLUME_ID_MAX))
+		return err_set(e, ERRK_INPUT, "it is not that lease's");
+	if (h.reader <= RECORD_VERSION)
+		return 0;
+	out->known = RECORD_NEWER;
+	err_set(e, ERRK_STATE, "a newer leased wrote it");
+	return RECORD_STRANGE;
+}
+
 static int read_from(struct record *out, const char *path, const char *id, struct err *e)
 {
-	auto_buf struct buf text = BUF(RECORD_MAX);
-	struct stored s;
+	auto_buf struct buf text = BUF(RECORD_BYTES_MAX);
 	int r = fs_read(&text, path, e);
 
 	if (r == FS_NOT_FOUND)
 		return RECORD_NOT_FOUND;
-	if (r < 0)
+	if (r < 0 && e->kind != ERRK_LIMIT)
 		return -1;
-	if (wire_decode(&s, &stored_table, buf_view(&text), e) < 0 &&
-	    wire_decode(&s, &older_table, buf_view(&text), NULL) < 0)
-		return err_wrap(e, "%s", path);
-	record_of_stored(out, &s);
-	wire_clear(&s, &stored_table);
-	if (strcmp(out->id, id) != 0 || !str_is_name(str_of(out->volume), VOLUME_ID_MAX))
-		return err_set(e, ERRK_INPUT, "%s is not that lease's", path);
-	return 0;
+	if (r == 0)
+		r = fill(out, buf_view(&text), id, e);
+	if (r < 0) {
+		*out = (struct record){.known = RECORD_BLANK, .slot = RECORD_NO_SLOT};
+		memcpy(out->id, id, sizeof(out->id));
+	}
+	if (r == 0)
+		return 0;
+	err_wrap(e, "%s", path);
+	return RECORD_STRANGE;
+}
+
+/* The volume that the container's root is mounted on. */
+static bool find_mounted(struct record *r, const struct helper_config *c)
+{
+	auto_free char *dir = record_dir(c, r->id);
+	auto_free char *mounted = overlay_volume(dir);
+	auto_free char *volumes = mem_printf("%s/volumes/", c->run_dir);
+	auto_free char *path = NULL;
+	struct volume v = record_volume(r, c);
+	struct str rest = str_of(mounted), name;
+
+	if (!mounted || !str_starts(rest, volumes))
+		return false;
+	rest = (struct str){rest.p + strlen(volumes), rest.n - strlen(volumes)};
+	if (!str_cut(&rest, '/', &name) || !str_is_name(name, VOLUME_ID_MAX))
+		return false;
+	memcpy(r->volume, name.p, name.n);
+	r->volume[name.n] = '\0';
+	path = volume_path(&v);
+	return strcmp(path, mounted) == 0;
+}
+
+/* That one, or the one that has the lease's id. */
+static void find_volume(struct record *r, const struct helper_config *c)
+{
+	auto_free char *own = mem_printf("%s/volumes/%s", c->state_dir, r->id);
+
+	if (find_mounted(r, c))
+		return;
+	r->volume[0] = '\0';
+	if (fs_exists(own))
+		memcpy(r->volume, r->id, sizeof(r->id));
+}
+
+void record_find(struct record *r, const struct helper_config *c)
+{
+	auto_free char *dir = record_dir(c, r->id);
+	struct keeper_record box;
+	struct stat st;
+
+	/* Never over by a number that is not known. */
+	r->deadline = record_keeper(&box, c, r->id, NULL) == 0 ? box.deadline : (int64_t)WALL_MAX;
+	memset(r->owner, '0', PRIV_OWNER_LEN);
+	r->activation = c->activation;
+	r->survives = c->survives;
+	find_volume(r, c);
+	if (c->id_slots && lstat(dir, &st) == 0 && st.st_gid >= c->id_base &&
+	    (st.st_gid - c->id_base) % 65536 == 0)
+		r->slot = (st.st_gid - c->id_base) / 65536;
 }
 
 int record_read(struct record *out, const struct helper_config *c, const char *id, struct err *e)
@@ -273,6 +397,7 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 	give_to_stored(&s, cards, r);
 	memcpy(s.id, r->id, sizeof(s.id));
 	memcpy(s.owner, r->owner, sizeof(s.owner));
+	buf_printf(&text, HEAD "%d %d\n", RECORD_VERSION, RECORD_READER);
 	if (wire_encode(&text, &stored_table, &s, e) < 0 ||
 	    (r->survives && write_kept(c, r->id, buf_view(&text), e) < 0) ||
 	    make_dir(dir, r, c, e) < 0)
@@ -317,16 +442,32 @@ struct recovery {
 	struct err *err;
 };
 
+/* As it is: whoever wrote it may read it again. */
+static int recover_strange(const struct recovery *x, const char *kept, const char *path,
+			   const char *id)
+{
+	auto_buf struct buf text = BUF(RECORD_BYTES_MAX);
+	auto_free char *dir = record_dir(x->c, id);
+
+	return fs_read(&text, kept, x->err) == 0 && fs_mkdirs(dir, 0710, x->err) == 0
+		       ? fs_write(path, text.p, text.n, 0600, x->err)
+		       : -1;
+}
+
 static int recover_one(void *ctx, const char *id)
 {
 	const struct recovery *x = ctx;
 	auto_free char *path = record_path(x->c, id, "lease");
 	auto_free char *kept = kept_path(x->c, id);
 	struct record r;
+	int found;
 
 	if (fs_exists(path))
 		return 0;
-	return read_from(&r, kept, id, x->err) == 0 ? record_write(&r, x->c, x->err) : -1;
+	found = read_from(&r, kept, id, x->err);
+	if (found == RECORD_STRANGE)
+		return recover_strange(x, kept, path, id);
+	return found == 0 ? record_write(&r, x->c, x->err) : -1;
 }
 
 int record_recover(const struct helper_config *c, struct err *e)
@@ -348,7 +489,7 @@ int record_keeper(struct keeper_record *out, const struct helper_config *c, cons
 		return RECORD_NOT_FOUND;
 	if (r < 0)
 		return -1;
-	return wire_decode(out, &keeper_record_table, buf_view(&text), e);
+	return keeper_record_read(out, buf_view(&text), e);
 }
 
 bool record_alive(uint32_t pid, uint64_t started)

@@ -2,7 +2,8 @@
  * What the helper knows of a lease, in RUN/leases/ID/lease; beside it lie the spec, the bundle, the
  * keeper's socket and its record. Written by the helper itself only, before it acts. Of a lease
  * that shall survive a reboot there is a second one in STATE/leases/ID, written first and removed
- * last.
+ * last. One that another version wrote, or that is damaged, stays as it is: its lease runs on, and
+ * only ends.
  */
 #ifndef HELPER_RECORD_H
 #define HELPER_RECORD_H
@@ -25,14 +26,23 @@ struct record_powers {
 	bool privileged, new_privileges, host_network;
 };
 
+enum record_known {
+	RECORD_WHOLE,
+	RECORD_NEWER, /* what is here is right, and there is more that this version does not know */
+	RECORD_BLANK, /* nothing could be read; all but the id is found on the host, or not known */
+};
+#define RECORD_NO_SLOT UINT32_MAX
+
 struct record {
+	enum record_known known;
 	char id[PRIV_ID_LEN + 1];
 	char owner[PRIV_OWNER_LEN + 1];
 	uint32_t generation; /* the highest that was asked for */
 	int64_t deadline;
 	uint64_t volume_bytes;
 	uint64_t inodes;
-	char volume[VOLUME_ID_MAX + 1]; /* the volume's name: the lease's id, or a prepared one's */
+	/* The volume's name: the lease's id, or a prepared one's; "" where BLANK: not known. */
+	char volume[VOLUME_ID_MAX + 1];
 	uint32_t activation;
 	bool survives; /* a reboot: its volume can be opened after one */
 	uint32_t slot; /* of its user namespace, and in the tenant network */
@@ -48,11 +58,14 @@ struct record {
 	uint32_t ncards, cards[RECORD_CARDS_MAX]; /* … and their numbers on this host */
 };
 
-enum { RECORD_NOT_FOUND = 1 };
+/* RECORD_STRANGE: r->known says how far it could be read, and *e why not further. */
+enum { RECORD_NOT_FOUND = 1, RECORD_STRANGE };
 
 int record_read(struct record *out, const struct helper_config *c, const char *id,
 		struct err *e) MUST_CHECK;
 int record_write(const struct record *r, const struct helper_config *c, struct err *e) MUST_CHECK;
+/* What the host itself shows of a BLANK one: volume and slot. */
+void record_find(struct record *r, const struct helper_config *c);
 /* The ids of all leases in the run folder. */
 int record_each(const struct helper_config *c, int (*fn)(void *ctx, const char *id), void *ctx,
 		struct err *e) MUST_CHECK;

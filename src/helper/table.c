@@ -71,9 +71,16 @@ int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e
 	size_t n = t->n + 1;
 	auto_free bool *used = mem_array(n, sizeof(bool));
 
-	for (size_t i = 0; i < t->n; i++)
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->v[i]->rec.slot == RECORD_NO_SLOT)
+			return err_set(
+				e, ERRK_STATE,
+				"lease %s has a damaged record: its ids and addresses are not "
+				"known, so no other lease can get any",
+				t->v[i]->rec.id);
 		if (t->v[i]->rec.slot < n)
 			used[t->v[i]->rec.slot] = true;
+	}
 	*out = 0;
 	while (used[*out])
 		++*out;
@@ -88,9 +95,18 @@ bool table_has_volume(void *ctx, const char *volume)
 	const struct table *t = ctx;
 
 	for (size_t i = 0; i < t->n; i++)
-		if (strcmp(t->v[i]->rec.volume, volume) == 0)
+		if (strcmp(t->v[i]->rec.volume, volume) == 0 || !*t->v[i]->rec.volume)
 			return true;
 	return false;
+}
+
+uint32_t table_strange(const struct table *t)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < t->n; i++)
+		n += t->v[i]->rec.known != RECORD_WHOLE;
+	return n;
 }
 
 enum priv_state lease_state(const struct lease *l)

@@ -35,7 +35,9 @@ void table_remove(struct table *t, struct lease *l);		  /* frees it */
 void table_free(struct table *t);
 /* The lowest slot below `max` that no lease has. */
 int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e) MUST_CHECK;
-/* Is it a lease's? Of struct pool: `table` is a struct table. */
+/* Leases with records that only another version can read, if any. */
+uint32_t table_strange(const struct table *t);
+/* Is it a lease's, or may it be? Of struct pool: `table` is a struct table. */
 bool table_has_volume(void *table, const char *volume);
 
 /* What its keeper last said of it. */

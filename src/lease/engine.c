@@ -355,6 +355,7 @@ int engine_report_status(struct engine *g, struct buf *out, struct err *e)
 	jsonw_u64(&w, "running", use.running);
 	jsonw_text(&w, "volume", g->volume);
 	jsonw_text(&w, "header", g->header);
+	jsonw_u64(&w, "strange", g->node.strange);
 	report_network(g, &w);
 	report_erasing(g, &w);
 	report_offers(g, &w);

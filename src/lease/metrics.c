@@ -305,6 +305,9 @@ static void write_node(struct metricw *w, const struct engine *g)
 
 	if (!g->node_known)
 		return;
+	gauge(w, "leased_leases_strange",
+	      "Leases whose record another version wrote, or is damaged: they only run on and end.",
+	      n->strange);
 	gauge(w, "leased_node_cpu_cores", "Cores of the machine.", n->cpus);
 	metricw_family(w, METRIC_GAUGE, "leased_node_cpu_busy_ratio",
 		       "How much of all cores was busy " LAST_LOOK);

@@ -111,6 +111,16 @@ const struct wire_table *keeper_reply_table(enum keeper_kind k)
 	return k == KEEPER_START ? &keeper_start_reply_table : &keeper_record_table;
 }
 
+int keeper_record_read(struct keeper_record *out, struct str bytes, struct err *e)
+{
+	struct wire_table known = keeper_record_table;
+
+	for (; known.nfields > KEEPER_RECORD_LEAST; known.nfields--)
+		if (wire_decode_begin(out, &known, bytes, e) == 0)
+			return 0;
+	return wire_decode_begin(out, &known, bytes, e);
+}
+
 const char *keeper_kind_name(enum keeper_kind k)
 {
 	static const char *const names[KEEPER_KIND_COUNT] = {
@@ -147,6 +157,8 @@ static int read_answer(int fd, enum keeper_kind k, void *reply, int64_t timeout_
 	}
 	if (f.type != PRIV_FRAME_REPLY || f.kind != (uint32_t)k)
 		return err_set(e, ERRK_INPUT, "the keeper answered something else");
+	if (k != KEEPER_START)
+		return keeper_record_read(reply, f.body, e);
 	return wire_decode(reply, keeper_reply_table(k), f.body, e);
 }
 

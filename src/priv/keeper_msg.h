@@ -61,7 +61,8 @@ struct keeper_start_reply {
 	uint32_t create_us, start_us;
 };
 
-/* The facts about one container, kept in a file too, so that they outlive the keeper. */
+/* The facts about one container, kept in a file too, so that they outlive the keeper. Fields are
+ * appended only. */
 struct keeper_record {
 	enum priv_state state; /* RUNNING or STOPPED */
 	enum priv_why why;
@@ -104,6 +105,10 @@ struct keeper_card {
 const struct wire_table *keeper_request_table(enum keeper_kind k);
 const struct wire_table *keeper_reply_table(enum keeper_kind k);
 extern const struct wire_table keeper_record_table;
+/* Of a keeper or of its file, whatever version wrote it: fields that it does not have are 0, those
+ * that we do not know are left out. */
+#define KEEPER_RECORD_LEAST 11
+int keeper_record_read(struct keeper_record *out, struct str bytes, struct err *e) MUST_CHECK;
 const char *keeper_kind_name(enum keeper_kind k);
 
 /* Blocking, for workers: one request and its answer over a connected socket. Events are skipped. */

@@ -54,6 +54,7 @@ static const struct wire_field priv_node_reply_fields[] = {
 	U64(disk_prepared, 0, INT64_MAX),
 	U32(leases, 0, UINT32_MAX),
 	U32(running, 0, UINT32_MAX),
+	U32(strange, 0, UINT32_MAX),
 	U32(prepared, 0, UINT32_MAX),
 	U32(cgroup_version, 0, 2),
 	BOOL(user_namespace),

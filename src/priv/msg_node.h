@@ -20,8 +20,9 @@ struct priv_node_reply {
 	uint64_t disk_total, disk_free;		 /* bytes, of the file system that holds volumes */
 	uint64_t disk_prepared; /* bytes promised to volumes that are prepared ahead */
 	uint32_t leases, running;
-	uint32_t prepared;	      /* volumes that wait, ready */
-	uint32_t cgroup_version;      /* 1 (also hybrid) or 2 */
+	uint32_t strange;	 /* leases whose record only another version can read, if any */
+	uint32_t prepared;	 /* volumes that wait, ready */
+	uint32_t cgroup_version; /* 1 (also hybrid) or 2 */
 	bool user_namespace, seccomp; /* a lease gets its own / a filter */
 	enum priv_activation activation;
 	bool header_on_disk;	 /* false: headers are on memory only and die with a reboot */

@@ -373,6 +373,17 @@ int wire_decode(void *msg, const struct wire_table *t, struct str bytes, struct 
 	return -1;
 }
 
+int wire_decode_begin(void *msg, const struct wire_table *t, struct str bytes, struct err *e)
+{
+	struct reader r = {bytes};
+
+	memset(msg, 0, t->size);
+	if (get_fields(&r, t, msg, e) == 0)
+		return 0;
+	wire_clear(msg, t);
+	return -1;
+}
+
 /* freeing */
 
 static void clear_strings(struct wire_strings *s)

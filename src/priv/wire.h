@@ -62,6 +62,9 @@ int wire_encode(struct buf *out, const struct wire_table *t, const void *msg,
 		struct err *e) MUST_CHECK;
 /* Fill the zeroed struct `msg`; on failure it is left empty (nothing to free). */
 int wire_decode(void *msg, const struct wire_table *t, struct str bytes, struct err *e) MUST_CHECK;
+/* The same for a message of somebody newer: what follows the fields is left alone. */
+int wire_decode_begin(void *msg, const struct wire_table *t, struct str bytes,
+		      struct err *e) MUST_CHECK;
 /* Free what a decoded message owns and zero it. */
 void wire_clear(void *msg, const struct wire_table *t);
 

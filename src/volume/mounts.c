@@ -37,7 +37,7 @@ static bool is_escaped(struct str field, const char *path)
 	return i == field.n;
 }
 
-bool mounts_has(const char *target)
+char *mounts_line(const char *target)
 {
 	auto_fclose FILE *f = fopen("/proc/self/mountinfo", "re");
 	auto_free char *line = NULL;
@@ -51,9 +51,16 @@ bool mounts_has(const char *target)
 		for (i = 0; i < 5 && str_cut(&rest, ' ', &piece); i++)
 			;
 		if (i == 5 && is_escaped(piece, target))
-			return true;
+			return steal(&line);
 	}
-	return false;
+	return NULL;
+}
+
+bool mounts_has(const char *target)
+{
+	auto_free char *line = mounts_line(target);
+
+	return line != NULL;
 }
 
 /* A writer that was just killed may still hold it for a moment. */

@@ -25,6 +25,17 @@ char *overlay_root(const char *run)
 	return mem_printf("%s/rootfs", run);
 }
 
+char *overlay_volume(const char *run)
+{
+	static const char key[] = "upperdir=", folder[] = "/upper,";
+	auto_free char *root = overlay_root(run);
+	auto_free char *line = mounts_line(root);
+	const char *from = line ? strstr(line, key) : NULL;
+	const char *to = from ? strstr(from, folder) : NULL;
+
+	return to ? mem_strndup(from + strlen(key), (size_t)(to - from) - strlen(key)) : NULL;
+}
+
 struct init_entry {
 	const char *name;
 	mode_t mode;

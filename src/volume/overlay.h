@@ -30,6 +30,8 @@ int overlay_mount(const struct overlay *o, struct err *e) MUST_CHECK;
 /* Unmount RUN/rootfs and what an interrupted overlay_mount left, remove the folders. Safe to
  * repeat; -1 with ERRK_STATE while it is in use. */
 int overlay_unmount(const char *run, struct err *e) MUST_CHECK;
+/* The volume that RUN/rootfs is mounted on, as the kernel says; NULL: none is. The caller frees. */
+char *overlay_volume(const char *run);
 char *overlay_root(const char *run); /* RUN/rootfs; the caller frees */
 
 /* Can this host map ids of a mount (Linux 5.12 and a file system that does)? `dir` is on the file
