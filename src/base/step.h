@@ -92,7 +92,9 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(LEASE_RESTARTING, COMMIT, "a command failed; that it runs again is counted")             \
 	X(STORAGE_LENT, HELPER, "who uses another lease's volume is noted, nothing is mounted")    \
 	X(STORAGE_RECALLED, HELPER, "nobody uses a lease's volumes any more")                      \
-	X(VOLUME_KEPT, HELPER, "a volume that outlives leases is open and has its folder")
+	X(VOLUME_KEPT, HELPER, "a volume that outlives leases is open and has its folder")         \
+	X(ROOT_SAVED, HELPER, "what survives another image is out of the root")                    \
+	X(ROOT_DROPPED, HELPER, "the root of the image before is gone")
 
 enum step {
 #define X(name, kind, text) STEP_##name,

@@ -59,6 +59,18 @@ int verb_stop(void *ctx, const void *options, int argc, char **argv)
 		   ANSWER_MS + 1000 * (req->timeout ? req->timeout : GRACE_S));
 }
 
+static int note_image(struct app *a, struct book_entry *b, const char *image)
+{
+	auto_tx struct tx *tx = NULL;
+	struct err e;
+
+	memset(b->image, 0, sizeof(b->image));
+	memcpy(b->image, image, strnlen(image, sizeof(b->image) - 1));
+	if (db_begin(&tx, a->db, &e) < 0 || book_save(tx, b, &e) < 0 || db_commit(&tx, &e) < 0)
+		return app_fail(EXIT_STATE, &e);
+	return 0;
+}
+
 int verb_start(void *ctx, const void *options, int argc, char **argv)
 {
 	const struct start_options *o = options;
@@ -72,10 +84,18 @@ int verb_start(void *ctx, const void *options, int argc, char **argv)
 	for (int i = cli_command_at(argc, argv); i < argc; i++)
 		if (spec_add_arg(&req->spec, str_of(argv[i]), &e) < 0)
 			return app_fail(EXIT_USAGE, &e);
-	if (o->registry_auth &&
-	    registry_auth_read(&req->registry_auth, o->registry_auth, b.image, &e) < 0)
+	if (o->image && spec_set_image(&req->spec, str_of(o->image), &e) < 0)
+		return app_failf(EXIT_USAGE, "--image: %s", e.msg);
+	if (o->pull &&
+	    (!o->image ? err_set(&e, ERRK_INPUT, "only with --image; else lease set %s pull=WHEN",
+				 b.name)
+		       : spec_set_pull(&req->spec, str_of(o->pull), &e)) < 0)
+		return app_failf(EXIT_USAGE, "--pull: %s", e.msg);
+	if (o->registry_auth && registry_auth_read(&req->registry_auth, o->registry_auth,
+						   o->image ? o->image : b.image, &e) < 0)
 		return app_failf(EXIT_USAGE, "--registry-auth: %s", e.msg);
-	return ask_about(ctx, &b, req, PULL_MS);
+	rc = ask_about(ctx, &b, req, PULL_MS);
+	return rc || !o->image ? rc : note_image(ctx, &b, o->image);
 }
 
 int verb_set(void *ctx, const void *options, int argc, char **argv)

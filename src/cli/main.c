@@ -142,6 +142,9 @@ static const struct opt stop_opts[] = {
 };
 
 static const struct opt start_opts[] = {
+	{0, "image", OPT_STRING, O(start_options, image), "IMAGE",
+	 "of this image from now on; lease mounts says what of its files survives"},
+	{0, "pull", OPT_STRING, O(start_options, pull), "WHEN", "with --image: as for run"},
 	{0, "registry-auth", OPT_STRING, O(start_options, registry_auth), "FILE",
 	 "as for run, where its image is to be asked for again"},
 };
@@ -320,8 +323,8 @@ static const struct verb verbs[] = {
 	 OPTS(stop_opts, stop_options),
 	 .run = verb_stop},
 	{.name = "start",
-	 .args = "[--registry-auth FILE] NAME [COMMAND…]",
-	 .help = "run a stopped lease again, or another command in it",
+	 .args = "[OPTION…] NAME [COMMAND…]",
+	 .help = "run a stopped lease again, or another command or image in it",
 	 .stop_at_arg = true,
 	 OPTS(start_opts, start_options),
 	 .run = verb_start},
@@ -329,6 +332,14 @@ static const struct verb verbs[] = {
 	 .args = "NAME pull=WHEN",
 	 .help = "ask its image's registry at the next start: always, missing, never",
 	 .run = verb_set},
+	{.name = "mounts ls",
+	 .args = "NAME",
+	 .help = "what of its files is kept when its image is changed",
+	 .run = verb_mounts_ls},
+	{.name = "mounts set",
+	 .args = "NAME PATH[,PATH…]",
+	 .help = "keep these paths then, from its next start on",
+	 .run = verb_mounts_set},
 	{.name = "kill",
 	 .args = "[-s NAME] [--exec ID] NAME",
 	 .help = "send a signal to its command",

@@ -61,7 +61,7 @@ struct stop_options {
 };
 
 struct start_options {
-	const char *registry_auth;
+	const char *registry_auth, *image, *pull;
 };
 
 struct kill_options {
@@ -183,6 +183,8 @@ int verb_status(void *ctx, const void *options, int argc, char **argv);
 int verb_topup(void *ctx, const void *options, int argc, char **argv);
 int verb_stop(void *ctx, const void *options, int argc, char **argv);
 int verb_start(void *ctx, const void *options, int argc, char **argv);
+int verb_mounts_ls(void *ctx, const void *options, int argc, char **argv);
+int verb_mounts_set(void *ctx, const void *options, int argc, char **argv);
 int verb_set(void *ctx, const void *options, int argc, char **argv);
 int verb_port(void *ctx, const void *options, int argc, char **argv);
 int verb_port_add(void *ctx, const void *options, int argc, char **argv);

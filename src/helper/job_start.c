@@ -89,26 +89,6 @@ static int save_spec(const struct start *s, struct err *e)
 	return fs_write(path, text.p, text.n, 0600, e);
 }
 
-static int stage_image(struct start *s, struct err *e)
-{
-	auto_job_store struct job_store store;
-	int r;
-
-	job_store_init(&store, s->j->c, s->ref);
-	store.s.holder = s->j->rec.id;
-	store.s.spare += s->j->promised;
-	s->img = image_new();
-	/* what is pulled was pulled before (helper.c): only the store has it */
-	r = image_ensure(s->img, &store.s, job_is_pulled(s->ref) ? s->spec.digest : s->ref,
-			 s->spec.digest, e);
-	if (r == IMAGE_NOT_FOUND)
-		return err_set(e, ERRK_STATE, "image %s is not there any more", s->spec.image);
-	if (r < 0)
-		return -1;
-	memcpy(s->spec.digest, s->img->digest, sizeof(s->spec.digest));
-	return save_spec(s, e);
-}
-
 static int stage_volume(struct start *s, struct err *e)
 {
 	if (!volume_is_mounted(&s->volume)) {
@@ -121,7 +101,8 @@ static int stage_volume(struct start *s, struct err *e)
 }
 
 /* The image's layers, topmost first: the store's, or the lease's own copies. */
-static int find_layers(size_t *n, char **layers, const struct start *s, struct err *e)
+static int find_layers(size_t *n, char **layers, const struct start *s, const struct image *img,
+		       struct err *e)
 {
 	auto_job_store struct job_store store;
 	auto_free char *folder = mem_printf("%s/layers", s->mount);
@@ -129,16 +110,16 @@ static int find_layers(size_t *n, char **layers, const struct start *s, struct e
 	job_store_init(&store, s->j->c, NULL);
 	/* once private, always: what the offer says may have changed since */
 	if (!s->m->private_layers && !fs_exists(folder)) {
-		*n = image_layers(s->img, &store.s, layers);
+		*n = image_layers(img, &store.s, layers);
 		return 0;
 	}
-	if (image_copy_layers(s->img, &store.s, folder, e) < 0)
+	if (image_copy_layers(img, &store.s, folder, e) < 0)
 		return -1;
-	*n = image_layer_copies(s->img, &store.s, folder, layers);
+	*n = image_layer_copies(img, &store.s, folder, layers);
 	return 0;
 }
 
-static int mount_root(struct start *s, struct err *e)
+static int mount_root(struct start *s, const struct image *img, struct err *e)
 {
 	char *layers[IMAGE_LAYERS_MAX] = {NULL};
 	struct overlay o = {.lower = (const char *const *)layers,
@@ -150,13 +131,84 @@ static int mount_root(struct start *s, struct err *e)
 			    .resolv = s->j->c->resolv_conf};
 	int r;
 
-	if (find_layers(&o.nlower, layers, s, e) < 0)
+	if (find_layers(&o.nlower, layers, s, img, e) < 0)
 		return -1;
 	/* the layers may be others than those of the last start */
 	r = overlay_unmount(s->paths.dir, e) < 0 ? -1 : overlay_mount(&o, e);
 	for (size_t i = 0; i < o.nlower; i++)
 		free(layers[i]);
 	return r;
+}
+
+/* Of another name than at its last start: then its root begins anew. */
+static bool has_other_image(const struct start *s)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+	auto_free char *path = record_path(s->j->c, s->j->rec.id, "spec");
+	auto_spec struct spec was = {0};
+
+	return fs_read(&text, path, NULL) == 0 && spec_decode(&was, buf_view(&text), NULL) == 0 &&
+	       was.image && strcmp(was.image, s->spec.image) != 0;
+}
+
+/* What shall survive is copied from the old root before the old image may be taken away. */
+static int save_root(struct start *s, struct err *e)
+{
+	auto_spec struct spec was = {0};
+	auto_image struct image *img = image_new();
+	auto_storage struct storage st = {0};
+	auto_free char *upper = mem_printf("%s/upper", s->mount);
+
+	if (stage_volume(s, e) < 0)
+		return -1;
+	if (!fs_exists(upper)) /* an earlier try came further than this */
+		return 0;
+	if (job_load_spec(&was, img, s->j, e) < 0)
+		return -1;
+	storage_find(&st, s->paths.dir, &s->spec, &img->config);
+	if (storage_unmount(s->paths.dir, e) < 0 || mount_root(s, img, e) < 0 ||
+	    storage_fill(&st, s->j, &s->box, s->mount, e) < 0 ||
+	    overlay_unmount(s->paths.dir, e) < 0)
+		return -1;
+	step_at(STEP_ROOT_SAVED);
+	return 0;
+}
+
+static int drop_root(const struct start *s, struct err *e)
+{
+	static const char *const PARTS[] = {"upper", "work"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(PARTS); i++) {
+		auto_free char *path = mem_printf("%s/%s", s->mount, PARTS[i]);
+
+		if (fs_remove_tree(path, e) < 0)
+			return -1;
+	}
+	step_at(STEP_ROOT_DROPPED);
+	return 0;
+}
+
+static int stage_image(struct start *s, struct err *e)
+{
+	auto_job_store struct job_store store;
+	bool other = has_other_image(s);
+	int r;
+
+	if (other && save_root(s, e) < 0)
+		return -1;
+	job_store_init(&store, s->j->c, s->ref);
+	store.s.holder = s->j->rec.id;
+	store.s.spare += s->j->promised;
+	s->img = image_new();
+	/* what is pulled was pulled before (helper.c): only the store has it */
+	r = image_ensure(s->img, &store.s, job_is_pulled(s->ref) ? s->spec.digest : s->ref,
+			 s->spec.digest, e);
+	if (r == IMAGE_NOT_FOUND)
+		return err_set(e, ERRK_STATE, "image %s is not there any more", s->spec.image);
+	if (r < 0)
+		return -1;
+	memcpy(s->spec.digest, s->img->digest, sizeof(s->spec.digest));
+	return other && drop_root(s, e) < 0 ? -1 : save_spec(s, e);
 }
 
 static int find_disk(struct start *s, struct err *e)
@@ -188,7 +240,7 @@ static int stage_bundle(struct start *s, struct err *e)
 {
 	s->box.spec = &s->spec;
 	s->box.image = &s->img->config;
-	if (find_disk(s, e) < 0 || mount_root(s, e) < 0 || mount_storage(s, e) < 0 ||
+	if (find_disk(s, e) < 0 || mount_root(s, s->img, e) < 0 || mount_storage(s, e) < 0 ||
 	    job_grant_open(&s->grant, &s->box, s->j, e) < 0 ||
 	    image_find_user(&s->box.user, s->box.root, oci_user(&s->spec, &s->img->config), e) < 0)
 		return -1;

@@ -369,6 +369,35 @@ int storage_mount(const struct storage *st, const struct job *j, const struct bo
 	return 0;
 }
 
+/* What is not there comes from the image that is next. */
+static int fill_one(const struct place *p, size_t i, struct err *e)
+{
+	const struct spec_mount *m = &p->st->mounts.v[i];
+	auto_close int there =
+		m->type == SPEC_ANONYMOUS
+			? open_in(p->root, m->path, O_PATH | O_DIRECTORY, RESOLVE_IN_ROOT)
+			: -1;
+
+	return there < 0 ? 0 : make_volume(p, i, e);
+}
+
+int storage_fill(const struct storage *st, const struct job *j, const struct box *box,
+		 const char *volume, struct err *e)
+{
+	auto_free char *volumes = mem_printf("%s/volumes", volume);
+	auto_close int root = open(box->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct place p = {st, j, box, volumes, root};
+
+	if (root < 0)
+		return err_sys(e, "open %s", box->root);
+	if (mkdir(volumes, 0700) && errno != EEXIST)
+		return err_sys(e, "mkdir %s", volumes);
+	for (size_t i = 0; i < st->nsaid; i++)
+		if (fill_one(&p, i, e))
+			return err_wrap(e, "%s", st->mounts.v[i].path);
+	return 0;
+}
+
 int storage_unmount(const char *dir, struct err *e)
 {
 	auto_free char *places = folder_in(dir);

@@ -32,6 +32,10 @@ int storage_resolve(struct storage *st, const char *root, struct err *e) MUST_CH
  * is; the entries are resolved in the box's root. Safe to repeat. */
 int storage_mount(const struct storage *st, const struct job *j, const struct box *box,
 		  const char *volume, struct err *e) MUST_CHECK;
+/* Only make the anonymous volumes that are not there yet, from what the box's root has at their
+ * paths. Safe to repeat. */
+int storage_fill(const struct storage *st, const struct job *j, const struct box *box,
+		 const char *volume, struct err *e) MUST_CHECK;
 /* Of the lease whose folder is `dir`; -1 while something uses it. */
 int storage_unmount(const char *dir, struct err *e) MUST_CHECK;
 

@@ -13,6 +13,7 @@
 #include "lease/halt.h"
 #include "lease/health.h"
 #include "lease/lending.h"
+#include "lease/mounts.h"
 
 #define RETRY_MS 2000
 #define GRACE_S	 30 /* between the stop signal and KILL, where the spec says nothing */
@@ -23,6 +24,7 @@ static int add_answer(struct engine *g, struct tx *tx, const struct lease *l, co
 	auto_reply struct reply *answer = reply_new(l->halt_request, REPLY_STAGE_STATUS, REPLY_OK);
 
 	reply_fill(answer, l);
+	mounts_tell(g, l, answer);
 	answer->final = true;
 	if (failed) {
 		answer->stage = REPLY_STAGE_REFUSED;
@@ -275,15 +277,15 @@ static void image_found(void *ctx, const struct priv_image_reply *r, const struc
 static void resume(struct work *w, struct lease *l)
 {
 	auto_spec struct spec spec;
-	const struct priv_image m = {
+	struct priv_image m = {
 		.name = l->image,
-		.pull = SPEC_PULL_ALWAYS,
 		.lease = l->id,
 		.auth = {(uint8_t *)w->auth, w->auth ? strlen(w->auth) : 0},
 	};
 
 	read_spec(&spec, w->g, l);
-	if (spec.pull == SPEC_PULL_ALWAYS)
+	m.pull = spec.pull;
+	if (spec.pull == SPEC_PULL_ALWAYS || !*l->digest)
 		priv_client_image(w->g->host, &m, image_found, w);
 	else
 		start_pinned(w, l);
@@ -309,18 +311,21 @@ void halt_continue(struct engine *g, const struct lease *l)
 		halt_step(w, l);
 }
 
-/* Another command is the lease's from now on. */
+/* Another command, or another image, is the lease's from now on. */
 static int store_command(struct engine *g, struct tx *tx, const char *id, const struct spec *wish,
 			 struct err *e)
 {
 	auto_buf struct buf text = BUF(SPEC_JSON_MAX), changed = BUF(SPEC_JSON_MAX);
 	auto_spec struct spec spec = {0};
 
-	if (wish->args.n == 0)
+	if (wish->args.n == 0 && !wish->image)
 		return 0;
-	if (lease_load_spec(g->db, id, &text, e) < 0 || spec_decode(&spec, buf_view(&text), e) < 0)
+	if (lease_load_spec(g->db, id, &text, e) < 0 ||
+	    spec_decode(&spec, buf_view(&text), e) < 0 ||
+	    (wish->image && mounts_change_image(&spec, wish, e) < 0))
 		return -1;
-	spec_drop_args(&spec);
+	if (wish->args.n)
+		spec_drop_args(&spec);
 	for (size_t i = 0; i < wish->args.n; i++)
 		if (spec_add_arg(&spec, str_of(wish->args.v[i]), e) < 0)
 			return -1;
@@ -339,6 +344,11 @@ static int store_wish(struct engine *g, struct lease *l, const struct ask *a, en
 	restart_forget(l);
 	memcpy(l->halt_request, a->req->request_id, sizeof(l->halt_request));
 	l->halt_grace = a->req->timeout < SPEC_STOP_MAX ? a->req->timeout : SPEC_STOP_MAX;
+	if (to == LEASE_RESUMING && a->req->spec.image) {
+		memset(l->image, 0, sizeof(l->image));
+		memcpy(l->image, a->req->spec.image, strlen(a->req->spec.image));
+		memset(l->digest, 0, sizeof(l->digest)); /* of what the name means is asked first */
+	}
 	if (to == LEASE_RESUMING) {
 		l->generation++;
 		l->exit_status = -1;

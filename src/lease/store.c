@@ -295,7 +295,7 @@ int lease_save(struct tx *tx, const struct lease *l, struct err *e)
 {
 	struct stmt *s = tx_write(tx, "UPDATE lease SET digest=?, plan=?, paid_msat=?, fee_sat=?,"
 				      " paid_at=?, started_at=?, expires_at=?, ended_at=?,"
-				      " exit_status=? WHERE id=?");
+				      " exit_status=?, image=? WHERE id=?");
 
 	db_bind_text(s, 1, str_of(l->digest));
 	db_bind_i64(s, 2, l->plan);
@@ -306,7 +306,8 @@ int lease_save(struct tx *tx, const struct lease *l, struct err *e)
 	db_bind_i64(s, 7, l->expires_at);
 	db_bind_i64(s, 8, l->ended_at);
 	db_bind_i64(s, 9, l->exit_status);
-	db_bind_text(s, 10, str_of(l->id));
+	db_bind_text(s, 10, str_of(l->image));
+	db_bind_text(s, 11, str_of(l->id));
 	return tx_run(s, NULL, e) ? err_wrap(e, "lease %s", l->id) : 0;
 }
 

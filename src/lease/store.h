@@ -23,7 +23,7 @@ int lease_save_spec(struct tx *tx, const char *id, struct str spec, struct err *
  * and sets l->state and l->why. Final states blank the secret columns. */
 int lease_move(struct tx *tx, struct lease *l, enum lease_state to, enum lease_why why,
 	       struct err *e) MUST_CHECK;
-/* Write plan, paid, fee, digest, times and exit status back; the state has its own door. */
+/* Write plan, paid, fee, image, digest, times and exit status back; the state has its own door. */
 int lease_save(struct tx *tx, const struct lease *l, struct err *e) MUST_CHECK;
 /* Write halt, generation and halt_request back. */
 int lease_save_halt(struct tx *tx, const struct lease *l, struct err *e) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "lease/halt.h"
 #include "lease/health.h"
 #include "lease/lending.h"
+#include "lease/mounts.h"
 #include "lease/verbs.h"
 #include "priv/logline.h"
 
@@ -52,6 +53,7 @@ void ask_status(struct ask *a, const struct lease *l)
 	reply_fill(r, l);
 	memcpy(r->health, health_word(a->g, l), strlen(health_word(a->g, l)) + 1);
 	lending_say(a->g, l, r);
+	mounts_tell(a->g, l, r);
 	r->final = true;
 	if (!lease_load_receipt(a->g->db, l->id, &receipt, &e))
 		r->receipt = buf_steal(&receipt);
@@ -94,8 +96,32 @@ static bool is_of_template(struct engine *g, const char *id)
 	       spec_decode(&spec, buf_view(&text), NULL) == 0 && *spec.template;
 }
 
+/* Denies by itself. */
+static bool may_start(struct ask *a, const struct lease *l)
+{
+	const struct spec *s = &a->req->spec;
+	struct spec only = {.args = s->args, .image = s->image, .pull = s->pull};
+	const struct offer_now *o = offer_named(a->g, l->offer);
+
+	if (s->image)
+		memcpy(only.digest, s->digest, sizeof(only.digest));
+	else
+		only.pull = SPEC_PULL_MISSING;
+	if (verb_says_more(s, &only))
+		verb_deny(a, REPLY_SPEC,
+			  "start: only a command's args, and an image with pull and digest");
+	else if ((s->args.n || s->image) && is_of_template(a->g, l->id))
+		verb_deny(a, REPLY_SPEC, "start: command and image are the template's");
+	else if (s->image && (!o || !offer_sells_image(a->g, o, s->image)))
+		verb_deny(a, REPLY_IMAGE, NULL);
+	else
+		return true;
+	return false;
+}
+
 static void halt_or_resume(struct ask *a, struct lease *l)
 {
+	const struct spec *wish = &a->req->spec;
 	struct err e;
 	int rc;
 
@@ -103,14 +129,8 @@ static void halt_or_resume(struct ask *a, struct lease *l)
 		verb_deny(a, REPLY_NOT_RUNNING, NULL);
 		return;
 	}
-	if (verb_says_more(&a->req->spec, &(struct spec){.args = a->req->spec.args})) {
-		verb_deny(a, REPLY_SPEC, "start: a command has args only");
+	if (!may_start(a, l))
 		return;
-	}
-	if (a->req->spec.args.n && is_of_template(a->g, l->id)) {
-		verb_deny(a, REPLY_SPEC, "start: args: the command is the template's");
-		return;
-	}
 	rc = halt_asked(a, l, a->req->type == REQUEST_STOP ? LEASE_HALTING : LEASE_RESUMING, &e);
 	if (rc < 0)
 		log_broken("lease %s: %s", l->id, e.msg);
@@ -118,7 +138,7 @@ static void halt_or_resume(struct ask *a, struct lease *l)
 		verb_deny(a, REPLY_INTERNAL, NULL);
 	else if (rc == HALT_BUSY)
 		verb_deny(a, REPLY_BUSY, "the lease is being stopped or started; ask again");
-	else if (rc == HALT_IS_SO && a->req->spec.args.n)
+	else if (rc == HALT_IS_SO && (wish->args.n || wish->image))
 		verb_deny(a, REPLY_SPEC, "start: a command of the lease runs; stop it first");
 	else if (rc == HALT_IS_SO)
 		ask_status(a, l);
@@ -350,7 +370,7 @@ static void run_verb(struct ask *ask, struct lease *l)
 		refund_asked(a, l);
 		return;
 	case REQUEST_SET:
-		set(a, l);
+		(a->req->has_mounts ? mounts_asked : set)(a, l);
 		return;
 	case REQUEST_PORTS:
 		ports_asked(steal(&a), l);

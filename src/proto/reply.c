@@ -77,6 +77,7 @@ void reply_free(struct reply *r)
 	if (!r)
 		return;
 	free(r->ports.v);
+	spec_list_clear(&r->mounts);
 	free(r->release);
 	free(r->receipt);
 	if (r->refund)
@@ -146,8 +147,30 @@ static void encode_lease(struct jsonw *w, const struct reply *r)
 	jsonw_text(w, "receipt", r->receipt);
 }
 
+static void encode_mounts(struct jsonw *w, const struct reply *r)
+{
+	if (!r->mounts.n)
+		return;
+	jsonw_array(w, "mounts");
+	for (size_t i = 0; i < r->mounts.n; i++)
+		jsonw_text(w, NULL, r->mounts.v[i]);
+	jsonw_end_array(w);
+}
+
+/* Words for people: what is no text of ours is left out. */
+static void decode_mounts(struct reply *r, const struct json *j)
+{
+	const struct json *i = json_first(json_get(j, "mounts"));
+	struct str text;
+
+	for (; i && r->mounts.n < SPEC_STORAGE_MAX; i = json_next(i))
+		if (json_as_str(i, &text) && text.n)
+			spec_list_put(&r->mounts, text);
+}
+
 static void encode_network(struct jsonw *w, const struct reply *r)
 {
+	encode_mounts(w, r);
 	spec_ports_write(w, "ports", &r->ports);
 	jsonw_text(w, "address", r->address);
 	jsonw_text(w, "address6", r->address6);
@@ -375,6 +398,7 @@ static int decode_lease(struct reply *r, const struct json *j, struct err *e)
 
 static int decode_network(struct reply *r, const struct json *j, struct err *e)
 {
+	decode_mounts(r, j);
 	if (spec_ports_read(&r->ports, j, "ports", e) < 0 ||
 	    json_opt_copy(r->address, sizeof(r->address), j, "address", e) < 0 ||
 	    json_opt_copy(r->address6, sizeof(r->address6), j, "address6", e) < 0)

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "lease/protocol.h"
 #include "spec/reach.h"
+#include "spec/spec.h"
 #include "spec/usage.h"
 
 /* One row a code: name on the wire, whether asking again may help, what a buyer reads. */
@@ -133,6 +134,9 @@ struct reply {
 	char health[12]; /* "starting", "healthy", "unhealthy"; "": nobody looks */
 	char why[32];	 /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
 	char *receipt;	 /* JSON text of a signed event kind 2402, or NULL */
+
+	/* status: what is mounted beside the root, as spec_volume_print has it */
+	struct spec_list mounts;
 
 	/* its network */
 	struct spec_ports ports; /* published now, outside of `address` … */

@@ -77,6 +77,7 @@ void request_free(struct request *r)
 		wipe(r->input, r->ninput);
 	free(r->input);
 	free(r->receipt);
+	spec_list_clear(&r->mounts);
 	free(r->path);
 	free(r->publish.v);
 	free(r->unpublish.v);
@@ -100,6 +101,14 @@ static void encode_spawn(struct jsonw *w, const struct request *r)
 	jsonw_end_object(w);
 }
 
+static void encode_mounts(struct jsonw *w, const struct request *r)
+{
+	jsonw_array(w, "mounts");
+	for (size_t i = 0; i < r->mounts.n; i++)
+		jsonw_text(w, NULL, r->mounts.v[i]);
+	jsonw_end_array(w);
+}
+
 int request_encode(struct buf *out, const struct request *r, struct err *e)
 {
 	struct jsonw w = JSONW(out);
@@ -115,10 +124,12 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 	jsonw_text(&w, "registry_auth", r->registry_auth);
 	if (r->type == REQUEST_SPAWN)
 		encode_spawn(&w, r);
-	if (r->type == REQUEST_SET)
+	if (r->type == REQUEST_SET && r->has_mounts)
+		encode_mounts(&w, r);
+	else if (r->type == REQUEST_SET)
 		jsonw_text(&w, "pull", spec_pull_name(r->spec.pull));
 	if (r->type == REQUEST_SPAWN || r->type == REQUEST_EXEC || r->type == REQUEST_TEMPLATE ||
-	    (r->type == REQUEST_START && r->spec.args.n))
+	    (r->type == REQUEST_START && (r->spec.args.n || r->spec.image)))
 		encode_spec(&w, &r->spec);
 	if (r->ninput)
 		jsonw_base64(&w, "input", r->input, r->ninput);
@@ -217,9 +228,31 @@ static int decode_template(struct request *r, const struct json *j, struct err *
 	return *r->spec.template ? 0 : err_set(e, ERRK_INPUT, "spec.template: missing");
 }
 
+static int decode_mounts(struct request *r, const struct json *j, struct err *e)
+{
+	const struct json *list;
+	struct str path;
+
+	if (json_child(j, "mounts", JSON_ARRAY, &list, e) < 0)
+		return -1;
+	if (json_count(list) > SPEC_STORAGE_MAX)
+		return err_set(e, ERRK_LIMIT, "mounts: more than %d paths", SPEC_STORAGE_MAX);
+	r->has_mounts = true;
+	for (const struct json *i = json_first(list); i; i = json_next(i))
+		if (!json_as_str(i, &path) || spec_mount_path(path, e) < 0)
+			return err_set(e, ERRK_INPUT, "mounts[%zu]: no path to mount at",
+				       r->mounts.n);
+		else
+			spec_list_put(&r->mounts, path);
+	return 0;
+}
+
 static int decode_set(struct request *r, const struct json *j, struct err *e)
 {
 	struct str pull;
+
+	if (json_get(j, "mounts"))
+		return decode_mounts(r, j, e);
 
 	return json_str(j, "pull", 16, &pull, e) < 0 ? -1 : spec_set_pull(&r->spec, pull, e);
 }

@@ -22,11 +22,11 @@ enum request_type {
 	REQUEST_END, /* the owner ends the lease: erase, refund due, record */
 	REQUEST_EXEC,
 	REQUEST_LOGS,
-	REQUEST_SIGNAL,	   /* to the main process */
-	REQUEST_STOP,	   /* halt: end the processes, keep the data; time goes on */
-	REQUEST_START,	   /* run a halted or exited one again, perhaps with another command */
-	REQUEST_REFUND,	   /* the refunds of a lease that has ended, again and again */
-	REQUEST_SET,	   /* change what its next start does: the pull policy, in spec */
+	REQUEST_SIGNAL, /* to the main process */
+	REQUEST_STOP,	/* halt: end the processes, keep the data; time goes on */
+	REQUEST_START, /* run a halted or exited one again, perhaps with another command or image */
+	REQUEST_REFUND, /* the refunds of a lease that has ended, again and again */
+	REQUEST_SET, /* change what its next start does: the pull policy, in spec; or the mounts */
 	REQUEST_INPUT,	   /* the next piece of an upload, for one exec or put that names it */
 	REQUEST_PUT,	   /* write files; the input is an archive */
 	REQUEST_GET,	   /* read files; the answer is an archive */
@@ -58,9 +58,14 @@ struct request {
 	 * volume to keep, at the price that offer_volume_price says;
 	 * template: that name alone; exec: args, env, workdir and user count, and with an image,
 	 * which is run beside the main process, also pull, digest, entrypoint and read_only; start:
-	 * args, if there are any, instead of those that the lease had. Limits come from the offer.
+	 * args, if there are any, instead of those that the lease had; an image instead of that it
+	 * had, with pull and digest. Limits come from the offer.
 	 */
 	struct spec spec;
+	/* set: of these paths, and no others, the lease has anonymous volumes from its next start
+	 * on; without them `pull` is set */
+	bool has_mounts;
+	struct spec_list mounts;
 	/* put, get: absolute, in the container; at most SPEC_PATH_MAX bytes */
 	char *path;
 	/* exec, input, put */

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "spec/read.h"
 
-static void list_clear(struct spec_list *l)
+void spec_list_clear(struct spec_list *l)
 {
 	for (size_t i = 0; i < l->n; i++)
 		free(l->v[i]);
@@ -17,20 +17,20 @@ static void list_clear(struct spec_list *l)
 
 void spec_drop_args(struct spec *s)
 {
-	list_clear(&s->args);
+	spec_list_clear(&s->args);
 }
 
 void spec_drop_entrypoint(struct spec *s)
 {
-	list_clear(&s->entrypoint);
+	spec_list_clear(&s->entrypoint);
 	s->has_entrypoint = false;
 }
 
 void spec_clear(struct spec *s)
 {
 	free(s->image);
-	list_clear(&s->entrypoint);
-	list_clear(&s->args);
+	spec_list_clear(&s->entrypoint);
+	spec_list_clear(&s->args);
 	spec_map_clear(&s->env);
 	spec_map_clear(&s->secrets);
 	spec_map_clear(&s->labels);
@@ -234,6 +234,12 @@ int spec_set_hostname(struct spec *s, struct str name, struct err *e)
 	return 0;
 }
 
+void spec_list_put(struct spec_list *l, struct str text)
+{
+	l->v = mem_grow(l->v, l->n + 1, sizeof(*l->v));
+	l->v[l->n++] = mem_strndup(text.p, text.n);
+}
+
 static int list_add(struct spec_list *l, const char *field, struct str arg, struct err *e)
 {
 	if (l->n == SPEC_ARGS_MAX)
@@ -243,8 +249,7 @@ static int list_add(struct spec_list *l, const char *field, struct str arg, stru
 			       l->n + 1, SPEC_ARG_MAX);
 	if (!utf8_valid(arg))
 		return err_set(e, ERRK_INPUT, "%s: entry %zu is not UTF-8", field, l->n + 1);
-	l->v = mem_grow(l->v, l->n + 1, sizeof(*l->v));
-	l->v[l->n++] = mem_strndup(arg.p, arg.n);
+	spec_list_put(l, arg);
 	return 0;
 }
 

@@ -39,6 +39,9 @@ struct spec_list {
 	size_t n;
 };
 
+void spec_list_put(struct spec_list *l, struct str text); /* copied */
+void spec_list_clear(struct spec_list *l);
+
 struct spec {
 	/* A volume of that name that outlives leases, and runs nothing: then all else but
 	 * limits.disk is empty. "": a lease as usual. */

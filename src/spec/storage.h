@@ -61,6 +61,11 @@ int spec_mode_parse(uint32_t *out, struct str s, struct err *e) MUST_CHECK; /* "
  * a part of `text`, else empty: who knows which lease or volume it is fills m->lease. */
 int spec_volume_parse(struct spec_mount *m, struct str *of, struct str text,
 		      struct err *e) MUST_CHECK;
+/* The same words of a mount, and "tmpfs:/PATH"; the caller frees. */
+char *spec_volume_print(const struct spec_mount *m);
+/* Paths alone: of these and no others the lease has anonymous volumes from here on. */
+int spec_storage_set_paths(struct spec_mounts *m, const char *const *paths, size_t n,
+			   struct err *e) MUST_CHECK;
 /* "/PATH[:size=SIZE,mode=OCTAL,ro]" */
 int spec_tmpfs_parse(struct spec_mount *m, struct str text, struct err *e) MUST_CHECK;
 const char *spec_storage_name(enum spec_storage type); /* "tmpfs" */

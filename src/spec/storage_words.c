@@ -1,6 +1,7 @@
 /* Mounts as command lines have them: see storage.h. */
 #include <string.h>
 
+#include "base/mem.h"
 #include "spec/limits.h"
 #include "spec/read.h"
 #include "spec/storage.h"
@@ -152,4 +153,50 @@ int spec_tmpfs_parse(struct spec_mount *m, struct str text, struct err *e)
 		if (set_option(m, word, e))
 			return -1;
 	return 0;
+}
+
+char *spec_volume_print(const struct spec_mount *m)
+{
+	const char *sub = *m->subpath ? ",subpath=" : "";
+	const char *ro = m->read_only ? ":ro" : *m->subpath ? ":rw" : "";
+
+	switch (m->type) {
+	case SPEC_VOLUME:
+		return mem_printf("%s:%s%s", m->name, m->path, ro);
+	case SPEC_ANONYMOUS:
+		return mem_strdup(m->path);
+	case SPEC_TMPFS:
+		return mem_printf("tmpfs:%s", m->path);
+	case SPEC_ASSETS:
+		return mem_printf("assets:%s:%s", m->name, m->path);
+	case SPEC_LEASE:
+		return mem_printf("lease:%s/%s:%s%s", m->lease, m->name, m->path, ro);
+	case SPEC_KEPT:
+		return mem_printf("kept:%s:%s%s%s%s", m->lease, m->path, ro, sub, m->subpath);
+	case SPEC_STORAGE_COUNT:
+		break;
+	}
+	return mem_strdup("");
+}
+
+int spec_storage_set_paths(struct spec_mounts *m, const char *const *paths, size_t n, struct err *e)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < m->n; i++)
+		if (m->v[i].type != SPEC_ANONYMOUS)
+			m->v[left++] = m->v[i];
+	m->n = left;
+	for (size_t i = 0; i < n; i++) {
+		struct spec_mount add = {.type = SPEC_ANONYMOUS};
+
+		if (set_path(&add, str_of(paths[i]), e))
+			return -1;
+		for (size_t k = 0; k < m->n; k++)
+			if (strcmp(m->v[k].path, add.path) == 0)
+				return err_set(e, ERRK_INPUT, "%s: something is mounted there",
+					       add.path);
+		spec_storage_put(m, &add);
+	}
+	return spec_storage_check(m, e);
 }

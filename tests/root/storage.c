@@ -502,6 +502,81 @@ static void lending_dies_at_every_step(void **state)
 	destroy_ok(w, ID);
 }
 
+/* --- another image --- */
+
+static void start_of(struct world *w, const char *image, uint32_t generation)
+{
+	struct priv_start m;
+	struct err e;
+
+	fill(&m, ID, "sleep 1000");
+	m.generation = generation;
+	assert_int_equal(spec_set_image(&m.spec, str_of(image), &e), 0);
+	add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/root"});
+	add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/data"});
+	start_done(w, &m);
+}
+
+/* The root begins anew; what is mounted by now comes along with what the lease had there. */
+static void another_image_leaves_what_is_mounted(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+
+	fill(&m, ID, "sleep 1000"); /* nothing is mounted yet */
+	start_done(w, &m);
+	says(w, ID,
+	     "mkdir -p /root; echo home > /root/x; chown 5:6 /root/x; echo mine > /data/mine; echo "
+	     "lost > "
+	     "/lost; echo out > /bin/ours; cat /data/file",
+	     "of the image\n");
+	stop_ok(w, ID);
+	start_of(w, "busybox", 2);
+	says(w, ID,
+	     "cat /root/x /data/mine /data/file; stat -c '%u %g' /root/x /data; ls /lost /bin/ours "
+	     "/a-file 2>/dev/null | wc -l",
+	     "home\nmine\nof the image\n5 6\n1000 1001\n0\n");
+	says(w, ID, "echo more >> /root/x; echo again > /lost", "");
+	stop_ok(w, ID);
+	start_of(w, "busybox", 3); /* the same: all is there */
+	says(w, ID, "cat /root/x /lost", "home\nmore\nagain\n");
+	stop_ok(w, ID);
+	start_of(w, "stored", 4); /* and back */
+	says(w, ID, "cat /root/x /data/mine /a-file; ls /lost 2>/dev/null | wc -l",
+	     "home\nmore\nmine\nx0\n");
+	destroy_ok(w, ID);
+}
+
+static void killed_while_its_image_is_changed(void **state)
+{
+	static const char *const steps[] = {"STORAGE_FILLED", "ROOT_SAVED", "ROOT_DROPPED"};
+	struct world *w = *state;
+	struct priv_start m;
+	struct answer a;
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		fill(&m, ID, "sleep 1000");
+		start_done(w, &m);
+		says(w, ID, "mkdir -p /root; echo home > /root/x; echo lost > /lost", "");
+		stop_ok(w, ID);
+		helper_down(w, SIGKILL);
+		w->step = steps[i];
+		helper_up(w);
+		fill(&m, ID, "sleep 1000");
+		m.generation = 2;
+		assert_int_equal(spec_set_image(&m.spec, STR("busybox"), NULL), 0);
+		add(&m, (struct spec_mount){SPEC_ANONYMOUS, "/root"});
+		do_start(w, &m, &a);
+		assert_int_equal(a.err.kind, ERRK_SYS);
+		helper_down(w, SIGKILL);
+		w->step = NULL;
+		helper_up(w);
+		start_done(w, &m);
+		says(w, ID, "cat /root/x; ls /lost 2>/dev/null | wc -l", "home\n0\n");
+		destroy_ok(w, ID);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -517,6 +592,8 @@ int main(void)
 		cmocka_unit_test(lent_to_nobody_else),
 		cmocka_unit_test(the_lenders_end_waits_for_nobody),
 		cmocka_unit_test(lending_dies_at_every_step),
+		cmocka_unit_test(another_image_leaves_what_is_mounted),
+		cmocka_unit_test(killed_while_its_image_is_changed),
 	};
 	const char *only = getenv("LEASED_TEST_FILTER");
 

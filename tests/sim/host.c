@@ -77,6 +77,17 @@ static void host_card(struct host *h, const char *card, const char *topup)
 	snprintf(h->topup, sizeof(h->topup), "%s", topup);
 }
 
+static void note_spec(struct host *h, const struct spec *s)
+{
+	size_t n = 0;
+
+	snprintf(h->ran, sizeof(h->ran), "%s", s->image ? s->image : "");
+	h->paths[0] = '\0';
+	for (size_t i = 0; i < s->storage.n && n < sizeof(h->paths); i++)
+		n += (size_t)snprintf(h->paths + n, sizeof(h->paths) - n, "%s%s", i ? " " : "",
+				      s->storage.v[i].path);
+}
+
 static void host_start(struct host *h, struct priv_call call, const struct priv_start *m)
 {
 	static char why[] = "no such command";
@@ -87,6 +98,7 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 
 	h->starts++;
 	snprintf(h->first_arg, sizeof(h->first_arg), "%s", m->spec.args.n ? m->spec.args.v[0] : "");
+	note_spec(h, &m->spec);
 	memcpy(h->kept, m->spec.kept, sizeof(h->kept));
 	memcpy(h->template, m->spec.template, sizeof(h->template));
 	if (m->spec.env.n)

@@ -35,6 +35,7 @@ struct host { /* the script, and what was asked */
 	bool detach;
 	char template[SPEC_TEMPLATE_NAME_MAX + 1],
 		env[128];		 /* of the last start's spec, the first of it */
+	char ran[64], paths[128];	 /* the same: its image, and where what is mounted */
 	char kept[SPEC_NAME_MAX + 1];	 /* the same */
 	char first_arg[32];		 /* of the last start's spec */
 	struct spec_bandwidth bandwidth; /* the same */

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""lease volume and lease mounts: what outlives a lease, and what survives another image; on lease-devnet."""
+
+import json
+import pathlib
+import shutil
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from harness import World, check, main, need, wait_for
+from provider import MAKE_IMAGE, Buyer, Provider
+
+SLEEP = ("busybox", "--", "sleep", "1000")
+
+
+def run(lease, name, *options):
+    return lease("run", "-d", "--name", name, "--for", "300s", *options, *SLEEP)
+
+
+def sh(lease, name, script):
+    done = lease("exec", name, "--", "sh", "-c", script)
+    return done.stdout + done.stderr
+
+
+def rows(lease, *more):
+    return {r["name"]: r for r in map(json.loads, lease("--json", "volume", "ls", *more).stdout.splitlines())}
+
+
+def outlives(lease):
+    """Bought, written by one lease, found by the next."""
+    before = lease.balance()
+    done = lease("volume", "create", "data", "--size", "64Mi", "--for", "600s", "--max-risk", "1h")
+    need(done.returncode == 0, "lease volume create buys a volume", done.stderr)
+    check(before - lease.balance() in range(38, 42), "at the price of its size", before - lease.balance())
+    row = rows(lease).get("data", {})
+    check(row.get("volume_bytes") == 64 << 20, "lease volume ls has it", row)
+    check("data" not in lease("ls").stdout, "and lease ls has not", lease("ls").stdout)
+    need(run(lease, "one", "-v", "kept:data:/data").returncode == 0, "a lease attaches it")
+    check(sh(lease, "one", "mkdir /data/part; echo first > /data/part/x; cat /data/part/x") == "first\n", "and writes to it")
+    done = run(lease, "no", "-v", "kept:data:/data")
+    check(done.returncode == 4 and "writes to that volume" in done.stderr, "a second writer is refused", done.stderr)
+    need(lease("rm", "one").returncode == 0, "the lease ends")
+    need(run(lease, "two", "-v", "kept:data:/data").returncode == 0, "the next one attaches it")
+    check(sh(lease, "two", "cat /data/part/x; echo second >> /data/part/x") == "first\n", "and reads what the first wrote")
+    check(lease("rm", "data").returncode == 2, "lease rm removes no volume")
+    done = lease("exec", "data", "--", "true")
+    check(done.returncode != 0 and "nothing runs" in done.stderr, "and nothing runs in one", done.stderr)
+
+
+def shared(lease):
+    need(run(lease, "three", "-v", "kept:data:/data:ro").returncode == 0, "a reader beside the writer")
+    need(run(lease, "four", "-v", "kept:data:/part:ro,subpath=part").returncode == 0, "and one of a folder of it")
+    said = sh(lease, "three", "cat /data/part/x; touch /data/y 2>/dev/null || echo fixed")
+    check(said == "first\nsecond\nfixed\n", "the first reads all", said)
+    said = sh(lease, "four", "ls /part; touch /part/y 2>/dev/null || echo fixed")
+    check(said == "x\nfixed\n", "the second reads its part", said)
+    done = lease("run", "-v", "kept:data:/part:ro,subpath=../part", *SLEEP)
+    check(done.returncode == 2 and "subpath" in done.stderr, "no path leads out of it", done.stderr)
+    done = lease("status", "data")
+    check("kept" in done.stdout and "3 leases have it attached" in done.stderr, "lease status says who uses it", done.stdout + done.stderr)
+
+
+def strangers(w, net, lease):
+    """Somebody else who knows the volume's id."""
+    other = Buyer(w, [net.relay], [net.mint], name="other")
+    other.fund(500)
+    spec = w.dir / "theirs.json"
+    volume = rows(lease)["data"]["lease"]
+    spec.write_text(json.dumps({"image": "busybox", "storage": [{"type": "kept", "path": "/x", "lease": volume, "read_only": True}]}))
+    done = other("run", "--for", "60s", "--spec", str(spec))
+    check(done.returncode == 4 and "you have no volume" in done.stderr, "another buyer is refused, and gets the money back", done.stderr)
+    check(other.balance() >= 498, "all of it", other.balance())
+
+
+def expires(lease):
+    """Its end stops who uses it; extending moves that end."""
+    need(lease("volume", "create", "brief", "--size", "16Mi", "--for", "400s").returncode == 0, "a second volume")
+    before = rows(lease)["brief"]["expires_at"]
+    check(lease("volume", "extend", "--for", "400s", "brief").returncode == 0, "is extended")
+    check(rows(lease)["brief"]["expires_at"] > before + 300, "and lasts longer")
+    need(run(lease, "user", "-v", "kept:brief:/b").returncode == 0, "a lease uses it")
+    done = lease("volume", "rm", "brief")
+    check(done.returncode == 0 and " sat back" in done.stderr, "it is removed, and the rest of its time comes back", done.stderr)
+    done = lease("verify", "brief")
+    check(done.returncode == 0 and "tried then, and failed" in done.stdout, "lease verify says what its receipt proves", done.stdout + done.stderr)
+    done = lease("status", "user")
+    check("stopped" in done.stdout and "kept volume brief" in done.stderr, "whoever used it is stopped, and told why", done.stdout + done.stderr)
+    check(lease("start", "user").returncode != 0, "and cannot start without it")
+    check(lease("rm", "user").returncode == 0, "but ends with its refund")
+
+
+def runs_out(w, lease, provider):
+    """Paid time that is over."""
+    left = rows(lease)["last"]["expires_at"] - time.time()
+    check(wait_for(lambda: "ended" in lease("status", "last").stdout, left + 30, 1), "a volume whose time is over ends by itself",
+          lease("status", "last").stdout)
+    check(rows(lease, "-a")["last"]["why"] == "expired", "because that expired", rows(lease, "-a")["last"])
+    check(lease("verify", "last").returncode == 0, "and its erasure is proven")
+    left = [p.name for p in (provider.dir / "state" / "volumes").glob("*")]
+    check(rows(lease, "-a")["last"]["lease"] not in left, "nothing of it is on the disk", left)
+
+
+def mounts(lease):
+    need(run(lease, "box").returncode == 0, "a lease without volumes")
+    check("/root is kept" in lease("mounts", "ls", "box").stderr, "keeps its /root")
+    sh(lease, "box", "mkdir /srv; echo a > /root/a; echo b > /srv/b; echo c > /c")
+    done = lease("mounts", "set", "box", "/root,/srv")
+    check(done.returncode == 0 and done.stdout == "/root\n/srv\n" and "next start" in done.stderr, "two paths are set", done.stdout + done.stderr)
+    check(lease("mounts", "set", "box", "/proc/x").returncode == 2, "not where the kernel is")
+    done = lease("start", "--image", "second", "box")
+    check(done.returncode != 0 and "stop it first" in done.stderr, "no other image while it runs", done.stderr)
+    need(lease("stop", "-t", "1s", "box").returncode == 0, "it is stopped")
+    done = lease("start", "--image", "nothing", "box")
+    check(done.returncode == 4, "an image that is not sold is refused", done.stderr)
+    need(lease("start", "--image", "second", "box").returncode == 0, "and started with another image")
+    said = sh(lease, "box", "cat /root/a /srv/b; ls /c 2>/dev/null | wc -l")
+    check(said == "a\nb\n0\n", "what was set is there, what was not is gone", said)
+    check(lease("mounts", "ls", "box").stdout == "/root\n/srv\n", "lease mounts ls says so")
+    check(json.loads(lease("show", "box").stdout.splitlines()[0])["image"] == "second", "and lease show has the image")
+    check(lease("rm", "box").returncode == 0, "it ends")
+
+
+def test(w: World):
+    net = w.devnet()
+    image, second = w.dir / "busybox", w.dir / "second"
+    need(w.run(MAKE_IMAGE, image).returncode == 0, "an image")
+    shutil.copytree(image, second)
+    provider = Provider(w, [net.relay], [net.mint], settings=[
+        "offer.volume_price=1sat/s", f"offer.image=second=oci:{second}"])
+    provider.start()
+    lease = Buyer(w, [net.relay], [net.mint])
+    lease.fund(4000)
+    need(lease("volume", "create", "last", "--size", "64Mi", "--for", "160s", "--max-risk", "1h").returncode == 0, "a volume for a short time")
+    outlives(lease)
+    shared(lease)
+    strangers(w, net, lease)
+    expires(lease)
+    mounts(lease)
+    for name in ("two", "three", "four"):
+        lease("rm", name)
+    check(lease("volume", "rm", "data").returncode == 0, "a volume that nobody uses is removed")
+    runs_out(w, lease, provider)
+    check(lease("recover").returncode == 0, "nothing is unclear")
+    provider.stop()
+
+
+main(test)
