@@ -30,9 +30,19 @@ static void look_at_disk(struct spec_usage *use, dev_t *disk, const struct helpe
 	use->disk_size = use->disk_used + (uint64_t)fs.f_bavail * fs.f_frsize;
 }
 
+/* Where its limits are, which a daemon may have chosen. */
+static char *find_group(const struct helper_config *c, const struct record *rec)
+{
+	auto_free char *dir = record_dir(c, rec->id);
+	auto_free char *usual = job_cgroup(c, rec->id);
+	const struct box box = {.id = rec->id, .dir = dir, .cgroup = usual};
+
+	return record_backend(rec)->group(&box);
+}
+
 static void look(struct priv_stats_item *it, const struct helper_config *c, const struct lease *l)
 {
-	auto_free char *group = job_cgroup(c, l->rec.id);
+	auto_free char *group = find_group(c, &l->rec);
 	struct usage_place place = {"/sys/fs/cgroup", cgroup_version(), group, 0};
 	struct spec_usage disk = {0};
 

@@ -19,6 +19,8 @@
 #include "base/proc.h"
 #include "spec/guard.h"
 
+#define WAIT_MS 60000
+
 static void run(const struct contract *c, const struct box *box, int out)
 {
 	struct backend_streams io = {.out = out, .err = out};
@@ -41,7 +43,7 @@ static void destroy(const struct contract *c)
 static int run_command(const struct contract *c, const struct box *box, const char *script)
 {
 	const char *const argv[] = {"sh", "-c", script, NULL};
-	struct backend_exec x = {.name = "c4", .argv = argv, .timeout_ms = 10000};
+	struct backend_exec x = {.name = "c4", .argv = argv, .timeout_ms = WAIT_MS};
 	struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
 	struct err err = {0};
 
@@ -96,7 +98,7 @@ static void test_inside(void **state)
 	const char *const argv[] = {
 		"busybox",	     "grep", "-E", "^(NoNewPrivs|Seccomp|CapBnd):",
 		"/proc/self/status", NULL};
-	struct backend_exec x = {.name = "c1", .argv = argv, .timeout_ms = 10000};
+	struct backend_exec x = {.name = "c1", .argv = argv, .timeout_ms = WAIT_MS};
 	struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
 	struct err err = {0};
 
@@ -122,8 +124,8 @@ static void test_timeout(void **state)
 		"case $(busybox cat /proc/[0-9]*/cmdline | busybox tr '\\0' ' ') in "
 		"*\"slee\"p\\ 77*) exit 1;; *\"slee\"p\\ 1000*) exit 0;; *) exit 2;; esac",
 		NULL};
-	struct backend_exec x = {.name = "c2", .argv = argv, .timeout_ms = 2000};
-	struct backend_exec y = {.name = "c3", .argv = top, .timeout_ms = 10000};
+	struct backend_exec x = {.name = "c2", .argv = argv, .timeout_ms = 5000};
+	struct backend_exec y = {.name = "c3", .argv = top, .timeout_ms = WAIT_MS};
 	struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
 	struct backend_exec_result s = {.out = BUF(1000), .err = BUF(1000)};
 	struct err err = {0};
@@ -151,7 +153,7 @@ static void test_exec_says(void **state)
 	} cases[] = {{"exit 3", 3}, {"cat >/tmp/x && [ $(wc -c </tmp/x) = 5 ]", 0}};
 	const struct contract *c = *state;
 	const char *const nothing[] = {"/no/such/program", NULL};
-	struct backend_exec n = {.name = "d0", .argv = nothing, .timeout_ms = 10000};
+	struct backend_exec n = {.name = "d0", .argv = nothing, .timeout_ms = WAIT_MS};
 	struct err err = {0};
 
 	run(c, &c->box, -1);
@@ -162,7 +164,7 @@ static void test_exec_says(void **state)
 					 .argv = argv,
 					 .input = "a\0b\nc",
 					 .input_n = 5,
-					 .timeout_ms = 10000};
+					 .timeout_ms = WAIT_MS};
 		struct backend_exec_result r = {.out = BUF(1000), .err = BUF(1000)};
 
 		if (c->backend->exec(&c->box, last ? &n : &x, &r, &err) < 0)
@@ -184,7 +186,7 @@ static void test_environment(void **state)
 	struct box box = c->box;
 	auto_free char *file = mem_printf("%s/docker.plan", box.dir);
 	auto_free char *all = NULL;
-	int64_t end = clock_mono_ms() + 10000;
+	int64_t end;
 	FILE *out = tmpfile();
 	char said[64] = "";
 	struct err err = {0};
@@ -201,7 +203,7 @@ static void test_environment(void **state)
 	assert_false(fs_exists(file));
 	assert_int_equal(
 		run_command(c, &box, "[ \"$TOKEN\" = 's3c\nret' ] && [ -z \"$LEASE_ENV_0\" ]"), 0);
-	while (!strstr(said, "ret") && clock_mono_ms() < end) {
+	for (end = clock_mono_ms() + WAIT_MS; !strstr(said, "ret") && clock_mono_ms() < end;) {
 		nanosleep(&(struct timespec){0, 10000000}, NULL);
 		(void)!pread(fileno(out), said, sizeof(said) - 1, 0);
 	}
@@ -406,11 +408,11 @@ static void test_waits(void **state)
 	const struct contract *c = *state;
 	auto_free char *file = mem_printf("%s/begun", c->box.root);
 	struct backend_streams io = {.out = -1, .err = -1};
-	int64_t end = clock_mono_ms() + 10000;
 	auto_spec struct spec with = {0};
 	struct box box = c->box;
 	struct backend_made made;
 	struct err err = {0};
+	int64_t end;
 
 	fill_script(&with, c, "echo 1 >/begun; exec sleep 1000");
 	box.spec = &with;
@@ -419,7 +421,7 @@ static void test_waits(void **state)
 	nanosleep(&(struct timespec){0, 300000000}, NULL);
 	assert_false(fs_exists(file));
 	assert_int_equal(c->backend->start(&box, &err), 0);
-	while (!fs_exists(file) && clock_mono_ms() < end)
+	for (end = clock_mono_ms() + WAIT_MS; !fs_exists(file) && clock_mono_ms() < end;)
 		nanosleep(&(struct timespec){0, 10000000}, NULL);
 	assert_true(fs_exists(file));
 	assert_int_equal(kill(made.first, 0), 0); /* the same process */
@@ -614,11 +616,11 @@ static void test_image(void **state)
 	assert_string_equal(after, before);
 }
 
-/* Until `want` was said there, or ten seconds. */
+/* Until `want` was said there, or WAIT_MS. */
 static bool terminal_says(int fd, const char *want)
 {
 	auto_buf struct buf said = BUF(4096);
-	int64_t end = clock_mono_ms() + 10000;
+	int64_t end = clock_mono_ms() + WAIT_MS;
 	char some[256];
 	ssize_t n;
 
@@ -668,7 +670,7 @@ static void test_terminal(void **state)
 static int run_built(const struct contract *c, const char *program, char said[static 4096])
 {
 	const char *const argv[] = {program, NULL};
-	struct backend_exec x = {.name = "c5", .argv = argv, .timeout_ms = 10000};
+	struct backend_exec x = {.name = "c5", .argv = argv, .timeout_ms = WAIT_MS};
 	struct backend_exec_result r = {.out = BUF(4095), .err = BUF(1000)};
 	struct err err = {0};
 
