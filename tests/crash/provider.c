@@ -7,6 +7,7 @@
 #include "stage.h"
 
 #define LOOK_MS 5
+#define BEAT_MS 3000 /* its relay may keep an earlier heartbeat, and refuse this one */
 
 struct provider {
 	const struct stage *stage;
@@ -17,6 +18,7 @@ struct provider {
 	struct priv_client *host;
 	struct engine *engine;
 	struct control *control;
+	int looks;
 };
 
 static const struct secret column_key = {{9}};
@@ -80,9 +82,11 @@ static void look(void *ctx)
 {
 	struct provider *p = ctx;
 	struct nostr_relay_status st;
+	bool heard;
 
 	nostr_pool_status(p->engine->pool, 0, &st);
-	if (st.state == NOSTR_RELAY_OPEN && p->engine->offers[0].published)
+	heard = p->engine->tally.beat_acks[0] > 0 || ++p->looks * LOOK_MS > BEAT_MS;
+	if (st.state == NOSTR_RELAY_OPEN && p->engine->offers[0].published && heard)
 		p->stage->shared->selling = true;
 	else
 		loop_timer_add(p->loop, LOOK_MS, look, p);
