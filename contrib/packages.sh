@@ -9,7 +9,8 @@ declare -A packages=(
 	[run]="runc iproute2 nftables e2fsprogs util-linux mount procps ca-certificates busybox-static skopeo"
 	# Without a device mapper in the kernel volumes are opened through FUSE.
 	[volume]="qemu-system-common fuse3"
-	[test]="libcmocka-dev python3 python3-venv python3-jsonschema nodejs=node npm=npm strace git file
+	[unit]="libcmocka-dev" # what configure looks for, besides
+	[test]="python3 python3-venv python3-jsonschema nodejs=node npm=npm strace git file
 		universal-ctags clang-format=clang-format shellcheck codespell mandoc
 		golang-github-opencontainers-specs-dev golang-go=go docker-registry openssl
 		runsc debootstrap umoci libcap2-bin"
@@ -18,6 +19,16 @@ declare -A packages=(
 	[bench]="docker.io=dockerd"
 	[cargo]="protobuf-compiler"
 )
+
+# The lists of packages; not again where that was done for the same log a moment ago.
+packages_update()
+{
+	local stamp=${PACKAGES_LOG:+$PACKAGES_LOG.updated}
+
+	[ -z "$stamp" ] || [ -z "$(find "$stamp" -mmin -30 2>/dev/null)" ] || return 0
+	apt-get update -qq </dev/null >&2
+	[ -z "$stamp" ] || touch "$stamp"
+}
 
 # packages_need PURPOSE...: install what is missing; says which. Root only where something is missing.
 packages_need()
@@ -38,7 +49,7 @@ packages_need()
 		return 1
 	fi
 	echo "installing ${#missing[@]} packages: ${missing[*]}"
-	apt-get update -qq </dev/null >&2
+	packages_update
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		-o Dpkg::Use-Pty=0 "${missing[@]}" </dev/null >"${PACKAGES_LOG:-/dev/null}" 2>&1 || {
 		[ -z "${PACKAGES_LOG:-}" ] || tail -n 5 "$PACKAGES_LOG" >&2
