@@ -1,5 +1,6 @@
 // nostr.mjs: nostr-tools, a client that nobody here wrote.
 //   flow RELAY [auth]               what a client does with a relay, as checks; auth: it must ask for NIP-42
+//   note RELAY TEXT                 publish a note; its id
 //   fetch RELAY FILTER              events that match, verified
 //   unwrap SECRET                   the rumor in the kind 1059 event on standard input
 //   wrap RELAY SECRET TO RUMOR      wrap the rumor (JSON: kind, content, tags) for TO and publish it
@@ -129,6 +130,13 @@ async function main () {
   if (verb === 'flow') return flow(args[0], args[1] === 'auth')
   if (verb === 'unwrap') {
     return give(nip59.unwrapEvent(JSON.parse(readFileSync(0)), bytes(args[0])))
+  }
+  if (verb === 'note') {
+    const key = generateSecretKey()
+    const relay = await connect(args[0], key)
+    const note = sign(key, 1, [], args[1])
+    await relay.publish(note)
+    return give(note.id)
   }
   if (verb === 'fetch') {
     const relay = await connect(args[0], generateSecretKey())

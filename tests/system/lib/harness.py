@@ -212,8 +212,8 @@ class World:
             raise Skip(f"{path.split('/')[0]} is not installed (contrib/foreign)")
         return CACHE / path
 
-    def node(self, script, *argv, input=None, timeout=60):
-        """Run tests/system/foreign/SCRIPT with the pinned npm programs."""
+    def node(self, script, *argv, input=None, timeout=60, where=None):
+        """Run tests/system/foreign/SCRIPT with the pinned npm programs; `where`: in the network of that process."""
         modules = self.foreign("npm-1/node_modules")
         # Modules are found from the folder of the script upwards, so it runs beside them.
         link = self.dir / "js"
@@ -224,7 +224,8 @@ class World:
                 shutil.copy(name, link / name.name)
         if not shutil.which("node"):
             raise Skip("node is not installed")
-        return self.run(*NODE, link / script, *argv, input=input, timeout=timeout)
+        enter = ("nsenter", "-t", where, "-n") if where else ()
+        return self.run(*enter, *NODE, link / script, *argv, input=input, timeout=timeout)
 
     def relay_auth(self, port=7001):
         """PyPI nostr-relay with NIP-42 on."""
