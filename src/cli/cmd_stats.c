@@ -46,7 +46,8 @@ static int add_entry(void *ctx, const struct book_entry *b)
 {
 	struct stats *s = ctx;
 
-	if (b->state == BOOK_RUNNING && b->expires_at > clock_wall() && s->n < LEASES_MAX)
+	if (!b->volume && b->state == BOOK_RUNNING && b->expires_at > clock_wall() &&
+	    s->n < LEASES_MAX)
 		s->v[s->n++].entry = *b;
 	return 0;
 }

@@ -78,7 +78,7 @@ static void print_lease(const struct json *lease)
 	cell(lease, "lease", 16);
 	cell(lease, json_get(lease, "network") ? "network" : "state", 8);
 	cell(lease, "offer", 10);
-	cell(lease, "image", 16);
+	cell(lease, json_get(lease, "kept") ? "kept" : "image", 16);
 	printf("%8llu  ", (unsigned long long)paid / 1000);
 	print_left(lease);
 	print_refunds(lease);

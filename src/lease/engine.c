@@ -428,6 +428,10 @@ static void report_lease(void *ctx, const char *id)
 	jsonw_hex(w, "owner", l.author.b, sizeof(l.author.b));
 	jsonw_text(w, "offer", l.offer);
 	jsonw_text(w, "image", l.image);
+	if (*l.kept) {
+		jsonw_text(w, "kept", l.kept);
+		jsonw_u64(w, "volume_bytes", l.limits.disk);
+	}
 	jsonw_text(w, "network", l.cut_at ? "cut" : NULL);
 	spec_ports_write(w, "ports", &(struct spec_ports){l.ports, l.nports});
 	report_labels(r->g, w, id);

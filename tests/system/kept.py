@@ -35,6 +35,7 @@ def outlives(lease):
     check(before - lease.balance() in range(38, 42), "at the price of its size", before - lease.balance())
     row = rows(lease).get("data", {})
     check(row.get("volume_bytes") == 64 << 20, "lease volume ls has it", row)
+    check(lease("stats").returncode == 0, "lease stats asks leases alone")
     check("data" not in lease("ls").stdout, "and lease ls has not", lease("ls").stdout)
     need(run(lease, "one", "-v", "kept:data:/data").returncode == 0, "a lease attaches it")
     check(sh(lease, "one", "mkdir /data/part; echo first > /data/part/x; cat /data/part/x") == "first\n", "and writes to it")
@@ -48,7 +49,9 @@ def outlives(lease):
     check(done.returncode != 0 and "nothing runs" in done.stderr, "and nothing runs in one", done.stderr)
 
 
-def shared(lease):
+def shared(lease, provider):
+    row = [r for r in provider.leases()["leases"] if r.get("kept") == "data"]
+    check(len(row) == 1 and row[0]["state"] == "kept" and row[0]["volume_bytes"] == 64 << 20, "leasectl leases tells it from a lease", row)
     need(run(lease, "three", "-v", "kept:data:/data:ro").returncode == 0, "a reader beside the writer")
     need(run(lease, "four", "-v", "kept:data:/part:ro,subpath=part").returncode == 0, "and one of a folder of it")
     said = sh(lease, "three", "cat /data/part/x; touch /data/y 2>/dev/null || echo fixed")
@@ -133,7 +136,7 @@ def test(w: World):
     lease.fund(4000)
     need(lease("volume", "create", "last", "--size", "64Mi", "--for", "160s", "--max-risk", "1h").returncode == 0, "a volume for a short time")
     outlives(lease)
-    shared(lease)
+    shared(lease, provider)
     strangers(w, net, lease)
     expires(lease)
     mounts(lease)
