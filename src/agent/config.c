@@ -162,6 +162,8 @@ static const struct conf_key offer_keys[] = {
 	  "Processes and threads." },
 	{ NULL, "swap", CONF_BYTES, OFFER(swap), "0", 0, SPEC_MEMORY_MAX,
 	  "Swap beyond the memory." },
+	{ NULL, "disk_max", CONF_BYTES, OFFER(disk_max), "0", 0, SPEC_DISK_MAX,
+	  "So large a lease's disk may grow, for volume_price more; 0: it does not." },
 	{ NULL, "disk_read", CONF_BYTES, OFFER(disk_read), "0", 0, SPEC_RATE_MAX,
 	  "Bytes a second that are read from the disk at most; 0 is no limit." },
 	{ NULL, "disk_write", CONF_BYTES, OFFER(disk_write), "0", 0, SPEC_RATE_MAX,
@@ -394,6 +396,9 @@ static int check_offer(const struct config *c, struct config_offer *o, struct er
 {
 	if (o->price.per == 0)
 		return err_set(e, ERRK_INPUT, "price is missing");
+	if (o->disk_max && (o->disk_max < o->disk || o->volume_price.per == 0))
+		return err_set(e, ERRK_INPUT,
+			       "disk_max: want at least disk, and a volume_price for what is more");
 	if (o->max_lease > c->max_lease)
 		return err_set(e, ERRK_INPUT, "max_lease is longer than that of [limits]");
 	if (c->header == CONFIG_HEADER_TMPFS && o->max_lease > CONFIG_MEMORY_LEASE_MAX)

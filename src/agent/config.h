@@ -70,6 +70,7 @@ struct config_offer {
 	uint64_t cpu;			  /* thousandths of a core */
 	uint64_t memory, disk, pids;	  /* bytes; processes and threads */
 	uint64_t swap;			  /* bytes beyond memory */
+	uint64_t disk_max;		  /* bytes that a disk may grow to; 0: it does not */
 	uint64_t disk_read, disk_write;	  /* bytes a second; 0: as fast as it is */
 	uint64_t disk_reads, disk_writes; /* operations a second */
 	struct spec_bandwidth bandwidth;  /* bytes a second; 0: no limit but the network's */

@@ -156,6 +156,7 @@ static void fill_offer(struct engine_offer *o, const struct config_offer *c, uin
 	o->start_timeout = c->start_timeout;
 	o->volume_price = c->volume_price;
 	o->volume_max = c->volume_max;
+	o->disk_max = c->disk_max;
 	o->private_layers = c->private_layers;
 	o->allow = c->allow;
 	o->templates = c->templates;

@@ -128,6 +128,30 @@ int price_parse(struct price *out, struct str s, struct err *e)
 	return 0;
 }
 
+static uint64_t common_divisor(uint64_t a, uint64_t b)
+{
+	while (b) {
+		uint64_t rest = a % b;
+
+		a = b;
+		b = rest;
+	}
+	return a;
+}
+
+bool price_add(struct price *out, struct price a, struct price b)
+{
+	uint64_t per, x, y;
+
+	if (__builtin_mul_overflow(a.per / common_divisor(a.per, b.per), b.per, &per) ||
+	    __builtin_mul_overflow(a.msat, per / a.per, &x) ||
+	    __builtin_mul_overflow(b.msat, per / b.per, &y) || __builtin_add_overflow(x, y, &x) ||
+	    x > AMOUNT_MSAT_MAX)
+		return false;
+	*out = (struct price){x, per};
+	return true;
+}
+
 bool price_cost(struct msat *out, struct price p, uint64_t seconds)
 {
 	unsigned __int128 total = (unsigned __int128)seconds * p.msat;

@@ -74,6 +74,8 @@ struct price {
 /* "10sat/h", "500msat/s", "1sat/m", "240sat/d". */
 int price_parse(struct price *out, struct str s, struct err *e) MUST_CHECK;
 /* Smallest amount that buys `seconds`: ceil(seconds * msat / per). False on overflow. */
+/* Both together, exactly. False: too large a number. */
+bool price_add(struct price *out, struct price a, struct price b) MUST_CHECK;
 bool price_cost(struct msat *out, struct price p, uint64_t seconds) MUST_CHECK;
 /* Whole seconds that `m` buys: floor(m * per / msat); a price of 0 buys `max`. Never above max. */
 uint64_t price_seconds(struct price p, struct msat m, uint64_t max);

@@ -77,6 +77,8 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(LEASE_HALTED, COMMIT, "it is halted, and its owner is told")                             \
 	X(LEASE_RESUMING, COMMIT, "the lease is to run again")                                     \
 	X(LEASE_RESUMED, COMMIT, "it runs again, and its owner is told")                           \
+	X(LEASE_GROWING, COMMIT, "a larger disk is stored as a wish; the host does not know")      \
+	X(LEASE_GROWN, COMMIT, "the host has made it, and the lease's price and end say so")       \
 	X(LEASE_PORTS_ASKED, COMMIT, "ports are to come and to go; the host does not know")        \
 	X(LEASE_PORTS, COMMIT, "the host has them, and history says so")                           \
 	/* image store */                                                                          \

@@ -222,6 +222,8 @@ void out_offer_json(struct buf *out, const struct listing *l)
 	jsonw_u64(&w, "cpu_millicores", o->cpu_millicores);
 	jsonw_u64(&w, "memory", o->memory);
 	jsonw_u64(&w, "disk", o->disk);
+	if (o->disk_max)
+		jsonw_u64(&w, "disk_max", o->disk_max);
 	jsonw_u64(&w, "pids", o->pids);
 	if (o->bandwidth.in)
 		jsonw_u64(&w, "bandwidth_in", o->bandwidth.in);

@@ -186,6 +186,7 @@ int verb_start(void *ctx, const void *options, int argc, char **argv);
 int verb_mounts_ls(void *ctx, const void *options, int argc, char **argv);
 int verb_mounts_set(void *ctx, const void *options, int argc, char **argv);
 int verb_set(void *ctx, const void *options, int argc, char **argv);
+int verb_grow(void *ctx, const void *options, int argc, char **argv);
 int verb_port(void *ctx, const void *options, int argc, char **argv);
 int verb_port_add(void *ctx, const void *options, int argc, char **argv);
 int verb_port_rm(void *ctx, const void *options, int argc, char **argv);

@@ -65,6 +65,25 @@ static void after_net(struct helper *h, struct lease *l, struct str body)
 	helper_on_state(h, l);
 }
 
+/* Written down after it was done: core asks again where it does not hear of it. */
+static void after_grow(const struct task *t, struct lease *l, struct str body)
+{
+	const struct priv_grow *m = t->msg;
+	struct priv_grow_reply r;
+	struct record rec = l->rec;
+	struct err err;
+
+	if (wire_decode(&r, priv_reply_table(PRIV_BOX_GROW), body, &err) < 0)
+		return;
+	if (r.grown && m->volume_bytes > rec.volume_bytes) {
+		rec.volume_bytes = m->volume_bytes;
+		if (record_write(&rec, t->h->c, &err) < 0)
+			log_broken("lease %s: %s", rec.id, err.msg);
+		l->rec = rec;
+	}
+	wire_clear(&r, priv_reply_table(PRIV_BOX_GROW));
+}
+
 /* A lease that was erased leaves the list; one that was started gets its keeper's ear. */
 static void after_task(struct helper *h, const struct task *t, struct str body)
 {
@@ -76,6 +95,8 @@ static void after_task(struct helper *h, const struct task *t, struct str body)
 		return;
 	if (t->call.kind == PRIV_BOX_START)
 		link_open(l, h->loop);
+	if (t->call.kind == PRIV_BOX_GROW)
+		after_grow(t, l, body);
 	if (t->call.kind == PRIV_BOX_NET)
 		after_net(h, l, body);
 	if (t->call.kind == PRIV_BOX_STOP && l->status.state == PRIV_BOX_RUNNING)
@@ -490,6 +511,14 @@ static void on_ports(struct helper *h, struct priv_call call, struct priv_ports 
 	task_start(t);
 }
 
+static void on_grow(struct helper *h, struct priv_call call, struct priv_grow *m)
+{
+	struct task *t = lease_task(h, call, m, job_grow);
+
+	t->job.promised = promised(h);
+	task_start(t);
+}
+
 static void on_list(struct helper *h, struct priv_call call, const struct priv_list *m)
 {
 	struct priv_list_item items[PRIV_LIST_MAX];
@@ -562,6 +591,9 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 	case PRIV_BOX_PORTS:
 		if (!refused_strange(h, call, msg))
 			on_ports(h, call, msg);
+		return;
+	case PRIV_BOX_GROW:
+		on_grow(h, call, msg);
 		return;
 	case PRIV_BOX_NET:
 		if (!refused_strange(h, call, msg))

@@ -32,7 +32,7 @@ job_fn job_image, job_start, job_inspect, job_deadline, job_signal, job_stop, jo
 job_fn job_put, job_get;
 job_fn job_signal_command; /* a part of job_signal */
 job_fn job_beside;	   /* a part of job_exec: another image */
-job_fn job_ports, job_net;
+job_fn job_ports, job_net, job_grow;
 
 /* For volumes prepared ahead: `id` is the volume's name. */
 int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes,

@@ -6,7 +6,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/job_end.c src/helper/job_copy.c src/helper/job_exec.c \
 	src/helper/job_beside.c src/helper/job_images.c \
 	src/helper/job_look.c \
-	src/helper/job_net.c \
+	src/helper/job_grow.c src/helper/job_net.c \
 	src/helper/job_start.c src/helper/kept.c src/helper/kept.h \
 	src/helper/lend.c src/helper/lend.h \
 	src/helper/links.c src/helper/links.h \
@@ -74,6 +74,11 @@ tests_root_strange_SOURCES = tests/root/strange.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_strange_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_strange_LDADD = $(L_helper) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/disk
+ROOT_TESTS += tests/root/disk
+tests_root_disk_SOURCES = tests/root/disk.c tests/root/helper_world.c tests/root/helper_world.h
+tests_root_disk_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_disk_LDADD = $(L_helper) $(CMOCKA_LIBS)
 
 check_PROGRAMS += tests/root/reboot
 ROOT_TESTS += tests/root/reboot

@@ -26,11 +26,12 @@ struct engine_offer {
 	struct spec_limits limits;
 	struct price price;
 	struct sat min_payment, refund_min;
-	struct price volume_price;	  /* of a GiB of a kept volume; per 0: none are sold */
-	uint64_t volume_max;		  /* bytes of one */
-	int64_t max_lease, start_timeout; /* seconds */
-	bool private_layers;		  /* of the image: a copy for each lease */
-	struct spec_allowance allow;	  /* what its buyers may ask for */
+	struct price volume_price; /* of a GiB of a kept volume; per 0: none are sold */
+	uint64_t volume_max;	   /* bytes of one */
+	uint64_t disk_max;	   /* bytes that a lease's disk may grow to; 0: it does not */
+	int64_t max_lease, start_timeout;	       /* seconds */
+	bool private_layers;			       /* of the image: a copy for each lease */
+	struct spec_allowance allow;		       /* what its buyers may ask for */
 	char images[OFFER_IMAGES_MAX][OFFER_TEXT_MAX]; /* names that the helper knows */
 	size_t nimages;
 	const struct spec_template *templates; /* borrowed, their grants are not looked at */

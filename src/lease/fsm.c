@@ -66,23 +66,51 @@ bool lease_may_become(enum lease_state from, enum lease_state to)
 	return may_become[from] & LEASE_BIT(to);
 }
 
+static int64_t priced_from(const struct lease *l)
+{
+	return l->priced_at ? l->priced_at : l->started_at;
+}
+
 int64_t lease_paid_seconds(const struct lease *l)
 {
-	return (int64_t)price_seconds(l->price, l->paid, (uint64_t)l->max_lease);
+	int64_t before = priced_from(l) - l->started_at;
+	struct msat left;
+	bool fits = msat_sub(&left, l->paid, l->spent);
+
+	assert(fits && before <= l->max_lease);
+	return before + (int64_t)price_seconds(l->price, left, (uint64_t)(l->max_lease - before));
+}
+
+bool lease_longest(struct msat *out, const struct lease *l)
+{
+	int64_t before = priced_from(l) - l->started_at;
+
+	return price_cost(out, l->price, (uint64_t)(l->max_lease - before)) &&
+	       msat_add(out, *out, l->spent);
 }
 
 /* Time runs from started_at; a lease that never ran used nothing. */
 static struct msat used_money(const struct lease *l, int64_t now)
 {
 	struct msat used;
-	int64_t end = now < l->expires_at ? now : l->expires_at;
+	int64_t end = now < l->expires_at ? now : l->expires_at, from = priced_from(l);
 
-	if (!l->started_at || end <= l->started_at)
-		return MSAT(0);
-	if (!price_cost(&used, l->price, (uint64_t)(end - l->started_at)) ||
-	    msat_cmp(used, l->paid) > 0)
+	if (!l->started_at || end <= from)
+		return l->spent;
+	if (!price_cost(&used, l->price, (uint64_t)(end - from)) ||
+	    !msat_add(&used, used, l->spent) || msat_cmp(used, l->paid) > 0)
 		return l->paid;
 	return used;
+}
+
+void lease_reprice(struct lease *l, struct price p, int64_t now)
+{
+	l->spent = used_money(l, now);
+	l->priced_at = now > priced_from(l) ? now : priced_from(l);
+	if (l->priced_at > l->expires_at)
+		l->priced_at = l->expires_at;
+	l->price = p;
+	l->expires_at = l->started_at + lease_paid_seconds(l);
 }
 
 void lease_bill(struct lease_bill *b, const struct lease *l, int64_t now)

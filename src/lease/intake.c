@@ -166,6 +166,7 @@ static void dispatch(struct ask *a)
 	case REQUEST_PORTS:
 	case REQUEST_RECONNECT:
 	case REQUEST_STATS:
+	case REQUEST_GROW:
 		verb_asked(a);
 		return;
 	case REQUEST_IMAGES:
@@ -196,6 +197,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_TEMPLATE:
 	case REQUEST_RECONNECT:
 	case REQUEST_STATS:
+	case REQUEST_GROW:
 		return ask_is_open(a->g, &a->author, a->req->request_id);
 	case REQUEST_EXEC:
 	case REQUEST_SIGNAL:

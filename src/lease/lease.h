@@ -74,6 +74,8 @@ struct lease {
 	char refund_key[67]; /* hex; "" for a plain token */
 	int64_t plan;	     /* of the first payment; 0: none yet */
 	struct msat paid;    /* net of the mint's fees, all payments */
+	struct msat spent;   /* of it for the time before priced_at, at the prices that held */
+	int64_t priced_at;   /* since then `price` holds; 0: since it started */
 	struct sat fee;	     /* what the mint kept */
 	int64_t asked_at, not_after, paid_at, started_at, expires_at, ended_at; /* 0: not yet */
 	int64_t exit_status; /* of its command; -1: runs, or not known */
@@ -96,8 +98,13 @@ lease_word(const struct lease *l); /* its state for people: also "exited", "stop
 const char *lease_why_name(enum lease_why w); /* "expired"; "" for none */
 bool lease_may_become(enum lease_state from, enum lease_state to);
 
-/* Paid time in whole seconds at the lease's own price, never above its max_lease. */
+/* Paid time in whole seconds since it started, at the prices that held and hold, never above its
+ * max_lease. */
 int64_t lease_paid_seconds(const struct lease *l);
+/* The most that it may cost: false where no amount is so large. */
+bool lease_longest(struct msat *out, const struct lease *l);
+/* What one that has more of the host from `now` on costs and when it ends then. */
+void lease_reprice(struct lease *l, struct price p, int64_t now);
 
 /* What a lease that ends at `now` costs and gives back. */
 struct lease_bill {

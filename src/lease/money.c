@@ -113,7 +113,7 @@ bool money_too_much(const struct lease *l, struct sat net, struct sat least)
 	struct msat more, paid, longest;
 
 	if (!msat_of_sat(&more, net) || !msat_add(&paid, l->paid, more) ||
-	    !price_cost(&longest, l->price, (uint64_t)l->max_lease))
+	    !lease_longest(&longest, l))
 		return true;
 	return sat_cmp(net, least) > 0 && sat_cmp(msat_floor(paid), msat_ceil(longest)) > 0;
 }

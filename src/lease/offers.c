@@ -244,6 +244,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	o->cpu_millicores = t->limits.cpu;
 	o->memory = t->limits.memory;
 	o->disk = t->limits.disk;
+	o->disk_max = t->volume_price.per && t->disk_max > o->disk ? t->disk_max : 0;
 	o->pids = t->limits.pids;
 	o->bandwidth = t->limits.bandwidth;
 	o->price = t->price;

@@ -32,6 +32,7 @@ void reply_fill(struct reply *r, const struct lease *l)
 	copy(r->state, sizeof(r->state), lease_word(l));
 	copy(r->why, sizeof(r->why), lease_why_name(l->why));
 	copy(r->image_digest, sizeof(r->image_digest), l->digest);
+	r->price = l->price;
 	r->started_at = l->started_at;
 	r->expires_at = l->expires_at;
 	r->ended_at = l->ended_at;

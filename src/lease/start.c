@@ -11,6 +11,7 @@
 #include "base/step.h"
 #include "lease/card.h"
 #include "lease/engine_impl.h"
+#include "lease/grow.h"
 #include "lease/halt.h"
 #include "lease/health.h"
 #include "lease/kept.h"
@@ -394,7 +395,8 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 		return;
 	}
 	if (*l.kept) {
-		kept_open(g, &l);
+		if (!grow_resume(g, &l))
+			kept_open(g, &l);
 		return;
 	}
 	if (r->state == PRIV_BOX_RUNNING && l.halt == LEASE_RUNS)
@@ -405,6 +407,7 @@ static void inspected(void *ctx, const struct priv_inspect_reply *r, const struc
 		 LEASE_RESUMING) /* only now: a host that lost it would make it anew, empty */
 		halt_continue(g, &l);
 	network_noted(g, &l, r->cut);
+	(void)grow_resume(g, &l);
 	ports_resume(g, &l);
 }
 

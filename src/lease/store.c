@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "lease/grow.h"
 #include "lease/kept.h"
 #include "lease/ports.h"
 
@@ -77,6 +78,11 @@ static const struct db_migration steps[] = {
 	    " read_only INTEGER NOT NULL, PRIMARY KEY(volume, lease)) WITHOUT ROWID;"
 	    "CREATE UNIQUE INDEX attach_writer ON attach(volume) WHERE read_only = 0;"
 	    "CREATE INDEX attach_of ON attach(lease);"},
+	{9,
+	 "ALTER TABLE lease ADD COLUMN spent_msat INTEGER NOT NULL DEFAULT 0;"
+	 "ALTER TABLE lease ADD COLUMN priced_at INTEGER NOT NULL DEFAULT 0;"
+	 "CREATE TABLE grow(lease TEXT PRIMARY KEY, was INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+	 " msat INTEGER NOT NULL, per INTEGER NOT NULL, request_id TEXT NOT NULL) WITHOUT ROWID;"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};
@@ -125,7 +131,7 @@ int lease_insert(struct tx *tx, const struct lease *l, struct str spec, struct e
 	"refund_min,image,digest,cpu,memory,pids,disk,mint,refund_key,plan,paid_msat,fee_sat,"     \
 	"asked_at,not_after,paid_at,started_at,expires_at,ended_at,exit_status,halt,generation,"   \
 	"halt_request,halt_grace,cut_at,address6,restart_max,restarts,restart_wait,restart_at,"    \
-	"run_since,spared,kept"
+	"run_since,spared,kept,spent_msat,priced_at"
 
 static void copy_text(char *dst, size_t size, struct str s)
 {
@@ -198,6 +204,8 @@ static void read_lease(struct lease *l, struct stmt *s)
 	copy_text(l->address6, sizeof(l->address6), db_text(s, 34));
 	read_restart(&l->restart, s);
 	copy_text(l->kept, sizeof(l->kept), db_text(s, 41));
+	l->spent = MSAT((uint64_t)db_i64(s, 42));
+	l->priced_at = db_i64(s, 43);
 }
 
 int lease_load(struct db *d, const char *id, struct lease *out, struct err *e)
@@ -284,7 +292,7 @@ int lease_move(struct tx *tx, struct lease *l, enum lease_state to, enum lease_w
 			       lease_state_name(l->state));
 	if ((to == LEASE_ENDED || to == LEASE_REFUSED) &&
 	    (blank_secrets(tx, l->id, e) < 0 || ports_release(tx, l->id, e) < 0 ||
-	     kept_detach(tx, l->id, e) < 0))
+	     kept_detach(tx, l->id, e) < 0 || grow_forget(tx, l->id, e) < 0))
 		return err_wrap(e, "lease %s", l->id);
 	l->state = to;
 	l->why = why;

@@ -102,7 +102,8 @@ static int too_late(struct engine *g, struct tx *tx, const struct payment *p, co
 
 	unused.plan = p->plan;
 	unused.paid = net;
-	unused.started_at = 0;
+	unused.started_at = unused.priced_at = 0;
+	unused.spent = MSAT(0);
 	lease_bill(&bill, &unused, clock_wall());
 	reply_fill(r, l);
 	r->final = true;

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "lease/grow.h"
 #include "lease/halt.h"
 #include "lease/health.h"
 #include "lease/lending.h"
@@ -54,6 +55,7 @@ void ask_status(struct ask *a, const struct lease *l)
 	memcpy(r->health, health_word(a->g, l), strlen(health_word(a->g, l)) + 1);
 	lending_say(a->g, l, r);
 	mounts_tell(a->g, l, r);
+	grow_say(a->g, l, r);
 	r->final = true;
 	if (!lease_load_receipt(a->g->db, l->id, &receipt, &e))
 		r->receipt = buf_steal(&receipt);
@@ -325,10 +327,11 @@ static void logs(struct ask *a, const struct lease *l)
 	priv_client_logs(a->g->host, &m, logs_done, a);
 }
 
-/* Nothing runs in a kept volume: it is looked at, ended, refunded, and paid for (topup.c). */
+/* Nothing runs in a kept volume: it is looked at, ended, refunded, made larger, and paid for
+ * (topup.c). */
 static bool is_of_volumes(enum request_type t)
 {
-	return t == REQUEST_STATUS || t == REQUEST_END || t == REQUEST_REFUND;
+	return t == REQUEST_STATUS || t == REQUEST_END || t == REQUEST_GROW || t == REQUEST_REFUND;
 }
 
 static void run_verb(struct ask *ask, struct lease *l)
@@ -377,6 +380,9 @@ static void run_verb(struct ask *ask, struct lease *l)
 		return;
 	case REQUEST_RECONNECT:
 		reconnect_asked(steal(&a), l);
+		return;
+	case REQUEST_GROW:
+		grow_asked(steal(&a), l);
 		return;
 	case REQUEST_STATS:
 		stats_asked(steal(&a), l);

@@ -400,6 +400,18 @@ static const struct wire_field priv_port_fields[] = {
 const struct wire_table priv_port_table = TABLE(priv_port);
 #undef MSG
 
+#define MSG priv_grow
+static const struct wire_field priv_grow_fields[] = {
+	ID, U64(volume_bytes, PRIV_VOLUME_MIN, PRIV_VOLUME_MAX)};
+static const struct wire_table priv_grow_table = TABLE(priv_grow);
+#undef MSG
+
+#define MSG priv_grow_reply
+static const struct wire_field priv_grow_reply_fields[] = {BOOL(found), BOOL(grown),
+							   TEXT(message, MESSAGE_MAX)};
+static const struct wire_table priv_grow_reply_table = TABLE(priv_grow_reply);
+#undef MSG
+
 #define MSG priv_ports
 static const struct wire_field priv_ports_fields[] = {
 	ID,

@@ -44,7 +44,8 @@
 	X(BOX_SIGNAL, signal)                                                                      \
 	X(IMAGES, images)                                                                          \
 	X(IMAGE_DROP, image_drop)                                                                  \
-	X(BOX_PUT, put) X(BOX_GET, get) X(BOX_PORTS, ports) X(BOX_NET, net) X(BOX_STATS, stats)
+	X(BOX_PUT, put)                                                                            \
+	X(BOX_GET, get) X(BOX_PORTS, ports) X(BOX_NET, net) X(BOX_STATS, stats) X(BOX_GROW, grow)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,
@@ -149,6 +150,17 @@ struct priv_stop {
 struct priv_stop_reply {
 	enum priv_state state; /* STOPPED, GONE or UNKNOWN */
 	uint32_t exit_status;
+};
+
+/* BOX_GROW: a larger volume, at once where that can be done. Safe to repeat. */
+struct priv_grow {
+	char id[PRIV_ID_LEN + 1];
+	uint64_t volume_bytes;
+};
+struct priv_grow_reply {
+	bool found;
+	bool grown;
+	char *message; /* why not */
 };
 
 /* BOX_DESTROY: end and erase everything of the lease. Repeat it until `erased`. */

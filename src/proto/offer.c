@@ -75,6 +75,8 @@ static void write_terms(struct jsonw *w, const struct offer *o)
 	jsonw_u64(w, "cpu_millicores", o->cpu_millicores);
 	jsonw_u64(w, "memory", o->memory);
 	jsonw_u64(w, "disk", o->disk);
+	if (o->disk_max)
+		jsonw_u64(w, "disk_max", o->disk_max);
 	jsonw_u64(w, "pids", o->pids);
 	if (o->bandwidth.in)
 		jsonw_u64(w, "bandwidth_in", o->bandwidth.in);
@@ -356,6 +358,13 @@ bool offer_volume_price(struct price *out, struct price gib, uint64_t bytes)
 	return out->msat <= AMOUNT_MSAT_MAX;
 }
 
+bool offer_disk_price(struct price *out, struct price now, struct price gib, uint64_t more)
+{
+	struct price extra;
+
+	return offer_volume_price(&extra, gib, more) && price_add(out, now, extra);
+}
+
 static int read_terms(struct offer *o, const struct json *j, struct err *e)
 {
 	uint64_t max_lease = 0, start_timeout = 0;
@@ -363,6 +372,7 @@ static int read_terms(struct offer *o, const struct json *j, struct err *e)
 	if (json_u64(j, "cpu_millicores", JSON_INT_MAX, &o->cpu_millicores, e) < 0 ||
 	    json_u64(j, "memory", JSON_INT_MAX, &o->memory, e) < 0 ||
 	    json_u64(j, "disk", JSON_INT_MAX, &o->disk, e) < 0 ||
+	    json_opt_u64(j, "disk_max", JSON_INT_MAX, &o->disk_max, e) < 0 ||
 	    json_opt_u64(j, "pids", JSON_INT_MAX, &o->pids, e) < 0 ||
 	    json_opt_u64(j, "bandwidth_in", JSON_INT_MAX, &o->bandwidth.in, e) < 0 ||
 	    json_opt_u64(j, "bandwidth_out", JSON_INT_MAX, &o->bandwidth.out, e) < 0 ||

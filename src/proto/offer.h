@@ -65,6 +65,7 @@ struct offer {
 	struct price volume_price; /* of a GiB of a volume that outlives leases; per 0: none */
 	uint64_t volume_max;	   /* bytes of one */
 	int64_t max_lease;	   /* seconds; of a volume, too */
+	uint64_t disk_max;	   /* bytes that a lease's disk may grow to; 0: it does not */
 	int64_t start_timeout;	   /* seconds */
 	char isolation[32];	   /* "shared-kernel" */
 	char backend[16];	   /* "oci", "docker"; "": not said */
@@ -116,6 +117,8 @@ bool offer_has_assets(const struct offer *o, const char *name);
 /* Price of a kept volume of so many bytes, begun MiB counted whole: `gib` is that of a GiB. False:
  * no amount is so large. */
 bool offer_volume_price(struct price *out, struct price gib, uint64_t bytes);
+/* Price of a lease whose disk has so many bytes more. False: no amount is so large. */
+bool offer_disk_price(struct price *out, struct price now, struct price gib, uint64_t more);
 const struct offer_mint *offer_find_mint(const struct offer *o, const char *url);
 
 struct heartbeat {

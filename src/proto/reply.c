@@ -168,6 +168,26 @@ static void decode_mounts(struct reply *r, const struct json *j)
 			spec_list_put(&r->mounts, text);
 }
 
+static void encode_price(struct jsonw *w, const char *key, struct price p)
+{
+	if (!p.per)
+		return;
+	jsonw_object(w, key);
+	jsonw_u64(w, "msat", p.msat);
+	jsonw_u64(w, "per", p.per);
+	jsonw_end_object(w);
+}
+
+static void encode_disk(struct jsonw *w, const struct reply *r)
+{
+	encode_price(w, "price", r->price);
+	if (r->disk)
+		jsonw_u64(w, "disk", r->disk);
+	if (r->disk_max)
+		jsonw_u64(w, "disk_max", r->disk_max);
+	encode_price(w, "disk_price", r->disk_price);
+}
+
 static void encode_network(struct jsonw *w, const struct reply *r)
 {
 	encode_mounts(w, r);
@@ -258,6 +278,7 @@ int reply_encode(struct buf *out, const struct reply *r, struct err *e)
 	encode_money(&w, r);
 	encode_refund(&w, r);
 	encode_lease(&w, r);
+	encode_disk(&w, r);
 	encode_network(&w, r);
 	encode_output(&w, r);
 	encode_images(&w, r);
@@ -396,6 +417,29 @@ static int decode_lease(struct reply *r, const struct json *j, struct err *e)
 	return 0;
 }
 
+static int decode_price(struct price *p, const struct json *j, const char *key, struct err *e)
+{
+	const struct json *o = json_get(j, key);
+
+	if (!o)
+		return 0;
+	if (json_type(o) != JSON_OBJECT)
+		return err_set(e, ERRK_INPUT, "%s: want an object", key);
+	if (json_u64(o, "msat", AMOUNT_MSAT_MAX, &p->msat, e) < 0 ||
+	    json_u64(o, "per", 31536000, &p->per, e) < 0)
+		return err_wrap(e, "%s", key);
+	return p->per ? 0 : err_set(e, ERRK_INPUT, "%s.per: want at least 1 second", key);
+}
+
+static int decode_disk(struct reply *r, const struct json *j, struct err *e)
+{
+	if (json_opt_u64(j, "disk", JSON_INT_MAX, &r->disk, e) < 0 ||
+	    json_opt_u64(j, "disk_max", JSON_INT_MAX, &r->disk_max, e) < 0 ||
+	    decode_price(&r->price, j, "price", e) < 0)
+		return -1;
+	return decode_price(&r->disk_price, j, "disk_price", e);
+}
+
 static int decode_network(struct reply *r, const struct json *j, struct err *e)
 {
 	decode_mounts(r, j);
@@ -520,7 +564,7 @@ int reply_decode(struct reply **out, struct str text, struct err *e)
 	r->exit_status = -1;
 	if (json_opt_copy(r->request_id, sizeof(r->request_id), j, "request_id", e) < 0 ||
 	    decode_words(r, j, e) < 0 || decode_money(r, j, e) < 0 || decode_refund(r, j, e) < 0 ||
-	    decode_lease(r, j, e) < 0 || decode_network(r, j, e) < 0 ||
+	    decode_lease(r, j, e) < 0 || decode_disk(r, j, e) < 0 || decode_network(r, j, e) < 0 ||
 	    decode_output(r, j, e) < 0 || decode_images(r, j, e) < 0 ||
 	    decode_template(r, j, e) < 0 || decode_stats(r, j, e) < 0 ||
 	    json_opt_copy(r->message, sizeof(r->message), j, "message", e) < 0)

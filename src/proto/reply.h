@@ -64,7 +64,8 @@
 	X(LIMIT, "limit", 0, "more than this carrier moves")                                       \
 	X(INTERNAL, "internal", 1, "the provider failed")                                          \
 	X(UNCLEAR, "unclear", 0, "the provider was restarted meanwhile; it may have been done")    \
-	X(TEMPLATE, "template_unknown", 0, "this offer has no template of that name")
+	X(TEMPLATE, "template_unknown", 0, "this offer has no template of that name")              \
+	X(DISK, "disk_refused", 0, "the lease cannot have such a disk")
 
 enum reply_code {
 #define X(id, name, retry, text) REPLY_##id,
@@ -129,11 +130,15 @@ struct reply {
 	char refund_state[8];	/* "due", "made", "taken"; "" where there is none */
 	uint32_t refund_number; /* counts from 1 within the lease */
 	struct sat refund_sat, refund_fee; /* once made: its face value, what making it cost */
-	int64_t exit_status;		   /* -1: not known or still running */
-	uint32_t restarts;		   /* so often its command was run again */
-	char health[12]; /* "starting", "healthy", "unhealthy"; "": nobody looks */
-	char why[32];	 /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
-	char *receipt;	 /* JSON text of a signed event kind 2402, or NULL */
+	/* stage status */
+	struct price price;	 /* of the lease now; per 0: not said */
+	uint64_t disk, disk_max; /* bytes that it has, and may have; 0: not said, it cannot grow */
+	struct price disk_price; /* of a GiB more */
+	int64_t exit_status;	 /* -1: not known or still running */
+	uint32_t restarts;	 /* so often its command was run again */
+	char health[12];	 /* "starting", "healthy", "unhealthy"; "": nobody looks */
+	char why[32];  /* ended: "expired", "owner", "operator", "exited", "start_failed" … */
+	char *receipt; /* JSON text of a signed event kind 2402, or NULL */
 
 	/* status: what is mounted beside the root, as spec_volume_print has it */
 	struct spec_list mounts;

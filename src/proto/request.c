@@ -31,6 +31,7 @@ static const char *const type_names[] = {
 	[REQUEST_RECONNECT] = "reconnect",
 	[REQUEST_STATS] = "stats",
 	[REQUEST_TEMPLATE] = "template",
+	[REQUEST_GROW] = "grow",
 };
 _Static_assert(ARRAY_SIZE(type_names) == REQUEST_NTYPES, "one name a type");
 
@@ -92,12 +93,11 @@ static void encode_spec(struct jsonw *w, const struct spec *spec)
 	jsonw_raw(w, "spec", buf_view(&text));
 }
 
-static void encode_spawn(struct jsonw *w, const struct request *r)
+static void encode_price(struct jsonw *w, struct price p)
 {
-	jsonw_text(w, "offer", r->offer);
 	jsonw_object(w, "price");
-	jsonw_u64(w, "msat", r->price.msat);
-	jsonw_u64(w, "per", r->price.per);
+	jsonw_u64(w, "msat", p.msat);
+	jsonw_u64(w, "per", p.per);
 	jsonw_end_object(w);
 }
 
@@ -123,7 +123,11 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 	jsonw_text(&w, "refund_key", r->refund_key);
 	jsonw_text(&w, "registry_auth", r->registry_auth);
 	if (r->type == REQUEST_SPAWN)
-		encode_spawn(&w, r);
+		jsonw_text(&w, "offer", r->offer);
+	if (r->type == REQUEST_SPAWN || r->type == REQUEST_GROW)
+		encode_price(&w, r->price);
+	if (r->disk)
+		jsonw_u64(&w, "disk", r->disk);
 	if (r->type == REQUEST_SET && r->has_mounts)
 		encode_mounts(&w, r);
 	else if (r->type == REQUEST_SET)
@@ -203,19 +207,31 @@ static int decode_auth(struct request *r, const struct json *j, struct err *e)
 	return 0;
 }
 
-static int decode_spawn(struct request *r, const struct json *j, struct err *e)
+static int decode_price(struct price *p, const struct json *j, struct err *e)
 {
 	const struct json *price;
 
+	if (json_child(j, "price", JSON_OBJECT, &price, e) < 0 ||
+	    json_u64(price, "msat", AMOUNT_MSAT_MAX, &p->msat, e) < 0 ||
+	    json_u64(price, "per", 31536000, &p->per, e) < 0)
+		return -1;
+	return p->per ? 0 : err_set(e, ERRK_INPUT, "price.per: want at least 1 second");
+}
+
+static int decode_grow(struct request *r, const struct json *j, struct err *e)
+{
+	if (json_u64(j, "disk", SPEC_DISK_MAX, &r->disk, e) < 0)
+		return -1;
+	return decode_price(&r->price, j, e);
+}
+
+static int decode_spawn(struct request *r, const struct json *j, struct err *e)
+{
 	if (json_opt_copy(r->offer, sizeof(r->offer), j, "offer", e) < 0 ||
-	    json_child(j, "price", JSON_OBJECT, &price, e) < 0 ||
-	    json_u64(price, "msat", AMOUNT_MSAT_MAX, &r->price.msat, e) < 0 ||
-	    json_u64(price, "per", 31536000, &r->price.per, e) < 0 || decode_spec(r, j, e) < 0)
+	    decode_price(&r->price, j, e) < 0 || decode_spec(r, j, e) < 0)
 		return -1;
 	if (!hex_is(str_of(r->offer), 32))
 		return err_set(e, ERRK_INPUT, "offer: want the offer's event id");
-	if (!r->price.per)
-		return err_set(e, ERRK_INPUT, "price.per: want at least 1 second");
 	if (!r->spec.image && !*r->spec.template && !*r->spec.kept)
 		return err_set(e, ERRK_INPUT, "spec.image: missing");
 	return 0;
@@ -417,6 +433,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	if (r->type == REQUEST_REFUND && decode_receipt(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_PORTS && decode_ports(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_GROW && decode_grow(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_LOGS && decode_logs(r, j, e) < 0)
 		return -1;

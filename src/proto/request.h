@@ -35,8 +35,9 @@ enum request_type {
 	REQUEST_RECONNECT, /* its network was cut off: join it again */
 	REQUEST_STATS,	   /* what it uses now */
 	REQUEST_TEMPLATE,  /* all that a buyer may know of one, named in spec; of no lease */
+	REQUEST_GROW,	   /* a larger disk, at the price that the lease then has */
 };
-#define REQUEST_NTYPES (REQUEST_TEMPLATE + 1)
+#define REQUEST_NTYPES (REQUEST_GROW + 1)
 const char *request_type_name(enum request_type t); /* "unknown" for none of these */
 
 struct request {
@@ -50,7 +51,7 @@ struct request {
 	char refund_key[67]; /* equal to the lock's refund key */
 	/* spawn */
 	char offer[65];	    /* event id of the offer that was read */
-	struct price price; /* as read there */
+	struct price price; /* as read there; grow, too */
 	/* spawn, start, exec */
 	char *registry_auth; /* for the image's registry: base64 of USER:PASSWORD, or NULL. A secret
 			      */
@@ -89,6 +90,8 @@ struct request {
 						   started, not to the main process */
 	/* ports: what to add, 0 outside: any; what to take away, 0 outside: all of `inside` */
 	struct spec_ports publish, unpublish;
+	/* grow */
+	uint64_t disk; /* bytes; `price` is the lease's from then on */
 	/* refund */
 	char *receipt; /* JSON text of the signed event kind 2402, or NULL: for a provider whose
 			  database is older than the lease's end */

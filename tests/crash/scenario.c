@@ -128,6 +128,7 @@ const size_t scenarios_n = ARRAY_SIZE(scenarios);
 #define BY_KEPT	   "tests/root/kept kills the worker there"
 #define BY_BESIDE  "tests/root/beside kills the worker there"
 #define BY_KEEPER  "tests/root/helper kills the keeper there"
+#define BY_GROW	   "tests/sim/grow kills the engine there"
 #define BY_NETWORK "tests/sim/network kills the engine there"
 
 const struct elsewhere elsewhere[] = {
@@ -147,6 +148,7 @@ const struct elsewhere elsewhere[] = {
 	{STEP_VOLUME_SLOTS_GONE, BY_VOLUME},  {STEP_VOLUME_HEADER_GONE, BY_VOLUME},
 	{STEP_VOLUME_DISCARDED, BY_VOLUME},   {STEP_VOLUME_GROWING, BY_VOLUME},
 	{STEP_VOLUME_GROWN, BY_VOLUME},	      {STEP_LEASE_PORTS_ASKED, BY_NETWORK},
+	{STEP_LEASE_GROWING, BY_GROW},	      {STEP_LEASE_GROWN, BY_GROW},
 	{STEP_LEASE_PORTS, BY_NETWORK},	      {STEP_BESIDE_SEATED, BY_BESIDE},
 	{STEP_BESIDE_MOUNTED, BY_BESIDE},     {STEP_BESIDE_RUNS, BY_BESIDE},
 	{STEP_VOLUME_KEPT, BY_KEPT},	      {STEP_ROOT_SAVED, BY_STORAGE},

@@ -277,17 +277,6 @@ static bool send_signal(struct world *w, const char *id, uint32_t signal)
 	return a.r.signal.delivered;
 }
 
-static void wait_line(struct world *w, const char *id, const char *line)
-{
-	for (int64_t end = clock_mono_ms() + WAIT_MS; clock_mono_ms() < end; pause_ms(20)) {
-		auto_free char *out = read_log(w, id, LOG_STDOUT);
-
-		if (strstr(out, line))
-			return;
-	}
-	fail_msg("%s was never written", line);
-}
-
 /* To the main process: by its keeper, without one by us, and after the end to nobody. */
 static void signals_reach_the_main_process(void **state)
 {

@@ -162,6 +162,17 @@ void wait_answer(struct world *w, struct answer *a)
 PRIV_KINDS(X)
 #undef X
 
+void wait_line(struct world *w, const char *id, const char *line)
+{
+	for (int64_t end = clock_mono_ms() + WAIT_MS; clock_mono_ms() < end; pause_ms(20)) {
+		auto_free char *out = read_log(w, id, LOG_STDOUT);
+
+		if (strstr(out, line))
+			return;
+	}
+	fail_msg("%s was never written", line);
+}
+
 void begin_exec(struct world *w, const struct priv_exec *m, struct answer *a)
 {
 	memset(a, 0, sizeof(*a));

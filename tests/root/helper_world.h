@@ -58,6 +58,8 @@ void run_script(struct world *w, const char *id, const char *script);
 struct priv_inspect_reply inspect(struct world *w, const char *id);
 struct priv_inspect_reply wait_stopped(struct world *w, const char *id);
 char *read_log(struct world *w, const char *id, enum log_stream stream);
+/* Until its output has it. */
+void wait_line(struct world *w, const char *id, const char *line);
 /* Does not wait: `a` is filled while others are waited for. */
 void begin_exec(struct world *w, const struct priv_exec *m, struct answer *a);
 void wait_answer(struct world *w, struct answer *a);

@@ -155,6 +155,25 @@ static void host_ports(struct host *h, struct priv_call call, const struct priv_
 	priv_server_reply(h->server, call, &r);
 }
 
+static void host_grow(struct host *h, struct priv_call call, const struct priv_grow *m)
+{
+	static char why[] = "not while it runs";
+	struct priv_grow_reply r = {
+		.found = h->there, .grown = !h->grow_refused, .message = no_text};
+
+	h->grows++;
+	if (h->grow_errors) {
+		h->grow_errors--;
+		worker_died(h, call);
+		return;
+	}
+	if (r.grown)
+		h->volume_bytes = m->volume_bytes;
+	else
+		r.message = why;
+	priv_server_reply(h->server, call, &r);
+}
+
 static void host_net(struct host *h, struct priv_call call, const struct priv_net *m)
 {
 	struct priv_net_reply r = {.found = h->there};
@@ -360,6 +379,9 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_PORTS:
 		host_ports(h, call, msg);
+		return;
+	case PRIV_BOX_GROW:
+		host_grow(h, call, msg);
 		return;
 	case PRIV_BOX_NET:
 		host_net(h, call, msg);

@@ -6,7 +6,10 @@
 
 enum host_start { HOST_RUNS, HOST_FAILS, HOST_SILENT, HOST_ERRS };
 
-struct host { /* the script, and what was asked */
+struct host {			     /* the script, and what was asked */
+	uint64_t volume_bytes;	     /* of the last that was to grow … */
+	bool grow_refused;	     /* … which it does not … */
+	unsigned grow_errors, grows; /* … or fails so often */
 	struct priv_server *server;
 	enum host_start start;
 	enum priv_image_outcome image;

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """lease run -v and --tmpfs: what a lease keeps, what it borrows from another, and what an owner hears when that ends; on lease-devnet."""
 
+import json
 import pathlib
+import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
@@ -38,16 +40,46 @@ def volumes(w, lease):
     check(done.returncode == 0 and "erased" in done.stderr, "and is ended with its refund", done.stderr)
 
 
+def larger(lease):
+    """A disk that grows, at once or while the lease is stopped, and what that costs."""
+    done = lease("run", "-d", "--name", "big", "--for", "600s", "busybox", "--", "sleep", "1000")
+    need(done.returncode == 0, "a lease runs whose disk may grow", done.stderr)
+    done = lease("grow", "big")
+    check("64Mi" in done.stdout and "up to 256Mi" in done.stdout, "lease grow says what that costs", done.stdout)
+    need(lease("exec", "big", "--", "sh", "-c", "echo kept > /root/kept").returncode == 0, "it has a file")
+    check(lease("grow", "big", "1Gi").returncode != 0, "more than the offer lets it grow to is refused")
+    before = json.loads(lease("show", "big").stdout.splitlines()[0])
+    done = lease("grow", "big", "192Mi")
+    if done.returncode != 0 and "not while it runs" in done.stderr:
+        need(lease("stop", "-t", "1s", "big").returncode == 0, "on this host it is stopped for that")
+        done = lease("grow", "big", "192Mi")
+        need(lease("start", "big").returncode == 0, "and started again")
+    need(done.returncode == 0 and "its disk has 192Mi" in done.stderr, "its disk grows", done.stderr)
+    after = json.loads(lease("show", "big").stdout.splitlines()[0])
+    check(after["expires_at"] < before["expires_at"], "it costs more and ends earlier", f"{before} {after}")
+    check("192Mi at 10800 sat/h" in lease("grow", "big").stdout, "three times as much, as the offer says", lease("grow", "big").stdout)
+    done = lease("exec", "big", "--", "sh", "-c", "cat /root/kept; dd if=/dev/zero of=/root/fill bs=1M count=120 2>&1 | tail -1; df -m / | tail -1")
+    check(done.stdout.startswith("kept\n") and "No space" not in done.stdout, "and it has the room, and its file", done.stdout)
+    done = lease("topup", "--for", "60s", "big")
+    later = json.loads(lease("show", "big").stdout.splitlines()[0])
+    check(done.returncode == 0 and 60 <= later["expires_at"] - after["expires_at"] < 65, "time is bought at the new price", done.stderr)
+    done = lease("rm", "big")
+    check(done.returncode == 0 and "erased" in done.stderr, "its end pays back what is left", done.stderr)
+
+
 def test(w: World):
     net = w.devnet()
     models = w.dir / "models"
     models.mkdir(mode=0o755)
     (models / "model").write_text("weights\n")
     provider = Provider(w, [net.relay], [net.mint], settings=[f"volume.assets=models={models}"])
+    text = re.sub(r"^#? ?(disk_max|volume_price) ?=.*\n", "", provider.config.read_text(), flags=re.M)
+    provider.config.write_text(text.replace("[offer small]", "[offer small]\ndisk_max = 256Mi\nvolume_price = 16sat/s", 1))
     provider.start()
     lease = Buyer(w, [net.relay], [net.mint])
-    lease.fund(2000)
+    lease.fund(3000)
     volumes(w, lease)
+    larger(lease)
     provider.stop()
 
 

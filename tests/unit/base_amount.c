@@ -100,6 +100,20 @@ static void amounts_are_whole_sats(void **state)
 	assert_int_equal(sat_parse(&s, STR("9007199254741"), &e), -1);
 }
 
+static void prices_add_exactly(void **state)
+{
+	struct price p;
+
+	assert_true(price_add(&p, (struct price){10000, 3600}, (struct price){1, 1}));
+	assert_true(p.msat == 13600 && p.per == 3600);
+	assert_true(price_add(&p, (struct price){1, 86400}, (struct price){7, 3600}));
+	assert_true(p.msat == 169 && p.per == 86400);
+	assert_true(price_add(&p, (struct price){1, 6}, (struct price){1, 4}));
+	assert_true(p.msat == 5 && p.per == 12);
+	assert_false(price_add(&p, (struct price){AMOUNT_MSAT_MAX, 1}, (struct price){1, 1}));
+	assert_false(price_add(&p, (struct price){1, UINT64_MAX}, (struct price){1, 2}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +121,7 @@ int main(void)
 		cmocka_unit_test(arithmetic_is_checked),
 		cmocka_unit_test(split_sums_to_the_amount),
 		cmocka_unit_test(prices_are_read_exactly),
+		cmocka_unit_test(prices_add_exactly),
 		cmocka_unit_test(cost_and_seconds_are_inverse),
 		cmocka_unit_test(amounts_are_whole_sats),
 	};

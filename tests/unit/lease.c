@@ -133,6 +133,29 @@ static void bill_rounds_down_to_whole_sats_and_keeps_the_rest(void **state)
 	check_bill(&l, 1001, 1500, 98000, 500);
 }
 
+/* Two prices one after the other: each for its time, and what is left buys at the second. */
+static void a_higher_price_counts_from_its_moment_on(void **state)
+{
+	struct lease l = paid_lease();
+	struct msat longest;
+
+	lease_reprice(&l, (struct price){2000, 1}, 1020);
+	assert_int_equal(msat_raw(l.spent), 20000);
+	assert_int_equal(l.expires_at, 1060);
+	check_bill(&l, 1010, 20000, 80000, 0);
+	check_bill(&l, 1030, 40000, 60000, 0);
+	check_bill(&l, 1060, 100000, 0, 0);
+	lease_reprice(&l, (struct price){4000, 1}, 1030);
+	assert_int_equal(l.expires_at, 1045);
+	l.max_lease = 40;
+	assert_int_equal(lease_paid_seconds(&l), 40);
+	assert_true(lease_longest(&longest, &l));
+	assert_int_equal(msat_raw(longest), 80000);
+	l.max_lease = 3600;
+	lease_reprice(&l, (struct price){1, 1}, 5000); /* after its end */
+	assert_int_equal(l.priced_at, 1045);
+}
+
 static uint64_t draw(uint64_t most)
 {
 	uint64_t v;
@@ -155,6 +178,9 @@ static void bill_adds_up_for_whatever_values(void **state)
 		l.max_lease = 1 + (int64_t)draw(31536000);
 		l.started_at = draw(3) ? 1000 : 0;
 		l.expires_at = l.started_at ? l.started_at + lease_paid_seconds(&l) : 0;
+		if (l.started_at && !draw(2))
+			lease_reprice(&l, (struct price){l.price.msat + draw(1000), l.price.per},
+				      1000 + (int64_t)draw(10000));
 		if (!draw(3))
 			l.refund_key[0] = 0;
 		lease_bill(&b, &l, (int64_t)draw(UINT64_C(1) << draw(33)));
@@ -426,6 +452,7 @@ int main(void)
 		cmocka_unit_test(bill_without_a_refund_key_keeps_what_is_left),
 		cmocka_unit_test(bill_refunds_what_is_paid_beyond_the_longest_lease),
 		cmocka_unit_test(bill_rounds_down_to_whole_sats_and_keeps_the_rest),
+		cmocka_unit_test(a_higher_price_counts_from_its_moment_on),
 		cmocka_unit_test(bill_adds_up_for_whatever_values),
 		bed_test(lease_reads_back_as_it_was_stored),
 		bed_test(lease_moves_only_from_the_state_that_the_row_has),

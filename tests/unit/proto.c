@@ -10,9 +10,10 @@
 #include "spec/guard.h"
 #include "spec/powers.h"
 
-static const char *const types[] = {"spawn",  "topup", "status", "end",	   "exec",	"logs",
-				    "signal", "stop",  "start",	 "refund", "set",	"input",
-				    "put",    "get",   "images", "ports",  "reconnect", "stats"};
+static const char *const types[] = {"spawn", "topup",	  "status", "end",	"exec",
+				    "logs",  "signal",	  "stop",   "start",	"refund",
+				    "set",   "input",	  "put",    "get",	"images",
+				    "ports", "reconnect", "stats",  "template", "grow"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -80,6 +81,8 @@ static struct request *filled_request(enum request_type t)
 		r->spec.pull = SPEC_PULL_NEVER;
 	if (t == REQUEST_REFUND)
 		r->receipt = mem_strdup("{\"kind\":2402}");
+	if (t == REQUEST_GROW)
+		r->disk = (uint64_t)4 << 30;
 	if (t == REQUEST_PORTS) {
 		spec_ports_add(&r->publish, &(struct spec_port){80, 20080, SPEC_TCP});
 		spec_ports_add(&r->unpublish, &(struct spec_port){53, 0, SPEC_UDP});
@@ -98,7 +101,7 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_STATS; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_GROW; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};
@@ -335,6 +338,7 @@ static const char *const code_words[] = {
 	"internal",
 	"unclear",
 	"template_unknown",
+	"disk_refused",
 };
 static const char *const stage_words[] = {
 	NULL,	  "accepted",  "paid",	 "running", "refused",	"failed",
