@@ -703,6 +703,7 @@ int helper_new(struct helper **out, struct loop *l, const struct helper_config *
 	if (job_pull_sweep(c, e) < 0 || (c->pull && open_pulls(h, e) < 0))
 		return err_wrap(e, "[images]");
 	pool_open(h->pool, table_has_volume, &h->leases);
+	h->trimmer = trimmer_new(l, c, &h->leases, h->workers);
 	*out = steal(&h);
 	return 0;
 }
@@ -714,6 +715,7 @@ void helper_free(struct helper *h)
 	loop_timer_del(h->closing);
 	priv_server_free(h->server);
 	watch_free(h->watch);
+	trimmer_free(h->trimmer);
 	table_free(&h->leases);
 	found_free(h->found);
 	pool_free(h->pool);

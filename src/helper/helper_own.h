@@ -9,6 +9,7 @@
 #include "helper/probe.h"
 #include "helper/pulls.h"
 #include "helper/table.h"
+#include "helper/trim.h"
 #include "helper/watch.h"
 #include "helper/worker.h"
 #include "image/image.h"
@@ -27,6 +28,7 @@ struct helper {
 	struct pulls *pulls; /* NULL: nothing is pulled */
 	struct found *found;
 	struct watch *watch;
+	struct trimmer *trimmer;
 	struct node_meter meter;
 	helper_done_fn *done;
 	void *done_ctx;

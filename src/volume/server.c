@@ -1,7 +1,8 @@
 /*
  * The disk server: LUKS1 in user space, exported as a file by FUSE. QEMU's driver knows no detached
  * header, so a VMDK descriptor of two flat extents joins the header on tmpfs and the payload on
- * disk.
+ * disk. It has no option that locks its memory: on a host with swap its copy of the key may get
+ * there, which `leasectl doctor` says (no swap).
  */
 #include "volume/server.h"
 

@@ -299,7 +299,7 @@ static int make_file_system(const struct volume *v, const char *device, struct e
 }
 
 /* Blocks that the allocator never used stay holes: no background writing of inode tables. What is
- * deleted becomes holes again, where the disk passes that on: the server does not. */
+ * deleted becomes holes again, where the disk passes that on. The server does not: volume_trim. */
 static int mount_device(const char *device, const struct paths *p, struct err *e)
 {
 	auto_free char *options = mem_printf("noinit_itable,discard,resuid=%u", VOLUME_KEEPER);

@@ -71,6 +71,13 @@ int volume_open(const struct volume *v, pid_t *pid, struct err *e) MUST_CHECK;
 enum { VOLUME_GROWS_CLOSED = 1 };
 int volume_grow(const struct volume *v, struct err *e) MUST_CHECK;
 
+/* Give blocks that its files no longer use back to the host where its disk does not do that by
+ * itself (VOLUME_FUSE; nothing for the others). Whoever writes meanwhile finds a quarter of a
+ * quarter of what was free. */
+int volume_trim(const struct volume *v, struct err *e) MUST_CHECK;
+/* Bytes of the host's disk that such a one, mounted, holds beyond what is in it; else 0. */
+uint64_t volume_excess(const struct volume *v);
+
 /* Where it is mounted; the caller frees. */
 char *volume_path(const struct volume *v);
 bool volume_is_mounted(const struct volume *v);

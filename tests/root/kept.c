@@ -216,6 +216,44 @@ static void killed_while_it_is_made(void **state)
 	}
 }
 
+static bool grow(struct world *w, uint64_t bytes)
+{
+	struct priv_grow m = {.id = VOL, .volume_bytes = bytes};
+	struct answer a;
+	bool grown;
+
+	do_grow(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	grown = a.r.grow.grown;
+	if (!grown && !strstr(a.r.grow.message, "not while it is used"))
+		fail_msg("%s", a.r.grow.message);
+	free_answer(&a, PRIV_BOX_GROW);
+	return grown;
+}
+
+/* At once where the host can; else, where somebody uses it, not, and nothing changes for them. */
+static void grows(void **state)
+{
+	static const char size[] = "df -m /data | awk 'NR == 2 {print ($2 > 100)}'";
+	struct world *w = *state;
+	bool at_once;
+
+	keep(w);
+	attach(w, FIRST, "", false);
+	says(w, FIRST, "echo kept > /data/file", "");
+	at_once = grow(w, 2 * VOLUME);
+	says(w, FIRST, size, at_once ? "1\n" : "0\n");
+	says(w, FIRST, "cat /data/file; echo more >> /data/file", "kept\n");
+	destroy_ok(w, FIRST);
+	assert_true(grow(w, 2 * VOLUME));
+	keep(w);
+	attach(w, SECOND, "", false);
+	says(w, SECOND, size, "1\n");
+	says(w, SECOND, "cat /data/file", "kept\nmore\n");
+	destroy_ok(w, SECOND);
+	destroy_ok(w, VOL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +261,7 @@ int main(void)
 		cmocka_unit_test(read_by_many_written_by_one),
 		cmocka_unit_test(a_folder_of_it),
 		cmocka_unit_test(nobody_elses),
+		cmocka_unit_test(grows),
 		cmocka_unit_test(ends_while_it_is_used),
 		cmocka_unit_test(killed_while_it_is_made),
 	};

@@ -132,6 +132,26 @@ static void sync_volume(const struct volume *v)
 	assert_int_equal(syncfs(fd), 0);
 }
 
+static void fill(const struct volume *v, const char *name, size_t bytes)
+{
+	auto_free char *path = place_file(v, name);
+	auto_free char *zeros = mem_zero(bytes);
+	struct err e;
+
+	must(fs_write(path, zeros, bytes, 0600, &e), &e);
+}
+
+static void check_zeros(const struct volume *v, const char *name, size_t bytes)
+{
+	auto_free char *path = place_file(v, name), *zeros = mem_zero(bytes);
+	auto_buf struct buf text = BUF(BIG + 1);
+	struct err e;
+
+	must(fs_read(&text, path, &e), &e);
+	assert_int_equal(text.n, bytes);
+	assert_memory_equal(text.p, zeros, bytes);
+}
+
 /* What a tenant deletes is the host's again. */
 static void test_discard(void **state)
 {
@@ -151,6 +171,39 @@ static void test_discard(void **state)
 	sync_volume(&v);
 	if (UNDER_TEST != VOLUME_FUSE)
 		assert_true(blocks(data) <= full - BIG * 9 / 10);
+	erase(&v);
+}
+
+/* The disk server keeps what is deleted until somebody trims: what is in files stays as it was. */
+static void test_trim(void **state)
+{
+	struct volume v = place_volume(*state, UNDER_TEST);
+	auto_free char *data = mem_printf("%s/volumes/%s", v.state_dir, v.id), *path = NULL;
+	uint64_t full, before;
+	struct err e;
+
+	must(volume_trim(&v, &e), &e); /* not there: nothing to do */
+	must(volume_open(&v, NULL, &e), &e);
+	write_marker(&v);
+	fill(&v, "kept", BIG / 4);
+	fill(&v, "big", BIG);
+	sync_volume(&v);
+	full = blocks(data);
+	path = place_file(&v, "big");
+	assert_int_equal(unlink(path), 0);
+	sync_volume(&v);
+	before = volume_excess(&v);
+	assert_int_equal(before >= BIG / 2, UNDER_TEST == VOLUME_FUSE);
+	must(volume_trim(&v, &e), &e);
+	assert_true(blocks(data) <= full - BIG * 3 / 4);
+	assert_true(volume_excess(&v) <= before);
+	check_marker(&v);
+	fill(&v, "again", BIG); /* what was given back can be used */
+	must(volume_close(&v, &e), &e);
+	must(volume_open(&v, NULL, &e), &e);
+	check_marker(&v);
+	check_zeros(&v, "kept", BIG / 4);
+	check_zeros(&v, "again", BIG);
 	erase(&v);
 }
 
@@ -213,15 +266,6 @@ static uint64_t count_bytes(const struct volume *v)
 
 	assert_int_equal(statvfs(mnt, &fs), 0);
 	return (uint64_t)fs.f_blocks * fs.f_frsize;
-}
-
-static void fill(const struct volume *v, const char *name, size_t bytes)
-{
-	auto_free char *path = place_file(v, name);
-	auto_free char *zeros = mem_zero(bytes);
-	struct err e;
-
-	must(fs_write(path, zeros, bytes, 0600, &e), &e);
 }
 
 /* The kernel wants it for a mounted file system. */
@@ -500,19 +544,13 @@ static void test_quota(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_life),
-		cmocka_unit_test(test_slots),
-		cmocka_unit_test(test_luks2_header),
-		cmocka_unit_test(test_still_opens),
-		cmocka_unit_test(test_discard),
-		cmocka_unit_test(test_grow),
-		cmocka_unit_test(test_grow_without_room),
-		cmocka_unit_test(test_stale_node),
-		cmocka_unit_test(test_speed),
-		cmocka_unit_test(test_busy),
-		cmocka_unit_test(test_each),
-		cmocka_unit_test(test_quota),
-		cmocka_unit_test(test_kill_everywhere),
+		cmocka_unit_test(test_life),	     cmocka_unit_test(test_slots),
+		cmocka_unit_test(test_luks2_header), cmocka_unit_test(test_still_opens),
+		cmocka_unit_test(test_discard),	     cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_grow),	     cmocka_unit_test(test_grow_without_room),
+		cmocka_unit_test(test_stale_node),   cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_busy),	     cmocka_unit_test(test_each),
+		cmocka_unit_test(test_quota),	     cmocka_unit_test(test_kill_everywhere),
 		cmocka_unit_test(test_dead_server), /* last: only where there is one */
 	};
 	size_t n = ARRAY_SIZE(tests) - (UNDER_TEST != VOLUME_FUSE);

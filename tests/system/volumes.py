@@ -60,6 +60,8 @@ def larger(lease):
     check("192Mi at 10800 sat/h" in lease("grow", "big").stdout, "three times as much, as the offer says", lease("grow", "big").stdout)
     done = lease("exec", "big", "--", "sh", "-c", "cat /root/kept; dd if=/dev/zero of=/root/fill bs=1M count=120 2>&1 | tail -1; df -m / | tail -1")
     check(done.stdout.startswith("kept\n") and "No space" not in done.stdout, "and it has the room, and its file", done.stdout)
+    done = lease("verify-isolation", "big")
+    check(re.search(r"own-disk +yes +yes", done.stdout), "it is its own disk still", done.stdout + done.stderr)
     done = lease("topup", "--for", "60s", "big")
     later = json.loads(lease("show", "big").stdout.splitlines()[0])
     check(done.returncode == 0 and 60 <= later["expires_at"] - after["expires_at"] < 65, "time is bought at the new price", done.stderr)
