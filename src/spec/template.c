@@ -138,7 +138,15 @@ static int read_labels(struct spec_template *t, const struct json *root, struct 
 
 static int read_minimum(struct spec_template *t, const struct json *root, struct err *e)
 {
-	return spec_limits_read(&t->minimum, root, "minimum", e);
+	struct spec_limits *m = &t->minimum, rest;
+
+	if (spec_limits_read(m, root, "minimum", e))
+		return -1;
+	rest = *m;
+	rest.cpu = rest.memory = rest.pids = rest.disk = 0;
+	return has_limits(&rest) ? err_set(e, ERRK_INPUT,
+					   "minimum: want cpu, memory, disk and pids, no other")
+				 : 0;
 }
 
 static int read_grant(struct spec_template *t, const struct json *root, struct err *e)
@@ -273,9 +281,15 @@ static int set(struct spec *s, const struct spec_variable *v, struct str value, 
 
 	if (spec_variable_check(v, value, e))
 		return -1;
+	/* What a buyer writes is a text, whatever it looks like: its type would not hold for the
+	 * secret that it names. */
 	if (!v->secret)
-		return spec_set_env(s, str_of(v->name), value, e);
-	reference = mem_printf("$S:%s", v->name);
+		reference = mem_printf("%s%.*s", str_starts(value, "$S:") ? "$" : "", (int)value.n,
+				       value.p);
+	else
+		reference = mem_printf("$S:%s", v->name);
+	if (!v->secret)
+		return spec_set_env(s, str_of(v->name), str_of(reference), e);
 	return spec_set_secret(s, str_of(v->name), value, e)
 		       ? -1
 		       : spec_set_env(s, str_of(v->name), str_of(reference), e);

@@ -90,6 +90,9 @@ static void test_refused(void **state)
 		 "variables.A.default: not of one that is secret"},
 		{"{" BARE ",\"ports\":{\"80/tcp\":\"web\"}}", "ports.80/tcp: not a port"},
 		{"{" BARE ",\"minimum\":{\"memory\":\"64MB\"}}", "minimum.memory"},
+		{"{" BARE ",\"minimum\":{\"inodes\":100000}}", "minimum: want cpu"},
+		{"{" BARE ",\"minimum\":{\"swap\":\"1Gi\"}}", "minimum: want cpu"},
+		{"{" BARE ",\"minimum\":{\"cpu\":\"1\",\"cpu\":\"2\"}}", ""},
 		{"{" BARE ",\"grant\":{\"privileged\":true}}", "reasons.privileged: missing"},
 		{"{" BARE ",\"grant\":{\"network\":\"host\"},\"reasons\":{\"devices\":\"x\"}}",
 		 "reasons.network: missing"},
@@ -160,6 +163,24 @@ static void test_apply(void **state)
 	assert_string_equal(spec_map_get(&s.env, STR("TOKEN")), "$S:TOKEN");
 	assert_string_equal(spec_map_get(&s.secrets, STR("TOKEN")), "s3cret");
 	assert_null(spec_map_get(&s.env, STR("ON")));
+	spec_map_clear(&values);
+}
+
+/* A text that looks like a reference to a secret is a text. */
+static void test_no_reference(void **state)
+{
+	auto_spec_template struct spec_template t = {0};
+	struct spec_map values = {0};
+	auto_spec struct spec s = {0};
+	struct err e;
+
+	decode(&t, "{" BARE ",\"variables\":{\"NAME\":{\"max\":8},\"TOKEN\":{\"secret\":true}}}");
+	spec_map_set(&values, STR("NAME"), STR("$S:TOKEN"));
+	spec_map_set(&values, STR("TOKEN"), STR("longer than eight bytes"));
+	if (spec_template_apply(&s, &t, &values, &e))
+		fail_msg("%s", e.msg);
+	assert_string_equal(spec_map_get(&s.env, STR("NAME")), "$$S:TOKEN");
+	assert_string_equal(spec_map_get(&s.env, STR("TOKEN")), "$S:TOKEN");
 	spec_map_clear(&values);
 }
 
@@ -307,11 +328,11 @@ static void test_shipped(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_whole),	cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_slugs),	cmocka_unit_test(test_apply),
-		cmocka_unit_test(test_values),	cmocka_unit_test(test_use),
-		cmocka_unit_test(test_allow),	cmocka_unit_test(test_fits),
-		cmocka_unit_test(test_shipped),
+		cmocka_unit_test(test_whole), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_slugs), cmocka_unit_test(test_no_reference),
+		cmocka_unit_test(test_apply), cmocka_unit_test(test_values),
+		cmocka_unit_test(test_use),   cmocka_unit_test(test_allow),
+		cmocka_unit_test(test_fits),  cmocka_unit_test(test_shipped),
 	};
 
 	return cmocka_run_group_tests_name("templates", tests, NULL, NULL);
