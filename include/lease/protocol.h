@@ -12,8 +12,11 @@
 #define LEASE_KIND_HOUR	     38403 /* one event an hour, d = hours since 1970 */
 #define LEASE_KIND_HEARTBEAT 10402
 #define LEASE_KIND_REQUEST   24402 /* rumor inside a NIP-59 wrap */
-#define LEASE_KIND_REPLY     24403 /* rumor inside a NIP-59 wrap */
-#define LEASE_KIND_RECEIPT   2402  /* signed, handed over in a reply, never published by us */
+/* In the words that answer a payment message which was refused, one of: */
+#define LEASE_WORDS_KEPT    "The money was not taken"
+#define LEASE_WORDS_NOTHING "Nothing was added"
+#define LEASE_KIND_REPLY    24403 /* rumor inside a NIP-59 wrap */
+#define LEASE_KIND_RECEIPT  2402  /* signed, handed over in a reply, never published by us */
 
 #define LEASE_TAG_TOPIC "leased" /* ["t", "leased"] on offers and heartbeats */
 

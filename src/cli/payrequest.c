@@ -11,11 +11,13 @@
 #include "cashu/payload.h"
 #include "cashu/request.h"
 #include "cli/leave.h"
+#include "lease/protocol.h"
 #include "nostr/nip19.h"
 #include "nostr/wrap.h"
 
 #define SWAP_MS	   150000
 #define SEND_MS	   30000
+#define ANSWER_MS  10000 /* of a receiver that answers at all */
 #define RELAYS_MAX 8
 #define TOKEN_MAX  (256 << 10)
 
@@ -123,6 +125,12 @@ struct handing {
 	const struct wallet_plain *plain;
 	bool ended, taken;
 	char why[200];
+	/* by Nostr */
+	struct nostr_unwrap_key me;
+	struct pubkey to;
+	bool answered;
+	int refused; /* the exit status for it */
+	char words[400];
 };
 
 static int not_handed(const struct handing *h, int status, const char *why)
@@ -226,6 +234,56 @@ static int nostr_message(struct nostr_event **out, struct str body, const struct
 	return nostr_wrap(out, rumor, from, to, &how, e);
 }
 
+/* Words for people, but a lease's say one thing in the same way (lease-protocol(7)). */
+static void heard(void *ctx, const struct nostr_event *wrap, unsigned relay)
+{
+	auto_event struct nostr_event *rumor = NULL;
+	struct handing *h = ctx;
+
+	if (nostr_unwrap(&rumor, wrap, &h->me, NULL) < 0 || rumor->kind != NOSTR_DM_CHAT ||
+	    !pubkey_eq(&rumor->pubkey, &h->to))
+		return;
+	str_printable(h->words, sizeof(h->words), rumor->content);
+	h->answered = true;
+	h->refused = strstr(h->words, LEASE_WORDS_KEPT)	     ? EXIT_REFUSED
+		     : strstr(h->words, LEASE_WORDS_NOTHING) ? EXIT_UNCLEAR
+							     : 0;
+	app_done(h->app);
+}
+
+static void listen_for_answer(struct handing *h, struct nostr_pool *pool)
+{
+	auto_filter struct nostr_filter *f = nostr_filter_new();
+
+	nostr_filter_kind(f, NOSTR_WRAP);
+	nostr_filter_tag_key(f, 'p', &h->me.pubkey);
+	nostr_pool_subscribe(pool,
+			     &(struct nostr_sub_ask){.mode = NOSTR_SUB_DM,
+						     .filters = (struct nostr_filter *const[]){f},
+						     .nfilters = 1,
+						     .slack = NOSTR_SLACK_WRAP,
+						     .answers_only = true,
+						     .event = heard,
+						     .ctx = h});
+}
+
+/* Whoever does not answer may have it all the same. */
+static int wait_for_answer(struct handing *h)
+{
+	int64_t end = clock_mono_ms() + ANSWER_MS;
+	int how = APP_DONE;
+	char back[200];
+
+	while (!h->answered && how == APP_DONE && clock_mono_ms() < end)
+		how = app_wait(h->app, end - clock_mono_ms());
+	if (h->refused) {
+		leave_way_back(back, sizeof(back), h->plain, h->job->last.token_out);
+		return app_failf(h->refused, "%s %s", h->words, back);
+	}
+	app_say(h->app, "%s", h->answered ? h->words : "no answer came");
+	return 0;
+}
+
 static int send_nostr(struct handing *h, struct str body, const char *target)
 {
 	AUTO(nostr_pool_free) struct nostr_pool *pool = NULL;
@@ -233,21 +291,27 @@ static int send_nostr(struct handing *h, struct str body, const char *target)
 	auto_nip19 struct nip19 to = {0};
 	struct app *a = h->app;
 	auto_secret struct secret from;
-	struct pubkey key;
 	struct err e;
+	int rc;
 
 	secret_new(&from);
 	pool = nostr_pool_new(a->loop, a->ws, &from);
 	if (nip19_decode(&to, str_of(target), &e) < 0 ||
-	    nip19_parse_key(&key, str_of(target), &e) < 0 || nostr_relays(pool, a, &to, &e) < 0 ||
-	    nostr_message(&wrap, body, &from, &key, &e) < 0)
+	    nip19_parse_key(&h->to, str_of(target), &e) < 0 || nostr_relays(pool, a, &to, &e) < 0 ||
+	    nostr_unwrap_key(&h->me, &from, &e) < 0 ||
+	    nostr_message(&wrap, body, &from, &h->to, &e) < 0)
 		return not_handed(h, EXIT_RELAYS, e.msg);
+	listen_for_answer(h, pool);
 	nostr_pool_publish(pool, &(struct nostr_pub_ask){.event = wrap,
 							 .urgency = NOSTR_PUB_URGENT,
 							 .timeout_ms = SEND_MS,
 							 .fn = published,
 							 .ctx = h});
-	return handed(h, SEND_MS + 5000, target);
+	rc = handed(h, SEND_MS + 5000, target);
+	if (rc == 0)
+		rc = wait_for_answer(h);
+	nostr_unwrap_key_wipe(&h->me);
+	return rc;
 }
 
 /* --- the whole --- */

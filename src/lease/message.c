@@ -66,7 +66,7 @@ void message_words(struct buf *out, const struct reply *r)
 	}
 	buf_printf(out, "%s: %s.", lease, r->message);
 	if (r->stage == REPLY_STAGE_REFUSED)
-		buf_puts(out, is_untouched(r) ? " The money was not taken: it is still yours, "
+		buf_puts(out, is_untouched(r) ? " " LEASE_WORDS_KEPT ": it is still yours, "
 						"once its lock ends if it has one."
-					      : " Nothing was added.");
+					      : " " LEASE_WORDS_NOTHING ".");
 }
