@@ -51,10 +51,18 @@ tests_root_beside_SOURCES = tests/root/beside.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_beside_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_beside_LDADD = $(L_helper) $(CMOCKA_LIBS)
-tests_root_helper_SOURCES = tests/root/helper.c tests/root/helper_world.c \
-	tests/root/helper_world.h
+tests_root_helper_SOURCES = tests/root/helper.c tests/root/helper_main.c \
+	tests/root/helper_world.c tests/root/helper_world.h
 tests_root_helper_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_helper_LDADD = $(L_helper) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/helper_docker
+ROOT_TESTS += tests/root/helper_docker
+tests_root_helper_docker_SOURCES = tests/root/helper.c tests/root/helper_docker.c \
+	tests/root/helper_world.c tests/root/helper_world.h tests/contract/backend.h \
+	tests/contract/box.c tests/contract/dockerd.c tests/contract/dockerd.h
+tests_root_helper_docker_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_root_helper_docker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_root_helper_docker_LDADD = $(L_helper) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/root/life
 ROOT_TESTS += tests/root/life
 tests_root_life_SOURCES = tests/root/life.c tests/root/helper_world.c \

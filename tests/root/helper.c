@@ -484,7 +484,8 @@ static void exec_detached_and_signalled(void **state)
 	exec_sh(w, id, "until ps | grep -q 'sleep 6[1]'; do sleep 0.05; done", &a);
 	assert_int_equal(a.r.exec.exit_status, 0);
 	free_answer(&a, PRIV_BOX_EXEC);
-	assert_true(groups_of_commands(id) >= 1);
+	if (!w->c.backend) /* Docker's commands have none */
+		assert_true(groups_of_commands(id) >= 1);
 	signal_command(w, &m, SIGINT, true);
 	exec_sh(w, id, "until test -e /tmp/heard && ps | grep -q 'sleep 6[2]'; do sleep 0.05; done",
 		&a);
@@ -944,7 +945,7 @@ static void a_destroy_dies_at_every_step(void **state)
 	}
 }
 
-int main(void)
+int helper_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(image_and_node),

@@ -377,6 +377,7 @@ int set_up(void **state)
 	struct world *w = mem_zero(sizeof(*w));
 	const char *source = getenv("SOURCE_DIR"), *build = getenv("BUILD_DIR");
 	const char *runtime = getenv("LEASED_TEST_RUNTIME");
+	const char *docker = getenv("LEASED_TEST_DOCKER"); /* its daemon */
 	auto_free char *script = mem_printf("%s/tests/system/make-image", source ? source : ".");
 	auto_free char *layout = NULL;
 	auto_buf struct buf why = BUF(900);
@@ -402,6 +403,8 @@ int set_up(void **state)
 				      .run_dir = w->run,
 				      .libexec_dir = build ? build : ".",
 				      .runtime = runtime ? runtime : "runc",
+				      .backend = docker ? "docker" : NULL,
+				      .docker_host = docker,
 				      .cgroup = w->cgroup,
 				      .allow_cgroup_v1 = true,
 				      .images = &w->image,

@@ -49,6 +49,7 @@ PRIV_KINDS(X)
  */
 int helper_fit(struct helper_config *c, struct buf *why, struct err *e) MUST_CHECK;
 void helper_up(struct world *w);
+int helper_tests(void); /* all of helper.c; what main returns */
 void helper_down(struct world *w, int signal);
 void free_answer(struct answer *a, enum priv_kind k);
 void pause_ms(int64_t ms);
