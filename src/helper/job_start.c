@@ -43,14 +43,15 @@ typedef int stage_fn(struct start *s, struct err *e);
 int job_check_disk(const struct job *j, struct err *e)
 {
 	struct volume v = record_volume(&j->rec, j->c);
-	auto_free char *mount = volume_path(&v);
+	auto_free char *payload = mem_printf("%s/volumes/%s", j->c->state_dir, v.id);
 	struct statvfs fs;
 	uint64_t left, want = j->rec.volume_bytes + j->promised + JOB_DISK_SPARE;
 
 	if (statvfs(j->c->state_dir, &fs) < 0)
 		return err_sys(e, "look at %s", j->c->state_dir);
 	left = (uint64_t)fs.f_bavail * fs.f_frsize;
-	if (!j->prepared && !fs_exists(mount) && left < want)
+	/* one that is there has its room, also after a restart of the host */
+	if (!j->prepared && !fs_exists(payload) && left < want)
 		return err_set(e, ERRK_LIMIT,
 			       "the disk has %" PRIu64 " bytes left, needed are %" PRIu64, left,
 			       want);

@@ -15,7 +15,8 @@
 #include "base/mem.h"
 #include "volume/overlay.h"
 
-#define ID "00000000000000b1"
+#define ID   "00000000000000b1"
+#define KEPT "00000000000000b2"
 
 static int set_up_survivor(void **state)
 {
@@ -53,6 +54,19 @@ static bool is_emptied(const struct world *w, const char *dir, struct err *e)
 	return umount2(w->run, UMOUNT_NOFOLLOW) == 0 || err_sys(e, "unmount %s", w->run) == 0;
 }
 
+static void empty(struct world *w, const char *dir)
+{
+	struct err e;
+
+	/* workers of the killed helper may still make the next prepared volume */
+	for (int i = 0; !is_emptied(w, dir, &e); i++) {
+		if (i == 100)
+			fail_msg("%s", e.msg);
+		pause_ms(100);
+	}
+	assert_int_equal(mount("tmpfs", w->run, "tmpfs", 0, "mode=0711"), 0);
+}
+
 /* The helper is killed, then all processes of the lease and its keeper, and memory is emptied. */
 static void reboot(struct world *w, const char *id)
 {
@@ -68,13 +82,7 @@ static void reboot(struct world *w, const char *id)
 	assert_int_equal(cgroup_kill(box, 10000, &e), 0);
 	assert_int_equal(cgroup_remove(keeper, &e), 0);
 	assert_int_equal(cgroup_remove(box, &e), 0);
-	/* workers of the killed helper may still make the next prepared volume */
-	for (int i = 0; !is_emptied(w, dir, &e); i++) {
-		if (i == 100)
-			fail_msg("%s", e.msg);
-		pause_ms(100);
-	}
-	assert_int_equal(mount("tmpfs", w->run, "tmpfs", 0, "mode=0711"), 0);
+	empty(w, dir);
 	helper_up(w);
 }
 
@@ -105,6 +113,40 @@ static void test_survives(void **state)
 	destroy_ok(w, ID);
 	assert_false(fs_exists(kept));
 	assert_false(fs_exists(headers));
+}
+
+/* A kept volume: core asks for it again, and the next lease finds what the last one wrote. */
+static void test_kept_survives(void **state)
+{
+	struct world *w = *state;
+	struct spec_mount at = {.type = SPEC_KEPT, .path = "/data", .lease = KEPT};
+	auto_free char *dir = mem_printf("%s/leases/%s", w->run, KEPT);
+	struct priv_start m;
+	struct answer a;
+
+	for (int boot = 0; boot < 2; boot++) {
+		fill_start(&m, KEPT, "");
+		spec_clear(&m.spec);
+		memcpy(m.spec.kept, "data", sizeof("data"));
+		m.spec.limits.disk = VOLUME;
+		start_ok(w, &m);
+		spec_clear(&m.spec);
+		fill_start(&m, ID, "echo $0 >> /data/x; sync; sleep 1000");
+		spec_storage_put(&m.spec.storage, &at);
+		start_ok(w, &m);
+		spec_clear(&m.spec);
+		exec_sh(w, ID, "until [ -s /data/x ]; do sleep 0.1; done; wc -l < /data/x", &a);
+		assert_out(&a, boot ? "2\n" : "1\n");
+		free_answer(&a, PRIV_BOX_EXEC);
+		destroy_ok(w, ID);
+		if (boot)
+			continue;
+		helper_down(w, SIGKILL);
+		empty(w, dir);
+		helper_up(w);
+		assert_int_equal(inspect(w, KEPT).state, PRIV_BOX_STOPPED);
+	}
+	destroy_ok(w, KEPT);
 }
 
 /* One that nobody wants any more after the reboot is erased as any other. */
@@ -188,9 +230,9 @@ static void test_older_record(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_survives),	 cmocka_unit_test(test_destroyed_after),
-		cmocka_unit_test(test_destroyed_before), cmocka_unit_test(test_written_nowhere),
-		cmocka_unit_test(test_older_record),
+		cmocka_unit_test(test_kept_survives),	cmocka_unit_test(test_survives),
+		cmocka_unit_test(test_destroyed_after), cmocka_unit_test(test_destroyed_before),
+		cmocka_unit_test(test_written_nowhere), cmocka_unit_test(test_older_record),
 	};
 
 	if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0) {
