@@ -28,10 +28,8 @@ int config_check_docker(struct str v, struct err *e)
 
 static bool asks_host(const struct spec_template *t)
 {
-	const struct spec_grant *g = &t->grant;
-
-	return g->nbinds || g->ndevices || g->caps || g->host_network || g->privileged ||
-	       g->new_privileges || t->spec.gpu.count || t->spec.powers.add & ~spec_caps_usual();
+	return spec_grant_gives(&t->grant) || t->spec.gpu.count ||
+	       t->spec.powers.add & ~spec_caps_usual();
 }
 
 /* Said when the file is read, before anybody pays for it. */

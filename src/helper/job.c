@@ -72,7 +72,7 @@ static void set_runtime(struct box *box, struct box_paths *p, const struct job *
 
 struct box job_box(struct box_paths *p, const struct job *j)
 {
-	bool ids = j->c->id_slots && !j->backend->shares_ids;
+	uint32_t ids = j->backend->shares_ids ? 0 : record_ids(&j->rec, j->c);
 	struct box box;
 
 	p->dir = record_dir(j->c, j->rec.id);
@@ -86,7 +86,7 @@ struct box job_box(struct box_paths *p, const struct job *j)
 			   .root = p->root,
 			   .probe = fs_exists(p->probe) ? p->probe : NULL,
 			   .socket = p->socket,
-			   .id_base = ids ? j->c->id_base + j->rec.slot * 65536 : 0,
+			   .id_base = ids,
 			   .id_count = ids ? 65536 : 0};
 	set_runtime(&box, p, j);
 	return box;

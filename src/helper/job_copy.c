@@ -75,7 +75,7 @@ static enum priv_copy_outcome copy(const struct job *j, struct confine *c, char 
 	c->file_max = FILE_MAX;
 	c->seconds_max = SECONDS_MAX;
 	c->pidfd = pidfd;
-	c->mapped = j->c->id_slots > 0;
+	c->mapped = record_ids(&j->rec, j->c) > 0;
 	if (r == 0)
 		r = confine_run(c, &err);
 	if (r < 0)

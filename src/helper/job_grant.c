@@ -200,7 +200,7 @@ int job_grant_join(struct job_grant *g, struct box *box, const struct job *j, st
 
 void job_grant_put(const struct job_grant *g, struct box *box)
 {
-	box->grant = &g->all;
+	box->grant = spec_grant_gives(&g->all) ? &g->all : NULL;
 	box->caps = g->asked;
 	box->gpus = (struct oci_gpus){g->vendor, g->cards, g->ncards, &g->env};
 }

@@ -431,6 +431,20 @@ static void take_back(const struct job *j)
 		unlink(state);
 }
 
+/* A daemon that does not answer may not for long: the buyer is not kept waiting, and whoever ends
+ * the lease asks it again. */
+static int not_now(const struct job *j, struct priv_start_reply *r, const struct err *why,
+		   struct err *e)
+{
+	if (j->backend != &backend_docker) {
+		*e = *why;
+		return -1;
+	}
+	r->outcome = PRIV_START_FAILED;
+	r->message = mem_strdup(why->msg);
+	return 0;
+}
+
 int job_start(const struct job *j, void *reply, struct err *e)
 {
 	const struct priv_start *m = j->msg;
@@ -451,8 +465,9 @@ int job_start(const struct job *j, void *reply, struct err *e)
 	before = before < 0 ? -1 : started_before(j, m, r, e);
 	if (before != 0)
 		return before < 0 ? -1 : 0;
-	if (job_end_box(j, e) < 0) /* what an earlier attempt left */
-		return -1;
+	r->stage = PRIV_STAGE_CHECK;
+	if (job_end_box(j, &why) < 0) /* what an earlier attempt left */
+		return not_now(j, r, &why, e);
 	r->prepared = j->prepared;
 	if (run_stages(&s, &why) < 0) {
 		r->outcome = PRIV_START_FAILED;

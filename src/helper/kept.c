@@ -20,7 +20,7 @@ static int make_folder(const struct job *j, const char *mount, struct err *e)
 	auto_free char *above = mem_printf("%s/volumes", mount);
 	auto_free char *path = mem_printf("%s/" KEPT_FOLDER, mount);
 	auto_free char *half = mem_printf("%s.half", path);
-	uint32_t root = j->c->id_slots ? j->c->id_base + j->rec.slot * 65536 : 0;
+	uint32_t root = record_ids(&j->rec, j->c);
 
 	if (fs_exists(path))
 		return 0;

@@ -90,6 +90,7 @@ static int find_volume(struct lent *out, const struct job *j, const struct recor
 {
 	struct volume v = record_volume(lender, j->c);
 	auto_free char *path = volume_path(&v), *folder = NULL;
+	uint32_t theirs, ours;
 
 	if (!volume_is_mounted(&v))
 		return err_set(e, ERRK_STATE, "lease %s has to be started first", lender->id);
@@ -103,9 +104,10 @@ static int find_volume(struct lent *out, const struct job *j, const struct recor
 	if (kept_open_folder(&out->at, folder, m->subpath, !m->read_only, e) < 0)
 		return -1;
 	out->folder = mem_printf("/proc/self/fd/%d", out->at);
-	if (j->c->id_slots)
-		out->map = (struct idmap){j->c->id_base + lender->slot * 65536,
-					  j->c->id_base + j->rec.slot * 65536, 65536};
+	theirs = record_ids(lender, j->c);
+	ours = record_ids(&j->rec, j->c);
+	if (theirs != ours)
+		out->map = (struct idmap){theirs, ours, 65536};
 	return 0;
 }
 

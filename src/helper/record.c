@@ -164,6 +164,11 @@ const struct backend *record_backend(const struct record *r)
 	return b ? b : &backend_oci; /* of the time before there were more */
 }
 
+uint32_t record_ids(const struct record *r, const struct helper_config *c)
+{
+	return c->id_slots && !record_backend(r)->shares_ids ? c->id_base + r->slot * 65536 : 0;
+}
+
 static void give_of_stored(struct record *r, const struct stored *s)
 {
 	const struct stored_card *cards = s->cards.v;
@@ -357,7 +362,7 @@ int record_read(struct record *out, const struct helper_config *c, const char *i
 static int make_dir(const char *dir, const struct record *r, const struct helper_config *c,
 		    struct err *e)
 {
-	gid_t group = c->id_slots ? c->id_base + r->slot * 65536 : 0;
+	gid_t group = record_ids(r, c);
 
 	if (fs_mkdirs(dir, 0710, e) < 0)
 		return -1;

@@ -82,6 +82,8 @@ void record_set_spec_ports(struct record *r, const struct spec_ports *from);
 void record_set_ports(struct record *r, const struct wire_list *ports);
 void record_set_backend(struct record *r, const struct backend *b);
 const struct backend *record_backend(const struct record *r);
+/* The first of 65536 host ids that its users have; 0: those inside are the host's. */
+uint32_t record_ids(const struct record *r, const struct helper_config *c);
 
 /* Paths; the caller frees. */
 char *record_dir(const struct helper_config *c, const char *id); /* RUN/leases/ID */

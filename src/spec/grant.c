@@ -275,6 +275,12 @@ void spec_grant_add(struct spec_grant *g, const struct spec_grant *more)
 	g->new_privileges |= more->new_privileges;
 }
 
+bool spec_grant_gives(const struct spec_grant *g)
+{
+	return g->nbinds || g->ndevices || g->caps || g->host_network || g->privileged ||
+	       g->new_privileges;
+}
+
 uint64_t spec_grant_caps(const struct spec_grant *g)
 {
 	return g->privileged ? spec_caps_all() : g->caps;

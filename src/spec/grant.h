@@ -61,6 +61,7 @@ int spec_grant_look_up(struct spec_grant *g, struct err *e) MUST_CHECK;
 /* The same, and each folder is there. */
 int spec_grant_find(struct spec_grant *g, struct err *e) MUST_CHECK;
 int spec_device_look_up(struct spec_device *d, struct err *e) MUST_CHECK;
+bool spec_grant_gives(const struct spec_grant *g); /* anything at all */
 /* Capabilities that it adds: all where it is privileged. */
 uint64_t spec_grant_caps(const struct spec_grant *g);
 /* What buyers are told, a line each: "device /dev/kvm", "folder /models (read-only)", "capability

@@ -10,6 +10,7 @@ SYSTEM_TESTS += tests/system/network.py
 SYSTEM_TESTS += tests/system/pull.py
 SYSTEM_TESTS += tests/system/conform.py tests/system/gvisor.py tests/system/images.py
 SYSTEM_TESTS += tests/system/life.py tests/system/volumes.py tests/system/kept.py
+SYSTEM_TESTS += tests/system/docker.py
 SYSTEM_TESTS += tests/system/inside.py
 SYSTEM_TESTS += tests/system/grant.py tests/system/templates.py tests/system/shipped.py
 SYSTEM_TESTS += tests/system/metrics.py tests/system/pay.py

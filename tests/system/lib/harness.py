@@ -129,6 +129,7 @@ class World:
         self.dir.chmod(0o755)
         self.group = self.dir.name.replace(".", "-")
         self.started = {}
+        self.docker_host = None
 
     # Programs
 
@@ -340,6 +341,29 @@ max_delay_time = 0
         return f"http://127.0.0.1:{port}"
 
     # Ours
+
+    def dockerd(self):
+        """A daemon of Docker that touches nothing of this machine; the client to ask it with. Called again: started again."""
+        if not shutil.which("dockerd") or not shutil.which("docker"):
+            raise Skip("dockerd is not installed")
+        home = self.dir / "docker"
+        self.docker_host = f"unix://{home}/sock"
+        if not home.exists():
+            home.mkdir(mode=0o711)
+            # in the test's own namespace: what the daemon and its helpers leave there
+            need(self.run("mount", "-t", "tmpfs", "tmpfs", "/run").returncode == 0, "a /run of its own")
+        options = ["--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "pid"]
+        (home / "pid").unlink(missing_ok=True)
+        self.start("dockerd", "dockerd", "--host", self.docker_host, *options, "--live-restore", "--bridge", "none",
+                   "--iptables=false", "--ip-masq=false", "--userland-proxy=false")
+
+        def docker(*argv):
+            return self.run("docker", "--host", self.docker_host, *argv)
+
+        if not wait_for(lambda: self.started["dockerd"].poll() is not None or docker("version").returncode == 0, 30, 0.3) \
+                or self.started["dockerd"].poll() is not None:
+            raise Skip(f"dockerd does not run here: {self.log('dockerd')[-300:]}")
+        return docker
 
     def devnet(self, name="devnet", port=7000, relays=1, fee_ppk=100, keysets="v2", auth=False):
         """lease-devnet: relays on `port` and the next ones, then one mint."""

@@ -29,6 +29,10 @@ class Provider:
         sets = ["agent.run_dir=%s" % self.run_dir, "runtime.allow_cgroup_v1=yes",
                 "runtime.path=" + os.environ.get("LEASED_TEST_RUNTIME", "runc"),
                 f"runtime.cgroup_parent={world.group}-{name}", *settings]
+        if os.environ.get("BACKEND") == "docker":
+            if not world.docker_host:
+                world.dockerd()
+            sets[:0] = ["runtime.backend=docker", f"runtime.docker={world.docker_host}"]
         done = self.ctl("--state-dir", self.dir / "state", "init", *given, "--allow-local", "--price", price, "--name", name,
                         "--user", CORE_USER, "--image", f"busybox=oci:{image}", "--offer-cpu", size[0],
                         "--offer-memory", size[1], "--offer-disk", size[2], *[o for s in sets for o in ("--set", s)])
