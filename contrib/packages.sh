@@ -15,8 +15,8 @@ declare -A packages=(
 		golang-github-opencontainers-specs-dev golang-go=go docker-registry openssl
 		runsc debootstrap umoci libcap2-bin"
 	[vm]="qemu-system-x86 qemu-system-common cpio kmod crun apparmor"
-	# Only make bench and Docker's own tests: its package starts a daemon on a machine with a service manager.
-	[bench]="docker.io=dockerd"
+	# Its package starts a daemon on a machine with a service manager; tests start their own.
+	[docker]="docker.io=dockerd"
 	[cargo]="protobuf-compiler"
 )
 

@@ -1,9 +1,10 @@
 /*
  * world STATE RUN CGROUP IMAGE_BYTES NET NAME=REFERENCE...: the helper as it is, with keepers and
  * the real runtime, driven by lines on standard input, for tests that are written as scripts. NET
- * is "net" where leases shall have a network.
+ * is "net" where leases shall have a network. BACKEND in the environment is what runs them where
+ * they name no offer; DOCKER_HOST is Docker's daemon.
  *
- *   start ID SPEC-FILE      -> "running", or "failed STAGE: WHY"
+ *   start ID SPEC-FILE [OFFER]  -> "running", or "failed STAGE: WHY"; OFFER is a backend's name
  *   many COUNT SPEC-FILE    -> "running N failed N", all asked for at once, under ids from 1 on
  *   exec ID USER ARG...     -> "exec OUTCOME STATUS BYTES BYTES", then output and errors
  *                              (USER "-" is the lease's own)
@@ -68,6 +69,9 @@ static void say_start(const struct answer *a)
 		printf("failed %s: %s\n", priv_stage_name(a->r.start.stage), a->r.start.message);
 }
 
+static const struct helper_offer OFFERS[] = {{.name = "oci", .backend = "oci"},
+					     {.name = "docker", .backend = "docker"}};
+
 static void start(struct world *w, char **words)
 {
 	struct priv_start m;
@@ -78,7 +82,9 @@ static void start(struct world *w, char **words)
 		printf("failed spec: %s\n", err.msg);
 		return;
 	}
+	m.offer = words[3] ? words[3] : (char *)"";
 	do_start(w, &m, &a);
+	m.offer = NULL;
 	say_start(&a);
 	if (!a.err.kind)
 		free_answer(&a, PRIV_BOX_START);
@@ -216,6 +222,7 @@ int main(int argc, char **argv)
 {
 	struct helper_image images[IMAGES];
 	const char *build = getenv("BUILD_DIR"), *runtime = getenv("LEASED_TEST_RUNTIME");
+	const char *backend = getenv("BACKEND");
 	auto_buf struct buf why = BUF(900);
 	struct world w = {0};
 	uint64_t image_bytes;
@@ -234,7 +241,13 @@ int main(int argc, char **argv)
 				     .images = images,
 				     .nimages = take_images(images, argv + 6),
 				     .image_bytes = image_bytes,
-				     .net = strcmp(argv[5], "net") == 0 ? &NET : NULL};
+				     .net = strcmp(argv[5], "net") == 0 ? &NET : NULL,
+				     .backend = backend,
+				     .docker_host = getenv("DOCKER_HOST")};
+	if (w.c.docker_host) {
+		w.c.offers = OFFERS;
+		w.c.noffers = ARRAY_SIZE(OFFERS);
+	}
 	if (helper_fit(&w.c, &why, &err) < 0) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;

@@ -5,11 +5,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 BUILD = Path(os.environ.get("BUILD_DIR", "."))
 NAME = os.environ.get("LEASED_TEST_RUNTIME") or "runc"
 RUNC = shutil.which(NAME) or NAME
+BACKEND = os.environ.get("BACKEND") or "oci"
 LIMITS = {"cpu": 1000, "memory": 64 << 20, "pids": 64, "disk": 64 << 20}
 
 
@@ -17,8 +19,11 @@ def into_namespaces():
     """Run this script again where nothing of it can stay: processes, mounts, links and tables die with the namespaces."""
     if os.environ.get("ESCAPE_INSIDE"):
         return
-    if os.environ.get("BACKEND", "oci") != "oci":
-        sys.exit("BACKEND: only oci can be attacked")
+    if BACKEND not in ("oci", "docker"):
+        sys.exit("BACKEND: oci or docker")
+    if BACKEND == "docker" and not (shutil.which("dockerd") and shutil.which("docker")):
+        print("1..0 # SKIP dockerd is not installed")
+        sys.exit(0)
     os.environ["ESCAPE_INSIDE"] = "1"
     os.execvp("unshare", ["unshare", "--mount", "--net", "--ipc", "--pid", "--fork", "--kill-child=KILL", "--mount-proc",
                           sys.executable, *sys.argv])
@@ -39,13 +44,45 @@ class World:
         run("mount", "-t", "tmpfs", "-o", "mode=0711,nosuid,nodev,noexec", "tmpfs", self.run_dir)
         run("ip", "link", "set", "lo", "up")
         self.net, self.image_bytes, self.helper = net, image_bytes, None
+        self.env, self.daemon = {**os.environ, "BACKEND": BACKEND}, None
+        if BACKEND == "docker":
+            self.start_docker()
+
+    def start_docker(self):
+        """A daemon that touches nothing of this machine."""
+        home, host = self.dir / "docker", f"unix://{self.dir}/docker/sock"
+        home.mkdir(mode=0o711)
+        run("mount", "-t", "tmpfs", "tmpfs", "/run")
+        with open(self.dir / "docker.log", "ab") as log:
+            self.daemon = subprocess.Popen(
+                ["dockerd", "--host", host, "--data-root", home / "data", "--exec-root", home / "exec", "--pidfile", home / "pid",
+                 "--bridge", "none", "--iptables=false", "--ip-masq=false", "--userland-proxy=false"], stdout=log, stderr=log)
+        self.env["DOCKER_HOST"] = host
+        end = time.monotonic() + 60
+        while subprocess.run(["docker", "version"], env=self.env, capture_output=True).returncode:
+            if self.daemon.poll() is not None or time.monotonic() > end:
+                print("1..0 # SKIP dockerd does not run here: " + (self.dir / "docker.log").read_text()[-300:].replace("\n", " "))
+                sys.exit(0)
+            time.sleep(0.2)
+
+    def docker(self, *argv):
+        return run("docker", *argv, env=self.env)
+
+    def stop_docker(self):
+        """What it keeps of leases is nothing but the image that holds nothing."""
+        left = self.docker("ps", "--all", "--quiet") + self.docker("volume", "ls", "--quiet")
+        images = self.docker("images", "--all", "--quiet", "--no-trunc").split()
+        self.daemon.terminate()
+        self.daemon.wait(60)
+        if left or len(images) > 1:
+            raise RuntimeError(f"Docker still has {left} {images}")
 
     def start_helper(self):
         images = [f"{d.name}=oci:{d}:latest" for d in sorted(self.images.iterdir())]
         self.helper = subprocess.Popen(
             [BUILD / "tests/escape/world", self.state, self.run_dir, self.cgroup, str(self.image_bytes),
              "net" if self.net else "alone", *images],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.dir / "helper.log", "ab"))
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.dir / "helper.log", "ab"), env=self.env)
 
     def stop_helper(self):
         self.helper.stdin.close()
@@ -72,8 +109,8 @@ class World:
         path.write_text(json.dumps({"image": image, "args": list(args), "limits": LIMITS | more.pop("limits", {})} | more))
         return path
 
-    def start(self, lease, image, args, **more):
-        return self.ask("start", lease, self.spec(image, args, **more))[0]
+    def start(self, lease, image, args, backend=None, **more):
+        return self.ask("start", lease, self.spec(image, args, **more), *([backend] if backend else []))[0]
 
     def must_start(self, lease, image, args, **more):
         answer = self.start(lease, image, args, **more)
@@ -98,11 +135,15 @@ class World:
         return json.loads((self.run_dir / "leases" / lease / "config.json").read_text())
 
     def pid_of(self, lease):
+        if BACKEND == "docker":
+            return int(self.docker("inspect", "--format", "{{.State.Pid}}", f"leased-{lease}"))
         return int((self.run_dir / "leases" / lease / "pid").read_text())
 
     def close(self):
         if self.helper:
             self.stop_helper()
+        if self.daemon:
+            self.stop_docker()
         run("umount", self.run_dir)
         for parent, folders, _ in os.walk("/sys/fs/cgroup"):
             for folder in [f for f in folders if f == self.dir.name]:
