@@ -593,7 +593,8 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 			on_ports(h, call, msg);
 		return;
 	case PRIV_BOX_GROW:
-		on_grow(h, call, msg);
+		if (!refused_strange(h, call, msg))
+			on_grow(h, call, msg);
 		return;
 	case PRIV_BOX_NET:
 		if (!refused_strange(h, call, msg))

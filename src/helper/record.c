@@ -399,6 +399,9 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 	for (size_t i = 0; i < r->nports; i++)
 		ports[i] = (struct priv_port){r->ports[i].inside, r->ports[i].outside,
 					      r->ports[i].protocol};
+	if (r->known != RECORD_WHOLE)
+		return err_set(e, ERRK_STATE, "the record of %s says more than is known here",
+			       r->id);
 	give_to_stored(&s, cards, r);
 	memcpy(s.id, r->id, sizeof(s.id));
 	memcpy(s.owner, r->owner, sizeof(s.owner));

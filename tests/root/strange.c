@@ -73,6 +73,7 @@ static void assert_only_runs_and_ends(struct world *w)
 	struct priv_deadline late = {.id = ID, .deadline = clock_wall() + 5000};
 	char *argv[] = {"true", NULL};
 	struct priv_exec run = {.id = ID, .argv = {argv, 1}, .timeout_ms = 50000};
+	struct priv_grow more = {.id = ID, .volume_bytes = 2 * VOLUME};
 	struct priv_start again;
 	struct priv_inspect_reply r = inspect(w, ID);
 	struct answer a;
@@ -87,6 +88,8 @@ static void assert_only_runs_and_ends(struct world *w)
 	again.generation = 2;
 	do_start(w, &again, &a);
 	spec_clear(&again.spec);
+	assert_int_equal(a.err.kind, ERRK_STATE);
+	do_grow(w, &more, &a);
 	assert_int_equal(a.err.kind, ERRK_STATE);
 	do_deadline(w, &late, &a);
 	assert_int_equal(a.err.kind, 0);

@@ -165,6 +165,7 @@ static void of_a_newer_one_what_is_known_is_read(void **state)
 	assert_int_equal(r.known, RECORD_NEWER);
 	assert_sample(&r);
 	assert_non_null(strstr(e.msg, "newer"));
+	assert_int_equal(record_write(&r, &p.c, &e), -1); /* what is not known would be lost */
 }
 
 static void what_cannot_be_read_is_blank(void **state)
