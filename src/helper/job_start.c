@@ -132,10 +132,10 @@ static int mount_root(struct start *s, const struct image *img, struct err *e)
 			    .resolv = s->j->c->resolv_conf};
 	int r;
 
-	if (find_layers(&o.nlower, layers, s, img, e) < 0)
-		return -1;
 	/* the layers may be others than those of the last start */
-	r = overlay_unmount(s->paths.dir, e) < 0 ? -1 : overlay_mount(&o, e);
+	if (overlay_unmount(s->paths.dir, e) < 0 || find_layers(&o.nlower, layers, s, img, e) < 0)
+		return -1;
+	r = overlay_mount(&o, e);
 	for (size_t i = 0; i < o.nlower; i++)
 		free(layers[i]);
 	return r;
@@ -152,7 +152,7 @@ static bool has_other_image(const struct start *s)
 	       was.image && strcmp(was.image, s->spec.image) != 0;
 }
 
-/* What shall survive is copied from the old root before the old image may be taken away. */
+/* What shall survive is copied from the old root, as long as its image is held. */
 static int save_root(struct start *s, struct err *e)
 {
 	auto_spec struct spec was = {0};
@@ -195,11 +195,11 @@ static int stage_image(struct start *s, struct err *e)
 	bool other = has_other_image(s);
 	int r;
 
-	if (other && save_root(s, e) < 0)
-		return -1;
 	job_store_init(&store, s->j->c, s->ref);
 	store.s.holder = s->j->rec.id;
 	store.s.spare += s->j->promised;
+	if (other && (save_root(s, e) < 0 || image_keep_before(&store.s, e) < 0))
+		return -1;
 	s->img = image_new();
 	/* what is pulled was pulled before (helper.c): only the store has it */
 	r = image_ensure(s->img, &store.s, job_is_pulled(s->ref) ? s->spec.digest : s->ref,
@@ -209,7 +209,9 @@ static int stage_image(struct start *s, struct err *e)
 	if (r < 0)
 		return -1;
 	memcpy(s->spec.digest, s->img->digest, sizeof(s->spec.digest));
-	return other && drop_root(s, e) < 0 ? -1 : save_spec(s, e);
+	if ((other && drop_root(s, e) < 0) || image_let_before_go(&store.s, e) < 0)
+		return -1;
+	return save_spec(s, e);
 }
 
 static int find_disk(struct start *s, struct err *e)

@@ -19,12 +19,19 @@
 #include "image/store.h"
 
 #define PULL_PREFIX "hold-"
+#define HOLD	    "image"
+#define HOLD_BEFORE "image.before"
 
 static void write_text(struct buf *out, const struct image *i)
 {
 	buf_printf(out, "%s\n", i->digest);
 	for (size_t n = 0; n < i->nlayers; n++)
 		buf_printf(out, "%s\n", i->layers[n].diffid);
+}
+
+static char *lease_path(const struct image_store *s, const char *name)
+{
+	return mem_printf("%s/%s/%s", s->leases, s->holder, name);
 }
 
 static char *pull_path(const struct image_store *s)
@@ -75,12 +82,27 @@ int hold_for_lease(const struct image_store *s, const struct image *i, struct er
 
 	if (!s->leases || !s->holder)
 		return 0;
-	path = mem_printf("%s/%s/image", s->leases, s->holder);
+	path = lease_path(s, HOLD);
 	write_text(&text, i);
 	if (fs_write(path, text.p, text.n, 0600, e))
 		return -1;
 	step_at(STEP_IMAGE_TAKEN);
 	return 0;
+}
+
+int image_keep_before(const struct image_store *s, struct err *e)
+{
+	auto_free char *now = lease_path(s, HOLD), *before = lease_path(s, HOLD_BEFORE);
+
+	return link(now, before) && errno != EEXIST && errno != ENOENT ? err_sys(e, "link %s", now)
+								       : 0;
+}
+
+int image_let_before_go(const struct image_store *s, struct err *e)
+{
+	auto_free char *before = lease_path(s, HOLD_BEFORE);
+
+	return unlink(before) && errno != ENOENT ? err_sys(e, "remove %s", before) : 0;
 }
 
 struct each {
@@ -113,18 +135,28 @@ static int each_pull(void *ctx, const char *name, struct err *e)
 
 static int each_folder(const struct each *x, const char *path, const char *lease, struct err *e);
 
+static int each_file(const struct each *x, const char *path, const char *lease, struct err *e)
+{
+	auto_buf struct buf text = BUF(HOLD_TEXT_MAX);
+	int r = fs_read(&text, path, e);
+
+	if (r == 0)
+		x->fn(x->ctx, lease, buf_view(&text));
+	return r < 0 ? -1 : 0;
+}
+
 /* A lease whose hold cannot be read might use anything: then nothing may be taken away. */
 static int each_lease(const struct each *x, const char *folder, const char *id, const char *lease,
 		      struct err *e)
 {
-	auto_buf struct buf text = BUF(HOLD_TEXT_MAX);
-	auto_free char *path = mem_printf("%s/%s/image", folder, id);
+	auto_free char *now = mem_printf("%s/%s/" HOLD, folder, id);
+	auto_free char *before = mem_printf("%s/%s/" HOLD_BEFORE, folder, id);
 	auto_free char *beside = mem_printf("%s/%s/" HOLD_BESIDE, folder, id);
-	int r = fs_read(&text, path, e);
 
-	if (r == 0)
-		x->fn(x->ctx, lease ? lease : id, buf_view(&text));
-	return r < 0 || (!lease && each_folder(x, beside, id, e)) ? -1 : 0;
+	/* in this order: what is taken meanwhile was kept before */
+	if (each_file(x, now, lease ? lease : id, e) || each_file(x, before, lease ? lease : id, e))
+		return -1;
+	return !lease && each_folder(x, beside, id, e) ? -1 : 0;
 }
 
 static int each_folder(const struct each *x, const char *path, const char *lease, struct err *e)

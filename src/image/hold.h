@@ -1,8 +1,8 @@
 /*
  * Inside src/image: what keeps an image and its layers from being taken away. A lease's hold is the
- * file "image" in the lease's folder, and in those below its folder "beside", and goes with it; a
- * pull's is a locked file in tmp/ and goes with the process. Both are text: the image's digest,
- * then its layers', a line each.
+ * file "image" in the lease's folder, and in those below its folder "beside", and goes with it;
+ * beside it "image.before" while it gets another one. A pull's is a locked file in tmp/ and goes
+ * with the process. All are text: the image's digest, then its layers', a line each.
  */
 #ifndef IMAGE_HOLD_H
 #define IMAGE_HOLD_H

@@ -84,12 +84,17 @@ int image_load(struct image *out, const struct image_store *store, const char *d
 int image_ensure(struct image *out, const struct image_store *store, const char *ref,
 		 const char *digest, struct err *e) MUST_CHECK;
 
+/* What the holder has by now stays its own beside what image_ensure takes, until it is let go. When
+ * repeated: what it had at first. */
+int image_keep_before(const struct image_store *store, struct err *e) MUST_CHECK;
+int image_let_before_go(const struct image_store *store, struct err *e) MUST_CHECK;
+
 /* Is there what unpacks layers? */
 int image_probe(struct err *e) MUST_CHECK;
 
 /* Copies of the image's layers below `folder`, on another file system, for a lease that shares no
- * page of memory with others; the image is in the store and held. Whole or not at all under their
- * names, so it may be repeated. */
+ * page of memory with others; the image is in the store and held. Those of other images go first:
+ * nothing is mounted of them. Whole or not at all under their names, so it may be repeated. */
 int image_copy_layers(const struct image *i, const struct image_store *store, const char *folder,
 		      struct err *e) MUST_CHECK;
 /* What is in the open folder `from`, and its own owner, mode, time and attributes, to the open and

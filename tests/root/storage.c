@@ -18,11 +18,11 @@
 #define LENDER "00000000000000a2"
 #define OTHERS "89be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
 
-static struct helper_image images[2];
+static struct helper_image images[3];
 static struct helper_assets assets;
 
 /* What an image may have where volumes are mounted, honest and not. */
-static void make_stored(const char *layout)
+static void make_stored(const char *layout, bool big)
 {
 	static const char *const applets[] = {"sh",    "cat",	"stat",	 "sleep", "ls",
 					      "rm",    "ln",	"mkdir", "grep",  "id",
@@ -59,7 +59,7 @@ static void make_stored(const char *layout)
 		snprintf(names[i], sizeof(names[i]), "bin/%s", applets[i]);
 		entries[layer.n++] = (struct tar_entry){names[i], S_IFLNK, .content = "busybox"};
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(more); i++)
+	for (size_t i = 0; i < ARRAY_SIZE(more) - (big ? 0 : 2); i++)
 		entries[layer.n++] = more[i];
 	make_layout(
 		layout, "latest", &layer, 1,
@@ -79,7 +79,7 @@ static void make_assets(void)
 
 static int set_up_stored(void **state)
 {
-	auto_free char *layout = NULL;
+	auto_free char *layout = NULL, *small = NULL;
 	struct priv_ping ping = {PRIV_VERSION};
 	struct answer a;
 	struct world *w;
@@ -90,11 +90,14 @@ static int set_up_stored(void **state)
 	do_ping(w, &ping, &a); /* it listens to signals by now */
 	helper_down(w, SIGTERM);
 	layout = mem_printf("%s/stored", w->dir);
-	make_stored(layout);
+	make_stored(layout, true);
+	small = mem_printf("%s/small", w->dir);
+	make_stored(small, false);
 	images[0] = w->image;
 	images[1] = (struct helper_image){"stored", mem_printf("oci:%s:latest", layout)};
+	images[2] = (struct helper_image){"small", mem_printf("oci:%s:latest", small)};
 	w->c.images = images;
-	w->c.nimages = 2;
+	w->c.nimages = ARRAY_SIZE(images);
 	assets = (struct helper_assets){"models", mem_printf("%s/assets", w->dir)};
 	make_assets();
 	w->c.assets = &assets;
@@ -547,9 +550,27 @@ static void another_image_leaves_what_is_mounted(void **state)
 	destroy_ok(w, ID);
 }
 
+/* As many as are left: those that leases have. */
+static size_t drop_images(struct world *w)
+{
+	struct priv_image_drop all = {.digest = (char *)""};
+	struct priv_images none = {0};
+	struct answer a;
+	size_t n;
+
+	do_image_drop(w, &all, &a);
+	assert_int_equal(a.err.kind, 0);
+	do_images(w, &none, &a);
+	assert_int_equal(a.err.kind, 0);
+	n = a.r.images.items.n;
+	free_answer(&a, PRIV_IMAGES);
+	return n;
+}
+
 static void killed_while_its_image_is_changed(void **state)
 {
-	static const char *const steps[] = {"STORAGE_FILLED", "ROOT_SAVED", "ROOT_DROPPED"};
+	static const char *const steps[] = {"STORAGE_FILLED", "ROOT_SAVED", "IMAGE_TAKEN",
+					    "ROOT_DROPPED"};
 	struct world *w = *state;
 	struct priv_start m;
 	struct answer a;
@@ -571,10 +592,42 @@ static void killed_while_its_image_is_changed(void **state)
 		helper_down(w, SIGKILL);
 		w->step = NULL;
 		helper_up(w);
+		(void)drop_images(w); /* what the root still needs is not among them */
 		start_done(w, &m);
 		says(w, ID, "cat /root/x; ls /lost 2>/dev/null | wc -l", "home\n0\n");
+		assert_int_equal(drop_images(w), 1); /* the one before is needed no more */
 		destroy_ok(w, ID);
 	}
+}
+
+/* The disk holds the layers of one image, not of all that it ever had. */
+static void private_layers_are_of_one_image(void **state)
+{
+	static const char *const names[] = {"busybox", "small", "busybox"};
+	struct world *w = *state;
+
+	for (uint32_t i = 0; i < ARRAY_SIZE(names); i++) {
+		auto_free char *layers = NULL, *mount = NULL;
+		struct priv_start m;
+		struct record rec;
+		struct volume v;
+		struct stat st;
+
+		fill(&m, ID, "sleep 1000");
+		m.generation = i + 1;
+		m.private_layers = true;
+		assert_int_equal(spec_set_image(&m.spec, str_of(names[i]), NULL), 0);
+		start_done(w, &m);
+		says(w, ID, "ls /a-file 2>/dev/null | wc -l", i == 1 ? "1\n" : "0\n");
+		assert_int_equal(record_read(&rec, &w->c, ID, NULL), 0);
+		v = record_volume(&rec, &w->c);
+		mount = volume_path(&v);
+		layers = mem_printf("%s/layers", mount);
+		assert_int_equal(stat(layers, &st), 0);
+		assert_int_equal(st.st_nlink, 3); /* one folder */
+		stop_ok(w, ID);
+	}
+	destroy_ok(w, ID);
 }
 
 int main(void)
@@ -594,6 +647,7 @@ int main(void)
 		cmocka_unit_test(lending_dies_at_every_step),
 		cmocka_unit_test(another_image_leaves_what_is_mounted),
 		cmocka_unit_test(killed_while_its_image_is_changed),
+		cmocka_unit_test(private_layers_are_of_one_image),
 	};
 	const char *only = getenv("LEASED_TEST_FILTER");
 
