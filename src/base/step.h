@@ -90,6 +90,7 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(IMAGE_FORGOTTEN, HELPER, "an image's record is gone, its layers are not")                \
 	X(IMAGE_LAYER_DROPPED, HELPER, "a layer left its place and is to be removed")              \
 	X(IMAGE_COPIED, HELPER, "a layer's private copy is made, not yet in its place")            \
+	X(IMAGE_COPY_DROPPED, HELPER, "a copy of another image left its place, to be removed")     \
 	X(STORAGE_FILLED, HELPER, "a volume has what the image has there, not yet its name")       \
 	X(LEASE_RESTARTING, COMMIT, "a command failed; that it runs again is counted")             \
 	X(STORAGE_LENT, HELPER, "who uses another lease's volume is noted, nothing is mounted")    \

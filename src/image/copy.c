@@ -21,6 +21,7 @@
 
 #define DEPTH_MAX      2048
 #define XATTR_LIST_MAX 65536
+#define HALF	       ".half"
 
 /* Files with several names, by their inode in the source; those of an overlay are of several
  * devices. */
@@ -288,7 +289,7 @@ static char *copy_path(const char *folder, const char *layer)
 /* What a copy that was interrupted left has another name than a whole one. */
 static int copy_layer(const char *layer, const char *folder, struct err *e)
 {
-	auto_free char *path = copy_path(folder, layer), *half = mem_printf("%s.half", path);
+	auto_free char *path = copy_path(folder, layer), *half = mem_printf("%s" HALF, path);
 
 	if (fs_exists(path))
 		return 0;
@@ -302,6 +303,48 @@ static int copy_layer(const char *layer, const char *folder, struct err *e)
 	return rename(half, path) ? err_sys(e, "rename %s", half) : 0;
 }
 
+static bool is_among(const char *name, char *const *layers, size_t n)
+{
+	for (size_t k = 0; k < n; k++) {
+		const char *slash = strrchr(layers[k], '/');
+
+		if (strcmp(slash ? slash + 1 : layers[k], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Not half under a whole one's name, where it would be taken for that again. */
+static int drop_copy(const char *folder, const char *name, struct err *e)
+{
+	auto_free char *path = mem_printf("%s/%s", folder, name), *half = NULL;
+	size_t n = strlen(name), end = strlen(HALF);
+
+	if (n > end && strcmp(name + n - end, HALF) == 0)
+		return fs_remove_tree(path, e);
+	half = mem_printf("%s" HALF, path);
+	if (fs_remove_tree(half, e))
+		return -1;
+	if (rename(path, half))
+		return err_sys(e, "rename %s", path);
+	step_at(STEP_IMAGE_COPY_DROPPED);
+	return fs_remove_tree(half, e);
+}
+
+static int drop_others(const char *folder, char *const *layers, size_t n, struct err *e)
+{
+	auto_closedir DIR *d = opendir(folder);
+	const struct dirent *entry;
+
+	if (!d)
+		return err_sys(e, "open %s", folder);
+	while ((errno = 0, entry = readdir(d)))
+		if (entry->d_name[0] != '.' && !is_among(entry->d_name, layers, n) &&
+		    drop_copy(folder, entry->d_name, e))
+			return -1;
+	return errno ? err_sys(e, "read %s", folder) : 0;
+}
+
 int image_copy_layers(const struct image *i, const struct image_store *store, const char *folder,
 		      struct err *e)
 {
@@ -309,6 +352,8 @@ int image_copy_layers(const struct image *i, const struct image_store *store, co
 	size_t n = image_layers(i, store, layers);
 	int r = mkdir(folder, 0700) && errno != EEXIST ? err_sys(e, "mkdir %s", folder) : 0;
 
+	if (r == 0)
+		r = drop_others(folder, layers, n, e);
 	for (size_t k = 0; k < n; k++) {
 		if (r == 0)
 			r = copy_layer(layers[k], folder, e);

@@ -495,6 +495,43 @@ static void copies_are_exact_and_whole(void **state)
 	free(layers[0]);
 }
 
+/* A folder has the copies of one image; a death leaves none half under a whole one's name. */
+static void copies_of_another_image_go(void **state)
+{
+	auto_image struct image *before = image_new(), *now = image_new();
+	auto_free char *one = digest_of('b', 2), *other = digest_of('b', 3);
+	auto_free char *folder = below("changed");
+	char *were[IMAGE_LAYERS_MAX], *are[IMAGE_LAYERS_MAX];
+	size_t nwere, nare;
+	pid_t pid;
+	int status;
+
+	fill_shelf();
+	assert_int_equal(image_load(before, &place.store, one, NULL), 0);
+	assert_int_equal(image_load(now, &place.store, other, NULL), 0);
+	nwere = image_layer_copies(before, &place.store, folder, were);
+	nare = image_layer_copies(now, &place.store, folder, are);
+	assert_int_equal(image_copy_layers(before, &place.store, folder, NULL), 0);
+	pid = fork();
+	if (pid == 0) {
+		if (step_arm("IMAGE_COPY_DROPPED", NULL) == 0)
+			(void)!image_copy_layers(now, &place.store, folder, NULL);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(image_copy_layers(now, &place.store, folder, NULL), 0);
+	for (size_t k = 0; k < nwere; k++)
+		assert_false(fs_exists(were[k]));
+	for (size_t k = 0; k < nare; k++)
+		assert_true(fs_exists(are[k]));
+	assert_int_equal(look(folder, ".").st_nlink, 2 + nare);
+	for (size_t k = 0; k < nwere; k++)
+		free(were[k]);
+	for (size_t k = 0; k < nare; k++)
+		free(are[k]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -507,6 +544,7 @@ int main(void)
 		cmocka_unit_test(sweeps_what_is_no_image),
 		cmocka_unit_test(a_layer_comes_once),
 		cmocka_unit_test(copies_are_exact_and_whole),
+		cmocka_unit_test(copies_of_another_image_go),
 	};
 
 	if (geteuid() != 0) {
