@@ -221,6 +221,9 @@ void config_clear_templates(struct config_offer *o);
 /* Inside src/agent: the key docker, and what an offer's backend cannot give. */
 int config_check_docker(struct str v, struct err *e) MUST_CHECK;
 int config_check_backend(const struct config_offer *o, struct err *e) MUST_CHECK;
+/* The same of the offer's grant, whose file is read by those who need it. */
+int config_check_grant(const struct config_offer *o, const struct spec_grant *g,
+		       struct err *e) MUST_CHECK;
 
 /* Inside src/agent: images of offers and the section [images]. */
 int config_check_image(struct str line, struct err *e) MUST_CHECK;

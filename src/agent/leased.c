@@ -102,7 +102,8 @@ static int fill_offers(struct leased *a, struct err *e)
 	for (size_t i = 0; i < c->noffers; i++) {
 		const struct config_offer *o = c->offers[i];
 
-		if (o->grant && spec_grant_load(&a->grants[i], o->grant, e) < 0)
+		if (o->grant && (spec_grant_load(&a->grants[i], o->grant, e) < 0 ||
+				 config_check_grant(o, &a->grants[i], e) < 0))
 			return err_wrap(e, "[offer %s] grant", o->name);
 		if (find_grants(o, &a->grants[i], e) < 0)
 			return -1;

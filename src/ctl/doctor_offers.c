@@ -75,7 +75,7 @@ static void check_grant(struct doctor *d, const struct config_offer *o, struct s
 	auto_buf struct buf words = BUF(4096);
 	struct err e = {0};
 
-	if (spec_grant_load(g, o->grant, &e) < 0) {
+	if (spec_grant_load(g, o->grant, &e) < 0 || config_check_grant(o, g, &e) < 0) {
 		doctor_say(d, DOCTOR_FAIL, what, "correct it: see grant in leased.conf(5)", "%s",
 			   e.msg);
 		return;

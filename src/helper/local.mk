@@ -115,4 +115,11 @@ ROOT_TESTS += tests/root/grant
 tests_root_grant_SOURCES = tests/root/grant.c tests/root/helper_world.c tests/root/helper_world.h
 tests_root_grant_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_grant_LDADD = $(L_helper) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/grant_docker
+ROOT_TESTS += tests/root/grant_docker
+tests_root_grant_docker_SOURCES = $(tests_root_grant_SOURCES) tests/contract/backend.h tests/contract/box.c \
+	tests/contract/dockerd.c tests/contract/dockerd.h
+tests_root_grant_docker_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests -DWITH_DOCKER
+tests_root_grant_docker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-unused-function -Wno-unused-const-variable
+tests_root_grant_docker_LDADD = $(L_helper) $(CMOCKA_LIBS)
 endif

@@ -20,6 +20,10 @@
 #include "base/mem.h"
 #include "spec/guard.h"
 
+#ifdef WITH_DOCKER
+#include "contract/dockerd.h"
+#endif
+
 #define A "00000000000000a1"
 #define B "00000000000000b2"
 #define C "00000000000000c3"
@@ -255,11 +259,22 @@ static void cards_are_what_the_offer_has(void **state)
 	destroy_ok(w, A);
 }
 
+/* The daemon makes one below ours, and its name is a file of the lease. */
+static char *group_of(struct world *w, const char *id)
+{
+	auto_free char *path = record_path(&w->c, id, "docker.group");
+	auto_buf struct buf text = BUF(4096);
+
+	return fs_read(&text, path, NULL) == 0 ? mem_strndup(text.p, text.n)
+					       : mem_printf("%s/%s", w->cgroup, id);
+}
+
 /* In the lease's group: opened, or the error. */
 static int opens_in_group(struct world *w, const char *id, const char *name)
 {
-	auto_free char *procs = mem_printf("/sys/fs/cgroup%s%s/%s/cgroup.procs",
-					   cgroup_version() == 2 ? "" : "/devices", w->cgroup, id);
+	auto_free char *group = group_of(w, id);
+	auto_free char *procs = mem_printf("/sys/fs/cgroup%s%s/cgroup.procs",
+					   cgroup_version() == 2 ? "" : "/devices", group);
 	auto_free char *path = node_of(w, name);
 	int status;
 	pid_t pid = fork();
@@ -510,6 +525,82 @@ static int drop_leases(void **state)
 	return 0;
 }
 
+#ifdef WITH_DOCKER
+
+/* Root there is the machine's; what it may is the offer's all the same. */
+static void docker_gives_what_the_offer_has(void **state)
+{
+	static const char CAPS[] = "grep CapBnd /proc/self/status",
+			  ASK[] = "\"capabilities\":{\"add\":[\"NET_RAW\"]}";
+	struct world *w = *state;
+
+	runs_under(w, A, "given", NULL);
+	assert_says(w, A, CAPS, "CapBnd:\t00000000800415fb\n");
+	assert_says(
+		w, A,
+		": < /dev/given && cat /models/one; (echo > /models/two) 2>/dev/null || echo no; "
+		"echo x > /scratch/made && echo made",
+		"modelno\nmade\n");
+	assert_int_equal(opens_in_group(w, A, "given"), 0);
+	destroy_ok(w, A);
+	runs_under(w, A, "plain", NULL);
+	assert_says(w, A, CAPS, "CapBnd:\t00000000800405fb\n");
+	assert_says(w, A, "ls /dev/given /models /scratch 2>/dev/null | wc -l", "0\n");
+	assert_int_equal(opens_in_group(w, A, "given"), EPERM);
+	destroy_ok(w, A);
+	refused_under(w, A, "plain", ASK, "capabilities.add: this provider does not offer");
+	destroy_ok(w, A);
+	runs_under(w, A, "allow", ASK);
+	assert_says(w, A, CAPS, "CapBnd:\t00000000800425fb\n");
+	destroy_ok(w, A);
+	runs_under(w, A, "box", "\"template\":\"box\"");
+	assert_says(w, A, ": < /dev/given && cat /models/one", "model");
+	destroy_ok(w, A);
+}
+
+static void docker_gives_each_its_own_card(void **state)
+{
+	struct world *w = *state;
+
+	runs_under(w, A, "cards", GPU);
+	runs_under(w, B, "cards", GPU);
+	assert_says(w, A, NUMBERS "; : < nvidia0 && echo opened",
+		    "0 0\nnvidia-uvm nvidia0 nvidiactl\nopened\n");
+	assert_says(w, B, NUMBERS, "1 0\nnvidia-uvm nvidia1 nvidiactl\n");
+	assert_int_equal(opens_in_group(w, A, "nvidia0"), 0);
+	assert_int_equal(opens_in_group(w, A, "nvidia1"), EPERM);
+	assert_says(w, A, "mknod /tmp/x c 1 11 2>/dev/null || echo no", "no\n");
+	destroy_ok(w, A);
+	destroy_ok(w, B);
+}
+
+static void docker_gives_neither_the_network_nor_all(void **state)
+{
+	struct world *w = *state;
+
+	refused_under(w, A, "privileged", NULL, "runs nothing privileged");
+	destroy_ok(w, A);
+	refused_under(w, A, "host", NULL, "in the host's network");
+	destroy_ok(w, A);
+}
+
+static int with_daemon(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_teardown(docker_gives_what_the_offer_has, drop_leases),
+		cmocka_unit_test_teardown(docker_gives_each_its_own_card, drop_leases),
+		cmocka_unit_test_teardown(docker_gives_neither_the_network_nor_all, drop_leases),
+	};
+
+	setenv("LEASED_TEST_DOCKER", dockerd.host, 1);
+	return cmocka_run_group_tests(tests, set_up_offers, tear_down_offers);
+}
+
+int main(void)
+{
+	return dockerd_main(with_daemon);
+}
+#else
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -527,3 +618,4 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, set_up_offers, tear_down_offers);
 }
+#endif

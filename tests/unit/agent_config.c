@@ -130,11 +130,6 @@ static void what_is_wrong_is_named(void **state)
 		{HEAD OFFER "backend = podman\n",
 		 ":8: backend: \"podman\" is none of: oci, docker"},
 		{"[runtime]\ndocker = tcp://10.0.0.5:2375\n", ":2: docker"},
-		{HEAD OFFER "backend = docker\ngrant = /etc/leased/kvm.json\n",
-		 "grant: backend docker gives nothing of the host"},
-		{HEAD OFFER "backend = docker\ngpu = amd:1\n", "gives no graphics cards"},
-		{HEAD OFFER "[runtime]\nbackend = docker\n[offer small]\ncapability = SYS_PTRACE\n",
-		 "capability: backend docker gives none"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n", "names no resolver"},
 		{HEAD "[offer a]\nprice = 1sat/h\nimage = docker.io/a/b\n[images]\npulls = 16\n"
 		      "[network]\nresolver = 9.9.9.9\nsource_ports = 8192\n",
@@ -208,6 +203,28 @@ static void offers_name_their_backend(void **state)
 		fail_msg("%s", e.msg);
 	assert_int_equal(plain->offers[0]->backend, CONFIG_OCI);
 	assert_false(config_uses(plain, CONFIG_DOCKER));
+}
+
+/* All but what would end the bounds that are left. */
+static void docker_gives_what_it_can(void **state)
+{
+	const struct spec_grant privileged = {.privileged = true}, network = {.host_network = true},
+				harmless = {.new_privileges = true};
+	auto_config struct config *c = NULL;
+	struct err e = {0};
+
+	if (load(state,
+		 HEAD OFFER
+		 "backend = docker\ngrant = /etc/g\ngpu = amd:1\n"
+		 "capability = SYS_PTRACE\n[offer own]\nprice = 1sat/h\nimage = oci:/x\n",
+		 &c, &e))
+		fail_msg("%s", e.msg);
+	assert_int_equal(config_check_grant(c->offers[0], &harmless, &e), 0);
+	assert_int_equal(config_check_grant(c->offers[0], &privileged, &e), -1);
+	assert_non_null(strstr(e.msg, "privileged: backend docker"));
+	assert_int_equal(config_check_grant(c->offers[0], &network, &e), -1);
+	assert_non_null(strstr(e.msg, "network: backend docker"));
+	assert_int_equal(config_check_grant(c->offers[1], &privileged, &e), 0);
 }
 
 static void addresses_make_slots(void **state)
@@ -419,6 +436,7 @@ int main(void)
 		cmocka_unit_test(keys_are_made_once_and_private),
 		cmocka_unit_test(offers_say_what_buyers_may_ask_for),
 		cmocka_unit_test(offers_name_their_backend),
+		cmocka_unit_test(docker_gives_what_it_can),
 		cmocka_unit_test(addresses_make_slots),
 		cmocka_unit_test(given_keys_are_taken_or_refused),
 	};
