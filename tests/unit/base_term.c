@@ -24,6 +24,10 @@ static void child(const struct asked *a, int out)
 	auto_buf struct buf b = BUF(200);
 	struct err e = {0};
 
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		signal(signals[i], SIG_DFL); /* a shell ignores some for what it starts aside */
 	setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 	setpgid(0, 0); /* its parent's session keeps the group from being orphaned: it may be
 			  stopped */
