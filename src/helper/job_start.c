@@ -141,21 +141,105 @@ static int mount_root(struct start *s, const struct image *img, struct err *e)
 	return r;
 }
 
-/* Of another name than at its last start: then its root begins anew. */
-static bool has_other_image(const struct start *s)
+/* Which image the lease's root lies on. */
+struct was {
+	char image[SPEC_IMAGE_MAX + 1];
+	char digest[SPEC_DIGEST_SIZE];
+};
+
+static char *was_path(const struct start *s)
+{
+	return mem_printf("%s/image", s->mount);
+}
+
+/* By its last start; that is in memory, and for one that survives a reboot on its disk, too. */
+static bool was_of_record(struct was *w, const struct start *s)
 {
 	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
 	auto_free char *path = record_path(s->j->c, s->j->rec.id, "spec");
-	auto_spec struct spec was = {0};
+	auto_spec struct spec spec = {0};
 
-	return fs_read(&text, path, NULL) == 0 && spec_decode(&was, buf_view(&text), NULL) == 0 &&
-	       was.image && strcmp(was.image, s->spec.image) != 0;
+	if (fs_read(&text, path, NULL) || spec_decode(&spec, buf_view(&text), NULL) || !spec.image)
+		return false;
+	snprintf(w->image, sizeof(w->image), "%s", spec.image);
+	memcpy(w->digest, spec.digest, sizeof(w->digest));
+	return true;
+}
+
+static bool was_of_disk(struct was *w, const struct start *s)
+{
+	auto_buf struct buf text = BUF(sizeof(*w) + 2);
+	auto_free char *path = was_path(s);
+	struct str image, digest;
+
+	if (fs_read(&text, path, NULL))
+		return false;
+	digest = buf_view(&text);
+	str_cut(&digest, '\n', &image);
+	digest = str_trim(digest);
+	if (image.n > SPEC_IMAGE_MAX || !spec_is_digest(digest))
+		return false;
+	snprintf(w->image, sizeof(w->image), "%.*s", (int)image.n, image.p);
+	snprintf(w->digest, sizeof(w->digest), "%.*s", (int)digest.n, digest.p);
+	return true;
+}
+
+/* None rather than a wrong one, on a disk that is full. */
+static void note_image(const struct start *s)
+{
+	auto_free char *path = was_path(s);
+	auto_free char *text = mem_printf("%s\n%s\n", s->spec.image, s->spec.digest);
+	struct was was = {{0}, {0}};
+	struct err why;
+
+	if (!s->j->rec.survives || (was_of_disk(&was, s) && !strcmp(was.image, s->spec.image) &&
+				    !strcmp(was.digest, s->spec.digest)))
+		return;
+	if (fs_write(path, text, strlen(text), 0600, &why) == 0)
+		return;
+	log_warn("lease %s: %s", s->j->rec.id, why.msg);
+	(void)unlink(path);
+}
+
+/* The lease has a disk that a start before a reboot left. */
+static bool has_disk(const struct start *s)
+{
+	auto_free char *payload = mem_printf("%s/volumes/%s", s->j->c->state_dir, s->j->rec.volume);
+
+	return s->j->rec.survives && !s->j->prepared && fs_exists(payload);
+}
+
+/* 1: of another name than at its last start; then its root begins anew. */
+static int find_was(struct was *w, struct start *s, struct err *e)
+{
+	bool known = was_of_record(w, s);
+
+	if (!known && has_disk(s)) {
+		if (stage_volume(s, e) < 0)
+			return -1;
+		known = was_of_disk(w, s);
+	}
+	return known && strcmp(w->image, s->spec.image) != 0;
+}
+
+static int load_was(struct image *img, const struct was *w, const struct job *j, struct err *e)
+{
+	auto_job_store struct job_store store;
+	int r;
+
+	job_store_init(&store, j->c, NULL);
+	r = image_load(img, &store.s, w->digest, e);
+	return r == IMAGE_NOT_FOUND
+		       ? err_set(e, ERRK_STATE,
+				 "image %s, which the lease had before, is not in the store; start "
+				 "it with that one first",
+				 w->image)
+		       : r;
 }
 
 /* What shall survive is copied from the old root, as long as its image is held. */
-static int save_root(struct start *s, struct err *e)
+static int save_root(struct start *s, const struct was *was, struct err *e)
 {
-	auto_spec struct spec was = {0};
 	auto_image struct image *img = image_new();
 	auto_storage struct storage st = {0};
 	auto_free char *upper = mem_printf("%s/upper", s->mount);
@@ -164,7 +248,7 @@ static int save_root(struct start *s, struct err *e)
 		return -1;
 	if (!fs_exists(upper)) /* an earlier try came further than this */
 		return 0;
-	if (job_load_spec(&was, img, s->j, e) < 0)
+	if (load_was(img, was, s->j, e) < 0)
 		return -1;
 	storage_find(&st, s->paths.dir, &s->spec, &img->config);
 	if (storage_unmount(s->paths.dir, e) < 0 || mount_root(s, img, e) < 0 ||
@@ -192,13 +276,15 @@ static int drop_root(const struct start *s, struct err *e)
 static int stage_image(struct start *s, struct err *e)
 {
 	auto_job_store struct job_store store;
-	bool other = has_other_image(s);
-	int r;
+	struct was was = {{0}, {0}};
+	int r, other = find_was(&was, s, e);
 
+	if (other < 0)
+		return -1;
 	job_store_init(&store, s->j->c, s->ref);
 	store.s.holder = s->j->rec.id;
 	store.s.spare += s->j->promised;
-	if (other && (save_root(s, e) < 0 || image_keep_before(&store.s, e) < 0))
+	if (other && (save_root(s, &was, e) < 0 || image_keep_before(&store.s, e) < 0))
 		return -1;
 	s->img = image_new();
 	/* what is pulled was pulled before (helper.c): only the store has it */
@@ -243,6 +329,7 @@ static int stage_bundle(struct start *s, struct err *e)
 {
 	s->box.spec = &s->spec;
 	s->box.image = &s->img->config;
+	note_image(s);
 	if (find_disk(s, e) < 0 || mount_root(s, s->img, e) < 0 || mount_storage(s, e) < 0 ||
 	    job_grant_open(&s->grant, &s->box, s->j, e) < 0 ||
 	    image_find_user(&s->box.user, s->box.root, oci_user(&s->spec, &s->img->config), e) < 0)
