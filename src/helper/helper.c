@@ -150,10 +150,13 @@ static void task_done(void *ctx, struct str result)
 {
 	struct task *t = ctx;
 	struct helper *h = t->h;
+	struct lease *l = table_find(&h->leases, t->job.rec.id);
 	struct priv_frame f;
 	struct err err;
 
 	helper_command_ended(t);
+	if (l && t->call.kind == PRIV_BOX_GROW)
+		l->growing = 0; /* what came of it is in its record */
 	if (result.n == 0 || priv_frame_parse(&f, (const uint8_t *)result.p, result.n, &err) < 0) {
 		err_set(&err, ERRK_SYS, "the worker for %s died", priv_kind_name(t->call.kind));
 		if (task_is_heard(t))
@@ -513,9 +516,14 @@ static void on_ports(struct helper *h, struct priv_call call, struct priv_ports 
 
 static void on_grow(struct helper *h, struct priv_call call, struct priv_grow *m)
 {
-	struct task *t = lease_task(h, call, m, job_grow);
+	struct lease *l = table_find(&h->leases, m->id);
+	uint64_t others = promised(h);
+	struct task *t;
 
-	t->job.promised = promised(h);
+	if (l)
+		l->growing = m->volume_bytes;
+	t = lease_task(h, call, m, job_grow);
+	t->job.promised = others;
 	task_start(t);
 }
 

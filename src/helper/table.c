@@ -142,8 +142,11 @@ uint64_t table_promised(const struct table *t, const char *state_dir)
 		auto_free char *path = mem_printf("%s/volumes/%s", state_dir, r->volume);
 		struct stat st;
 		uint64_t used = stat(path, &st) == 0 ? (uint64_t)st.st_blocks * 512 : 0;
+		uint64_t bytes = r->volume_bytes;
 
-		sum += r->volume_bytes > used ? r->volume_bytes - used : 0;
+		if (t->v[i]->growing > bytes)
+			bytes = t->v[i]->growing;
+		sum += bytes > used ? bytes - used : 0;
 	}
 	return sum;
 }

@@ -20,6 +20,7 @@ struct lease {
 	struct keeper_record status;
 	struct tenant_net_use net; /* of its network, at the last look */
 	struct loop_timer *alone;  /* the deadline of a container without a keeper */
+	uint64_t growing;	   /* bytes that its volume is being given; 0: none */
 };
 
 struct table {

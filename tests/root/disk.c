@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "base/mem.h"
 
@@ -81,9 +82,53 @@ static void a_disk_grows(void **state)
 	destroy_ok(w, id);
 }
 
+static void grown(void *ctx, const struct priv_grow_reply *r, const struct err *e)
+{
+	struct answer *a = ctx;
+
+	a->done = true;
+	a->r.grow.grown = !e && r->grown;
+}
+
+/* Each alone would fit. */
+static void two_at_once_get_no_room_twice(void **state)
+{
+	static const char *const ids[] = {"00000000000000c4", "00000000000000c5"};
+	struct world *w = *state;
+	struct priv_ping ping = {PRIV_VERSION};
+	struct priv_grow m = {.volume_bytes = 10 * VOLUME};
+	struct answer a[2] = {{0}};
+
+	do_ping(w, &ping, &a[0]); /* it listens to signals by now */
+	helper_down(w, SIGTERM);
+	assert_int_equal(mount("tmpfs", w->state, "tmpfs", 0, "mode=0700,size=1100m"), 0);
+	helper_up(w);
+	for (int i = 0; i < 2; i++) {
+		run_script(w, ids[i], "sleep 1000");
+		stop_ok(w, ids[i]);
+	}
+	for (int i = 0; i < 2; i++) {
+		memcpy(m.id, ids[i], sizeof(m.id));
+		a[i] = (struct answer){0};
+		priv_client_grow(w->client, &m, grown, &a[i]);
+	}
+	for (int i = 0; i < 2; i++)
+		wait_answer(w, &a[i]);
+	assert_int_equal(a[0].r.grow.grown + a[1].r.grow.grown, 1);
+	for (int i = 0; i < 2; i++)
+		destroy_ok(w, ids[i]);
+	do_ping(w, &ping, &a[0]);
+	helper_down(w, SIGTERM);
+	assert_int_equal(umount(w->state), 0);
+	helper_up(w);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(a_disk_grows)};
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_disk_grows),
+		cmocka_unit_test(two_at_once_get_no_room_twice),
+	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
