@@ -166,6 +166,8 @@ int cli_remove(struct app *a, enum cli_kind kind, int argc, char **argv);
 
 int verb_volume_create(void *ctx, const void *options, int argc, char **argv);
 int verb_volume_ls(void *ctx, const void *options, int argc, char **argv);
+int verb_volume_backup(void *ctx, const void *options, int argc, char **argv);
+int verb_volume_restore(void *ctx, const void *options, int argc, char **argv);
 int verb_volume_rm(void *ctx, const void *options, int argc, char **argv);
 int verb_template_ls(void *ctx, const void *options, int argc, char **argv);
 int verb_template_show(void *ctx, const void *options, int argc, char **argv);

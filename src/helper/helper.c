@@ -129,7 +129,8 @@ bool task_is_heard(const struct task *t)
 
 static bool is_command(enum priv_kind k)
 {
-	return k == PRIV_BOX_EXEC || k == PRIV_BOX_PUT || k == PRIV_BOX_GET;
+	return k == PRIV_BOX_EXEC || k == PRIV_BOX_PUT || k == PRIV_BOX_GET || k == PRIV_BOX_SAVE ||
+	       k == PRIV_BOX_LOAD;
 }
 
 static bool is_check(enum priv_kind k, const void *msg)
@@ -421,11 +422,15 @@ static void refuse_command(struct helper *h, struct priv_call call)
 	const struct priv_exec_reply exec = {.outcome = PRIV_EXEC_FAILED, .message = message};
 	const struct priv_put_reply put = {.outcome = PRIV_COPY_FAILED, .message = message};
 	const struct priv_get_reply get = {.outcome = PRIV_COPY_FAILED, .message = message};
+	const struct priv_save_reply save = {.outcome = PRIV_COPY_FAILED, .message = message};
+	const struct priv_load_reply load = {.outcome = PRIV_COPY_FAILED, .message = message};
 
 	priv_server_reply(h->server, call,
-			  call.kind == PRIV_BOX_EXEC  ? (const void *)&exec
-			  : call.kind == PRIV_BOX_PUT ? (const void *)&put
-						      : &get);
+			  call.kind == PRIV_BOX_EXEC   ? (const void *)&exec
+			  : call.kind == PRIV_BOX_PUT  ? (const void *)&put
+			  : call.kind == PRIV_BOX_SAVE ? (const void *)&save
+			  : call.kind == PRIV_BOX_LOAD ? (const void *)&load
+						       : &get);
 }
 
 static void refuse_image(struct helper *h, struct priv_call call, const struct lease *l)
@@ -595,6 +600,12 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_GET:
 		on_command(h, call, msg, job_get);
+		return;
+	case PRIV_BOX_SAVE:
+		on_command(h, call, msg, job_save);
+		return;
+	case PRIV_BOX_LOAD:
+		on_command(h, call, msg, job_load);
 		return;
 	case PRIV_BOX_PORTS:
 		if (!refused_strange(h, call, msg))

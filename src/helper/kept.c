@@ -11,8 +11,18 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
+
+int kept_make(const struct job *j, const char *path, struct err *e)
+{
+	uint32_t root = record_ids(&j->rec, j->c);
+
+	if (mkdir(path, 0755) || chmod(path, 0755) || lchown(path, root, root))
+		return err_sys(e, "mkdir %s", path);
+	return 0;
+}
 
 /* Whole or not at all under its name. */
 static int make_folder(const struct job *j, const char *mount, struct err *e)
@@ -20,14 +30,16 @@ static int make_folder(const struct job *j, const char *mount, struct err *e)
 	auto_free char *above = mem_printf("%s/volumes", mount);
 	auto_free char *path = mem_printf("%s/" KEPT_FOLDER, mount);
 	auto_free char *half = mem_printf("%s.half", path);
-	uint32_t root = record_ids(&j->rec, j->c);
 
-	if (fs_exists(path))
+	if (fs_exists(path)) {
+		if (kept_sweep(mount, e) < 0)
+			log_warn("volume %s: %s", j->rec.id, e->msg);
 		return 0;
+	}
 	if (fs_mkdirs(above, 0700, e) < 0 || fs_remove_tree(half, e) < 0)
 		return -1;
-	if (mkdir(half, 0755) || chmod(half, 0755) || lchown(half, root, root))
-		return err_sys(e, "mkdir %s", half);
+	if (kept_make(j, half, e) < 0)
+		return -1;
 	return rename(half, path) ? err_sys(e, "rename %s", half) : 0;
 }
 

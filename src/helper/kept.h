@@ -19,4 +19,9 @@
 int kept_open_folder(int *fd, const char *folder, const char *subpath, bool make,
 		     struct err *e) MUST_CHECK;
 
+/* An empty folder as what is kept is one. */
+int kept_make(const struct job *j, const char *path, struct err *e) MUST_CHECK;
+/* What a restore that was begun and not ended left on the volume mounted at `mount` goes. */
+int kept_sweep(const char *mount, struct err *e) MUST_CHECK;
+
 #endif

@@ -248,6 +248,18 @@ int lend_end(const struct job *j, struct err *e)
 	return 0;
 }
 
+static int count_one(const struct job *lender, const char *id, void *ctx, struct err *e)
+{
+	++*(unsigned *)ctx;
+	return 0;
+}
+
+int lend_count(const struct job *j, unsigned *n, struct err *e)
+{
+	*n = 0;
+	return each_borrower(j, count_one, n, e);
+}
+
 void lend_forget(const struct job *j)
 {
 	auto_buf struct buf text = BUF(SPEC_JSON_MAX);

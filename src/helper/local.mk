@@ -7,7 +7,8 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/job_beside.c src/helper/job_images.c \
 	src/helper/job_look.c \
 	src/helper/job_grow.c src/helper/job_net.c \
-	src/helper/job_start.c src/helper/kept.c src/helper/kept.h \
+	src/helper/job_start.c src/helper/kept.c src/helper/kept.h src/helper/job_kept.c \
+	src/helper/part.c src/helper/part.h src/helper/save.c src/helper/load.c \
 	src/helper/lend.c src/helper/lend.h \
 	src/helper/links.c src/helper/links.h \
 	src/helper/logseek.c src/helper/logseek.h \
@@ -37,8 +38,10 @@ tests_root_watching_SOURCES = tests/root/watching.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_watching_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_watching_LDADD = $(L_helper) $(CMOCKA_LIBS)
-check_PROGRAMS += tests/root/helper tests/unit/logseek tests/unit/record
-TESTS += tests/unit/logseek tests/unit/record
+check_PROGRAMS += tests/root/helper tests/unit/logseek tests/unit/part tests/unit/record
+TESTS += tests/unit/logseek tests/unit/part tests/unit/record
+tests_unit_part_SOURCES = tests/unit/part.c tests/unit/unit.h
+tests_unit_part_LDADD = $(L_helper) $(CMOCKA_LIBS)
 tests_unit_record_SOURCES = tests/unit/record.c tests/unit/unit.h
 tests_unit_record_LDADD = $(L_helper) $(CMOCKA_LIBS)
 tests_unit_logseek_SOURCES = tests/unit/logseek.c
@@ -123,3 +126,10 @@ tests_root_grant_docker_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests -DWITH_DOCKE
 tests_root_grant_docker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-unused-function -Wno-unused-const-variable
 tests_root_grant_docker_LDADD = $(L_helper) $(CMOCKA_LIBS)
 endif
+
+check_PROGRAMS += tests/fuzz/fuzz_part
+TESTS += tests/fuzz/fuzz_part
+tests_fuzz_fuzz_part_SOURCES = tests/fuzz/fuzz_part.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_part_LDADD = $(L_helper)
+tests_fuzz_fuzz_part_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+EXTRA_DIST += tests/fuzz/corpus/part

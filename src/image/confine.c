@@ -44,7 +44,7 @@ static const int UNPACK_CALLS[] = {
 	SCMP_SYS(fsetxattr),  SCMP_SYS(setxattr),  SCMP_SYS(lsetxattr),	 SCMP_SYS(utimensat),
 	SCMP_SYS(ftruncate),  SCMP_SYS(pwrite64),  SCMP_SYS(lseek),	 SCMP_SYS(fstat),
 	SCMP_SYS(newfstatat), SCMP_SYS(statx),	   SCMP_SYS(fcntl),	 SCMP_SYS(getdents64),
-	SCMP_SYS(umask),      SCMP_SYS(fallocate), SCMP_SYS(readlinkat),
+	SCMP_SYS(umask),      SCMP_SYS(fallocate), SCMP_SYS(readlinkat), SCMP_SYS(pread64),
 };
 
 static int allow(scmp_filter_ctx ctx, const int *calls, size_t n)

@@ -31,6 +31,9 @@ void kept_open(struct engine *g, const struct lease *l);
 enum { KEPT_WRITTEN = 1 };
 int kept_attach(struct tx *tx, const char *lease, const struct spec *s, struct err *e) MUST_CHECK;
 int kept_detach(struct tx *tx, const char *lease, struct err *e) MUST_CHECK;
+/* The one that may write to it; "" stays where none may. */
+int kept_writer(struct db *d, const char *volume, char out[static LEASE_ID_HEX + 1],
+		struct err *e) MUST_CHECK;
 /* How many leases have it attached. */
 int kept_count(struct db *d, const char *volume, uint64_t *out, struct err *e) MUST_CHECK;
 

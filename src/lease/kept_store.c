@@ -1,7 +1,7 @@
 /* Which leases have which kept volumes attached: SQL only. */
 #include "lease/kept.h"
 
-static int find_writer(struct db *d, const char *volume, char *out, size_t size, struct err *e)
+int kept_writer(struct db *d, const char *volume, char out[static LEASE_ID_HEX + 1], struct err *e)
 {
 	auto_stmt struct stmt *s =
 		db_query(d, "SELECT lease FROM attach WHERE volume = ? AND read_only = 0");
@@ -11,9 +11,9 @@ static int find_writer(struct db *d, const char *volume, char *out, size_t size,
 	db_bind_text(s, 1, str_of(volume));
 	rc = db_step(s, e);
 	if (rc != DB_ROW)
-		return rc;
+		return rc < 0 ? -1 : 0;
 	id = db_text(s, 0);
-	snprintf(out, size, "%.*s", (int)id.n, id.p);
+	snprintf(out, LEASE_ID_HEX + 1, "%.*s", (int)id.n, id.p);
 	return 0;
 }
 
@@ -42,7 +42,7 @@ int kept_attach(struct tx *tx, const char *lease, const struct spec *s, struct e
 			return -1;
 		if (rc != DB_CONFLICT)
 			continue;
-		if (find_writer(tx_db(tx), m->lease, writer, sizeof(writer), e) < 0)
+		if (kept_writer(tx_db(tx), m->lease, writer, e) < 0)
 			return -1;
 		err_set(e, ERRK_DENIED,
 			"storage[%zu]: lease %s writes to that volume; attach it read-only, or end "

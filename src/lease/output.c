@@ -32,7 +32,7 @@ static int add_piece(struct ask *a, struct tx *tx, const struct lease *l,
 		r->truncated = o->truncated;
 		r->signal = o->signal;
 		r->timed_out = o->timed_out;
-		if (o->stage == REPLY_STAGE_LOGS)
+		if (o->tells_left)
 			r->left = (int64_t)o->left;
 	}
 	return outbox_add(a->g, tx, &a->author, r, e);

@@ -249,7 +249,7 @@ static void input(struct ask *a, const struct lease *l)
 {
 	struct err e;
 
-	if (!verb_finds_it_running(a, l))
+	if (*l->kept ? !kept_is_open(a, l) : !verb_finds_it_running(a, l))
 		return;
 	if (upload_add(a->g, a->req, &e) < 0)
 		verb_deny(a, REPLY_LIMIT, e.msg);
@@ -287,7 +287,7 @@ static void split_streams(struct streams *s, struct str bytes)
 static void logs_done(void *ctx, const struct priv_logs_reply *r, const struct err *error)
 {
 	auto_ask struct ask *a = ctx;
-	struct lease_output o = {.stage = REPLY_STAGE_LOGS, .exit_status = -1};
+	struct lease_output o = {.stage = REPLY_STAGE_LOGS, .exit_status = -1, .tells_left = true};
 	struct streams s = {.text = {BUF(LOG_WINDOW), BUF(LOG_WINDOW)},
 			    .midline = {a->req->midline & REQUEST_MIDLINE_STDOUT,
 					a->req->midline & REQUEST_MIDLINE_STDERR},
@@ -327,11 +327,12 @@ static void logs(struct ask *a, const struct lease *l)
 	priv_client_logs(a->g->host, &m, logs_done, a);
 }
 
-/* Nothing runs in a kept volume: it is looked at, ended, refunded, made larger, and paid for
- * (topup.c). */
+/* Nothing runs in a kept volume: it is looked at, saved, filled, ended, refunded, made larger, and
+ * paid for (topup.c). */
 static bool is_of_volumes(enum request_type t)
 {
-	return t == REQUEST_STATUS || t == REQUEST_END || t == REQUEST_GROW || t == REQUEST_REFUND;
+	return t == REQUEST_STATUS || t == REQUEST_END || t == REQUEST_GROW ||
+	       t == REQUEST_REFUND || t == REQUEST_INPUT || t == REQUEST_PUT || t == REQUEST_GET;
 }
 
 static void run_verb(struct ask *ask, struct lease *l)
@@ -357,10 +358,10 @@ static void run_verb(struct ask *ask, struct lease *l)
 		input(a, l);
 		return;
 	case REQUEST_PUT:
-		put_asked(steal(&a), l);
+		(*l->kept ? load_asked : put_asked)(steal(&a), l);
 		return;
 	case REQUEST_GET:
-		get_asked(steal(&a), l);
+		(*l->kept ? save_asked : get_asked)(steal(&a), l);
 		return;
 	case REQUEST_END:
 		end(a, l);

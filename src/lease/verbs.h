@@ -29,7 +29,8 @@ struct lease_output {
 	int64_t exit_status;
 	uint64_t offset, left; /* logs */
 	bool truncated, final;
-	int signal; /* exec */
+	bool tells_left; /* `left` is said: logs do, and backups */
+	int signal;	 /* exec */
 	bool timed_out;
 	enum reply_stage stage;
 };
@@ -43,6 +44,12 @@ void stats_asked(struct ask *a, const struct lease *l); /* owns a */
 
 void put_asked(struct ask *a, const struct lease *l); /* own a */
 void get_asked(struct ask *a, const struct lease *l);
+
+/* --- kept_files.c: put and get of a kept volume --- */
+
+bool kept_is_open(const struct ask *a, const struct lease *l); /* else it is denied */
+void save_asked(struct ask *a, const struct lease *l);	       /* own a */
+void load_asked(struct ask *a, const struct lease *l);
 
 /* --- upload.c --- */
 

@@ -400,6 +400,36 @@ static const struct wire_field priv_port_fields[] = {
 const struct wire_table priv_port_table = TABLE(priv_port);
 #undef MSG
 
+#define MSG priv_save
+static const struct wire_field priv_save_fields[] = {
+	ID,
+	U64(from, 0, INT64_MAX),
+	U32(max, 4 * SPEC_PATH_MAX, PRIV_INPUT_MAX),
+};
+static const struct wire_table priv_save_table = TABLE(priv_save);
+#undef MSG
+
+#define MSG priv_save_reply
+static const struct wire_field priv_save_reply_fields[] = {
+	ENUM(outcome, PRIV_COPY_COUNT), BLOB(parcel, PRIV_INPUT_MAX), U64(next, 0, INT64_MAX),
+	U64(left, 0, INT64_MAX),	TEXT(message, MESSAGE_MAX),
+};
+static const struct wire_table priv_save_reply_table = TABLE(priv_save_reply);
+#undef MSG
+
+#define MSG priv_load
+static const struct wire_field priv_load_fields[] = {ID, BLOB(parcel, PRIV_INPUT_MAX)};
+static const struct wire_table priv_load_table = TABLE(priv_load);
+#undef MSG
+
+#define MSG priv_load_reply
+static const struct wire_field priv_load_reply_fields[] = {
+	ENUM(outcome, PRIV_COPY_COUNT),
+	TEXT(message, MESSAGE_MAX),
+};
+static const struct wire_table priv_load_reply_table = TABLE(priv_load_reply);
+#undef MSG
+
 #define MSG priv_grow
 static const struct wire_field priv_grow_fields[] = {
 	ID, U64(volume_bytes, PRIV_VOLUME_MIN, PRIV_VOLUME_MAX)};

@@ -45,7 +45,9 @@
 	X(IMAGES, images)                                                                          \
 	X(IMAGE_DROP, image_drop)                                                                  \
 	X(BOX_PUT, put)                                                                            \
-	X(BOX_GET, get) X(BOX_PORTS, ports) X(BOX_NET, net) X(BOX_STATS, stats) X(BOX_GROW, grow)
+	X(BOX_GET, get)                                                                            \
+	X(BOX_PORTS, ports)                                                                        \
+	X(BOX_NET, net) X(BOX_STATS, stats) X(BOX_GROW, grow) X(BOX_SAVE, save) X(BOX_LOAD, load)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,

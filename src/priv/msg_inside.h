@@ -91,4 +91,27 @@ struct priv_get_reply {
 	char *message;
 };
 
+/* BOX_SAVE, BOX_LOAD: what a kept volume has, and what an empty one gets, a parcel
+ * (lease-protocol(7), "Backups") at a time. The last one of a backup puts all in its place at once.
+ */
+struct priv_save {
+	char id[PRIV_ID_LEN + 1];
+	uint64_t from; /* the `next` of the parcel before */
+	uint32_t max;  /* bytes of the parcel, at most PRIV_INPUT_MAX */
+};
+struct priv_save_reply {
+	enum priv_copy_outcome outcome;
+	struct wire_blob parcel;
+	uint64_t next, left; /* left 0: that was the last one */
+	char *message;	     /* of all but DONE */
+};
+struct priv_load {
+	char id[PRIV_ID_LEN + 1];
+	struct wire_blob parcel; /* at most PRIV_INPUT_MAX */
+};
+struct priv_load_reply {
+	enum priv_copy_outcome outcome;
+	char *message; /* of all but DONE */
+};
+
 #endif

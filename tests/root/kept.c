@@ -6,9 +6,13 @@
 #include "helper_world.h"
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/mem.h"
+#include "helper/part.h"
 
 #define VOL    "00000000000000b1"
 #define FIRST  "00000000000000b2"
@@ -254,6 +258,167 @@ static void grows(void **state)
 	destroy_ok(w, VOL);
 }
 
+/* --- saved and filled --- */
+
+static void save(struct world *w, const char *id, struct answer *a)
+{
+	struct priv_save m = {.max = 1 << 20};
+
+	memcpy(m.id, id, sizeof(m.id));
+	do_save(w, &m, a);
+	assert_int_equal(a->err.kind, 0);
+}
+
+static void load(struct world *w, const char *id, struct str parcel, const char *word)
+{
+	struct priv_load m = {.parcel = {(uint8_t *)parcel.p, parcel.n}};
+	struct answer a;
+
+	memcpy(m.id, id, sizeof(m.id));
+	do_load(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	assert_int_equal(a.r.load.outcome == PRIV_COPY_DONE, !word);
+	if (word && !strstr(a.r.load.message, word))
+		fail_msg("\"%s\" does not say \"%s\"", a.r.load.message, word);
+	free_answer(&a, PRIV_BOX_LOAD);
+}
+
+static void saved_whole(struct world *w, struct answer *a, struct str *parcel)
+{
+	save(w, VOL, a);
+	assert_int_equal(a->r.save.outcome, PRIV_COPY_DONE);
+	assert_int_equal(a->r.save.left, 0);
+	*parcel = (struct str){(const char *)a->r.save.parcel.p, a->r.save.parcel.n};
+}
+
+/* Nothing beside the content stays on the disk. */
+static void assert_swept(struct world *w)
+{
+	struct record rec;
+	struct volume v;
+	auto_free char *mount = NULL, *path = NULL;
+	auto_closedir DIR *d = NULL;
+	const struct dirent *entry;
+
+	assert_int_equal(record_read(&rec, &w->c, VOL, NULL), 0);
+	v = record_volume(&rec, &w->c);
+	mount = volume_path(&v);
+	path = mem_printf("%s/volumes", mount);
+	d = opendir(path);
+	assert_non_null(d);
+	while ((entry = readdir(d)))
+		if (strstr(entry->d_name, "load"))
+			fail_msg("%s/%s is left", path, entry->d_name);
+}
+
+static void saved_and_filled(void **state)
+{
+	struct world *w = *state;
+	struct str parcel;
+	struct answer a, no;
+
+	keep(w);
+	attach(w, FIRST, "", false);
+	says(w, FIRST,
+	     "cd /data; echo one > x; ln -s /etc/shadow s; ln -s / root; chown 7:8 x; chmod 4711 "
+	     "x; "
+	     "mkfifo p",
+	     "");
+	save(w, FIRST, &no); /* a lease's own disk is none */
+	assert_int_equal(no.r.save.outcome, PRIV_COPY_NOT_RUNNING);
+	free_answer(&no, PRIV_BOX_SAVE);
+	destroy_ok(w, FIRST);
+	saved_whole(w, &a, &parcel);
+	assert_null(memmem(parcel.p, parcel.n, "root:", 5)); /* no link was followed */
+	load(w, VOL, parcel, "not empty");
+	destroy_ok(w, VOL);
+	load(w, VOL, parcel, "not open");
+	keep(w);
+	attach(w, FIRST, "", true);
+	load(w, VOL, parcel, "use the volume");
+	destroy_ok(w, FIRST);
+	load(w, VOL, (struct str){parcel.p, parcel.n - 1}, "cut short");
+	load(w, VOL, (struct str){parcel.p, 31}, "not a part");
+	assert_swept(w);
+	load(w, VOL, parcel, NULL);
+	assert_swept(w);
+	free_answer(&a, PRIV_BOX_SAVE);
+	attach(w, FIRST, "", false);
+	says(w, FIRST, "cd /data; stat -c '%n %u %g %a' x; readlink s; readlink root; cat x; ls -A",
+	     "x 7 8 4711\n/etc/shadow\n/\none\nroot\ns\nx\n");
+	destroy_ok(w, FIRST);
+	destroy_ok(w, VOL);
+}
+
+static void add_part(struct buf *out, struct part p)
+{
+	p.mode = 0755;
+	part_add(out, &p);
+}
+
+/* What was begun goes with its failure, the next beginning, or the helper's next start; the
+ * volume stays empty until all of it is there. */
+static void half_filled_is_empty(void **state)
+{
+	static const struct parcel first = {.print = "a"}, second = {.from = 9, .print = "a"},
+				   other = {.from = 9, .print = "b"};
+	struct part end = {.kind = PART_END}, file = {.kind = PART_FILE, .path = STR("x")};
+	auto_buf struct buf begin = BUF(65536), go_on = BUF(65536), strange = BUF(65536);
+	auto_buf struct buf full = BUF(2 << 20), data = BUF(1 << 20);
+	struct world *w = *state;
+
+	keep(w);
+	parcel_put(buf_extend(&begin, PARCEL_HEAD), &first);
+	add_part(&begin, file);
+	parcel_put(buf_extend(&go_on, PARCEL_HEAD), &second);
+	add_part(&go_on, end);
+	parcel_put(buf_extend(&strange, PARCEL_HEAD), &other);
+	add_part(&strange, end);
+	load(w, VOL, buf_view(&go_on), "begin it again");
+	load(w, VOL, buf_view(&begin), NULL);
+	load(w, VOL, buf_view(&strange), "begin it again");
+	attach(w, FIRST, "", true);
+	says(w, FIRST, "ls -A /data", "");
+	destroy_ok(w, FIRST);
+	helper_down(w, SIGKILL);
+	helper_up(w);
+	keep(w); /* as core does at its start */
+	assert_swept(w);
+	load(w, VOL, buf_view(&go_on), "begin it again");
+	load(w, VOL, buf_view(&begin), NULL);
+	file.size = VOLUME; /* more than the disk has */
+	file.data = (struct str){buf_extend(&data, 900000), 900000};
+	for (size_t i = 0; i < 80; i++) {
+		struct priv_load m = {.id = VOL};
+		struct answer a;
+		bool done;
+
+		buf_reset(&full);
+		parcel_put(buf_extend(&full, PARCEL_HEAD), &second);
+		file.offset = i * file.data.n;
+		if (file.offset + file.data.n > file.size)
+			file.size = file.offset + file.data.n;
+		add_part(&full, file);
+		m.parcel = (struct wire_blob){(uint8_t *)full.p, full.n};
+		do_load(w, &m, &a);
+		done = a.r.load.outcome == PRIV_COPY_DONE;
+		if (!done && !strstr(a.r.load.message, "No space left"))
+			fail_msg("%s", a.r.load.message);
+		free_answer(&a, PRIV_BOX_LOAD);
+		if (!done)
+			break;
+		assert_int_not_equal(i, 79);
+	}
+	assert_swept(w);
+	load(w, VOL, buf_view(&begin), NULL);
+	load(w, VOL, buf_view(&go_on), NULL);
+	load(w, VOL, buf_view(&begin), "not empty");
+	attach(w, FIRST, "", true);
+	says(w, FIRST, "ls -A /data", "x\n");
+	destroy_ok(w, FIRST);
+	destroy_ok(w, VOL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +427,8 @@ int main(void)
 		cmocka_unit_test(a_folder_of_it),
 		cmocka_unit_test(nobody_elses),
 		cmocka_unit_test(grows),
+		cmocka_unit_test(saved_and_filled),
+		cmocka_unit_test(half_filled_is_empty),
 		cmocka_unit_test(ends_while_it_is_used),
 		cmocka_unit_test(killed_while_it_is_made),
 	};

@@ -319,6 +319,28 @@ static void host_get(struct host *h, struct priv_call call)
 	priv_server_reply(h->server, call, &r);
 }
 
+/* Two parcels: the second one is the last. */
+static void host_save(struct host *h, struct priv_call call, const struct priv_save *m)
+{
+	static uint8_t parcel[] = "parcel";
+	struct priv_save_reply r = {.outcome = h->copies, .message = no_text};
+
+	if (h->copies == PRIV_COPY_DONE) {
+		r.parcel = (struct wire_blob){parcel, sizeof(parcel) - 1};
+		r.next = m->from + 100;
+		r.left = m->from ? 0 : 100;
+	}
+	priv_server_reply(h->server, call, &r);
+}
+
+static void host_load(struct host *h, struct priv_call call, const struct priv_load *m)
+{
+	struct priv_load_reply r = {.outcome = h->copies, .message = no_text};
+
+	h->input_n = m->parcel.n;
+	priv_server_reply(h->server, call, &r);
+}
+
 static void host_stats(struct host *h, struct priv_call call, const struct priv_stats *m)
 {
 	struct priv_stats_item one = {.state = PRIV_BOX_RUNNING,
@@ -376,6 +398,12 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_GET:
 		host_get(h, call);
+		return;
+	case PRIV_BOX_SAVE:
+		host_save(h, call, msg);
+		return;
+	case PRIV_BOX_LOAD:
+		host_load(h, call, msg);
 		return;
 	case PRIV_BOX_PORTS:
 		host_ports(h, call, msg);

@@ -240,6 +240,82 @@ static void one_writes_and_many_read(void **state)
 	world_check_books(w, writer);
 }
 
+static void denied(struct world *w, const struct request *r, enum reply_code code, const char *word)
+{
+	auto_reply struct reply *got = NULL;
+
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_REFUSED);
+	assert_string_equal(reply_code_name(got->code), reply_code_name(code));
+	if (!strstr(got->message, word))
+		fail_msg("\"%s\" does not say \"%s\"", got->message, word);
+}
+
+static struct request *files(enum request_type t, const char *id)
+{
+	struct request *r = world_ask(t, id);
+
+	r->path = mem_strdup("/");
+	if (t == REQUEST_PUT) {
+		r->input = mem_strdup("parcel");
+		r->ninput = 6;
+	}
+	return r;
+}
+
+static void assert_saved(struct world *w, const char *id, uint64_t from, int64_t left)
+{
+	auto_request struct request *r = files(REQUEST_GET, id);
+	auto_reply struct reply *got = NULL;
+
+	r->offset = from;
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_FILES);
+	assert_int_equal(got->nout, 6);
+	assert_memory_equal(got->out, "parcel", 6);
+	assert_int_equal(got->offset, from + 100);
+	assert_int_equal(got->left, left);
+}
+
+/* Parcel by parcel, while nobody writes; back while nobody looks. */
+static void volume_is_saved_and_filled(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1], user[LEASE_ID_HEX + 1];
+	auto_request struct request *put = NULL, *written = NULL, *used = NULL, *theirs = NULL,
+				    *full = NULL, *late = NULL;
+	auto_reply struct reply *got = NULL, *no = NULL;
+
+	keep(w, 501, id);
+	assert_saved(w, id, 0, 100);
+	assert_saved(w, id, 100, 0);
+	put = files(REQUEST_PUT, id);
+	world_send(w, put);
+	got = world_must(w, put, REPLY_STAGE_FILES);
+	assert_true(got->final);
+	assert_int_equal(w->host.input_n, 6);
+	attached(w, id, true, user);
+	assert_saved(w, id, 0, 100); /* a reader changes nothing */
+	used = files(REQUEST_PUT, id);
+	denied(w, used, REPLY_BUSY, "attached");
+	end(w, user);
+	attached(w, id, false, user);
+	written = files(REQUEST_GET, id);
+	denied(w, written, REPLY_BUSY, user);
+	end(w, user);
+	theirs = files(REQUEST_GET, id);
+	world_send_as(w, &w->stranger, theirs, clock_wall());
+	no = world_must(w, theirs, REPLY_STAGE_REFUSED);
+	assert_int_equal(no->code, REPLY_NOT_FOUND);
+	w->host.copies = PRIV_COPY_TOO_MUCH;
+	full = files(REQUEST_GET, id);
+	denied(w, full, REPLY_LIMIT, "");
+	w->host.copies = PRIV_COPY_DONE;
+	end(w, id);
+	late = files(REQUEST_GET, id);
+	denied(w, late, REPLY_NOT_RUNNING, "ended");
+}
+
 static void tell_stopped(struct world *w, const char *id)
 {
 	struct priv_event ev = {
@@ -345,6 +421,7 @@ int main(void)
 		world_test(what_is_not_sold_is_refused),
 		world_test(room_is_counted),
 		world_test(one_writes_and_many_read),
+		world_test(volume_is_saved_and_filled),
 		world_test(volume_that_ends_takes_its_users_along),
 		cmocka_unit_test(dead_agent_finishes_what_it_began),
 		world_test(agent_opens_it_again),

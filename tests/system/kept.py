@@ -104,6 +104,74 @@ def runs_out(w, lease, provider):
     check(rows(lease, "-a")["last"]["lease"] not in left, "nothing of it is on the disk", left)
 
 
+LOOK = """cd /d; find . ! -type s | sort | while read -r f; do
+    s=$(stat -c '%n %F %a %u %g %h %Y' "$f"); [ -f "$f" ] && s="$s $(md5sum < "$f")"; [ -L "$f" ] && s="$s $(readlink "$f")"; echo "$s"; done"""
+
+
+def backup(w, net, lease):
+    """Saved, removed, and back in another volume; what is not whole or not ours changes nothing."""
+    file, done = w.dir / "saved", None
+    need(lease("volume", "create", "old", "--size", "64Mi", "--for", "900s", "--max-risk", "1h").returncode == 0, "a volume to save")
+    need(run(lease, "writer", "-v", "kept:old:/d").returncode == 0, "somebody writes to it")
+    sh(lease, "writer", """cd /d; mkdir -p a/b; echo one > a/b/x; ln a/b/x a/y; ln -s ../../etc/passwd a/up; chown 7:8 a/y; chmod 640 a/y
+        chown 3:4 a/b; chmod 1777 a; dd if=/dev/urandom of=large bs=1000 count=2600 2>/dev/null
+        truncate -s 30M holes; echo end >> holes; mkfifo pipe; touch -d @1000000000 a/b; : > 'odd "name'""")
+    was = sh(lease, "writer", LOOK.replace("! -type s", "! -type p"))
+    done = lease("volume", "backup", "old", str(file))
+    check(done.returncode == 4 and "may write to the volume" in done.stderr and not file.exists(), "none is taken while a lease may write to it", done.stderr)
+    need(lease("rm", "writer").returncode == 0, "it ends")
+    done = lease("volume", "backup", "old", str(file))
+    need(done.returncode == 0, "the backup is brought", done.stderr)
+    check("1 sockets, pipes and devices left out" in done.stderr, "and says what is not in it", done.stderr)
+    bytes_ = file.read_bytes()
+    check(file.stat().st_mode & 0o777 == 0o600 and 2600000 < len(bytes_) < 3000000 and b"passwd" not in bytes_, "in a private file, encrypted, without the holes", len(bytes_))
+    check(lease("volume", "backup", "old", str(file)).returncode == 2, "no file is replaced")
+    done = lease("volume", "restore", "old", str(file))
+    check(done.returncode == 4 and "not empty" in done.stderr, "it is put into no volume that has something", done.stderr)
+    need(lease("volume", "rm", "old").returncode == 0, "the volume is removed")
+    need(lease("volume", "create", "new", "--size", "64Mi", "--for", "900s", "--max-risk", "1h").returncode == 0, "and another one bought")
+    refuses(w, net, lease, bytes_)
+    done = lease("volume", "restore", "new", str(file))
+    need(done.returncode == 0, "the backup is put into it", done.stderr)
+    need(run(lease, "reader", "-v", "kept:new:/d").returncode == 0, "a lease attaches it")
+    now = sh(lease, "reader", LOOK)
+    check(was and now == was, "content, owners, modes, times and links are as they were", was + now)
+    holes = sh(lease, "reader", "stat -c '%b %s' /d/holes")
+    check(0 < int(holes.split()[0]) < 100 and int(holes.split()[1]) > 30 << 20, "holes, too", holes)
+    lease("rm", "reader")
+    check(lease("volume", "rm", "new").returncode == 0, "and it is removed")
+
+
+def refuses(w, net, lease, good):
+    bad = w.dir / "bad"
+    middle = bytearray(good)
+    middle[len(good) // 2] ^= 1
+    for why, text, word in (("cut short", good[:-1000], "cut short"), ("cut at a piece's end", good[:cut(good)], "cut short"),
+                            ("with one bit changed", bytes(middle), "damaged"), ("with something behind it", good + b"x", "behind the end"),
+                            ("of another kind", b"x" * 5000, "no backup"), ("empty", b"", "no backup")):
+        bad.write_bytes(text)
+        done = lease("volume", "restore", "new", str(bad))
+        check(done.returncode == 1 and word in done.stderr and "nothing was changed" in done.stderr, f"a file {why} is refused", done.stderr)
+    other = Buyer(w, [net.relay], [net.mint], name="third")
+    other.fund(300)
+    need(other("volume", "create", "theirs", "--size", "16Mi", "--for", "300s", "--max-risk", "1h").returncode == 0, "another buyer's volume")
+    bad.write_bytes(good)
+    done = other("volume", "restore", "theirs", str(bad))
+    check(done.returncode == 1 and "another wallet" in done.stderr, "does not get what is not that buyer's", done.stderr)
+    check(other("volume", "rm", "theirs").returncode == 0, "and is removed")
+    need(run(lease, "looker", "-v", "kept:new:/d:ro").returncode == 0, "a lease looks at the volume")
+    check(sh(lease, "looker", "ls -A /d") == "", "it is as empty as before")
+    bad.write_bytes(good)
+    done = lease("volume", "restore", "new", str(bad))
+    check(done.returncode == 4 and "attached" in done.stderr, "and is not filled under a lease's feet", done.stderr)
+    lease("rm", "looker")
+
+
+def cut(good):
+    """Where the first piece ends: magic, salt, then the piece with its length."""
+    return 15 + 32 + 5 + int.from_bytes(good[15 + 32 + 1:15 + 32 + 5], "big")
+
+
 def mounts(lease):
     need(run(lease, "box").returncode == 0, "a lease without volumes")
     check("/root is kept" in lease("mounts", "ls", "box").stderr, "keeps its /root")
@@ -139,6 +207,7 @@ def test(w: World):
     shared(lease, provider)
     strangers(w, net, lease)
     expires(lease)
+    backup(w, net, lease)
     mounts(lease)
     for name in ("two", "three", "four"):
         lease("rm", name)

@@ -1,0 +1,127 @@
+/* What a kept volume has, to and from its owner: a parcel for each request, so that a backup goes
+ * on where it stopped. Nobody writes to it meanwhile, or, where it is filled, uses it at all. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "lease/kept.h"
+#include "lease/verbs.h"
+
+bool kept_is_open(const struct ask *a, const struct lease *l)
+{
+	if (l->state == LEASE_RUNNING && l->expires_at > clock_wall())
+		return true;
+	verb_deny(a, REPLY_NOT_RUNNING, "the volume has ended");
+	return false;
+}
+
+static enum reply_code code_of(enum priv_copy_outcome o)
+{
+	if (o == PRIV_COPY_NOT_RUNNING)
+		return REPLY_NOT_RUNNING;
+	return o == PRIV_COPY_TOO_MUCH ? REPLY_LIMIT : REPLY_FILES;
+}
+
+/* Denies by itself. */
+static bool may_save(const struct ask *a, const struct lease *l)
+{
+	auto_buf struct buf text = BUF(256);
+	char writer[LEASE_ID_HEX + 1] = "";
+	struct err e;
+
+	if (!kept_is_open(a, l))
+		return false;
+	if (kept_writer(a->g->db, l->id, writer, &e) < 0) {
+		verb_deny(a, REPLY_INTERNAL, NULL);
+		return false;
+	}
+	buf_printf(&text, "lease %s may write to the volume; end it or its mount first", writer);
+	if (*writer)
+		verb_deny(a, REPLY_BUSY, buf_view(&text).p);
+	return !*writer;
+}
+
+static bool may_load(const struct ask *a, const struct lease *l)
+{
+	uint64_t users = 0;
+	struct err e;
+
+	if (!kept_is_open(a, l))
+		return false;
+	if (kept_count(a->g->db, l->id, &users, &e) < 0)
+		verb_deny(a, REPLY_INTERNAL, NULL);
+	else if (users)
+		verb_deny(a, REPLY_BUSY, "leases have the volume attached; end them first");
+	else
+		return true;
+	return false;
+}
+
+static void saved(void *ctx, const struct priv_save_reply *r, const struct err *error)
+{
+	auto_ask struct ask *a = ctx;
+	struct lease_output o = {.stage = REPLY_STAGE_FILES, .exit_status = -1, .tells_left = true};
+	struct lease l;
+	struct err e;
+
+	if (lease_load(a->g->db, a->req->lease, &l, &e))
+		return;
+	if (error || r->outcome != PRIV_COPY_DONE) {
+		verb_deny(a, error ? REPLY_INTERNAL : code_of(r->outcome),
+			  error ? error->msg : r->message);
+		return;
+	}
+	o.out = (struct str){(const char *)r->parcel.p, r->parcel.n};
+	o.offset = r->next;
+	o.left = r->left;
+	output_send(a, &l, &o);
+}
+
+void save_asked(struct ask *ask, const struct lease *l)
+{
+	auto_ask struct ask *a = ask;
+	struct priv_save m = {.from = a->req->offset, .max = LEASE_OUTPUT_MAX};
+
+	if (!may_save(a, l))
+		return;
+	memcpy(m.id, l->id, sizeof(m.id));
+	ask_open(a);
+	priv_client_save(a->g->host, &m, saved, a);
+	a = NULL; /* saved has it */
+}
+
+static void loaded(void *ctx, const struct priv_load_reply *r, const struct err *error)
+{
+	auto_ask struct ask *a = ctx;
+	const struct lease_output done = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
+	struct lease l;
+	struct err e;
+
+	if (lease_load(a->g->db, a->req->lease, &l, &e))
+		return;
+	if (error)
+		verb_deny(a, REPLY_INTERNAL, error->msg);
+	else if (r->outcome != PRIV_COPY_DONE)
+		verb_deny(a, code_of(r->outcome), r->message);
+	else
+		output_send(a, &l, &done);
+}
+
+void load_asked(struct ask *ask, const struct lease *l)
+{
+	auto_ask struct ask *a = ask;
+	auto_buf struct buf parcel = BUF(0);
+	struct priv_load m = {0};
+	struct err e;
+
+	if (!may_load(a, l))
+		return;
+	if (upload_take(&parcel, a->g, a->req, &e) < 0) {
+		verb_deny(a, REPLY_LIMIT, e.msg);
+		return;
+	}
+	memcpy(m.id, l->id, sizeof(m.id));
+	m.parcel = (struct wire_blob){(uint8_t *)parcel.p, parcel.n};
+	ask_open(a);
+	priv_client_load(a->g->host, &m, loaded, a);
+	a = NULL; /* loaded has it */
+}
