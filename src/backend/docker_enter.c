@@ -62,6 +62,24 @@ static int move_over(int root, const char *name, struct err *e)
 		       : 0;
 }
 
+/* What is mounted in the root is nobody's way to more powers. A runtime that makes it read-only
+ * takes these two from it, and a folder of the host never had them; the root itself stays. */
+static int guard_mounts(int root, struct err *e)
+{
+	struct mount_attr all = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
+	struct mount_attr own = {0};
+	struct statvfs s;
+
+	if (fstatvfs(root, &s) < 0)
+		return err_sys(e, "look at the lease's root");
+	own.attr_clr |= s.f_flag & ST_NOSUID ? 0 : MOUNT_ATTR_NOSUID;
+	own.attr_clr |= s.f_flag & ST_NODEV ? 0 : MOUNT_ATTR_NODEV;
+	return mount_setattr(root, "", AT_EMPTY_PATH | AT_RECURSIVE, &all, sizeof(all)) < 0 ||
+			       mount_setattr(root, "", AT_EMPTY_PATH, &own, sizeof(own)) < 0
+		       ? err_sys(e, "set ids and devices aside in what is mounted")
+		       : 0;
+}
+
 static int change_root(const struct docker_plan *p, struct err *e)
 {
 	static const char *const DOCKERS[] = {"dev", "proc", "sys"};
@@ -69,7 +87,7 @@ static int change_root(const struct docker_plan *p, struct err *e)
 
 	if (root < 0)
 		return err_sys(e, "open the lease's root");
-	if (check_root(p, root, e) < 0)
+	if (check_root(p, root, e) < 0 || guard_mounts(root, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ARRAY_SIZE(DOCKERS); i++)
 		if (move_over(root, DOCKERS[i], e) < 0)

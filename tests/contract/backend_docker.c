@@ -528,6 +528,8 @@ static void test_grant(void **state)
 	run(c, &box, -1);
 	assert_int_equal(run_script(c, "[ -c /dev/extra ] && echo 1 >/dev/extra"), 0);
 	assert_int_equal(run_script(c, "[ -d /given/rootfs ] && ! echo 1 >/given/x"), 0);
+	assert_int_equal(run_script(c, "grep -q ' /given [^ ]* ro,nosuid,nodev' /proc/self/mounts"),
+			 0);
 	destroy(c);
 }
 
