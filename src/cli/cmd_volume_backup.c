@@ -88,7 +88,7 @@ static int save_parcel(struct saving *s)
 	if (rc)
 		return rc;
 	if (s->at == 0 && p.left > 0)
-		app_say(s->a, "about %" PRIu64 " bytes more to come, a MiB at a time",
+		app_say(s->a, "at most %" PRIu64 " bytes more to come, a MiB at a time",
 			(uint64_t)p.left);
 	s->at = p.offset;
 	s->done = p.left == 0;

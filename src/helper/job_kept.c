@@ -112,8 +112,8 @@ int kept_sweep(const char *mount, struct err *e)
 	return 0;
 }
 
-/* Nobody uses it and nothing is in it. */
-static int check_empty(const struct job *j, const char *folder, struct err *e)
+/* Nobody uses it, nor will while `lock` is open, and nothing is in it. */
+static int check_empty(int *lock, const struct job *j, const char *folder, struct err *e)
 {
 	auto_closedir DIR *d = opendir(folder);
 	const struct dirent *entry;
@@ -125,10 +125,18 @@ static int check_empty(const struct job *j, const char *folder, struct err *e)
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			return err_set(e, ERRK_STATE,
 				       "the volume is not empty; restore into a new one");
-	if (lend_count(j, &users, e) < 0)
+	if (lend_hold(lock, j, &users, e) < 0)
 		return -1;
 	return users ? err_set(e, ERRK_STATE, "%u leases use the volume; end them first", users)
 		     : 0;
+}
+
+/* As far as is known now. */
+static int may_fill(const struct job *j, const char *folder, struct err *e)
+{
+	auto_close int lock = -1;
+
+	return check_empty(&lock, j, folder, e);
 }
 
 /* The folder that is filled: made for the first parcel, found for the others. */
@@ -144,13 +152,16 @@ static int open_half(const struct job *j, const char *half, const char *mount,
 	return kept_make(j, half, e);
 }
 
-/* On the disk before it is said to be there. */
-static int place(const char *half, const char *folder, struct err *e)
+/* On the disk before it is said to be there. A lease may have come while it was filled: one that
+ * has the empty folder mounted would write to what is gone. */
+static int place(const struct job *j, const char *half, const char *folder, struct err *e)
 {
-	auto_close int fd = open(half, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd = open(half, O_RDONLY | O_DIRECTORY | O_CLOEXEC), lock = -1;
 
 	if (fd < 0 || syncfs(fd) < 0)
 		return err_sys(e, "write to the disk");
+	if (check_empty(&lock, j, folder, e) < 0)
+		return -1;
 	if (rename(half, folder) < 0)
 		return err_sys(e, "put it in its place");
 	return syncfs(fd) < 0 ? err_sys(e, "write to the disk") : 0;
@@ -170,7 +181,7 @@ static int load_parcel(const struct job *j, const char *mount, struct str bytes,
 	struct loaded done = {0};
 	struct parcel p;
 
-	if (parcel_take(&p, &bytes, e) < 0 || check_empty(j, folder, e) < 0)
+	if (parcel_take(&p, &bytes, e) < 0 || may_fill(j, folder, e) < 0)
 		return -1;
 	hex_encode(print, p.print, sizeof(p.print));
 	half = mem_printf("%s/volumes/" LOADING "%s", mount, print);
@@ -179,7 +190,7 @@ static int load_parcel(const struct job *j, const char *mount, struct str bytes,
 	c.root = half;
 	c.answer = &done;
 	c.answer_n = sizeof(done);
-	if (confine_run(&c, e) == 0 && (!done.ended || place(half, folder, e) == 0))
+	if (confine_run(&c, e) == 0 && (!done.ended || place(j, half, folder, e) == 0))
 		return 0;
 	(void)!kept_sweep(mount, &(struct err){0}); /* the next one does it otherwise */
 	return -1;

@@ -254,10 +254,14 @@ static int count_one(const struct job *lender, const char *id, void *ctx, struct
 	return 0;
 }
 
-int lend_count(const struct job *j, unsigned *n, struct err *e)
+int lend_hold(int *lock, const struct job *j, unsigned *n, struct err *e)
 {
+	int r = lock_notes(lock, j->c, j->rec.id, e);
+
 	*n = 0;
-	return each_borrower(j, count_one, n, e);
+	if (r > 0)
+		return not_there(j->rec.id, e);
+	return r < 0 ? -1 : each_borrower(j, count_one, n, e);
 }
 
 void lend_forget(const struct job *j)

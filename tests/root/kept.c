@@ -379,6 +379,7 @@ static void half_filled_is_empty(void **state)
 	load(w, VOL, buf_view(&strange), "begin it again");
 	attach(w, FIRST, "", true);
 	says(w, FIRST, "ls -A /data", "");
+	load(w, VOL, buf_view(&go_on), "use the volume");
 	destroy_ok(w, FIRST);
 	helper_down(w, SIGKILL);
 	helper_up(w);
