@@ -28,6 +28,7 @@
 #define LEASE_RECEIPT_MAX    8192 /* bytes of a receipt: an event's JSON */
 #define LEASE_ID_HEX	     16	  /* characters of a lease id */
 #define LEASE_REQUEST_ID_HEX 32
+#define LEASE_VOLUME_KEY_HEX 64	     /* 256 bits */
 #define LEASE_PIECE_MAX	     8192    /* bytes of one piece of output in a reply */
 #define LEASE_OUTPUT_MAX     1048576 /* bytes of output of one exec or logs request */
 #define LEASE_INPUT_MAX	     1048576 /* bytes of input of one exec or of one copied file */

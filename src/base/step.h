@@ -97,7 +97,8 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(STORAGE_RECALLED, HELPER, "nobody uses a lease's volumes any more")                      \
 	X(VOLUME_KEPT, HELPER, "a volume that outlives leases is open and has its folder")         \
 	X(ROOT_SAVED, HELPER, "what survives another image is out of the root")                    \
-	X(ROOT_DROPPED, HELPER, "the root of the image before is gone")
+	X(ROOT_DROPPED, HELPER, "the root of the image before is gone")                            \
+	X(VOLUME_UNLOCKED, HELPER, "the buyer's key is in memory again, nothing is open")
 
 enum step {
 #define X(name, kind, text) STEP_##name,

@@ -252,7 +252,8 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 			   .inodes = m->spec.limits.inodes,
 			   .bandwidth = m->spec.limits.bandwidth,
 			   .activation = h->c->activation,
-			   .survives = h->c->survives};
+			   .survives = h->c->survives,
+			   .own_key = m->spec.own_key};
 	struct lease *l;
 	bool prepared;
 
@@ -263,7 +264,8 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 	if (offer_fill(&r, &h->leases, h->c, m, e) < 0 ||
 	    table_slot(&h->leases, slots(h->c), &r.slot, e) < 0)
 		return NULL;
-	prepared = r.inodes == 0 && !*m->spec.kept && pool_take(h->pool, r.volume_bytes, r.volume);
+	prepared = r.inodes == 0 && !*m->spec.kept && !r.own_key &&
+		   pool_take(h->pool, r.volume_bytes, r.volume);
 	if (record_write(&r, h->c, e) < 0) {
 		if (prepared && record_remove(h->c, r.id, NULL) == 0)
 			pool_give_back(h->pool, r.volume_bytes, r.volume);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/proc.h"
+#include "base/secret.h"
 #include "base/step.h"
 #include "helper/job.h"
 #include "helper/offer.h"
@@ -34,7 +35,9 @@ struct start {
 	struct box box;
 	struct storage storage;
 	struct job_grant grant;
-	pid_t disk; /* server of a fuse volume */
+	pid_t disk;		      /* server of a fuse volume */
+	char key[VOLUME_KEY_HEX + 1]; /* the buyer's; wiped */
+	bool locked;
 	struct priv_start_reply *r;
 };
 
@@ -88,6 +91,24 @@ static int save_spec(const struct start *s, struct err *e)
 	if (buf_check(&text, "spec", e) < 0)
 		return -1;
 	return fs_write(path, text.p, text.n, 0600, e);
+}
+
+/* Before anything of it is touched: to wait for a key is no failure. */
+static int stage_key(struct start *s, struct err *e)
+{
+	int r;
+
+	if (s->m->key.n == VOLUME_KEY_HEX) {
+		memcpy(s->key, s->m->key.p, VOLUME_KEY_HEX);
+		s->volume.key = s->key;
+	}
+	r = volume_unlock(&s->volume, e);
+	if (r <= 0)
+		return r;
+	s->locked = true;
+	return err_set(e, ERRK_STATE,
+		       r == VOLUME_WRONG_KEY ? "this is not the key of its volume"
+					     : "its volume needs the key that its buyer brought");
 }
 
 static int stage_volume(struct start *s, struct err *e)
@@ -453,6 +474,7 @@ static int run_stages(struct start *s, struct err *e)
 		uint32_t *us;
 	} stages[] = {
 		{PRIV_STAGE_CHECK, stage_check, NULL},
+		{PRIV_STAGE_VOLUME, stage_key, NULL},
 		{PRIV_STAGE_IMAGE, stage_image, &r->image_us},
 		{PRIV_STAGE_VOLUME, stage_volume, &r->volume_us},
 		{PRIV_STAGE_BUNDLE, stage_bundle, &r->bundle_us},
@@ -559,11 +581,12 @@ int job_start(const struct job *j, void *reply, struct err *e)
 		return not_now(j, r, &why, e);
 	r->prepared = j->prepared;
 	if (run_stages(&s, &why) < 0) {
-		r->outcome = PRIV_START_FAILED;
+		r->outcome = s.locked ? PRIV_START_LOCKED : PRIV_START_FAILED;
 		r->message = mem_strdup(why.msg);
 		if (r->stage >= PRIV_STAGE_KEEPER)
 			take_back(j);
 	}
+	wipe(s.key, sizeof(s.key));
 	storage_clear(&s.storage);
 	spec_clear(&s.spec);
 	job_grant_clear(&s.grant);

@@ -61,6 +61,8 @@ void offer_policy(struct spec_policy *out, const struct helper_config *c,
 
 	spec_policy_here(out);
 	spec_policy_allow(out, &allow);
+	if (c->activation != VOLUME_PLAIN)
+		out->features |= SPEC_OFFERS_ENCRYPTION;
 	if (c->net)
 		out->features |= SPEC_OFFERS_INTERNET;
 	if (!c->net || has_host_network(o))

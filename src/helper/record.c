@@ -26,8 +26,9 @@
  * knows nothing of the field would do harm. Files of the first two versions have no such line.
  */
 #define HEAD	       "leased record "
-#define RECORD_VERSION 3
+#define RECORD_VERSION 4
 #define RECORD_READER  3
+#define RECORD_KEY     4 /* who reads one with own_key: an older one would look for it on disk */
 #define BARE_VERSIONS  2
 
 struct stored {
@@ -47,6 +48,7 @@ struct stored {
 	uint32_t vendor;
 	struct wire_list cards;
 	char *backend;
+	bool own_key;
 };
 
 struct stored_card {
@@ -83,13 +85,14 @@ static const struct wire_field stored_fields[] = {
 	U32(vendor, 0, SPEC_VENDOR_ANY),
 	LIST(cards, RECORD_CARDS_MAX, &stored_card_table),
 	TEXT(backend, RECORD_BACKEND_MAX),
+	BOOL(own_key),
 };
 static const struct wire_table stored_table = TABLE(stored);
 #undef MSG
 
 /* How many fields each version wrote. */
-static const size_t written[RECORD_VERSION + 1] = {[1] = 22, [2] = 23, [3] = 23};
-_Static_assert(ARRAY_SIZE(stored_fields) == 23, "as many as the newest version writes");
+static const size_t written[RECORD_VERSION + 1] = {[1] = 22, [2] = 23, [3] = 23, [4] = 24};
+_Static_assert(ARRAY_SIZE(stored_fields) == 24, "as many as the newest version writes");
 
 char *record_dir(const struct helper_config *c, const char *id)
 {
@@ -110,6 +113,7 @@ struct volume record_volume(const struct record *r, const struct helper_config *
 			       .bytes = r->volume_bytes,
 			       .inodes = r->inodes,
 			       .survives = r->survives,
+			       .own_key = r->own_key,
 			       .kept = record_log_max(c, r->volume_bytes)};
 }
 
@@ -207,7 +211,8 @@ static void record_of_stored(struct record *r, const struct stored *s)
 			     .activation = s->activation,
 			     .slot = s->slot,
 			     .bandwidth = s->bandwidth,
-			     .survives = s->survives};
+			     .survives = s->survives,
+			     .own_key = s->own_key};
 	record_set_ports(r, &s->ports);
 	give_of_stored(r, s);
 	memcpy(r->id, s->id, sizeof(r->id));
@@ -394,6 +399,7 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 			   .bandwidth = r->bandwidth,
 			   .ports = {ports, r->nports},
 			   .survives = r->survives,
+			   .own_key = r->own_key,
 			   .backend = (char *)r->backend};
 
 	for (size_t i = 0; i < r->nports; i++)
@@ -405,7 +411,7 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 	give_to_stored(&s, cards, r);
 	memcpy(s.id, r->id, sizeof(s.id));
 	memcpy(s.owner, r->owner, sizeof(s.owner));
-	buf_printf(&text, HEAD "%d %d\n", RECORD_VERSION, RECORD_READER);
+	buf_printf(&text, HEAD "%d %d\n", RECORD_VERSION, r->own_key ? RECORD_KEY : RECORD_READER);
 	if (wire_encode(&text, &stored_table, &s, e) < 0 ||
 	    (r->survives && write_kept(c, r->id, buf_view(&text), e) < 0) ||
 	    make_dir(dir, r, c, e) < 0)

@@ -45,6 +45,7 @@ struct record {
 	char volume[VOLUME_ID_MAX + 1];
 	uint32_t activation;
 	bool survives; /* a reboot: its volume can be opened after one */
+	bool own_key;  /* … by whoever brought its key, which is in memory only */
 	uint32_t slot; /* of its user namespace, and in the tenant network */
 	struct spec_bandwidth bandwidth;
 	uint32_t nports;

@@ -9,6 +9,7 @@
 #include "base/step.h"
 #include "lease/engine_impl.h"
 #include "lease/health.h"
+#include "lease/volkey.h"
 
 #define ERASE_RETRY_MS	 2000
 #define ERASE_RETRY_MOST 300000
@@ -76,6 +77,7 @@ int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err 
 		return -1;
 	step_at(STEP_LEASE_STOPPING);
 	health_end(g, l->id);
+	volkey_drop(g, l->id);
 	if (msat_raw(bill.refund))
 		step_at(STEP_LEASE_REFUND_DUE);
 	outbox_kick(g);

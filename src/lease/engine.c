@@ -10,6 +10,7 @@
 #include "lease/health.h"
 #include "lease/treasury.h"
 #include "lease/verbs.h"
+#include "lease/volkey.h"
 #include "wallet/health.h"
 
 static void copy_offers(struct engine *g, const struct engine_setup *s)
@@ -187,6 +188,7 @@ void engine_free(struct engine *g)
 	while (g->working)
 		work_end(g->working);
 	uploads_close(g);
+	volkey_close(g);
 	health_close(g);
 	nostr_sub_end(g->twin_sub);
 	nostr_sub_end(g->inbox);

@@ -85,6 +85,7 @@ struct engine {
 	struct work *working;	 /* leases with a helper request under way */
 	struct ask *asks;	 /* requests that the helper is working on */
 	struct upload *uploads;	 /* input that waits for its request */
+	struct volkey *keys;	 /* of buyers, on their way to the host */
 };
 
 /* --- working set: one helper step a lease at a time --- */

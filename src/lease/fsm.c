@@ -40,10 +40,9 @@ const char *lease_state_name(enum lease_state s)
 const char *lease_word(const struct lease *l)
 {
 	static const char *const halts[] = {
-		[LEASE_HALTING] = "halting",
-		[LEASE_HALTED] = "stopped",
-		[LEASE_RESUMING] = "resuming",
-		[LEASE_WAITING] = "restarting",
+		[LEASE_HALTING] = "halting",	  [LEASE_HALTED] = "stopped",
+		[LEASE_RESUMING] = "resuming",	  [LEASE_WAITING] = "restarting",
+		[LEASE_LOCKED] = "needs its key",
 	};
 
 	if (l->state == LEASE_RUNNING && *l->kept)

@@ -14,6 +14,7 @@
 #include "lease/health.h"
 #include "lease/lending.h"
 #include "lease/mounts.h"
+#include "lease/volkey.h"
 
 #define RETRY_MS 2000
 #define GRACE_S	 30 /* between the stop signal and KILL, where the spec says nothing */
@@ -90,7 +91,7 @@ static void finish(struct engine *g, struct lease *l, enum lease_halt halt, cons
 	l->halt = halt;
 	if (halt == LEASE_RUNS)
 		restart_running(l);
-	else if (halt == LEASE_HALTED)
+	else if (halt == LEASE_HALTED || halt == LEASE_LOCKED)
 		l->restart.at = 0;
 	if (db_begin(&tx, g->db, &e) < 0 || lease_save_halt(tx, l, &e) < 0 ||
 	    restart_save(tx, l, &e) < 0 || add_news(g, tx, l, failed, &e) < 0 ||
@@ -100,6 +101,7 @@ static void finish(struct engine *g, struct lease *l, enum lease_halt halt, cons
 		store_later(g, l, e.msg);
 		return;
 	}
+	volkey_drop(g, l->id);
 	step_at(halting ? STEP_LEASE_HALTED : STEP_LEASE_RESUMED);
 	outbox_kick(g);
 	log_info("lease %s: %s", l->id, lease_word(l));
@@ -184,6 +186,10 @@ static void resumed(void *ctx, const struct priv_start_reply *r, const struct er
 	work_end(w);
 	if (rc || l.state != LEASE_RUNNING)
 		return;
+	if (r->outcome == PRIV_START_LOCKED) {
+		finish(g, &l, LEASE_LOCKED, r->message);
+		return;
+	}
 	if (r->outcome != PRIV_START_RUNNING) {
 		not_started(g, &l, r->message);
 		return;
@@ -363,18 +369,22 @@ static int store_wish(struct engine *g, struct lease *l, const struct ask *a, en
 
 int halt_asked(const struct ask *a, struct lease *l, enum lease_halt to, struct err *e)
 {
-	bool over = l->halt == LEASE_HALTED || (l->halt == LEASE_RUNS && l->exit_status >= 0);
+	bool over = l->halt == LEASE_HALTED || l->halt == LEASE_LOCKED ||
+		    (l->halt == LEASE_RUNS && l->exit_status >= 0);
 	bool under_way = l->halt == LEASE_HALTING || l->halt == LEASE_RESUMING;
 	struct work *w;
 
 	if (under_way && !strcmp(l->halt_request, a->req->request_id))
 		return HALT_TAKEN;
-	if (!under_way && over == (to == LEASE_HALTING))
+	if (!under_way && (over == (to == LEASE_HALTING) ||
+			   (a->req->type == REQUEST_UNLOCK && l->halt != LEASE_LOCKED)))
 		return HALT_IS_SO;
 	w = under_way ? NULL : work_begin(a->g, l->id);
 	if (!w)
 		return HALT_BUSY;
-	if (store_wish(a->g, l, a, to, e) < 0) {
+	if (volkey_hold(a->g, l->id, a->req->volume_key, e) < 0 ||
+	    store_wish(a->g, l, a, to, e) < 0) {
+		volkey_drop(a->g, l->id);
 		work_end(w);
 		return -1;
 	}

@@ -167,6 +167,7 @@ static void dispatch(struct ask *a)
 	case REQUEST_RECONNECT:
 	case REQUEST_STATS:
 	case REQUEST_GROW:
+	case REQUEST_UNLOCK:
 		verb_asked(a);
 		return;
 	case REQUEST_IMAGES:
@@ -198,6 +199,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_RECONNECT:
 	case REQUEST_STATS:
 	case REQUEST_GROW:
+	case REQUEST_UNLOCK:
 		return ask_is_open(a->g, &a->author, a->req->request_id);
 	case REQUEST_EXEC:
 	case REQUEST_SIGNAL:

@@ -45,6 +45,7 @@ enum lease_halt {
 	LEASE_HALTED,	/* nothing of it runs; the volume is kept */
 	LEASE_RESUMING, /* to be started again, as a new generation */
 	LEASE_WAITING,	/* its command failed, and is RESUMING at restart.at */
+	LEASE_LOCKED,	/* as HALTED, until its owner brings the volume's key again */
 };
 
 /* How often a command that fails is run again. */

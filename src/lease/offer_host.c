@@ -91,6 +91,8 @@ void offer_allows(struct spec_policy *p, const struct engine *g, const struct of
 		spec_template_allow(&allow, t);
 	spec_policy_here(p);
 	spec_policy_allow(p, &allow);
+	if (g->volume && strcmp(g->volume, "none") != 0)
+		p->features |= SPEC_OFFERS_ENCRYPTION;
 	if (!str_is(str_of(g->set.network), "internet"))
 		return;
 	p->features |= SPEC_OFFERS_INTERNET;

@@ -15,6 +15,7 @@
 #include "lease/kept.h"
 #include "lease/lending.h"
 #include "lease/offer_host.h"
+#include "lease/volkey.h"
 #include "spec/policy.h"
 
 #define BYTES_OF_INODE 16384 /* mkfs makes one for so many bytes of a disk, or more */
@@ -241,6 +242,7 @@ static int refuse_lease(struct engine *g, struct lease *l, struct err *e)
 {
 	auto_tx struct tx *tx = NULL;
 
+	volkey_drop(g, l->id);
 	if (db_begin(&tx, g->db, e) < 0 || lease_move(tx, l, LEASE_REFUSED, WHY_REFUSED, e) < 0)
 		return -1;
 	return db_commit(&tx, e);
@@ -378,6 +380,11 @@ void spawn_asked(struct ask *ask)
 	}
 	a->pay = steal(&money);
 	memcpy(a->lease, l.id, sizeof(a->lease));
+	if (volkey_hold(a->g, l.id, a->req->volume_key, &e) < 0) {
+		log_broken("lease %s: %s", l.id, e.msg);
+		refuse_asked(a, &l, REPLY_INTERNAL, NULL);
+		return;
+	}
 	if (*l.kept) { /* no image to wait for */
 		pay(a, &l);
 		return;
@@ -433,6 +440,7 @@ static int reply_late(struct engine *g, struct tx *tx, struct lease *l, struct e
 	auto_reply struct reply *r = NULL;
 	struct lease_bill bill;
 
+	volkey_drop(g, l->id);
 	l->ended_at = clock_wall();
 	lease_bill(&bill, l, l->ended_at);
 	if (lease_save(tx, l, e) < 0 || bill_store(g, tx, l, REFUND_OF_LEASE, &bill, e) < 0 ||
@@ -523,6 +531,7 @@ int spawn_rejected(struct engine *g, struct tx *tx, const struct payment *p,
 		return err_set(e, ERRK_STATE, "plan %lld pays for no lease", (long long)plan->id);
 	if (payment_refused(g, tx, p, plan, e) < 0)
 		return -1;
+	volkey_drop(g, l.id);
 	l.ended_at = clock_wall();
 	if (lease_save(tx, &l, e) < 0)
 		return -1;

@@ -16,6 +16,7 @@
 #include "lease/health.h"
 #include "lease/kept.h"
 #include "lease/lending.h"
+#include "lease/volkey.h"
 
 #define RETRY_MS    2000
 #define PROGRESS_MS 5000
@@ -126,7 +127,12 @@ static void failed(struct engine *g, struct lease *l, const char *why)
 /* The owner hears what the runtime says of the command; the rest is the host's own business. */
 static void start_failed(struct engine *g, struct lease *l, const struct priv_start_reply *r)
 {
-	if (r->stage >= PRIV_STAGE_CREATE || r->stage == PRIV_STAGE_PULL)
+	if (r->outcome == PRIV_START_LOCKED)
+		snprintf(
+			l->said, sizeof(l->said),
+			"the provider's agent was restarted, and the key that you brought is lost; "
+			"nothing was started: ask again");
+	else if (r->stage >= PRIV_STAGE_CREATE || r->stage == PRIV_STAGE_PULL)
 		str_printable(l->said, sizeof(l->said), str_of(r->message));
 	failed(g, l, r->message);
 }
@@ -176,6 +182,7 @@ static void started(void *ctx, const struct priv_start_reply *r, const struct er
 		start_later(g, l.id, e.msg);
 		return;
 	}
+	volkey_drop(g, l.id);
 	outbox_kick(g);
 	set_deadline(g, &l);
 	expiry_arm(g);
@@ -251,6 +258,7 @@ int start_fill(struct engine *g, struct priv_start *m, const struct lease *l, st
 		m->seconds = (uint32_t)lease_paid_seconds(l);
 	}
 	card_write(&m->card, &m->topup, g, l);
+	volkey_give(g, l->id, &m->key);
 	return 0;
 }
 

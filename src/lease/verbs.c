@@ -146,6 +146,28 @@ static void halt_or_resume(struct ask *a, struct lease *l)
 		ask_status(a, l);
 }
 
+/* --- unlock --- */
+
+static bool has_own_key(struct engine *g, const char *id)
+{
+	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
+	auto_spec struct spec spec = {0};
+
+	return lease_load_spec(g->db, id, &text, NULL) == 0 &&
+	       spec_decode(&spec, buf_view(&text), NULL) == 0 && spec.own_key;
+}
+
+/* A try is work for the host: it costs its sender as much as a lease asked for. */
+static void unlock(struct ask *a, struct lease *l)
+{
+	if (!has_own_key(a->g, l->id))
+		verb_deny(a, REPLY_SPEC, "unlock: the provider made the key of this lease");
+	else if (l->halt == LEASE_LOCKED && !author_charge(a->g, &a->author, 5))
+		verb_deny(a, REPLY_BUSY, NULL);
+	else
+		halt_or_resume(a, l);
+}
+
 /* --- set --- */
 
 static int store_pull(struct ask *a, const struct lease *l, struct err *e)
@@ -369,6 +391,9 @@ static void run_verb(struct ask *ask, struct lease *l)
 	case REQUEST_STOP:
 	case REQUEST_START:
 		halt_or_resume(a, l);
+		return;
+	case REQUEST_UNLOCK:
+		unlock(a, l);
 		return;
 	case REQUEST_REFUND:
 		refund_asked(a, l);

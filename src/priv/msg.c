@@ -156,13 +156,14 @@ static const struct wire_field priv_start_fields[] = {
 	TEXT(topup, PRIV_CARD_MAX),
 	TEXT(offer, PRIV_OFFER_NAME_MAX),
 	SPEC(spec),
+	BLOB(key, PRIV_KEY_LEN),
 };
 static const struct wire_table priv_start_table = TABLE(priv_start);
 #undef MSG
 
 #define MSG priv_start_reply
 static const struct wire_field priv_start_reply_fields[] = {
-	ENUM(outcome, PRIV_START_FAILED + 1),
+	ENUM(outcome, PRIV_START_LOCKED + 1),
 	WALL_MS(started_ms),
 	BOOL(prepared),
 	U32(image_us, 0, UINT32_MAX),

@@ -24,6 +24,7 @@
 #define PRIV_FRAME_MAX	((size_t)3 << 20)
 #define PRIV_OUTPUT_MAX ((size_t)1 << 20) /* output of an exec, each stream; one piece of a log */
 #define PRIV_AUTH_MAX	8192		  /* base64 of a registry's USER:PASSWORD */
+#define PRIV_KEY_LEN	64		  /* a volume's key as hex text */
 #define PRIV_LIST_MAX	256		  /* leases in one BOX_LIST answer */
 #define PRIV_CARD_MAX	4096		  /* what a lease is told about itself, each page */
 #define PRIV_VOLUME_MIN ((uint64_t)16 << 20)
@@ -79,8 +80,15 @@ struct priv_start {
 	char *card, *topup;  /* pages of SPEC_SOCKET: JSON objects, passed on untouched; or empty */
 	char *offer;	     /* under which it was bought: the helper knows what that gives */
 	struct spec spec;    /* its image is a configured name or an allowed reference */
+	/* with spec.own_key: PRIV_KEY_LEN characters of the buyer's, or nothing, which does while
+	 * the host's memory has it */
+	struct wire_blob key;
 };
-enum priv_start_outcome { PRIV_START_RUNNING, PRIV_START_FAILED };
+enum priv_start_outcome {
+	PRIV_START_RUNNING,
+	PRIV_START_FAILED,
+	PRIV_START_LOCKED, /* nothing was done: it needs its key, or this is another's */
+};
 enum priv_stage {
 	PRIV_STAGE_CHECK,  /* the request itself, image allowed, disk left */
 	PRIV_STAGE_PULL,   /* brought from its registry; the message is for the buyer */

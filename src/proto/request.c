@@ -32,6 +32,7 @@ static const char *const type_names[] = {
 	[REQUEST_STATS] = "stats",
 	[REQUEST_TEMPLATE] = "template",
 	[REQUEST_GROW] = "grow",
+	[REQUEST_UNLOCK] = "unlock",
 };
 _Static_assert(ARRAY_SIZE(type_names) == REQUEST_NTYPES, "one name a type");
 
@@ -73,6 +74,7 @@ void request_free(struct request *r)
 		return;
 	drop_secret(&r->token);
 	drop_secret(&r->registry_auth);
+	wipe(r->volume_key, sizeof(r->volume_key));
 	spec_clear(&r->spec);
 	if (r->input)
 		wipe(r->input, r->ninput);
@@ -122,6 +124,7 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 	jsonw_text(&w, "token", r->token);
 	jsonw_text(&w, "refund_key", r->refund_key);
 	jsonw_text(&w, "registry_auth", r->registry_auth);
+	jsonw_text(&w, "volume_key", r->volume_key);
 	if (r->type == REQUEST_SPAWN)
 		jsonw_text(&w, "offer", r->offer);
 	if (r->type == REQUEST_SPAWN || r->type == REQUEST_GROW)
@@ -204,6 +207,21 @@ static int decode_auth(struct request *r, const struct json *j, struct err *e)
 	if (base64_decode(&plain, s, BASE64_STD, e) < 0 || memchr(plain.p, ':', plain.n) == NULL)
 		return err_set(e, ERRK_INPUT, "registry_auth: want base64 of USER:PASSWORD");
 	r->registry_auth = mem_strndup(s.p, s.n);
+	return 0;
+}
+
+/* The spec is stored and the key is not: what is stored says that there must be one. */
+static int decode_volume_key(struct request *r, const struct json *j, struct err *e)
+{
+	bool wanted = r->type == REQUEST_UNLOCK || r->spec.own_key;
+
+	if (json_opt_copy(r->volume_key, sizeof(r->volume_key), j, "volume_key", e) < 0)
+		return -1;
+	if (!wanted && *r->volume_key)
+		return err_set(e, ERRK_INPUT, "volume_key: only with spec.own_key");
+	if (wanted && !hex_is(str_of(r->volume_key), LEASE_VOLUME_KEY_HEX / 2))
+		return err_set(e, ERRK_INPUT, "volume_key: want %d lower-case hex characters",
+			       LEASE_VOLUME_KEY_HEX);
 	return 0;
 }
 
@@ -415,6 +433,9 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 		return -1;
 	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_START || r->type == REQUEST_EXEC) &&
 	    decode_auth(r, j, e) < 0)
+		return -1;
+	if ((r->type == REQUEST_SPAWN || r->type == REQUEST_UNLOCK) &&
+	    decode_volume_key(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_TEMPLATE && decode_template(r, j, e) < 0)
 		return -1;

@@ -36,8 +36,9 @@ enum request_type {
 	REQUEST_STATS,	   /* what it uses now */
 	REQUEST_TEMPLATE,  /* all that a buyer may know of one, named in spec; of no lease */
 	REQUEST_GROW,	   /* a larger disk, at the price that the lease then has */
+	REQUEST_UNLOCK,	   /* its volume's key again, which a restart of the host took */
 };
-#define REQUEST_NTYPES (REQUEST_GROW + 1)
+#define REQUEST_NTYPES (REQUEST_UNLOCK + 1)
 const char *request_type_name(enum request_type t); /* "unknown" for none of these */
 
 struct request {
@@ -55,6 +56,8 @@ struct request {
 	/* spawn, start, exec */
 	char *registry_auth; /* for the image's registry: base64 of USER:PASSWORD, or NULL. A secret
 			      */
+	/* spawn (with spec.own_key, and only then), unlock: 64 hex characters, or "". A secret */
+	char volume_key[LEASE_VOLUME_KEY_HEX + 1];
 	/* spawn: what to run, or a template's name with what it leaves open (spec/template.h), or a
 	 * volume to keep, at the price that offer_volume_price says;
 	 * template: that name alone; exec: args, env, workdir and user count, and with an image,

@@ -118,6 +118,7 @@ int spec_policy_check(const struct spec_policy *p, const struct spec *s, struct 
 		{s->health.nargs > 0, SPEC_OFFERS_HEALTH, "health", "health checks"},
 		{s->limits.bandwidth.in || s->limits.bandwidth.out, SPEC_OFFERS_BANDWIDTH,
 		 "limits.bandwidth", "bandwidth limits"},
+		{s->own_key, SPEC_OFFERS_ENCRYPTION, "own_key", "encrypted volumes"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)

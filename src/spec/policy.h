@@ -21,6 +21,7 @@ enum spec_feature {
 	SPEC_OFFERS_RESTART = 1 << 8,
 	SPEC_OFFERS_HEALTH = 1 << 9,
 	SPEC_OFFERS_BANDWIDTH = 1 << 10,
+	SPEC_OFFERS_ENCRYPTION = 1 << 11, /* so that a buyer may bring a volume's key */
 };
 
 /* Graphics cards that leases of one offer may have. */

@@ -67,6 +67,7 @@ struct spec {
 	uint32_t restarts;     /* after a failure, at most so often; 0: never */
 	struct spec_health health;
 	bool read_only; /* the root file system */
+	bool own_key;	/* its volume's key is the buyer's, and comes beside this: never in it */
 	struct spec_mounts storage;
 	enum spec_network network;
 	struct spec_ports ports;

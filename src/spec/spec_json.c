@@ -9,7 +9,7 @@ static const char *const MEMBERS[] = {
 	"template", "image",	    "digest",  "pull",	    "entrypoint", "args",    "env",
 	"secrets",  "workdir",	    "user",    "hostname",  "tty",	  "labels",  "limits",
 	"stop",	    "restart",	    "health",  "read_only", "storage",	  "network", "ports",
-	"gpu",	    "capabilities", "rlimits", "sysctls",   "kept",	  NULL,
+	"gpu",	    "capabilities", "rlimits", "sysctls",   "kept",	  "own_key", NULL,
 };
 
 static int read_list(const struct json *spec, const char *field,
@@ -104,6 +104,7 @@ static int read_members(struct spec *out, const struct json *obj, struct err *e)
 	if (read_process(out, obj, e) || read_map(obj, "labels", spec_set_label, out, e) ||
 	    spec_limits_read(&out->limits, obj, "limits", e) || spec_life_read(out, obj, e) ||
 	    read_flag(&out->read_only, obj, "read_only", e) ||
+	    read_flag(&out->own_key, obj, "own_key", e) ||
 	    spec_storage_read(&out->storage, obj, e) || spec_reach_read(out, obj, e) ||
 	    spec_powers_read(&out->powers, obj, e))
 		return -1;
@@ -177,6 +178,7 @@ void spec_write(struct buf *out, const struct spec *s)
 	spec_limits_write(&w, "limits", &s->limits);
 	spec_life_write(&w, s);
 	write_flag(&w, "read_only", s->read_only);
+	write_flag(&w, "own_key", s->own_key);
 	spec_storage_write(&w, &s->storage);
 	spec_reach_write(&w, s);
 	spec_powers_write(&w, &s->powers);

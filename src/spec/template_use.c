@@ -43,6 +43,7 @@ static int check_rest(const struct spec *asked, const struct spec_template *t, s
 	free(rest.ports.v);
 	rest.ports = (struct spec_ports){0};
 	rest.limits = (struct spec_limits){0};
+	rest.own_key = false;
 	if (!*t->spec.hostname)
 		*rest.hostname = '\0';
 	if (!*t->spec.digest)
@@ -55,7 +56,7 @@ static int check_rest(const struct spec *asked, const struct spec_template *t, s
 	field = json_key(json_first(root));
 	return err_set(e, ERRK_DENIED,
 		       "%.*s: is the template's; beside the name %s you may say env, hostname, "
-		       "labels, ports, digest and limits",
+		       "labels, ports, digest, limits and own_key",
 		       (int)field.n, field.p, t->name);
 }
 
@@ -97,6 +98,7 @@ int spec_template_use(struct spec *asked, const struct spec_template *t, struct 
 		spec_map_set(&s.labels, str_of(asked->labels.v[i].name),
 			     str_of(asked->labels.v[i].value));
 	s.limits = asked->limits;
+	s.own_key = asked->own_key;
 	memcpy(s.template, t->name, sizeof(s.template));
 	spec_clear(asked);
 	*asked = s;

@@ -57,18 +57,17 @@ static int try_key(const char *header, const char *data, const struct luks_key *
 
 /* 0: in vain, which home/refused says for an erase that is repeated without the key; or it could
  * not be tried, which is no reason to keep the key. */
-static int verify(const char *home, const char *data, struct err *e)
+static int verify(const char *home, const struct paths *p, struct err *e)
 {
 	auto_free char *header = mem_printf("%s/header", home);
-	auto_free char *path = mem_printf("%s/key", home);
 	auto_free char *made = mem_printf("%s/made", home);
 	auto_free char *refused = mem_printf("%s/refused", home);
 	auto_luks_key struct luks_key key = {0};
 	int r;
 
-	if (!fs_exists(made) || luks_key_read(&key, path, e))
+	if (!fs_exists(made) || luks_key_read(&key, p->key, e))
 		return 0;
-	r = try_key(header, data, &key, e);
+	r = try_key(header, p->data, &key, e);
 	if (r == 0)
 		return err_set(e, ERRK_STATE, "it still opens with its key");
 	return r == LUKS_REFUSED && rename(made, refused) ? err_sys(e, "mark %s", refused) : 0;
@@ -76,7 +75,8 @@ static int verify(const char *home, const char *data, struct err *e)
 
 /* Header and key of one of the two homes. A header that was never finished has no slots: it is only
  * overwritten. */
-static int erase_header(const char *home, const char *data, struct volume_erasure *r, struct err *e)
+static int erase_header(const char *home, const struct paths *p, struct volume_erasure *r,
+			struct err *e)
 {
 	auto_free char *header = mem_printf("%s/header", home);
 	auto_free char *key = mem_printf("%s/key", home);
@@ -86,8 +86,7 @@ static int erase_header(const char *home, const char *data, struct volume_erasur
 	if (fs_exists(header) && fs_exists(made) && luks_destroy_slots(header, e) < 0)
 		r->slots_gone = false;
 	step_at(STEP_VOLUME_SLOTS_GONE);
-	if (overwrite(header, e) || verify(home, data, e) || wipe_file(header, e) ||
-	    wipe_file(key, e))
+	if (overwrite(header, e) || verify(home, p, e) || wipe_file(header, e) || wipe_file(key, e))
 		return -1;
 	r->header_gone = r->header_gone && !fs_exists(header) && !fs_exists(key);
 	r->refused = r->refused || fs_exists(refused);
@@ -98,9 +97,10 @@ static int erase_header(const char *home, const char *data, struct volume_erasur
 static int erase_headers(const struct paths *p, struct volume_erasure *r, struct err *e)
 {
 	r->slots_gone = r->header_gone = true;
-	if (erase_header(p->run, p->data, r, e) ||
-	    (fs_exists(p->kept) &&
-	     (erase_header(p->kept, p->data, r, e) || fs_remove_tree(p->kept, e))))
+	/* the folder in memory last: it has the key of both where that is the buyer's */
+	if ((fs_exists(p->kept) &&
+	     (erase_header(p->kept, p, r, e) || fs_remove_tree(p->kept, e))) ||
+	    erase_header(p->run, p, r, e))
 		return -1;
 	/* without a header there is nothing that slots could open */
 	r->slots_gone = r->slots_gone || r->header_gone;
@@ -154,6 +154,14 @@ static const char *unproven(const struct volume *v)
 {
 	if (v->activation == VOLUME_PLAIN)
 		return "not encrypted: blocks of the disk may keep the data until they are reused";
+	if (v->own_key && v->survives)
+		return "that nobody has the key, which the buyer brought (a copy exists outside), "
+		       "and "
+		       "copied the header from this host's disk, or its memory with root rights";
+	if (v->own_key)
+		return "that nobody with this host's root rights copied its memory while the "
+		       "volume "
+		       "was open; the buyer brought the key: a copy of it exists outside";
 	if (v->survives)
 		return "that nobody copied header and key from this host's disk while they lay "
 		       "there (with such a "

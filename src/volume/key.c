@@ -33,6 +33,21 @@ int luks_key_make(struct luks_key *k, const char *path, struct err *e)
 	return fs_write(path, k->hex, strlen(k->hex), 0600, e);
 }
 
+int luks_key_take(struct luks_key *k, const char *hex, struct err *e)
+{
+	if (!hex_is(str_of(hex), 32))
+		return err_set(e, ERRK_INPUT, "a volume's key is 64 characters of hex");
+	if (lock(k, e))
+		return -1;
+	memcpy(k->hex, hex, sizeof(k->hex));
+	return 0;
+}
+
+int luks_key_put(struct luks_key *k, const char *hex, const char *path, struct err *e)
+{
+	return luks_key_take(k, hex, e) ? -1 : fs_write(path, k->hex, strlen(k->hex), 0600, e);
+}
+
 /* Straight into the locked memory, without a buffer between. */
 int luks_key_read(struct luks_key *k, const char *path, struct err *e)
 {

@@ -13,6 +13,9 @@ void luks_key_wipe(struct luks_key *k);
 
 /* A new one, into a file for root alone. */
 int luks_key_make(struct luks_key *k, const char *path, struct err *e) MUST_CHECK;
+/* This one, of 64 characters of hex, into such a file. */
+int luks_key_put(struct luks_key *k, const char *hex, const char *path, struct err *e) MUST_CHECK;
+int luks_key_take(struct luks_key *k, const char *hex, struct err *e) MUST_CHECK; /* into no file */
 int luks_key_read(struct luks_key *k, const char *path, struct err *e) MUST_CHECK;
 
 #endif

@@ -31,7 +31,7 @@ int paths_make(struct paths *p, const struct volume *v, struct err *e)
 	p->run = mem_printf("%s/volumes/%s", v->run_dir, v->id);
 	p->kept = mem_printf("%s/headers/%s", v->state_dir, v->id);
 	p->home = mem_strdup(v->survives ? p->kept : p->run);
-	p->key = mem_printf("%s/key", p->home);
+	p->key = mem_printf("%s/key", v->own_key ? p->run : p->home);
 	p->header = mem_printf("%s/header", p->home);
 	p->descriptor = mem_printf("%s/joined.vmdk", p->run);
 	p->disk = mem_printf("%s/disk", p->run);

@@ -137,16 +137,32 @@ static int sync_file(const char *path, struct err *e)
 	return fd < 0 || fsync(fd) ? err_sys(e, "sync %s", path) : 0;
 }
 
+static bool in_memory(const struct volume *v, const struct paths *p, struct err *e)
+{
+	const char *where = v->own_key ? p->run : p->home;
+
+	if ((v->survives && !v->own_key) || fs_is_memory(where))
+		return true;
+	err_set(e, ERRK_STATE, "%s is not memory: keys would reach the disk", where);
+	return false;
+}
+
+static int put_key(struct luks_key *key, const struct volume *v, const struct paths *p,
+		   struct err *e)
+{
+	if (!v->key)
+		return err_set(e, ERRK_STATE, "it needs its key");
+	return luks_key_put(key, v->key, p->key, e);
+}
+
 static int encrypt(const struct volume *v, const struct paths *p, struct err *e)
 {
 	auto_luks_key struct luks_key key = {0};
 
 	if (v->activation == VOLUME_PLAIN)
 		return 0;
-	if (!v->survives && !fs_is_memory(p->home))
-		return err_set(e, ERRK_STATE, "%s is not memory: keys would reach the disk",
-			       p->home);
-	if (luks_key_make(&key, p->key, e))
+	if (!in_memory(v, p, e) ||
+	    (v->own_key ? put_key(&key, v, p, e) : luks_key_make(&key, p->key, e)))
 		return -1;
 	step_at(STEP_VOLUME_KEY);
 	return make_header(v, p, &key, e) ? -1 : sync_file(p->header, e);
@@ -187,6 +203,46 @@ static int create(const struct volume *v, const struct paths *p, struct err *e)
 		return -1;
 	step_at(STEP_VOLUME_CREATED);
 	return 0;
+}
+
+/* 0: `v->key` opens what is there, and lies where that is looked for. */
+static int try_and_put(const struct volume *v, const struct paths *p, struct err *e)
+{
+	auto_luks_key struct luks_key key = {0};
+	int r;
+
+	if (luks_key_take(&key, v->key, e))
+		return -1;
+	r = luks_try(p->header, &key, e);
+	if (r)
+		return r < 0 ? -1 : VOLUME_WRONG_KEY;
+	if (fs_mkdirs(p->run, 0700, e) || !in_memory(v, p, e) || put_key(&key, v, p, e))
+		return -1;
+	step_at(STEP_VOLUME_UNLOCKED);
+	return 0;
+}
+
+int volume_unlock(const struct volume *v, struct err *e)
+{
+	auto_paths struct paths p = {0};
+	int r = 0;
+
+	if (!v->own_key)
+		return 0;
+	if (paths_make(&p, v, e))
+		return -1;
+	if (!is_created(&p))
+		return v->key ? 0 : VOLUME_LOCKED;
+	if (!fs_exists(p.key))
+		r = v->key ? try_and_put(v, &p, e) : VOLUME_LOCKED;
+	return r < 0 ? err_wrap(e, "unlock volume %s", v->id) : r;
+}
+
+bool volume_is_locked(const struct volume *v)
+{
+	auto_paths struct paths p = {0};
+
+	return v->own_key && (paths_make(&p, v, NULL) || !is_created(&p) || !fs_exists(p.key));
 }
 
 int volume_create(const struct volume *v, struct err *e)

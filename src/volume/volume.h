@@ -21,7 +21,8 @@
 #include "base/err.h"
 #include "base/str.h"
 
-#define VOLUME_ID_MAX 40 /* str_is_name() */
+#define VOLUME_ID_MAX  40 /* str_is_name() */
+#define VOLUME_KEY_HEX 64
 
 enum volume_activation {
 	VOLUME_PLAIN,	 /* "none": not encrypted */
@@ -37,7 +38,12 @@ struct volume {
 	uint64_t bytes;	 /* of the file system; rounded up to 1 MiB */
 	uint64_t inodes; /* 0: mkfs chooses */
 	bool survives;	 /* header and key lie on disk: it can be opened after a reboot */
-	uint64_t kept;	 /* bytes of it that only VOLUME_KEEPER can fill: for logs */
+	/* Its key is brought, never made, and never on disk, where `survives` has the header.
+	 * `key`: VOLUME_KEY_HEX characters of hex text; NULL: not at hand, which does while run_dir
+	 * has it. */
+	bool own_key;
+	const char *key;
+	uint64_t kept; /* bytes of it that only VOLUME_KEEPER can fill: for logs */
 };
 /* A user that nobody else is: not even root, whose uid overlayfs has when it writes for tenants. */
 #define VOLUME_KEEPER 4294967294u
@@ -46,6 +52,13 @@ const char *volume_activation_name(enum volume_activation a);
 int volume_activation_parse(enum volume_activation *a, struct str s, struct err *e) MUST_CHECK;
 /* Can this host do it? -1 says why not. */
 int volume_probe(enum volume_activation a, struct err *e) MUST_CHECK;
+
+/* Step 0, of one with own_key: is its key where the next steps look? v->key goes there, if it opens
+ * the header that is there, or if nothing is yet. VOLUME_LOCKED: it is needed, and not at hand;
+ * VOLUME_WRONG_KEY: it is another's. */
+enum { VOLUME_LOCKED = 1, VOLUME_WRONG_KEY };
+int volume_unlock(const struct volume *v, struct err *e) MUST_CHECK;
+bool volume_is_locked(const struct volume *v);
 
 /* Step 1. Backing file, key, header. A half-made one is made anew. */
 int volume_create(const struct volume *v, struct err *e) MUST_CHECK;

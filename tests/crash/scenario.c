@@ -126,6 +126,7 @@ const size_t scenarios_n = ARRAY_SIZE(scenarios);
 #define BY_STORE   "tests/root/shelf kills the worker there"
 #define BY_STORAGE "tests/root/storage kills the worker there"
 #define BY_KEPT	   "tests/root/kept kills the worker there"
+#define BY_REBOOT  "tests/root/reboot kills the worker there"
 #define BY_BESIDE  "tests/root/beside kills the worker there"
 #define BY_KEEPER  "tests/root/helper kills the keeper there"
 #define BY_GROW	   "tests/sim/grow kills the engine there"
@@ -153,6 +154,7 @@ const struct elsewhere elsewhere[] = {
 	{STEP_BESIDE_MOUNTED, BY_BESIDE},     {STEP_BESIDE_RUNS, BY_BESIDE},
 	{STEP_VOLUME_KEPT, BY_KEPT},	      {STEP_ROOT_SAVED, BY_STORAGE},
 	{STEP_ROOT_DROPPED, BY_STORAGE},      {STEP_IMAGE_COPY_DROPPED, BY_STORE},
+	{STEP_VOLUME_UNLOCKED, BY_REBOOT},
 };
 const size_t elsewhere_n = ARRAY_SIZE(elsewhere);
 

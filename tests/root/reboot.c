@@ -5,14 +5,18 @@
 #include "helper_world.h"
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "backend/cgroup.h"
 #include "base/fs.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "helper/storage.h"
 #include "volume/overlay.h"
@@ -261,20 +265,225 @@ static void test_older_record(void **state)
 	run_script(w, ID, "exec sleep 1000");
 	helper_down(w, SIGKILL);
 	assert_int_equal(fs_read(&text, path, &e), 0);
-	assert_true(text.n > 7 && memcmp(text.p + text.n - 7, "\3\0\0\0oci", 7) == 0);
-	assert_int_equal(fs_write(path, text.p, text.n - 7, 0600, &e), 0);
+	assert_true(text.n > 8 && memcmp(text.p + text.n - 8, "\3\0\0\0oci", 8) == 0);
+	assert_int_equal(fs_write(path, text.p, text.n - 8, 0600, &e), 0);
 	helper_up(w);
 	assert_int_equal(inspect(w, ID).state, PRIV_BOX_RUNNING);
 	destroy_ok(w, ID);
 }
 
+#define HEX   "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
+#define OTHER "10112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
+
+static void start_with(struct world *w, const char *script, const char *key, uint32_t generation,
+		       struct answer *a)
+{
+	struct priv_start m;
+
+	fill_start(&m, ID, script);
+	m.generation = generation;
+	m.spec.own_key = true;
+	m.key = (struct wire_blob){(uint8_t *)key, strlen(key)};
+	do_start(w, &m, a);
+	spec_clear(&m.spec);
+	assert_int_equal(a->err.kind, 0);
+	assert_false(a->r.start.prepared);
+}
+
+static void runs_with(struct world *w, const char *script, const char *key, uint32_t generation)
+{
+	struct answer a;
+
+	start_with(w, script, key, generation, &a);
+	if (*a.r.start.message)
+		print_message("start: %s\n", a.r.start.message);
+	assert_int_equal(a.r.start.outcome, PRIV_START_RUNNING);
+	free_answer(&a, PRIV_BOX_START);
+}
+
+static void locked_with(struct world *w, const char *key, uint32_t generation, const char *why)
+{
+	struct answer a;
+
+	start_with(w, "sleep 1000", key, generation, &a);
+	assert_int_equal(a.r.start.outcome, PRIV_START_LOCKED);
+	assert_non_null(strstr(a.r.start.message, why));
+	free_answer(&a, PRIV_BOX_START);
+}
+
+/* All bytes of it that are not holes, in pieces that overlap. */
+static bool holds_key(const char *path)
+{
+	auto_close int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	uint8_t raw[sizeof(HEX) / 2];
+	static char piece[1 << 20];
+	off_t at = 0, next;
+	ssize_t n;
+
+	assert_true(fd >= 0);
+	assert_int_equal(hex_decode(raw, sizeof(raw), STR(HEX), NULL), 0);
+	while ((at = lseek(fd, at, SEEK_DATA)) >= 0) {
+		n = pread(fd, piece, sizeof(piece), at);
+		if (n <= 0)
+			break;
+		if (memmem(piece, (size_t)n, HEX, sizeof(HEX) - 1) ||
+		    memmem(piece, (size_t)n, raw, sizeof(raw)))
+			return true;
+		next = at + n - (off_t)sizeof(HEX);
+		at = next > at ? next : at + n;
+	}
+	return false;
+}
+
+static int files_seen;
+
+static int look(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)at;
+	if (type != FTW_F)
+		return 0;
+	files_seen++;
+	return holds_key(path);
+}
+
+static void assert_not_on_disk(struct world *w)
+{
+	files_seen = 0;
+	assert_int_equal(nftw(w->state, look, 16, FTW_PHYS | FTW_MOUNT), 0);
+	assert_true(files_seen > 3); /* record, header, payload … */
+}
+
+static bool is_encrypted(const struct world *w)
+{
+	if (w->c.activation != VOLUME_PLAIN)
+		return true;
+	print_message("# not here: volumes are not encrypted\n");
+	return false;
+}
+
+/* What a buyer's key opens waits for it after a reboot, and for no other. */
+static void test_own_key(void **state)
+{
+	struct world *w = *state;
+	auto_free char *payload = mem_printf("%s/volumes/%s", w->state, ID);
+	auto_free char *key = mem_printf("%s/volumes/%s/key", w->run, ID);
+	struct answer a;
+
+	if (!is_encrypted(w))
+		return;
+	locked_with(w, "", 1, "needs the key");
+	assert_false(fs_exists(payload));
+	runs_with(w, "echo precious >/root/data; sync; sleep 1000", HEX, 1);
+	exec_sh(w, ID, "until [ -s /root/data ]; do sleep 0.1; done; cat /root/data", &a);
+	assert_out(&a, "precious\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	assert_true(holds_key(key)); /* what is looked for would be found */
+	assert_not_on_disk(w);
+	reboot(w, ID);
+	assert_int_equal(inspect(w, ID).state, PRIV_BOX_STOPPED);
+	locked_with(w, "", 2, "needs the key");
+	locked_with(w, OTHER, 3, "not the key");
+	assert_false(fs_exists(key));
+	runs_with(w, "sleep 1000", HEX, 4);
+	exec_sh(w, ID, "cat /root/data", &a);
+	assert_out(&a, "precious\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	assert_not_on_disk(w);
+	destroy_ok(w, ID);
+	assert_false(fs_exists(key));
+}
+
+/* The helper's own restart asks for nothing. */
+static void test_own_key_of_restart(void **state)
+{
+	struct priv_stop stop = {.id = ID};
+	struct world *w = *state;
+	struct answer a;
+
+	if (!is_encrypted(w))
+		return;
+	runs_with(w, "sleep 1000", HEX, 1);
+	helper_down(w, SIGKILL);
+	helper_up(w);
+	assert_int_equal(inspect(w, ID).state, PRIV_BOX_RUNNING);
+	do_stop(w, &stop, &a);
+	free_answer(&a, PRIV_BOX_STOP);
+	runs_with(w, "sleep 1000", "", 2);
+	destroy_ok(w, ID);
+}
+
+/* Where the key is there and nothing is open, the next start needs no other. */
+static void test_own_key_killed(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+	struct answer a;
+
+	if (!is_encrypted(w))
+		return;
+	runs_with(w, "echo precious >/root/data; sync; sleep 1000", HEX, 1);
+	exec_sh(w, ID, "until [ -s /root/data ]; do sleep 0.1; done", &a);
+	free_answer(&a, PRIV_BOX_EXEC);
+	w->step = "VOLUME_UNLOCKED";
+	reboot(w, ID);
+	fill_start(&m, ID, "sleep 1000");
+	m.generation = 2;
+	m.spec.own_key = true;
+	m.key = (struct wire_blob){(uint8_t *)HEX, strlen(HEX)};
+	do_start(w, &m, &a);
+	assert_int_equal(a.err.kind, ERRK_SYS);
+	spec_clear(&m.spec);
+	helper_down(w, SIGKILL);
+	w->step = NULL;
+	helper_up(w);
+	runs_with(w, "sleep 1000", "", 2);
+	exec_sh(w, ID, "cat /root/data", &a);
+	assert_out(&a, "precious\n");
+	free_answer(&a, PRIV_BOX_EXEC);
+	destroy_ok(w, ID);
+}
+
+/* Erased without its key, and the record says who made that. */
+static void test_own_key_destroyed(void **state)
+{
+	auto_free char *headers = NULL;
+	struct priv_destroy m = {.id = ID};
+	struct world *w = *state;
+	struct answer a;
+
+	if (!is_encrypted(w))
+		return;
+	headers = mem_printf("%s/headers/%s", w->state, ID);
+	for (int locked = 0; locked < 2; locked++) {
+		runs_with(w, "sleep 1000", HEX, 1);
+		if (locked)
+			reboot(w, ID);
+		do_destroy(w, &m, &a);
+		assert_true(a.r.destroy.erased);
+		assert_true(a.r.destroy.slots_gone);
+		assert_true(a.r.destroy.header_gone);
+		assert_int_equal(a.r.destroy.refused, !locked);
+		assert_non_null(strstr(a.r.destroy.unproven, "the buyer brought"));
+		free_answer(&a, PRIV_BOX_DESTROY);
+		assert_false(fs_exists(headers));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_kept_survives),	    cmocka_unit_test(test_survives),
-		cmocka_unit_test(test_destroyed_after),	    cmocka_unit_test(test_destroyed_before),
-		cmocka_unit_test(test_written_nowhere),	    cmocka_unit_test(test_older_record),
+		cmocka_unit_test(test_kept_survives),
+		cmocka_unit_test(test_survives),
+		cmocka_unit_test(test_destroyed_after),
+		cmocka_unit_test(test_destroyed_before),
+		cmocka_unit_test(test_written_nowhere),
+		cmocka_unit_test(test_older_record),
 		cmocka_unit_test(test_another_image_after),
+		cmocka_unit_test(test_own_key),
+		cmocka_unit_test(test_own_key_of_restart),
+		cmocka_unit_test(test_own_key_destroyed),
+		cmocka_unit_test(test_own_key_killed),
 	};
 
 	if (geteuid() != 0 || access("/bin/busybox", X_OK) < 0) {

@@ -88,9 +88,25 @@ static void note_spec(struct host *h, const struct spec *s)
 				      s->storage.v[i].path);
 }
 
+/* As the helper: what opens it is kept, and in memory until a reboot. */
+static bool is_locked(struct host *h, const struct priv_start *m)
+{
+	if (!m->spec.own_key)
+		return false;
+	if (h->rebooted)
+		h->has_key = false;
+	if (h->has_key)
+		return false;
+	if (m->key.n != PRIV_KEY_LEN || (*h->key && memcmp(h->key, m->key.p, m->key.n) != 0))
+		return true;
+	memcpy(h->key, m->key.p, m->key.n);
+	h->has_key = true;
+	return false;
+}
+
 static void host_start(struct host *h, struct priv_call call, const struct priv_start *m)
 {
-	static char why[] = "no such command";
+	static char why[] = "no such command", locked[] = "its volume needs a key";
 	struct priv_start_reply r = {.message = no_text,
 				     .source_first = 10200,
 				     .source_count = 100,
@@ -120,6 +136,13 @@ static void host_start(struct host *h, struct priv_call call, const struct priv_
 	if (h->start == HOST_ERRS || h->start_errors) {
 		h->start_errors -= h->start_errors > 0;
 		worker_died(h, call);
+		return;
+	}
+	if (is_locked(h, m)) {
+		r.outcome = PRIV_START_LOCKED;
+		r.stage = PRIV_STAGE_VOLUME;
+		r.message = locked;
+		priv_server_reply(h->server, call, &r);
 		return;
 	}
 	h->there = true;

@@ -53,10 +53,12 @@ struct host {			     /* the script, and what was asked */
 	unsigned port_errors, port_calls, reconnects;
 	struct spec_port ports[SPEC_PORTS_MAX]; /* the last that were told */
 	size_t nports;
-	bool cut;	/* its network */
-	char *address6; /* NULL: none */
-	bool there;	/* a box exists */
-	bool rebooted;	/* … with its volume alone, until it is started */
+	bool cut;		    /* its network */
+	char *address6;		    /* NULL: none */
+	bool there;		    /* a box exists */
+	bool rebooted;		    /* … with its volume alone, until it is started */
+	char key[PRIV_KEY_LEN + 1]; /* of a box whose owner brought it; "": none */
+	bool has_key;		    /* and it is in memory */
 	char id[PRIV_ID_LEN + 1];
 	char card[PRIV_CARD_MAX + 1], topup[PRIV_CARD_MAX + 1]; /* what the lease is told now */
 	unsigned seconds;					/* of the last start */

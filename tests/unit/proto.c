@@ -10,10 +10,10 @@
 #include "spec/guard.h"
 #include "spec/powers.h"
 
-static const char *const types[] = {"spawn", "topup",	  "status", "end",	"exec",
-				    "logs",  "signal",	  "stop",   "start",	"refund",
-				    "set",   "input",	  "put",    "get",	"images",
-				    "ports", "reconnect", "stats",  "template", "grow"};
+static const char *const types[] = {"spawn",	"topup", "status", "end",    "exec",	  "logs",
+				    "signal",	"stop",	 "start",  "refund", "set",	  "input",
+				    "put",	"get",	 "images", "ports",  "reconnect", "stats",
+				    "template", "grow",	 "unlock"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -77,6 +77,10 @@ static struct request *filled_request(enum request_type t)
 		r->signal = 2;
 	if (t == REQUEST_SPAWN || t == REQUEST_START)
 		r->registry_auth = mem_strdup("YWxpOnNlc2FtZQ==");
+	if (t == REQUEST_SPAWN)
+		r->spec.own_key = true;
+	if (t == REQUEST_SPAWN || t == REQUEST_UNLOCK)
+		memset(r->volume_key, 'e', LEASE_VOLUME_KEY_HEX);
 	if (t == REQUEST_SET)
 		r->spec.pull = SPEC_PULL_NEVER;
 	if (t == REQUEST_REFUND)
@@ -101,7 +105,7 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_GROW; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_UNLOCK; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};

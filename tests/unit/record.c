@@ -154,7 +154,7 @@ static void of_a_newer_one_what_is_known_is_read(void **state)
 	struct err e;
 
 	first(&old);
-	buf_add(&old, "\6\0\0\0docker", 10);
+	buf_add(&old, "\6\0\0\0docker\0", 11);
 	fields = buf_view(&old);
 	put(&p, "leased record 4000000000 2\n", fields, "more");
 	assert_int_equal(record_read(&r, &p.c, ID, &e), 0);
@@ -166,6 +166,26 @@ static void of_a_newer_one_what_is_known_is_read(void **state)
 	assert_sample(&r);
 	assert_non_null(strstr(e.msg, "newer"));
 	assert_int_equal(record_write(&r, &p.c, &e), -1); /* what is not known would be lost */
+}
+
+/* An older version would look for that key on disk. */
+static void one_with_a_key_of_its_buyer_is_for_this_version(void **state)
+{
+	auto_place struct place p = make_place(state, "key");
+	auto_buf struct buf old = BUF(4096), now = BUF(4096);
+	struct record r, again;
+	struct err e;
+
+	put(&p, "", first(&old), "");
+	assert_int_equal(record_read(&r, &p.c, ID, &e), 0);
+	assert_false(r.own_key);
+	r.own_key = true;
+	assert_int_equal(record_write(&r, &p.c, &e), 0);
+	assert_int_equal(fs_read(&now, p.path, &e), 0);
+	assert_true(str_starts(buf_view(&now), "leased record 4 4\n"));
+	assert_int_equal(record_read(&again, &p.c, ID, &e), 0);
+	assert_true(again.own_key);
+	assert_sample(&again);
 }
 
 static void what_cannot_be_read_is_blank(void **state)
@@ -259,6 +279,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_form_is_read_and_rewritten),
 		cmocka_unit_test(of_a_newer_one_what_is_known_is_read),
+		cmocka_unit_test(one_with_a_key_of_its_buyer_is_for_this_version),
 		cmocka_unit_test(what_cannot_be_read_is_blank),
 		cmocka_unit_test(a_keepers_record_of_a_newer_version_is_read),
 		cmocka_unit_test(a_kept_one_that_is_strange_is_kept_as_it_is),
