@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "base/proc.h"
 
+#define HALTED_LOCKED 2 /* in the column halted */
+
 static const struct db_migration steps[] = {
 	{1,
 	 "CREATE TABLE book(name TEXT PRIMARY KEY, state INTEGER NOT NULL, provider BLOB NOT NULL,"
@@ -72,7 +74,7 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 	db_bind_i64(s, 16, b->ended_at);
 	db_bind_i64(s, 17, b->exit_status);
 	db_bind_text(s, 18, str_of(b->why));
-	db_bind_i64(s, 19, b->halted);
+	db_bind_i64(s, 19, b->locked ? HALTED_LOCKED : b->halted);
 	db_bind_text(s, 20, str_of(b->image_digest));
 	db_bind_text(s, 21, str_of(b->ports));
 	db_bind_text(s, 22, str_of(b->address));
@@ -205,6 +207,7 @@ static void read_entry(struct book_entry *b, struct stmt *s)
 	b->exit_status = db_i64(s, 17);
 	copy_text(b->why, sizeof(b->why), db_text(s, 18));
 	b->halted = db_i64(s, 19) != 0;
+	b->locked = db_i64(s, 19) == HALTED_LOCKED;
 	copy_text(b->image_digest, sizeof(b->image_digest), db_text(s, 20));
 	copy_text(b->ports, sizeof(b->ports), db_text(s, 21));
 	copy_text(b->address, sizeof(b->address), db_text(s, 22));
@@ -307,7 +310,8 @@ static void learn_halt(struct book_entry *b, const struct reply *r)
 {
 	if (r->stage != REPLY_STAGE_STATUS || !r->state[0])
 		return;
-	b->halted = !strcmp(r->state, "stopped") || !strcmp(r->state, "halting");
+	b->locked = !strcmp(r->state, "needs its key");
+	b->halted = b->locked || !strcmp(r->state, "stopped") || !strcmp(r->state, "halting");
 	b->restarts = r->restarts;
 	str_printable(b->health, sizeof(b->health), str_of(r->health));
 	if (!strcmp(r->state, "running") || !strcmp(r->state, "restarting"))

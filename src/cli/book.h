@@ -37,7 +37,8 @@ struct book_entry {
 	int64_t created_at, started_at, expires_at, ended_at;
 	int64_t exit_status; /* -1: not known */
 	char why[32];
-	bool halted; /* by lease stop; the provider keeps its data */
+	bool halted; /* by lease stop; the provider keeps its data … */
+	bool locked; /* … and needs its key: also halted */
 	/* What it publishes, as spec_port_parse reads it: "20001:80/tcp 20002:53/udp". */
 	char ports[SPEC_PORTS_MAX * 16 + 1];
 	char address[254], address6[46]; /* under which that is reached */

@@ -1,6 +1,5 @@
-/* lease stop, start, set and kill: a lease's processes end, run again, get a signal; its data
- * stays.
- */
+/* lease stop, start, unlock, set and kill: a lease's processes end, run again, get a signal; its
+ * data stays. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "cli/out.h"
 #include "cli/registry_auth.h"
 #include "cli/verbs.h"
+#include "cli/volume_key.h"
 
 #define ANSWER_MS 60000	 /* beside the time that the command is given to end */
 #define PULL_MS	  300000 /* of a start: its image may have to come */
@@ -96,6 +96,23 @@ int verb_start(void *ctx, const void *options, int argc, char **argv)
 		return app_failf(EXIT_USAGE, "--registry-auth: %s", e.msg);
 	rc = ask_about(ctx, &b, req, PULL_MS);
 	return rc || !o->image ? rc : note_image(ctx, &b, o->image);
+}
+
+int verb_unlock(void *ctx, const void *options, int argc, char **argv)
+{
+	const struct unlock_options *o = options;
+	auto_request struct request *req = request_new(REQUEST_UNLOCK);
+	struct book_entry b;
+	struct err e;
+	int rc = cli_find_lease(ctx, argc, argv, &b);
+
+	if (rc)
+		return rc;
+	if (!o->volume_key)
+		volume_key_derive(req->volume_key, ctx, b.request_id);
+	else if (volume_key_read(req->volume_key, o->volume_key, &e) < 0)
+		return app_failf(EXIT_USAGE, "--volume-key: %s", e.msg);
+	return ask_about(ctx, &b, req, PULL_MS);
 }
 
 int verb_set(void *ctx, const void *options, int argc, char **argv)

@@ -28,7 +28,7 @@ static const char *entry_word(const struct book_entry *b)
 	if (b->expires_at <= clock_wall())
 		return "expired";
 	if (b->halted)
-		return "stopped";
+		return b->locked ? "needs its key" : "stopped";
 	if (b->cut)
 		return "cut off";
 	if (b->exit_status < 0 && !strcmp(b->health, "unhealthy"))
@@ -43,8 +43,8 @@ static void print_entry(const struct book_entry *b)
 	out_key(key, &b->provider);
 	if (b->state == BOOK_RUNNING)
 		out_left(left, sizeof(left), b->expires_at - clock_wall());
-	printf("%-20s  %-9s  %-9s  %-16s  %-12s  %s\n", b->name, entry_word(b), left, b->lease, key,
-	       b->image);
+	printf("%-20s  %-13s  %-9s  %-16s  %-12s  %s\n", b->name, entry_word(b), left, b->lease,
+	       key, b->image);
 }
 
 struct listing_ctx {
@@ -79,7 +79,7 @@ int verb_ls(void *ctx, const void *options, int argc, char **argv)
 	if (app_wallet(a, &e) < 0)
 		return app_fail(EXIT_STATE, &e);
 	if (!a->g.json)
-		printf("%-20s  %-9s  %-9s  %-16s  %-12s  %s\n", "NAME", "STATE", "LEFT", "LEASE",
+		printf("%-20s  %-13s  %-9s  %-16s  %-12s  %s\n", "NAME", "STATE", "LEFT", "LEASE",
 		       "PROVIDER", "IMAGE");
 	if (book_each(a->db, list_entry, &c, &e) < 0)
 		return app_fail(EXIT_STATE, &e);

@@ -20,6 +20,7 @@
 #include "cli/run_storage.h"
 #include "cli/template.h"
 #include "cli/verbs.h"
+#include "cli/volume_key.h"
 
 #define DEFAULT_S 600
 
@@ -114,6 +115,22 @@ static int read_network(struct run *r, struct err *e)
 	return 0;
 }
 
+/* The wallet's own is made when its request has its id. */
+static int read_key(struct run *r, struct err *e)
+{
+	const struct run_options *o = r->o;
+	struct request *req = r->order.req;
+
+	if (o->own_key && o->volume_key)
+		return err_set(e, ERRK_INPUT, "--own-key: not with --volume-key");
+	if (o->volume_key && volume_key_read(req->volume_key, o->volume_key, e) < 0)
+		return err_wrap(e, "--volume-key");
+	r->order.own_key = o->own_key || (req->spec.own_key && !o->volume_key);
+	req->spec.own_key = r->order.own_key || o->volume_key;
+	r->order.want.encrypted = req->spec.own_key;
+	return 0;
+}
+
 /* The file's, and over it what the command line says. */
 static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 {
@@ -144,8 +161,9 @@ static int read_spec(struct run *r, int argc, char **argv, struct err *e)
 	if (o->registry_auth && s->image &&
 	    registry_auth_read(&r->order.req->registry_auth, o->registry_auth, s->image, e) < 0)
 		return err_wrap(e, "--registry-auth");
-	if (read_network(r, e) < 0 || run_read_powers(s, &r->order.want, o, e) < 0 ||
-	    cli_fill_life(s, o, e) < 0 || run_storage_read(s, o, e) < 0)
+	if (read_key(r, e) < 0 || read_network(r, e) < 0 ||
+	    run_read_powers(s, &r->order.want, o, e) < 0 || cli_fill_life(s, o, e) < 0 ||
+	    run_storage_read(s, o, e) < 0)
 		return -1;
 	r->order.want.storage = &s->storage;
 	return cli_fill_spec(s, &o->env, o->workdir, o->user, e);
@@ -243,8 +261,9 @@ static int follow(struct run *r)
 	if (rc)
 		return rc;
 	if (r->order.entry.halted) {
-		app_say(r->order.app, "%s was stopped; lease start %s runs it again",
-			r->order.entry.name, r->order.entry.name);
+		app_say(r->order.app, "%s was stopped; lease %s %s runs it again",
+			r->order.entry.name, r->order.entry.locked ? "unlock" : "start",
+			r->order.entry.name);
 		return 128 + SIGTERM;
 	}
 	if (!r->o->keep) {

@@ -24,6 +24,10 @@ const struct opt cli_run_opts[] = {
 	 "ask the image's registry always, never, or if missing there (missing)"},
 	{0, "registry-auth", OPT_STRING, O(run_options, registry_auth), "FILE",
 	 "credentials for it: USER:PASSWORD, or Docker's config.json; - is standard input"},
+	{0, "own-key", OPT_FLAG, O(run_options, own_key), NULL,
+	 "its disk opens with a key of this wallet only, never stored there: lease unlock"},
+	{0, "volume-key", OPT_STRING, O(run_options, volume_key), "FILE",
+	 "… with this one, 64 hex characters; - is standard input"},
 	{'e', "env", OPT_LIST, O(run_options, env), "K=V", "environment; may repeat"},
 	{'w', "workdir", OPT_STRING, O(run_options, workdir), "PATH", "working directory"},
 	{'u', "user", OPT_STRING, O(run_options, user), "USER", "user inside"},
@@ -147,6 +151,11 @@ static const struct opt start_opts[] = {
 	{0, "pull", OPT_STRING, O(start_options, pull), "WHEN", "with --image: as for run"},
 	{0, "registry-auth", OPT_STRING, O(start_options, registry_auth), "FILE",
 	 "as for run, where its image is to be asked for again"},
+};
+
+static const struct opt unlock_opts[] = {
+	{0, "volume-key", OPT_STRING, O(unlock_options, volume_key), "FILE",
+	 "the key that was brought; without it the wallet's own"},
 };
 
 static const struct opt kill_opts[] = {
@@ -344,6 +353,11 @@ static const struct verb verbs[] = {
 	 .stop_at_arg = true,
 	 OPTS(start_opts, start_options),
 	 .run = verb_start},
+	{.name = "unlock",
+	 .args = "[--volume-key FILE] NAME",
+	 .help = "bring its disk's key again, which a restart of the host took, and run it",
+	 OPTS(unlock_opts, unlock_options),
+	 .run = verb_unlock},
 	{.name = "set",
 	 .args = "NAME pull=WHEN",
 	 .help = "ask its image's registry at the next start: always, missing, never",

@@ -181,6 +181,7 @@ enum misfit {
 	MISFIT_MINT,
 	MISFIT_SIZE,
 	MISFIT_VOLUME,
+	MISFIT_PLAIN,
 	MISFIT_NETWORK,
 	MISFIT_PORTS,
 	MISFIT_STORAGE,
@@ -201,6 +202,7 @@ static const char *const misfit_words[] = {
 	[MISFIT_SIZE] = "no offer is that large",
 	[MISFIT_VOLUME] = "no offer sells volumes of that size; lease offers --json says "
 			  "volume_max of each",
+	[MISFIT_PLAIN] = "no offer has encrypted disks, which a key of yours would open",
 	[MISFIT_NETWORK] = "no offer has the Internet",
 	[MISFIT_PORTS] = "no offer publishes so many ports",
 	[MISFIT_STORAGE] = "no offer has such storage; lease offers --json says what each has",
@@ -251,6 +253,8 @@ static enum misfit misfit(const struct listing *l, const struct market_want *w)
 		return MISFIT_SIZE;
 	if (w->volume && (!o->volume_price.per || o->volume_max < w->volume))
 		return MISFIT_VOLUME;
+	if (w->encrypted && (!*o->volume || !strcmp(o->volume, "none")))
+		return MISFIT_PLAIN;
 	if (w->internet && strcmp(o->network, "internet"))
 		return MISFIT_NETWORK;
 	if (o->ports < w->ports)

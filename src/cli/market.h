@@ -34,6 +34,7 @@ struct market_want {
 	const char *mint;     /* normalised; NULL: any */
 	uint64_t cpu, memory; /* at least; 0: any */
 	uint64_t volume;      /* bytes of a kept volume; 0: a lease */
+	bool encrypted;	      /* its volumes */
 	bool internet;	      /* a network is needed */
 	size_t ports;	      /* published ones, so many */
 	uint64_t caps;	      /* that a buyer may ask for */

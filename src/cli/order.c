@@ -11,6 +11,7 @@
 #include "cli/funds.h"
 #include "cli/names.h"
 #include "cli/out.h"
+#include "cli/volume_key.h"
 
 #define REQUEST_S 120
 #define NAMES_MAX 20
@@ -335,6 +336,8 @@ static int attempt(struct order *o, struct ending *end)
 		return app_fail(EXIT_RELAYS, &e);
 	hex_encode(o->req->offer, o->chosen->offer.id, sizeof(o->chosen->offer.id));
 	o->req->price = o->chosen->offer.price;
+	if (o->own_key)
+		volume_key_derive(o->req->volume_key, o->app, o->req->request_id);
 	if (!sat_is_zero(o->later))
 		say_risk(o);
 	rc = pay(o, end);

@@ -19,6 +19,7 @@ struct order {
 	struct sat budget;
 	bool has_budget;
 	enum order_reach reach;
+	bool own_key;	  /* the wallet's own opens its volume */
 	const char *name; /* NULL: one is made */
 	const char *mint; /* NULL: where the money is */
 	struct str token; /* pays first; empty: none */

@@ -138,7 +138,9 @@ void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b)
 	jsonw_object(&w, NULL);
 	jsonw_text(&w, "name", b->name);
 	jsonw_text(&w, "state",
-		   b->state == BOOK_RUNNING && b->halted ? "stopped" : book_state_name(b->state));
+		   b->state != BOOK_RUNNING || !b->halted ? book_state_name(b->state)
+		   : b->locked				  ? "needs its key"
+							  : "stopped");
 	jsonw_text(&w, "lease", b->lease);
 	jsonw_hex(&w, "provider", b->provider.b, sizeof(b->provider.b));
 	jsonw_text(&w, "offer", b->offer);

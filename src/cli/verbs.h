@@ -20,6 +20,8 @@ struct run_options {
 	const char *bandwidth_in, *bandwidth_out;
 	const char *cpus, *memory, *budget, *max_risk, *token_file, *spec;
 	const char *pull, *registry_auth, *network;
+	const char *volume_key; /* file of the key of its volume, … */
+	bool own_key;		/* … or the wallet's own */
 	const char *stop_signal, *stop_timeout, *restart;
 	const char *health_cmd, *health_interval, *health_timeout, *health_start_period,
 		*health_retries;
@@ -62,6 +64,10 @@ struct stop_options {
 
 struct start_options {
 	const char *registry_auth, *image, *pull;
+};
+
+struct unlock_options {
+	const char *volume_key;
 };
 
 struct kill_options {
@@ -184,6 +190,7 @@ int verb_show(void *ctx, const void *options, int argc, char **argv);
 int verb_status(void *ctx, const void *options, int argc, char **argv);
 int verb_topup(void *ctx, const void *options, int argc, char **argv);
 int verb_stop(void *ctx, const void *options, int argc, char **argv);
+int verb_unlock(void *ctx, const void *options, int argc, char **argv);
 int verb_start(void *ctx, const void *options, int argc, char **argv);
 int verb_mounts_ls(void *ctx, const void *options, int argc, char **argv);
 int verb_mounts_set(void *ctx, const void *options, int argc, char **argv);
