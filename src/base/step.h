@@ -96,6 +96,9 @@ enum step_kind { STEP_COMMIT, STEP_WIRE, STEP_HELPER };
 	X(STORAGE_LENT, HELPER, "who uses another lease's volume is noted, nothing is mounted")    \
 	X(STORAGE_RECALLED, HELPER, "nobody uses a lease's volumes any more")                      \
 	X(VOLUME_KEPT, HELPER, "a volume that outlives leases is open and has its folder")         \
+	X(SNAPSHOT_COPIED, HELPER, "a snapshot is whole, without its name")                        \
+	X(SNAPSHOT_RESTORED, HELPER, "a snapshot is in place of what the volume had")              \
+	X(SNAPSHOT_DROPPED, HELPER, "a snapshot has no name any more, but its files")              \
 	X(ROOT_SAVED, HELPER, "what survives another image is out of the root")                    \
 	X(ROOT_DROPPED, HELPER, "the root of the image before is gone")                            \
 	X(VOLUME_UNLOCKED, HELPER, "the buyer's key is in memory again, nothing is open")

@@ -3,6 +3,7 @@
  * kept, and handed back, without being understood here. */
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,14 +24,9 @@
 
 static int find_volume(struct app *a, int argc, char **argv, struct book_entry *b)
 {
-	int rc;
-
 	if (argc != 2)
 		return app_failf(EXIT_USAGE, "want NAME and FILE, or - for a stream");
-	rc = cli_find_running(a, argv[0], b);
-	if (!rc && !b->volume)
-		return app_failf(EXIT_USAGE, "%s is a lease; lease cp copies its files", argv[0]);
-	return rc;
+	return cli_find_volume(a, argv[0], b);
 }
 
 static struct request *ask_about(enum request_type t, const struct book_entry *b)
@@ -47,6 +43,7 @@ static struct request *ask_about(enum request_type t, const struct book_entry *b
 struct saving {
 	struct app *a;
 	const struct book_entry *b;
+	const char *snapshot; /* "": the volume */
 	struct session *session;
 	struct sealed out;
 	uint64_t at, bytes;
@@ -80,6 +77,7 @@ static int save_parcel(struct saving *s)
 	int rc;
 
 	req->offset = s->at;
+	snprintf(req->snapshot, sizeof(req->snapshot), "%s", s->snapshot);
 	rc = pieces_ask(s->session, req, ANSWER_MS, &p);
 	if (!rc && buf_check(&parcel, "the answer", &e) < 0)
 		return app_fail(EXIT_OTHER, &e);
@@ -96,10 +94,10 @@ static int save_parcel(struct saving *s)
 									 : 0;
 }
 
-static int save_to(struct app *a, const struct book_entry *b, int fd)
+static int save_to(struct app *a, const struct book_entry *b, const char *snapshot, int fd)
 {
 	auto_session struct session *session = NULL;
-	struct saving s = {.a = a, .b = b};
+	struct saving s = {.a = a, .b = b, .snapshot = snapshot};
 	struct err e;
 	int rc = 0;
 
@@ -117,7 +115,8 @@ static int save_to(struct app *a, const struct book_entry *b, int fd)
 }
 
 /* Whole under its name, or not at all. */
-static int save_as(struct app *a, const struct book_entry *b, const char *path)
+static int save_as(struct app *a, const struct book_entry *b, const char *snapshot,
+		   const char *path)
 {
 	auto_free char *tmp = NULL;
 	auto_close int fd = -1;
@@ -129,7 +128,7 @@ static int save_as(struct app *a, const struct book_entry *b, const char *path)
 	if (fs_temporary(&tmp, path, &e) < 0)
 		return app_fail(EXIT_OTHER, &e);
 	fd = open(tmp, O_WRONLY | O_CLOEXEC);
-	rc = fd < 0 ? app_failf(EXIT_OTHER, "cannot open %s", tmp) : save_to(a, b, fd);
+	rc = fd < 0 ? app_failf(EXIT_OTHER, "cannot open %s", tmp) : save_to(a, b, snapshot, fd);
 	if (rc)
 		(void)!unlink(tmp);
 	else if (fs_place(tmp, path, FS_NEW, &e) < 0)
@@ -139,17 +138,21 @@ static int save_as(struct app *a, const struct book_entry *b, const char *path)
 
 int verb_volume_backup(void *ctx, const void *options, int argc, char **argv)
 {
+	const struct snapshot_options *o = options;
+	const char *snapshot = o->snapshot ? o->snapshot : "";
 	struct app *a = ctx;
 	struct book_entry b;
 	int rc = find_volume(a, argc, argv, &b);
 
+	if (!rc && o->snapshot)
+		rc = cli_snapshot_named(snapshot);
 	if (rc)
 		return rc;
 	if (strcmp(argv[1], "-") != 0)
-		return save_as(a, &b, argv[1]);
+		return save_as(a, &b, snapshot, argv[1]);
 	if (isatty(STDOUT_FILENO))
 		return app_failf(EXIT_USAGE, "a backup is not for a terminal");
-	return save_to(a, &b, STDOUT_FILENO);
+	return save_to(a, &b, snapshot, STDOUT_FILENO);
 }
 
 /* --- restore --- */
@@ -232,12 +235,18 @@ static int open_backup(int *fd, const char *path, struct err *e)
 
 int verb_volume_restore(void *ctx, const void *options, int argc, char **argv)
 {
+	const struct snapshot_options *o = options;
 	struct app *a = ctx;
 	auto_close int fd = -1;
 	struct book_entry b;
 	struct err e;
-	int rc = find_volume(a, argc, argv, &b);
+	int rc;
 
+	if (o->snapshot && argc != 1)
+		return app_failf(EXIT_USAGE, "want NAME and either FILE or --snapshot");
+	if (o->snapshot)
+		return cli_restore_snapshot(a, argv[0], o->snapshot);
+	rc = find_volume(a, argc, argv, &b);
 	if (rc)
 		return rc;
 	if (open_backup(&fd, argv[1], &e) < 0 || verify(a, fd, &e) < 0)

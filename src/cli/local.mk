@@ -21,7 +21,7 @@ lease_SOURCES = \
 	src/cli/order.c src/cli/order.h \
 	src/cli/cmd_wallet.c src/cli/cmd_wallet_backup.c src/cli/cmd_wallet_pay.c src/cli/cmd_wallet_send.c \
 	src/cli/cmd_pending.c src/cli/cmd_grow.c src/cli/cmd_topup.c src/cli/cmd_offers.c src/cli/cmd_lease.c src/cli/cmd_logs.c src/cli/cmd_stats.c \
-	src/cli/cmd_run.c src/cli/run_powers.c src/cli/run_storage.c src/cli/run_storage.h src/cli/registry_auth.c src/cli/registry_auth.h src/cli/volume_key.c src/cli/volume_key.h src/cli/cmd_exec.c src/cli/cmd_cp.c src/cli/cmd_halt.c src/cli/cmd_volume.c src/cli/cmd_volume_backup.c src/cli/sealed.c src/cli/sealed.h src/cli/cmd_mounts.c \
+	src/cli/cmd_run.c src/cli/run_powers.c src/cli/run_storage.c src/cli/run_storage.h src/cli/registry_auth.c src/cli/registry_auth.h src/cli/volume_key.c src/cli/volume_key.h src/cli/cmd_exec.c src/cli/cmd_cp.c src/cli/cmd_halt.c src/cli/cmd_volume.c src/cli/cmd_volume_backup.c src/cli/cmd_volume_snapshot.c src/cli/sealed.c src/cli/sealed.h src/cli/cmd_mounts.c \
 	src/cli/cmd_images.c src/cli/cmd_template.c src/cli/template.c src/cli/template.h src/cli/cmd_port.c src/cli/cmd_verify.c src/cli/life.c
 lease_LDADD = src/proto/libleased-proto.a src/nostr/libleased-nostr.a \
 	src/spec/libleased-spec.a $(L_wallet) $(QR_LIBS)

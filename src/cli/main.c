@@ -140,6 +140,20 @@ static const struct opt volume_opts[] = {
 	 "first payment to a provider that is new (10m)"},
 };
 
+static const struct opt snapshot_opts[] = {
+	{0, "rm", OPT_FLAG, O(snapshot_options, rm), NULL, "remove the snapshot"},
+};
+
+static const struct opt volume_backup_opts[] = {
+	{0, "snapshot", OPT_STRING, O(snapshot_options, snapshot), "NAME",
+	 "of this snapshot, also while a lease writes to the volume"},
+};
+
+static const struct opt volume_restore_opts[] = {
+	{0, "snapshot", OPT_STRING, O(snapshot_options, snapshot), "SNAPSHOT",
+	 "put this one, instead of a FILE, in place of all that the volume has"},
+};
+
 static const struct opt stop_opts[] = {
 	{'t', "time", OPT_STRING, O(stop_options, time), "TIME",
 	 "between the stop signal and the kill (30s)"},
@@ -326,13 +340,24 @@ static const struct verb verbs[] = {
 	 .args = "NAME [SIZE]",
 	 .help = "a larger volume at a higher price; without SIZE, what that would be",
 	 .run = verb_grow},
+	{.name = "volume snapshot",
+	 .args = "[--rm] NAME SNAPSHOT",
+	 .help = "copy what a volume has on its own disk, which has to have room for it",
+	 OPTS(snapshot_opts, snapshot_options),
+	 .run = verb_volume_snapshot},
+	{.name = "volume snapshots",
+	 .args = "NAME",
+	 .help = "list a volume's snapshots, with the time of each",
+	 .run = verb_volume_snapshots},
 	{.name = "volume backup",
-	 .args = "NAME FILE|-",
+	 .args = "[--snapshot NAME] NAME FILE|-",
 	 .help = "bring what a volume has, encrypted with your wallet's seed",
+	 OPTS(volume_backup_opts, snapshot_options),
 	 .run = verb_volume_backup},
 	{.name = "volume restore",
-	 .args = "NAME FILE|-",
-	 .help = "put a backup into an empty volume",
+	 .args = "NAME FILE|- | NAME --snapshot SNAPSHOT",
+	 .help = "put a backup into an empty volume, or replace what one has by a snapshot",
+	 OPTS(volume_restore_opts, snapshot_options),
 	 .run = verb_volume_restore},
 	{.name = "volume rm",
 	 .args = "NAME…",

@@ -58,6 +58,11 @@ struct volume_options {
 	const char *provider, *offer, *mint, *budget, *max_risk, *token_file;
 };
 
+struct snapshot_options { /* backup and restore, too */
+	const char *snapshot;
+	bool rm;
+};
+
 struct stop_options {
 	const char *time; /* -t */
 };
@@ -172,6 +177,15 @@ int cli_remove(struct app *a, enum cli_kind kind, int argc, char **argv);
 
 int verb_volume_create(void *ctx, const void *options, int argc, char **argv);
 int verb_volume_ls(void *ctx, const void *options, int argc, char **argv);
+/* --- cmd_volume_snapshot.c --- */
+
+/* 0, or the exit status of what was said. */
+int cli_snapshot_named(const char *name);
+int cli_find_volume(struct app *a, const char *name, struct book_entry *b);
+int cli_restore_snapshot(struct app *a, const char *volume, const char *name);
+
+int verb_volume_snapshot(void *ctx, const void *options, int argc, char **argv);
+int verb_volume_snapshots(void *ctx, const void *options, int argc, char **argv);
 int verb_volume_backup(void *ctx, const void *options, int argc, char **argv);
 int verb_volume_restore(void *ctx, const void *options, int argc, char **argv);
 int verb_volume_rm(void *ctx, const void *options, int argc, char **argv);

@@ -130,7 +130,7 @@ bool task_is_heard(const struct task *t)
 static bool is_command(enum priv_kind k)
 {
 	return k == PRIV_BOX_EXEC || k == PRIV_BOX_PUT || k == PRIV_BOX_GET || k == PRIV_BOX_SAVE ||
-	       k == PRIV_BOX_LOAD;
+	       k == PRIV_BOX_LOAD || k == PRIV_BOX_SNAPSHOT;
 }
 
 static bool is_check(enum priv_kind k, const void *msg)
@@ -426,13 +426,16 @@ static void refuse_command(struct helper *h, struct priv_call call)
 	const struct priv_get_reply get = {.outcome = PRIV_COPY_FAILED, .message = message};
 	const struct priv_save_reply save = {.outcome = PRIV_COPY_FAILED, .message = message};
 	const struct priv_load_reply load = {.outcome = PRIV_COPY_FAILED, .message = message};
+	const struct priv_snapshot_reply snapshot = {.outcome = PRIV_COPY_FAILED,
+						     .message = message};
 
 	priv_server_reply(h->server, call,
-			  call.kind == PRIV_BOX_EXEC   ? (const void *)&exec
-			  : call.kind == PRIV_BOX_PUT  ? (const void *)&put
-			  : call.kind == PRIV_BOX_SAVE ? (const void *)&save
-			  : call.kind == PRIV_BOX_LOAD ? (const void *)&load
-						       : &get);
+			  call.kind == PRIV_BOX_EXEC	   ? (const void *)&exec
+			  : call.kind == PRIV_BOX_PUT	   ? (const void *)&put
+			  : call.kind == PRIV_BOX_SAVE	   ? (const void *)&save
+			  : call.kind == PRIV_BOX_LOAD	   ? (const void *)&load
+			  : call.kind == PRIV_BOX_SNAPSHOT ? (const void *)&snapshot
+							   : &get);
 }
 
 static void refuse_image(struct helper *h, struct priv_call call, const struct lease *l)
@@ -608,6 +611,9 @@ static void on_request(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_LOAD:
 		on_command(h, call, msg, job_load);
+		return;
+	case PRIV_BOX_SNAPSHOT:
+		on_command(h, call, msg, job_snapshot);
 		return;
 	case PRIV_BOX_PORTS:
 		if (!refused_strange(h, call, msg))

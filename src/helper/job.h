@@ -29,7 +29,7 @@ typedef int job_fn(const struct job *j, void *reply, struct err *e);
 
 job_fn job_image, job_start, job_inspect, job_deadline, job_signal, job_stop, job_destroy, job_exec,
 	job_logs, job_images, job_image_drop;
-job_fn job_put, job_get, job_save, job_load;
+job_fn job_put, job_get, job_save, job_load, job_snapshot;
 job_fn job_signal_command; /* a part of job_signal */
 job_fn job_beside;	   /* a part of job_exec: another image */
 job_fn job_ports, job_net, job_grow;

@@ -17,7 +17,7 @@
 #include "image/confine.h"
 
 #define SECONDS_MAX 60
-#define LOADING	    "kept.load-" /* and the print of what is loaded */
+#define LOADING	    KEPT_LOADING /* and the print of what is loaded */
 
 static int save_inside(const void *arg, void *answer, struct buf *tail, struct err *e)
 {
@@ -30,8 +30,7 @@ static int load_inside(const void *arg, void *answer, struct buf *tail, struct e
 	return load_run(answer, arg, e);
 }
 
-/* The volume's mount, with its lock. PRIV_COPY_NOT_RUNNING: there is none, or it is not open. */
-static int open_kept(char **mount, int *lock, const struct job *j, struct err *e)
+int kept_lock(char **mount, int *lock, const struct job *j, struct err *e)
 {
 	struct volume v = record_volume(&j->rec, j->c);
 	auto_free char *path = volume_path(&v);
@@ -48,7 +47,7 @@ static int open_kept(char **mount, int *lock, const struct job *j, struct err *e
 	return 0;
 }
 
-static enum priv_copy_outcome outcome(int r, const struct err *e, char **message)
+enum priv_copy_outcome kept_outcome(int r, const struct err *e, char **message)
 {
 	if (r == 0)
 		return PRIV_COPY_DONE;
@@ -60,11 +59,20 @@ static enum priv_copy_outcome outcome(int r, const struct err *e, char **message
 
 /* --- save --- */
 
+static int check_there(const struct priv_save *m, const char *folder, struct err *e)
+{
+	if (!*m->snapshot)
+		return 0;
+	return str_is_name(str_of(m->snapshot), SPEC_NAME_MAX) && fs_exists(folder)
+		       ? 0
+		       : err_set(e, ERRK_STATE, "there is no snapshot %s", m->snapshot);
+}
+
 int job_save(const struct job *j, void *reply, struct err *e)
 {
 	const struct priv_save *m = j->msg;
 	struct priv_save_reply *r = reply;
-	const struct save s = {m->from, record_ids(&j->rec, j->c)};
+	const struct save s = {.from = m->from, .ids = record_ids(&j->rec, j->c)};
 	struct buf parcel = BUF(m->max);
 	struct saved done = {0};
 	auto_free char *mount = NULL, *folder = NULL;
@@ -77,14 +85,17 @@ int job_save(const struct job *j, void *reply, struct err *e)
 			    .answer = &done,
 			    .answer_n = sizeof(done),
 			    .tail = &parcel};
-	int rc = open_kept(&mount, &lock, j, e);
+	int rc = kept_lock(&mount, &lock, j, e);
 
 	if (rc == 0) {
-		folder = mem_printf("%s/" KEPT_FOLDER, mount);
+		folder = *m->snapshot ? mem_printf("%s/" KEPT_SNAPSHOTS "/%s", mount, m->snapshot)
+				      : mem_printf("%s/" KEPT_FOLDER, mount);
 		c.root = folder;
-		rc = confine_run(&c, e);
+		rc = check_there(m, folder, e);
 	}
-	r->outcome = outcome(rc, e, &r->message);
+	if (rc == 0)
+		rc = confine_run(&c, e);
+	r->outcome = kept_outcome(rc, e, &r->message);
 	r->next = done.next;
 	r->left = done.left;
 	if (rc)
@@ -95,9 +106,20 @@ int job_save(const struct job *j, void *reply, struct err *e)
 
 /* --- load --- */
 
-int kept_sweep(const char *mount, struct err *e)
+static bool is_load(struct str name)
 {
-	auto_free char *above = mem_printf("%s/volumes", mount);
+	return str_starts(name, LOADING);
+}
+
+static bool is_half(struct str name)
+{
+	const size_t n = strlen(KEPT_HALF);
+
+	return name.n > n && memcmp(name.p + name.n - n, KEPT_HALF, n) == 0;
+}
+
+static int sweep(const char *above, bool (*is)(struct str), struct err *e)
+{
 	auto_closedir DIR *d = opendir(above);
 	const struct dirent *entry;
 
@@ -106,10 +128,28 @@ int kept_sweep(const char *mount, struct err *e)
 	while ((entry = readdir(d))) {
 		auto_free char *path = mem_printf("%s/%s", above, entry->d_name);
 
-		if (str_starts(str_of(entry->d_name), LOADING) && fs_remove_tree(path, e) < 0)
+		if (is(str_of(entry->d_name)) && fs_remove_tree(path, e) < 0)
 			return -1;
 	}
 	return 0;
+}
+
+int kept_sweep(const char *mount, struct err *e)
+{
+	auto_free char *above = mem_printf("%s/volumes", mount);
+	auto_free char *snapshots = mem_printf("%s/" KEPT_SNAPSHOTS, mount);
+
+	return sweep(above, is_load, e) < 0 ? -1 : sweep(snapshots, is_half, e);
+}
+
+int kept_hold(int *lock, const struct job *j, struct err *e)
+{
+	unsigned users;
+
+	if (lend_hold(lock, j, &users, e) < 0)
+		return -1;
+	return users ? err_set(e, ERRK_STATE, "%u leases use the volume; end them first", users)
+		     : 0;
 }
 
 /* Nobody uses it, nor will while `lock` is open, and nothing is in it. */
@@ -117,7 +157,6 @@ static int check_empty(int *lock, const struct job *j, const char *folder, struc
 {
 	auto_closedir DIR *d = opendir(folder);
 	const struct dirent *entry;
-	unsigned users;
 
 	if (!d)
 		return err_sys(e, "open %s", folder);
@@ -125,10 +164,7 @@ static int check_empty(int *lock, const struct job *j, const char *folder, struc
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
 			return err_set(e, ERRK_STATE,
 				       "the volume is not empty; restore into a new one");
-	if (lend_hold(lock, j, &users, e) < 0)
-		return -1;
-	return users ? err_set(e, ERRK_STATE, "%u leases use the volume; end them first", users)
-		     : 0;
+	return kept_hold(lock, j, e);
 }
 
 /* As far as is known now. */
@@ -169,7 +205,7 @@ static int place(const struct job *j, const char *half, const char *folder, stru
 
 static int load_parcel(const struct job *j, const char *mount, struct str bytes, struct err *e)
 {
-	struct load l = {bytes, record_ids(&j->rec, j->c)};
+	struct load l = {.parcel = bytes, .ids = record_ids(&j->rec, j->c)};
 	auto_free char *folder = mem_printf("%s/" KEPT_FOLDER, mount), *half = NULL;
 	struct confine c = {.kind = CONFINE_UNPACK,
 			    .input = -1,
@@ -202,10 +238,10 @@ int job_load(const struct job *j, void *reply, struct err *e)
 	struct priv_load_reply *r = reply;
 	auto_free char *mount = NULL;
 	auto_close int lock = -1;
-	int rc = open_kept(&mount, &lock, j, e);
+	int rc = kept_lock(&mount, &lock, j, e);
 
 	if (rc == 0)
 		rc = load_parcel(j, mount, (struct str){(const char *)m->parcel.p, m->parcel.n}, e);
-	r->outcome = outcome(rc, e, &r->message);
+	r->outcome = kept_outcome(rc, e, &r->message);
 	return 0;
 }

@@ -30,11 +30,11 @@ static int set_name(struct place *p, struct str name, struct err *e)
 }
 
 /* Entered name by name, through no link. */
-static int find(struct place *p, struct str path, struct err *e)
+static int find(struct place *p, const struct load *l, struct str path, struct err *e)
 {
 	struct str name, next;
 
-	p->at = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	p->at = open(l->folder ? l->folder : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (p->at < 0)
 		return err_sys(e, "open the volume");
 	if (path.n == 0 || !str_cut(&path, '/', &name))
@@ -122,11 +122,12 @@ static int load_link(const struct place *at, const struct part *p, const struct 
 	return 0;
 }
 
-static int load_name(const struct place *at, const struct part *p, struct err *e)
+static int load_name(const struct place *at, const struct part *p, const struct load *l,
+		     struct err *e)
 {
 	auto_place struct place first = {.at = -1};
 
-	if (find(&first, p->target, e) < 0)
+	if (find(&first, l, p->target, e) < 0)
 		return -1;
 	return linkat(first.at, first.name, at->at, at->name, 0) < 0 && errno != EEXIST
 		       ? err_sys(e, "link %s", at->name)
@@ -137,7 +138,7 @@ static int load_part(const struct part *p, const struct load *l, struct err *e)
 {
 	auto_place struct place at = {.at = -1};
 
-	if (find(&at, p->path, e) < 0)
+	if (find(&at, l, p->path, e) < 0)
 		return -1;
 	switch (p->kind) {
 	case PART_FOLDER:
@@ -147,7 +148,7 @@ static int load_part(const struct part *p, const struct load *l, struct err *e)
 	case PART_LINK:
 		return load_link(&at, p, l, e);
 	case PART_NAME:
-		return load_name(&at, p, e);
+		return load_name(&at, p, l, e);
 	case PART_END:
 		break;
 	}

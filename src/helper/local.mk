@@ -7,7 +7,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/job_beside.c src/helper/job_images.c \
 	src/helper/job_look.c \
 	src/helper/job_grow.c src/helper/job_net.c \
-	src/helper/job_start.c src/helper/kept.c src/helper/kept.h src/helper/job_kept.c \
+	src/helper/job_start.c src/helper/kept.c src/helper/kept.h src/helper/job_kept.c src/helper/job_snapshot.c \
 	src/helper/part.c src/helper/part.h src/helper/save.c src/helper/load.c \
 	src/helper/lend.c src/helper/lend.h \
 	src/helper/links.c src/helper/links.h \

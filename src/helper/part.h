@@ -55,7 +55,8 @@ int part_next(struct part *out, struct str *rest, struct err *e) MUST_CHECK;
 
 struct save {
 	uint64_t from;
-	uint32_t ids; /* the first of the tenant's, on the host */
+	uint32_t ids;	    /* the first of the tenant's, on the host */
+	const char *folder; /* NULL: the root itself */
 };
 struct saved {
 	uint64_t next, left; /* left == 0: that was all */
@@ -66,6 +67,7 @@ int save_run(struct saved *r, struct buf *out, const struct save *s, struct err 
 struct load {
 	struct str parcel;
 	uint32_t ids;
+	const char *folder; /* as of a save */
 };
 struct loaded {
 	bool ended; /* it was the last parcel */

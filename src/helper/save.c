@@ -329,7 +329,8 @@ static void finish(struct walk *w, struct saved *r)
 int save_run(struct saved *r, struct buf *out, const struct save *s, struct err *e)
 {
 	AUTO(walk_free) struct walk *w = mem_zero(sizeof(*w));
-	auto_close int fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_close int fd =
+		open(s->folder ? s->folder : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
 	w->s = s;

@@ -168,6 +168,7 @@ static void dispatch(struct ask *a)
 	case REQUEST_STATS:
 	case REQUEST_GROW:
 	case REQUEST_UNLOCK:
+	case REQUEST_SNAPSHOT:
 		verb_asked(a);
 		return;
 	case REQUEST_IMAGES:
@@ -206,6 +207,7 @@ static bool answered_or_unclear(struct ask *a)
 	case REQUEST_INPUT:
 	case REQUEST_PUT:
 	case REQUEST_PORTS:
+	case REQUEST_SNAPSHOT:
 		if (!ask_is_open(a->g, &a->author, a->req->request_id))
 			ask_refuse(a, REPLY_UNCLEAR, NULL);
 		return true;

@@ -1,5 +1,6 @@
-/* What a kept volume has, to and from its owner: a parcel for each request, so that a backup goes
- * on where it stopped. Nobody writes to it meanwhile, or, where it is filled, uses it at all. */
+/* What a kept volume has, to and from its owner, and copies of it on its disk: a parcel for each
+ * request, so that a backup goes on where it stopped. Nobody writes to it meanwhile, or, where it
+ * is filled, uses it at all. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -79,9 +80,10 @@ static void saved(void *ctx, const struct priv_save_reply *r, const struct err *
 void save_asked(struct ask *ask, const struct lease *l)
 {
 	auto_ask struct ask *a = ask;
-	struct priv_save m = {.from = a->req->offset, .max = LEASE_OUTPUT_MAX};
+	struct priv_save m = {
+		.from = a->req->offset, .max = LEASE_OUTPUT_MAX, .snapshot = a->req->snapshot};
 
-	if (!may_save(a, l))
+	if (*m.snapshot ? !kept_is_open(a, l) : !may_save(a, l))
 		return;
 	memcpy(m.id, l->id, sizeof(m.id));
 	ask_open(a);
@@ -124,4 +126,54 @@ void load_asked(struct ask *ask, const struct lease *l)
 	ask_open(a);
 	priv_client_load(a->g->host, &m, loaded, a);
 	a = NULL; /* loaded has it */
+}
+
+/* --- snapshots --- */
+
+static void snapshot_done(void *ctx, const struct priv_snapshot_reply *r, const struct err *error)
+{
+	auto_ask struct ask *a = ctx;
+	struct lease_output o = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
+	struct lease l;
+	struct err e;
+
+	if (lease_load(a->g->db, a->req->lease, &l, &e))
+		return;
+	if (error || r->outcome != PRIV_COPY_DONE) {
+		verb_deny(a, error ? REPLY_INTERNAL : code_of(r->outcome),
+			  error ? error->msg : r->message);
+		return;
+	}
+	o.out = str_of(r->names);
+	output_send(a, &l, &o);
+}
+
+static bool may_do(const struct ask *a, const struct lease *l)
+{
+	if (!*l->kept) {
+		verb_deny(a, REPLY_FILES, "it is no kept volume");
+		return false;
+	}
+	if (a->req->action == REQUEST_MAKE)
+		return may_save(a, l);
+	return a->req->action == REQUEST_RESTORE ? may_load(a, l) : kept_is_open(a, l);
+}
+
+void snapshot_asked(struct ask *ask, const struct lease *l)
+{
+	static const enum priv_snapshot_action actions[] = {
+		[REQUEST_MAKE] = PRIV_SNAPSHOT_MAKE,
+		[REQUEST_LIST] = PRIV_SNAPSHOT_LIST,
+		[REQUEST_RESTORE] = PRIV_SNAPSHOT_RESTORE,
+		[REQUEST_REMOVE] = PRIV_SNAPSHOT_REMOVE,
+	};
+	auto_ask struct ask *a = ask;
+	struct priv_snapshot m = {.action = actions[a->req->action], .name = a->req->snapshot};
+
+	if (!may_do(a, l))
+		return;
+	memcpy(m.id, l->id, sizeof(m.id));
+	ask_open(a);
+	priv_client_snapshot(a->g->host, &m, snapshot_done, a);
+	a = NULL; /* snapshot_done has it */
 }

@@ -354,7 +354,8 @@ static void logs(struct ask *a, const struct lease *l)
 static bool is_of_volumes(enum request_type t)
 {
 	return t == REQUEST_STATUS || t == REQUEST_END || t == REQUEST_GROW ||
-	       t == REQUEST_REFUND || t == REQUEST_INPUT || t == REQUEST_PUT || t == REQUEST_GET;
+	       t == REQUEST_REFUND || t == REQUEST_INPUT || t == REQUEST_PUT || t == REQUEST_GET ||
+	       t == REQUEST_SNAPSHOT;
 }
 
 static void run_verb(struct ask *ask, struct lease *l)
@@ -409,6 +410,9 @@ static void run_verb(struct ask *ask, struct lease *l)
 		return;
 	case REQUEST_GROW:
 		grow_asked(steal(&a), l);
+		return;
+	case REQUEST_SNAPSHOT:
+		snapshot_asked(steal(&a), l);
 		return;
 	case REQUEST_STATS:
 		stats_asked(steal(&a), l);

@@ -45,11 +45,12 @@ void stats_asked(struct ask *a, const struct lease *l); /* owns a */
 void put_asked(struct ask *a, const struct lease *l); /* own a */
 void get_asked(struct ask *a, const struct lease *l);
 
-/* --- kept_files.c: put and get of a kept volume --- */
+/* --- kept_files.c: put, get and snapshot of a kept volume --- */
 
 bool kept_is_open(const struct ask *a, const struct lease *l); /* else it is denied */
 void save_asked(struct ask *a, const struct lease *l);	       /* own a */
 void load_asked(struct ask *a, const struct lease *l);
+void snapshot_asked(struct ask *a, const struct lease *l);
 
 /* --- upload.c --- */
 

@@ -406,6 +406,7 @@ static const struct wire_field priv_save_fields[] = {
 	ID,
 	U64(from, 0, INT64_MAX),
 	U32(max, 4 * SPEC_PATH_MAX, PRIV_INPUT_MAX),
+	TEXT(snapshot, SPEC_NAME_MAX),
 };
 static const struct wire_table priv_save_table = TABLE(priv_save);
 #undef MSG
@@ -429,6 +430,24 @@ static const struct wire_field priv_load_reply_fields[] = {
 	TEXT(message, MESSAGE_MAX),
 };
 static const struct wire_table priv_load_reply_table = TABLE(priv_load_reply);
+#undef MSG
+
+#define MSG priv_snapshot
+static const struct wire_field priv_snapshot_fields[] = {
+	ID,
+	ENUM(action, PRIV_SNAPSHOT_COUNT),
+	TEXT(name, SPEC_NAME_MAX),
+};
+static const struct wire_table priv_snapshot_table = TABLE(priv_snapshot);
+#undef MSG
+
+#define MSG priv_snapshot_reply
+static const struct wire_field priv_snapshot_reply_fields[] = {
+	ENUM(outcome, PRIV_COPY_COUNT),
+	TEXT(names, PRIV_SNAPSHOTS_TEXT),
+	TEXT(message, MESSAGE_MAX),
+};
+static const struct wire_table priv_snapshot_reply_table = TABLE(priv_snapshot_reply);
 #undef MSG
 
 #define MSG priv_grow

@@ -48,7 +48,12 @@
 	X(BOX_PUT, put)                                                                            \
 	X(BOX_GET, get)                                                                            \
 	X(BOX_PORTS, ports)                                                                        \
-	X(BOX_NET, net) X(BOX_STATS, stats) X(BOX_GROW, grow) X(BOX_SAVE, save) X(BOX_LOAD, load)
+	X(BOX_NET, net)                                                                            \
+	X(BOX_STATS, stats)                                                                        \
+	X(BOX_GROW, grow)                                                                          \
+	X(BOX_SAVE, save)                                                                          \
+	X(BOX_LOAD, load)                                                                          \
+	X(BOX_SNAPSHOT, snapshot)
 
 enum priv_kind {
 #define X(upper, lower) PRIV_##upper,

@@ -96,8 +96,9 @@ struct priv_get_reply {
  */
 struct priv_save {
 	char id[PRIV_ID_LEN + 1];
-	uint64_t from; /* the `next` of the parcel before */
-	uint32_t max;  /* bytes of the parcel, at most PRIV_INPUT_MAX */
+	uint64_t from;	/* the `next` of the parcel before */
+	uint32_t max;	/* bytes of the parcel, at most PRIV_INPUT_MAX */
+	char *snapshot; /* of this one; empty: of what the volume has now */
 };
 struct priv_save_reply {
 	enum priv_copy_outcome outcome;
@@ -111,6 +112,28 @@ struct priv_load {
 };
 struct priv_load_reply {
 	enum priv_copy_outcome outcome;
+	char *message; /* of all but DONE */
+};
+
+/* BOX_SNAPSHOT: copies of what a kept volume has, on its disk. Each is there whole or not at all;
+ * RESTORE puts one in place of what the volume has, at once. */
+#define PRIV_SNAPSHOTS_MAX  16
+#define PRIV_SNAPSHOTS_TEXT 4096
+enum priv_snapshot_action {
+	PRIV_SNAPSHOT_MAKE,
+	PRIV_SNAPSHOT_LIST,
+	PRIV_SNAPSHOT_RESTORE,
+	PRIV_SNAPSHOT_REMOVE,
+	PRIV_SNAPSHOT_COUNT
+};
+struct priv_snapshot {
+	char id[PRIV_ID_LEN + 1];
+	enum priv_snapshot_action action;
+	char *name; /* of all but LIST; else empty */
+};
+struct priv_snapshot_reply {
+	enum priv_copy_outcome outcome;
+	char *names;   /* LIST: a line each, with the time it was made at */
 	char *message; /* of all but DONE */
 };
 

@@ -33,8 +33,16 @@ static const char *const type_names[] = {
 	[REQUEST_TEMPLATE] = "template",
 	[REQUEST_GROW] = "grow",
 	[REQUEST_UNLOCK] = "unlock",
+	[REQUEST_SNAPSHOT] = "snapshot",
 };
 _Static_assert(ARRAY_SIZE(type_names) == REQUEST_NTYPES, "one name a type");
+
+static const char *const action_names[] = {
+	[REQUEST_MAKE] = "make",
+	[REQUEST_LIST] = "list",
+	[REQUEST_RESTORE] = "restore",
+	[REQUEST_REMOVE] = "remove",
+};
 
 const char *request_type_name(enum request_type t)
 {
@@ -163,6 +171,9 @@ int request_encode(struct buf *out, const struct request *r, struct err *e)
 		jsonw_text(&w, "signal", spec_signal_name(r->signal));
 	jsonw_text(&w, "command", r->command);
 	jsonw_text(&w, "path", r->path);
+	if (r->type == REQUEST_SNAPSHOT)
+		jsonw_text(&w, "action", action_names[r->action]);
+	jsonw_text(&w, "snapshot", r->snapshot);
 	spec_ports_write(&w, "publish", &r->publish);
 	spec_ports_write(&w, "unpublish", &r->unpublish);
 	jsonw_text(&w, "receipt", r->receipt);
@@ -303,6 +314,32 @@ static int decode_exec(struct request *r, const struct json *j, struct err *e)
 	return json_opt_bool(j, "detach", &r->detach, e);
 }
 
+static int decode_snapshot_name(struct request *r, const struct json *j, struct err *e)
+{
+	if (json_opt_copy(r->snapshot, sizeof(r->snapshot), j, "snapshot", e) < 0)
+		return -1;
+	if (*r->snapshot && !str_is_name(str_of(r->snapshot), SPEC_NAME_MAX))
+		return err_set(e, ERRK_INPUT, "snapshot: want a name of a-z, 0-9 and -");
+	return 0;
+}
+
+static int decode_snapshot(struct request *r, const struct json *j, struct err *e)
+{
+	struct str s;
+
+	if (json_str(j, "action", 16, &s, e) < 0 || decode_snapshot_name(r, j, e) < 0)
+		return -1;
+	for (size_t i = REQUEST_MAKE; i < ARRAY_SIZE(action_names); i++)
+		if (str_is(s, action_names[i]))
+			r->action = (enum request_action)i;
+	if (!r->action)
+		return err_set(e, ERRK_INPUT, "action: want make, list, restore or remove");
+	if ((r->action == REQUEST_LIST) != !*r->snapshot)
+		return err_set(e, ERRK_INPUT, "snapshot: %s",
+			       *r->snapshot ? "list names none" : "missing");
+	return 0;
+}
+
 static int decode_path(struct request *r, const struct json *j, struct err *e)
 {
 	struct str s;
@@ -314,7 +351,7 @@ static int decode_path(struct request *r, const struct json *j, struct err *e)
 	r->path = mem_strndup(s.p, s.n);
 	if (r->type == REQUEST_PUT && !r->ninput && !r->upload[0])
 		return err_set(e, ERRK_INPUT, "input: missing");
-	return 0;
+	return r->type == REQUEST_GET ? decode_snapshot_name(r, j, e) : 0;
 }
 
 static int check_input(const struct request *r, struct err *e)
@@ -456,6 +493,8 @@ static int decode_members(struct request *r, const struct json *j, struct err *e
 	if (r->type == REQUEST_PORTS && decode_ports(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_GROW && decode_grow(r, j, e) < 0)
+		return -1;
+	if (r->type == REQUEST_SNAPSHOT && decode_snapshot(r, j, e) < 0)
 		return -1;
 	if (r->type == REQUEST_LOGS && decode_logs(r, j, e) < 0)
 		return -1;

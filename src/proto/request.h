@@ -37,9 +37,13 @@ enum request_type {
 	REQUEST_TEMPLATE,  /* all that a buyer may know of one, named in spec; of no lease */
 	REQUEST_GROW,	   /* a larger disk, at the price that the lease then has */
 	REQUEST_UNLOCK,	   /* its volume's key again, which a restart of the host took */
+	REQUEST_SNAPSHOT,  /* copies of what a kept volume has, on its disk */
 };
-#define REQUEST_NTYPES (REQUEST_UNLOCK + 1)
+#define REQUEST_NTYPES (REQUEST_SNAPSHOT + 1)
 const char *request_type_name(enum request_type t); /* "unknown" for none of these */
+
+/* On the wire: make, list, restore, remove. */
+enum request_action { REQUEST_MAKE = 1, REQUEST_LIST, REQUEST_RESTORE, REQUEST_REMOVE };
 
 struct request {
 	enum request_type type;
@@ -95,6 +99,10 @@ struct request {
 	struct spec_ports publish, unpublish;
 	/* grow */
 	uint64_t disk; /* bytes; `price` is the lease's from then on */
+	/* snapshot */
+	enum request_action action;
+	/* snapshot, but to list them: its name; get: what that has, not the volume. str_is_name */
+	char snapshot[SPEC_NAME_MAX + 1];
 	/* refund */
 	char *receipt; /* JSON text of the signed event kind 2402, or NULL: for a provider whose
 			  database is older than the lease's end */

@@ -420,6 +420,207 @@ static void half_filled_is_empty(void **state)
 	destroy_ok(w, VOL);
 }
 
+/* --- copies on its disk --- */
+
+static void snap(struct world *w, enum priv_snapshot_action action, const char *name,
+		 const char *word)
+{
+	struct priv_snapshot m = {.id = VOL, .action = action};
+	auto_free char *owned = mem_strdup(name);
+	struct answer a;
+
+	m.name = owned;
+	do_snapshot(w, &m, &a);
+	assert_int_equal(a.err.kind, 0);
+	if (a.r.snapshot.outcome != PRIV_COPY_DONE && !word)
+		fail_msg("%s", a.r.snapshot.message);
+	assert_int_equal(a.r.snapshot.outcome == PRIV_COPY_DONE, !word);
+	if (word && !strstr(a.r.snapshot.message, word))
+		fail_msg("\"%s\" does not say \"%s\"", a.r.snapshot.message, word);
+	free_answer(&a, PRIV_BOX_SNAPSHOT);
+}
+
+static void assert_names(struct world *w, const char *want)
+{
+	struct priv_snapshot m = {.id = VOL, .action = PRIV_SNAPSHOT_LIST};
+	auto_buf struct buf names = BUF(4096);
+	struct str rest, line, name;
+	struct answer a;
+
+	do_snapshot(w, &m, &a);
+	assert_int_equal(a.r.snapshot.outcome, PRIV_COPY_DONE);
+	for (rest = str_of(a.r.snapshot.names); str_cut(&rest, '\n', &line) && line.n > 0;) {
+		assert_true(str_cut(&line, ' ', &name));
+		buf_printf(&names, "%.*s ", (int)name.n, name.p);
+	}
+	assert_string_equal(names.n ? names.p : "", want);
+	free_answer(&a, PRIV_BOX_SNAPSHOT);
+}
+
+/* What is on the disk beside the content and whole copies. */
+static void assert_no_half(struct world *w)
+{
+	struct record rec;
+	struct volume v;
+	auto_free char *mount = NULL, *path = NULL;
+	auto_closedir DIR *d = NULL;
+	const struct dirent *entry;
+
+	assert_swept(w);
+	assert_int_equal(record_read(&rec, &w->c, VOL, NULL), 0);
+	v = record_volume(&rec, &w->c);
+	mount = volume_path(&v);
+	path = mem_printf("%s/volumes/snapshots", mount);
+	d = opendir(path);
+	while (d && (entry = readdir(d)))
+		if (strstr(entry->d_name, "half"))
+			fail_msg("%s/%s is left", path, entry->d_name);
+}
+
+#define LOOK                                                                                       \
+	"cd /data; find . ! -type p | sort | while read -r f; do stat -c '%n %F %a %u %g %h %Y' "  \
+	"\"$f\"; "                                                                                 \
+	"[ -L \"$f\" ] && readlink \"$f\"; [ -L \"$f\" ] || [ -d \"$f\" ] || md5sum \"$f\"; done"
+
+/* What a lease sees in the volume. */
+static char *look(struct world *w)
+{
+	struct answer a;
+	char *seen;
+
+	attach(w, SECOND, "", true);
+	exec_sh(w, SECOND, LOOK, &a);
+	assert_int_equal(a.r.exec.outcome, PRIV_EXEC_DONE);
+	seen = mem_strndup((const char *)a.r.exec.out.p, a.r.exec.out.n);
+	free_answer(&a, PRIV_BOX_EXEC);
+	destroy_ok(w, SECOND);
+	return seen;
+}
+
+static void writes(struct world *w, const char *script)
+{
+	attach(w, FIRST, "", false);
+	says(w, FIRST, script, "");
+	destroy_ok(w, FIRST);
+}
+
+static void copied_and_put_back(void **state)
+{
+	auto_free char *was = NULL, *changed = NULL, *back = NULL, *again = NULL;
+	struct world *w = *state;
+	struct answer a;
+	struct priv_save m = {.id = VOL, .max = 1 << 20};
+	char name[8];
+
+	keep(w);
+	writes(w, "cd /data; mkdir -p a/b; echo one > a/b/x; ln a/b/x a/y; ln -s /etc/shadow s; "
+		  "ln -s / root; ln -s ../../.. up; chown 7:8 a/y; chmod 4711 a/y; chmod 1777 a; "
+		  "mkfifo p; echo end > holes; truncate -s 200M holes; : > 'odd name'; "
+		  "touch -d @1000000000 a/b");
+	was = look(w);
+	assert_non_null(strstr(was, "./a/y regular file 4711 7 8 2"));
+	snap(w, PRIV_SNAPSHOT_RESTORE, "before", "no snapshot before");
+	snap(w, PRIV_SNAPSHOT_MAKE, "../kept", "no name");
+	snap(w, PRIV_SNAPSHOT_MAKE, "before", NULL);
+	snap(w, PRIV_SNAPSHOT_MAKE, "before", "already");
+	assert_names(w, "before ");
+	writes(w, "cd /data; rm -r a s; mkdir -p 'd d'; echo two > new; ln -s /data a");
+	changed = look(w);
+	assert_string_not_equal(changed, was);
+	attach(w, FIRST, "", true);
+	snap(w, PRIV_SNAPSHOT_RESTORE, "before", "use the volume");
+	m.snapshot = name;
+	memcpy(name, "before", 7);
+	do_save(w, &m, &a); /* of the copy, while a lease has the volume */
+	assert_int_equal(a.r.save.outcome, PRIV_COPY_DONE);
+	assert_non_null(memmem(a.r.save.parcel.p, a.r.save.parcel.n, "a/b/x", 5));
+	assert_null(memmem(a.r.save.parcel.p, a.r.save.parcel.n, "root:", 5));
+	free_answer(&a, PRIV_BOX_SAVE);
+	destroy_ok(w, FIRST);
+	snap(w, PRIV_SNAPSHOT_RESTORE, "before", NULL);
+	back = look(w);
+	assert_string_equal(back, was);
+	assert_no_half(w);
+	writes(w, "echo more >> /data/a/y"); /* the copy stays what it was */
+	snap(w, PRIV_SNAPSHOT_RESTORE, "before", NULL);
+	again = look(w);
+	assert_string_equal(again, was);
+	for (int i = 1; i < 16; i++) {
+		snprintf(name, sizeof(name), "s%02d", i);
+		snap(w, PRIV_SNAPSHOT_MAKE, name, NULL);
+	}
+	snap(w, PRIV_SNAPSHOT_MAKE, "one-more", "remove one");
+	snap(w, PRIV_SNAPSHOT_REMOVE, "s07", NULL);
+	snap(w, PRIV_SNAPSHOT_REMOVE, "s07", "no snapshot");
+	snap(w, PRIV_SNAPSHOT_MAKE, "one-more", NULL);
+	assert_no_half(w);
+	destroy_ok(w, VOL);
+}
+
+static void full_disk_has_no_copy(void **state)
+{
+	auto_free char *was = NULL, *now = NULL;
+	struct world *w = *state;
+
+	keep(w);
+	writes(w, "head -c 36000000 /dev/urandom > /data/large");
+	was = look(w);
+	snap(w, PRIV_SNAPSHOT_MAKE, "before", "no room");
+	assert_names(w, "");
+	assert_no_half(w);
+	writes(w, "head -c 16000000 /dev/urandom > /data/large");
+	snap(w, PRIV_SNAPSHOT_MAKE, "before", NULL);
+	writes(w, "head -c 30000000 /dev/urandom > /data/large");
+	free(was);
+	was = look(w);
+	snap(w, PRIV_SNAPSHOT_RESTORE, "before", "no room");
+	now = look(w);
+	assert_string_equal(now, was);
+	assert_no_half(w);
+	destroy_ok(w, VOL);
+}
+
+static void dies_at(struct world *w, const char *step, enum priv_snapshot_action action)
+{
+	struct priv_snapshot m = {.id = VOL, .action = action};
+	char name[] = "before";
+	struct answer a;
+
+	helper_down(w, SIGKILL);
+	w->step = step;
+	helper_up(w);
+	keep(w);
+	m.name = name;
+	do_snapshot(w, &m, &a);
+	assert_int_equal(a.err.kind, ERRK_SYS);
+	helper_down(w, SIGKILL);
+	w->step = NULL;
+	helper_up(w);
+	keep(w); /* as core does at its start */
+	assert_no_half(w);
+}
+
+static void killed_while_it_is_copied(void **state)
+{
+	auto_free char *was = NULL, *now = NULL;
+	struct world *w = *state;
+
+	keep(w);
+	writes(w, "echo one > /data/x; ln /data/x /data/y");
+	was = look(w);
+	dies_at(w, "SNAPSHOT_COPIED", PRIV_SNAPSHOT_MAKE);
+	assert_names(w, "");
+	snap(w, PRIV_SNAPSHOT_MAKE, "before", NULL);
+	writes(w, "rm /data/x; echo two > /data/z");
+	dies_at(w, "SNAPSHOT_RESTORED", PRIV_SNAPSHOT_RESTORE);
+	now = look(w);
+	assert_string_equal(now, was);
+	assert_names(w, "before ");
+	dies_at(w, "SNAPSHOT_DROPPED", PRIV_SNAPSHOT_REMOVE);
+	assert_names(w, "");
+	destroy_ok(w, VOL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +631,9 @@ int main(void)
 		cmocka_unit_test(grows),
 		cmocka_unit_test(saved_and_filled),
 		cmocka_unit_test(half_filled_is_empty),
+		cmocka_unit_test(copied_and_put_back),
+		cmocka_unit_test(full_disk_has_no_copy),
+		cmocka_unit_test(killed_while_it_is_copied),
 		cmocka_unit_test(ends_while_it_is_used),
 		cmocka_unit_test(killed_while_it_is_made),
 	};

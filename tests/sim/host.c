@@ -364,6 +364,17 @@ static void host_load(struct host *h, struct priv_call call, const struct priv_l
 	priv_server_reply(h->server, call, &r);
 }
 
+static void host_snapshot(struct host *h, struct priv_call call, const struct priv_snapshot *m)
+{
+	static char names[] = "before 1700000000\n";
+	struct priv_snapshot_reply r = {.outcome = h->copies,
+					.names = m->action == PRIV_SNAPSHOT_LIST ? names : no_text,
+					.message = no_text};
+
+	h->snapshots++;
+	priv_server_reply(h->server, call, &r);
+}
+
 static void host_stats(struct host *h, struct priv_call call, const struct priv_stats *m)
 {
 	struct priv_stats_item one = {.state = PRIV_BOX_RUNNING,
@@ -427,6 +438,9 @@ static void host_asked(void *ctx, struct priv_call call, void *msg)
 		return;
 	case PRIV_BOX_LOAD:
 		host_load(h, call, msg);
+		return;
+	case PRIV_BOX_SNAPSHOT:
+		host_snapshot(h, call, msg);
 		return;
 	case PRIV_BOX_PORTS:
 		host_ports(h, call, msg);

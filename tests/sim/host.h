@@ -35,6 +35,7 @@ struct host {			     /* the script, and what was asked */
 	char command[PRIV_EXEC_LEN + 1];       /* the last signal's; of an exec: its name */
 	uint8_t first_input, last_input;       /* of the last exec … */
 	size_t input_n;			       /* … and how much there was */
+	unsigned snapshots;		       /* how often one was asked for */
 	bool detach;
 	char template[SPEC_TEMPLATE_NAME_MAX + 1],
 		env[128];		 /* of the last start's spec, the first of it */

@@ -316,6 +316,75 @@ static void volume_is_saved_and_filled(void **state)
 	denied(w, late, REPLY_NOT_RUNNING, "ended");
 }
 
+static struct request *snapshot(const char *id, enum request_action action)
+{
+	struct request *r = world_ask(REQUEST_SNAPSHOT, id);
+
+	r->action = action;
+	if (action != REQUEST_LIST)
+		memcpy(r->snapshot, "before", 7);
+	return r;
+}
+
+static void assert_copied(struct world *w, const char *id, enum request_action action)
+{
+	auto_request struct request *r = snapshot(id, action);
+	auto_reply struct reply *got = NULL, *again = NULL;
+	unsigned asked = w->host.snapshots;
+
+	world_send(w, r);
+	got = world_must(w, r, REPLY_STAGE_FILES);
+	assert_true(got->final);
+	assert_int_equal(got->nout, action == REQUEST_LIST ? 18 : 0);
+	world_send(w, r); /* the same once more: the answer is known */
+	again = world_must(w, r, REPLY_STAGE_FILES);
+	assert_int_equal(again->nout, got->nout);
+	assert_int_equal(w->host.snapshots, asked + 1);
+}
+
+/* Made while nobody writes, put back while nobody looks, saved while anybody does. */
+static void volume_is_copied(void **state)
+{
+	struct world *w = *state;
+	char id[LEASE_ID_HEX + 1], user[LEASE_ID_HEX + 1];
+	auto_request struct request *make = NULL, *restore = NULL, *get = NULL, *theirs = NULL,
+				    *box = NULL, *full = NULL, *late = NULL;
+	auto_reply struct reply *got = NULL, *no = NULL;
+
+	keep(w, 501, id);
+	for (enum request_action a = REQUEST_MAKE; a <= REQUEST_REMOVE; a++)
+		assert_copied(w, id, a);
+	attached(w, id, true, user);
+	assert_copied(w, id, REQUEST_MAKE);
+	restore = snapshot(id, REQUEST_RESTORE);
+	denied(w, restore, REPLY_BUSY, "attached");
+	end(w, user);
+	attached(w, id, false, user);
+	make = snapshot(id, REQUEST_MAKE);
+	denied(w, make, REPLY_BUSY, user);
+	box = snapshot(user, REQUEST_LIST);
+	denied(w, box, REPLY_FILES, "no kept volume");
+	assert_copied(w, id, REQUEST_LIST);
+	assert_copied(w, id, REQUEST_REMOVE);
+	get = files(REQUEST_GET, id);
+	memcpy(get->snapshot, "before", 7);
+	world_send(w, get);
+	got = world_must(w, get, REPLY_STAGE_FILES);
+	assert_int_equal(got->nout, 6);
+	end(w, user);
+	theirs = snapshot(id, REQUEST_RESTORE);
+	world_send_as(w, &w->stranger, theirs, clock_wall());
+	no = world_must(w, theirs, REPLY_STAGE_REFUSED);
+	assert_int_equal(no->code, REPLY_NOT_FOUND);
+	w->host.copies = PRIV_COPY_TOO_MUCH;
+	full = snapshot(id, REQUEST_MAKE);
+	denied(w, full, REPLY_LIMIT, "");
+	w->host.copies = PRIV_COPY_DONE;
+	end(w, id);
+	late = snapshot(id, REQUEST_LIST);
+	denied(w, late, REPLY_NOT_RUNNING, "ended");
+}
+
 static void tell_stopped(struct world *w, const char *id)
 {
 	struct priv_event ev = {
@@ -422,6 +491,7 @@ int main(void)
 		world_test(room_is_counted),
 		world_test(one_writes_and_many_read),
 		world_test(volume_is_saved_and_filled),
+		world_test(volume_is_copied),
 		world_test(volume_that_ends_takes_its_users_along),
 		cmocka_unit_test(dead_agent_finishes_what_it_began),
 		world_test(agent_opens_it_again),

@@ -15,7 +15,10 @@ SLEEP = ("busybox", "--", "sleep", "1000")
 
 
 def run(lease, name, *options):
-    return lease("run", "-d", "--name", name, "--for", "300s", *options, *SLEEP)
+    done = lease("run", "-d", "--name", name, "--for", "300s", *options, *SLEEP)
+    if done.returncode:
+        print("#", name, done.stderr.strip().replace("\n", "; "))
+    return done
 
 
 def sh(lease, name, script):
@@ -142,6 +145,54 @@ def backup(w, net, lease):
     check(lease("volume", "rm", "new").returncode == 0, "and it is removed")
 
 
+def snapshots(w, lease):
+    """Copied where it lies, put back over what came after, and brought while somebody writes."""
+    file = w.dir / "of-a-copy"
+    need(lease("volume", "create", "vol", "--size", "64Mi", "--for", "900s", "--max-risk", "1h").returncode == 0, "a volume to copy")
+    need(run(lease, "maker", "-v", "kept:vol:/d").returncode == 0, "somebody writes to it")
+    sh(lease, "maker", "cd /d; mkdir a; echo one > a/x; ln a/x y; ln -s /etc/passwd p; chown 7:8 y; chmod 640 y; truncate -s 100M holes")
+    was = sh(lease, "maker", LOOK)
+    done = lease("volume", "snapshot", "vol", "before")
+    check(done.returncode == 4 and "may write to the volume" in done.stderr, "no snapshot while a lease may write", done.stderr)
+    lease("rm", "maker")
+    check(lease("volume", "snapshots", "vol").stdout == "", "there is none")
+    check(lease("volume", "snapshot", "vol", "../x").returncode == 2, "a path is no name")
+    done = lease("volume", "snapshot", "vol", "before")
+    need(done.returncode == 0 and done.stdout == "before\n", "a snapshot is made", done.stderr)
+    done = lease("volume", "snapshot", "vol", "before")
+    check(done.returncode != 0 and "already" in done.stderr, "and not made anew", done.stderr)
+    said = lease("volume", "snapshots", "vol").stdout.split()
+    check(said[:1] == ["before"] and said[1].endswith("Z") and len(said) == 2, "it is listed, with its time", said)
+    need(run(lease, "changer", "-v", "kept:vol:/d").returncode == 0, "a lease writes again")
+    sh(lease, "changer", "cd /d; rm -r a holes; echo two > y; head -c 20000000 /dev/urandom > more")
+    done = lease("volume", "restore", "vol", "--snapshot", "before")
+    check(done.returncode == 4 and "attached" in done.stderr, "nothing is replaced under its feet", done.stderr)
+    done = lease("volume", "backup", "vol", str(file), "--snapshot", "before")
+    check(done.returncode == 0 and file.exists(), "the snapshot is brought meanwhile", done.stderr)
+    lease("rm", "changer")
+    check(lease("volume", "restore", "vol", "--snapshot", "other").returncode != 0, "what is not there is not put back")
+    done = lease("volume", "restore", "vol", "--snapshot", "before")
+    need(done.returncode == 0, "it is put back", done.stderr)
+    need(run(lease, "seer", "-v", "kept:vol:/d").returncode == 0, "a lease looks")
+    now = sh(lease, "seer", LOOK)
+    check(was and now == was, "and sees what was there then, and nothing else", was + now)
+    sh(lease, "seer", "head -c 40000000 /dev/urandom > /d/more")
+    lease("rm", "seer")
+    done = lease("volume", "snapshot", "vol", "too-much")
+    check(done.returncode != 0 and "no room" in done.stderr, "a copy that does not fit is refused", done.stderr)
+    check(lease("volume", "snapshot", "--rm", "vol", "before").returncode == 0, "a snapshot is removed")
+    check(lease("volume", "snapshots", "vol").stdout == "", "and then there is none")
+    check(lease("volume", "rm", "vol").returncode == 0, "the volume ends")
+    need(lease("volume", "create", "vol2", "--size", "64Mi", "--for", "900s", "--max-risk", "1h").returncode == 0, "another volume")
+    done = lease("volume", "restore", "vol2", str(file))
+    need(done.returncode == 0, "gets what was brought", done.stderr)
+    need(run(lease, "getter", "-v", "kept:vol2:/d").returncode == 0, "a lease looks")
+    now = sh(lease, "getter", LOOK)
+    check(now == was, "and sees the same", now)
+    lease("rm", "getter")
+    lease("volume", "rm", "vol2")
+
+
 def refuses(w, net, lease, good):
     bad = w.dir / "bad"
     middle = bytearray(good)
@@ -208,6 +259,7 @@ def test(w: World):
     strangers(w, net, lease)
     expires(lease)
     backup(w, net, lease)
+    snapshots(w, lease)
     mounts(lease)
     for name in ("two", "three", "four"):
         lease("rm", name)

@@ -70,7 +70,7 @@ static void fill(void)
 /* The parcel that begins at `from`, of what is in `in`. */
 static struct saved save(const char *dir, struct buf *out, uint64_t from)
 {
-	const struct save s = {from, getuid()};
+	const struct save s = {from, getuid(), NULL};
 	struct saved r = {0};
 	struct err e = {0};
 
@@ -82,7 +82,7 @@ static struct saved save(const char *dir, struct buf *out, uint64_t from)
 
 static int load(const char *dir, struct str parcel, bool *ended)
 {
-	const struct load l = {parcel, getuid()};
+	const struct load l = {parcel, getuid(), NULL};
 	struct loaded r = {0};
 	struct err e;
 	int rc;
@@ -172,7 +172,7 @@ static void beyond_the_end_is_nothing(void **state)
 {
 	const char *dir = *state;
 	auto_buf struct buf parcel = BUF(SMALL);
-	const struct save s = {1000, getuid()};
+	const struct save s = {1000, getuid(), NULL};
 	struct saved r;
 	struct err e;
 

@@ -10,10 +10,10 @@
 #include "spec/guard.h"
 #include "spec/powers.h"
 
-static const char *const types[] = {"spawn",	"topup", "status", "end",    "exec",	  "logs",
-				    "signal",	"stop",	 "start",  "refund", "set",	  "input",
-				    "put",	"get",	 "images", "ports",  "reconnect", "stats",
-				    "template", "grow",	 "unlock"};
+static const char *const types[] = {"spawn",	"topup", "status", "end",     "exec",	   "logs",
+				    "signal",	"stop",	 "start",  "refund",  "set",	   "input",
+				    "put",	"get",	 "images", "ports",   "reconnect", "stats",
+				    "template", "grow",	 "unlock", "snapshot"};
 
 #define ID    "0123456789abcdef0123456789abcdef"
 #define LEASE "0123456789abcdef"
@@ -87,6 +87,10 @@ static struct request *filled_request(enum request_type t)
 		r->receipt = mem_strdup("{\"kind\":2402}");
 	if (t == REQUEST_GROW)
 		r->disk = (uint64_t)4 << 30;
+	if (t == REQUEST_SNAPSHOT)
+		r->action = REQUEST_RESTORE;
+	if (t == REQUEST_SNAPSHOT || t == REQUEST_GET)
+		memcpy(r->snapshot, "before-1", 9);
 	if (t == REQUEST_PORTS) {
 		spec_ports_add(&r->publish, &(struct spec_port){80, 20080, SPEC_TCP});
 		spec_ports_add(&r->unpublish, &(struct spec_port){53, 0, SPEC_UDP});
@@ -105,7 +109,7 @@ static void write_request(struct buf *out, const struct request *r)
 
 static void request_of_every_type_round_trips(void **state)
 {
-	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_UNLOCK; t++) {
+	for (enum request_type t = REQUEST_SPAWN; t <= REQUEST_SNAPSHOT; t++) {
 		auto_request struct request *r = filled_request(t), *back = NULL;
 		auto_buf struct buf one = BUF(0), two = BUF(0);
 		struct err e = {0};
@@ -189,6 +193,15 @@ static const char *const bad_requests[] = {
 	HEAD "\"type\":\"get\",\"lease\":\"" LEASE "\"}",
 	HEAD "\"type\":\"get\",\"lease\":\"" LEASE "\",\"path\":\"etc\"}",
 	HEAD "\"type\":\"put\",\"lease\":\"" LEASE "\",\"path\":\"/etc\"}",
+	HEAD "\"type\":\"get\",\"lease\":\"" LEASE "\",\"path\":\"/\",\"snapshot\":\"../a\"}",
+	HEAD "\"type\":\"snapshot\",\"lease\":\"" LEASE "\"}",
+	HEAD "\"type\":\"snapshot\",\"lease\":\"" LEASE "\",\"action\":\"make\"}",
+	HEAD "\"type\":\"snapshot\",\"lease\":\"" LEASE
+	     "\",\"action\":\"list\",\"snapshot\":\"a\"}",
+	HEAD "\"type\":\"snapshot\",\"lease\":\"" LEASE
+	     "\",\"action\":\"copy\",\"snapshot\":\"a\"}",
+	HEAD "\"type\":\"snapshot\",\"lease\":\"" LEASE
+	     "\",\"action\":\"make\",\"snapshot\":\"a.half\"}",
 	HEAD "\"type\":\"input\",\"lease\":\"" LEASE "\",\"upload\":\"" ID "\"}",
 	HEAD "\"type\":\"input\",\"lease\":\"" LEASE "\",\"upload\":\"" ID
 	     "\",\"input\":\"aW4=\",\"piece\":129}",
