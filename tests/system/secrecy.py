@@ -22,14 +22,23 @@ CHUNK = 1 << 20
 
 
 def holds(path, marks):
-    """Which of the marks are in a file, read in pieces."""
-    longest, tail, found = max(map(len, marks.values())), b"", set()
+    """Which of the marks are in a file, read in pieces, without its holes: a volume's file is a hole of 1 TiB at least."""
+    longest, tail, found, at, end = max(map(len, marks.values())), b"", set(), 0, 0
     with open(path, "rb", buffering=0) as file:
-        while piece := file.read(CHUNK):
+        while True:
+            if at >= end:
+                try:
+                    at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+                except OSError:  # nothing follows
+                    return found
+                end, tail = os.lseek(file.fileno(), at, os.SEEK_HOLE), b""
+            piece = os.pread(file.fileno(), min(CHUNK, end - at), at)
+            if not piece:
+                return found
+            at += len(piece)
             text = tail + piece
             found |= {name for name, mark in marks.items() if mark in text}
             tail = text[-longest:]
-    return found
 
 
 def on_disk(top, marks):
