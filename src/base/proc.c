@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -30,6 +31,7 @@ struct launch {
 	int from[3 + KEEP_MAX]; /* from[i] becomes descriptor i */
 	int count;
 	int null, report;
+	pid_t parent;
 };
 
 struct failure {
@@ -98,6 +100,8 @@ static void child_main(struct launch *l)
 
 	place_descriptors(l, &exec_fd);
 	setsid();
+	if (s->dies && (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != l->parent))
+		child_fail(l->report, "follow its parent");
 	if (chdir(s->cwd ? s->cwd : "/"))
 		child_fail(l->report, "change folder");
 	reset_signals();
@@ -194,7 +198,7 @@ int proc_start(pid_t *pid, const struct proc_spec *s, struct err *e)
 {
 	auto_close int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	auto_free char *path = find_program(s->argv[0]);
-	struct launch l = {.spec = s, .path = path, .null = null};
+	struct launch l = {.spec = s, .path = path, .null = null, .parent = getpid()};
 	auto_close int report_read = -1, report_write = -1;
 	int pipes[2];
 	pid_t child;
@@ -480,7 +484,7 @@ void proc_result_free(struct proc_result *r)
 
 int proc_check(const char *const *argv, int64_t timeout_ms, struct err *e)
 {
-	struct proc_spec s = {.argv = argv, .in = -1, .out = -1, .err = -1};
+	struct proc_spec s = {.argv = argv, .in = -1, .out = -1, .err = -1, .dies = true};
 	struct proc_result r = {0};
 	char tail[200];
 	int done = proc_run(&s, NULL, 0, timeout_ms, &r, e);

@@ -20,9 +20,10 @@ struct proc_spec {
 	int in, out, err;	 /* -1: /dev/null */
 	const int *keep;	 /* further descriptors, ended by -1: they become 3, 4, … */
 	int exec_fd;		 /* >0: execveat this descriptor instead of argv[0] */
+	bool dies;		 /* killed with the thread that starts it */
 };
 
-/* Child gets default signals, an empty mask, its own session, PDEATHSIG unset. */
+/* Child gets default signals, an empty mask, its own session, PDEATHSIG unset but for `dies`. */
 int proc_start(pid_t *pid, const struct proc_spec *s, struct err *e) MUST_CHECK;
 
 struct proc_result {
@@ -49,7 +50,8 @@ struct proc_other {
  * where it was killed. */
 int proc_run_other(const struct proc_other *o, const void *input, size_t input_n,
 		   int64_t timeout_ms, struct proc_result *r, struct err *e) MUST_CHECK;
-/* proc_run that turns a non-zero status into an error with the tail of standard error. */
+/* proc_run that turns a non-zero status into an error with the tail of standard error; the program
+ * dies with its caller. */
 int proc_check(const char *const *argv, int64_t timeout_ms, struct err *e) MUST_CHECK;
 void proc_result_free(struct proc_result *r);
 

@@ -87,7 +87,7 @@ int extent_grow(const char *device, const char *mount, uint64_t bytes, struct er
 static int repair(const char *device, struct err *e)
 {
 	const char *const argv[] = {"e2fsck", "-f", "-y", device, NULL};
-	const struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1};
+	const struct proc_spec spec = {.argv = argv, .in = -1, .out = -1, .err = -1, .dies = true};
 	struct proc_result r = {0};
 	int done = proc_run(&spec, NULL, 0, PROGRAM_MS, &r, e);
 

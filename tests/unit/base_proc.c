@@ -3,7 +3,9 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -216,6 +218,33 @@ static void a_process_has_a_start_time(void **state)
 	assert_true(proc_start_time(pid) == 0);
 }
 
+/* What a killed one was doing to a disk must not go on beside who takes over. */
+static void a_checked_program_dies_with_its_caller(void **state)
+{
+	int64_t end = clock_mono_ms() + 30000;
+	int p[2], status;
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) || pipe(p), 0);
+	pid = fork();
+	if (pid == 0) {
+		auto_free char *script =
+			mem_printf("echo >/proc/%d/fd/%d; exec sleep 600", getpid(), p[1]);
+		const char *const argv[] = {"sh", "-c", script, NULL};
+
+		_exit(proc_check(argv, 600000, NULL) == 0);
+	}
+	assert_int_equal(read(p[0], &byte, 1), 1);
+	kill(pid, SIGKILL);
+	while ((pid = waitpid(-1, &status, WNOHANG)) >= 0 && clock_mono_ms() < end)
+		nanosleep(&(struct timespec){0, 1000000}, NULL);
+	assert_int_equal(pid, -1);
+	prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+	close(p[0]);
+	close(p[1]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +259,7 @@ int main(void)
 		cmocka_unit_test(only_named_descriptors_reach_the_child),
 		cmocka_unit_test(other_children_stay_ours),
 		cmocka_unit_test(signals_are_reset),
+		cmocka_unit_test(a_checked_program_dies_with_its_caller),
 		cmocka_unit_test(a_descriptor_can_be_executed),
 		cmocka_unit_test(a_process_has_a_start_time),
 	};
