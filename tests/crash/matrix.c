@@ -3,13 +3,15 @@
  * every request on the wire, each disturbed in a run of its own; then everything is recovered and
  * all books must agree.
  *
- *   matrix [--full] [--only TEXT] [--jobs N] [--list]
+ *   matrix [--full] [--only TEXT] [--sample N] [--jobs N] [--list]
  *
  * --full: also later passings, later requests, and a second kill during the recovery.
- * --only: points whose text contains TEXT. The last line is "points N, runs N, broken N".
+ * --only: points whose text contains TEXT. --sample: about one point in N, other ones each time;
+ * LEASED_SEED repeats a draw. The last line is "points N, runs N, broken N".
  */
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "point.h"
 
@@ -31,6 +34,7 @@ enum depth { ONCE, FULL };
 struct options {
 	enum depth depth;
 	const char *only;
+	uint64_t sample; /* one point in so many; 0: all */
 	unsigned jobs;
 	bool list;
 };
@@ -44,6 +48,7 @@ struct job {
 
 struct matrix {
 	struct options opt;
+	uint64_t luck; /* what draws the sample: xorshift */
 	struct crash_point *v;
 	size_t n;
 	const struct result **want; /* a scenario's undisturbed run */
@@ -155,9 +160,17 @@ static void run_from(struct matrix *m, size_t from)
 
 /* --- points --- */
 
+static bool drawn(struct matrix *m)
+{
+	m->luck ^= m->luck << 13;
+	m->luck ^= m->luck >> 7;
+	m->luck ^= m->luck << 17;
+	return !m->opt.sample || m->luck % m->opt.sample == 0;
+}
+
 static void add(struct matrix *m, const struct crash_point *p)
 {
-	if (!wanted(m, p))
+	if (!wanted(m, p) || (p->kind != POINT_NONE && !drawn(m)))
 		return;
 	m->v = mem_grow(m->v, m->n + 1, sizeof(*m->v));
 	m->v[m->n++] = *p;
@@ -334,11 +347,10 @@ static void run_all(struct matrix *m)
 
 static int read_options(struct options *o, int argc, char **argv)
 {
-	static const struct option known[] = {{"full", no_argument, NULL, 'f'},
-					      {"only", required_argument, NULL, 'o'},
-					      {"jobs", required_argument, NULL, 'j'},
-					      {"list", no_argument, NULL, 'l'},
-					      {0}};
+	static const struct option known[] = {
+		{"full", no_argument, NULL, 'f'},	  {"only", required_argument, NULL, 'o'},
+		{"sample", required_argument, NULL, 's'}, {"jobs", required_argument, NULL, 'j'},
+		{"list", no_argument, NULL, 'l'},	  {0}};
 	uint64_t jobs = 4; /* they wait more than they work */
 	int c;
 
@@ -350,11 +362,23 @@ static int read_options(struct options *o, int argc, char **argv)
 			o->only = optarg;
 		else if (c == 'l')
 			o->list = true;
+		else if (c == 's' && str_u64(str_of(optarg), UINT32_MAX, &o->sample, NULL) == 0)
+			continue;
 		else if (c != 'j' || str_u64(str_of(optarg), JOBS_MAX, &jobs, NULL) < 0)
 			return -1;
 	}
 	o->jobs = jobs ? (unsigned)jobs : 1;
 	return optind == argc ? 0 : -1;
+}
+
+static void seed(struct matrix *m)
+{
+	const char *text = getenv("LEASED_SEED");
+
+	if (!text || str_u64(str_of(text), UINT32_MAX, &m->luck, NULL) < 0 || !m->luck)
+		m->luck = ((uint64_t)clock_mono_us() & UINT32_MAX) | 1;
+	if (m->opt.sample)
+		printf("# seed %" PRIu64 "\n", m->luck);
 }
 
 int main(int argc, char **argv)
@@ -363,9 +387,11 @@ int main(int argc, char **argv)
 	char text[TEXT_MAX];
 
 	if (read_options(&m.opt, argc, argv) < 0) {
-		fputs("usage: matrix [--full] [--only TEXT] [--jobs N] [--list]\n", stderr);
+		fputs("usage: matrix [--full] [--only TEXT] [--sample N] [--jobs N] [--list]\n",
+		      stderr);
 		return 2;
 	}
+	seed(&m);
 	run_all(&m);
 	for (size_t i = scenarios_n; m.opt.list && i < m.n; i++) {
 		point_text(text, sizeof(text), &m.v[i]);
