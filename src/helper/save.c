@@ -247,7 +247,8 @@ static int read_names(struct names *l, struct walk *w, int fd, struct err *e)
 		l->v = mem_grow(l->v, l->n + 1, sizeof(*l->v));
 		l->v[l->n++] = mem_strdup(entry->d_name);
 	}
-	qsort(l->v, l->n, sizeof(*l->v), by_name);
+	if (l->n)
+		qsort(l->v, l->n, sizeof(*l->v), by_name);
 	return 0;
 }
 

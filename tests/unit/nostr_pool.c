@@ -221,6 +221,11 @@ static bool twice_open(const struct world *w)
 	return w->a.opens >= 2 && w->dones >= 2;
 }
 
+static bool told_the_end(const struct world *w)
+{
+	return w->a.closes >= 1;
+}
+
 /* --- asking --- */
 
 static void test_once_over_two_relays(void **state)
@@ -237,6 +242,7 @@ static void test_once_over_two_relays(void **state)
 	run_until(w, all_done);
 	assert_int_equal(w->got, 20);
 	assert_int_equal(w->dones, 2);
+	run_until(w, told_the_end);
 	assert_int_equal(w->a.closes, 1);
 }
 
