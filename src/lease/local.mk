@@ -30,20 +30,16 @@ if CMOCKA
 check_PROGRAMS += tests/sim/lease
 TESTS += tests/sim/lease
 SIM_WORLD = tests/sim/world.c tests/sim/world.h tests/sim/host.c tests/sim/host.h \
-	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
+	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/pace.h tests/unit/unit.h
 tests_sim_lease_SOURCES = tests/sim/lease.c $(SIM_WORLD)
 tests_sim_lease_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/sim/treasury
 TESTS += tests/sim/treasury
-tests_sim_treasury_SOURCES = tests/sim/treasury.c tests/sim/world.c tests/sim/world.h \
-	tests/sim/host.c tests/sim/host.h \
-	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
+tests_sim_treasury_SOURCES = tests/sim/treasury.c $(SIM_WORLD)
 tests_sim_treasury_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/sim/halt
 TESTS += tests/sim/halt
-tests_sim_halt_SOURCES = tests/sim/halt.c tests/sim/world.c tests/sim/world.h \
-	tests/sim/host.c tests/sim/host.h \
-	tests/unit/wallet_mint.c tests/unit/wallet_mint.h tests/unit/unit.h
+tests_sim_halt_SOURCES = tests/sim/halt.c $(SIM_WORLD)
 tests_sim_halt_LDADD = src/devnet/libleased-devnet.a $(L_lease) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/sim/health
 TESTS += tests/sim/health

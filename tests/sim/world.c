@@ -1,11 +1,13 @@
 /* The world of the engine's tests: see world.h. */
 #include <signal.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "../unit/unit.h"
 
+#include "../unit/pace.h"
 #include "base/clock.h"
 #include "base/hex.h"
 #include "wallet/audit.h"
@@ -25,10 +27,11 @@ static void must(int rc, const struct err *e)
 /* --- clock --- */
 
 static int64_t ahead_ms, wall_zero, mono_zero; /* what they read when the tests' time was zero */
+static struct pace *pace;		       /* also of a child that is to die */
 
 static int64_t passed_ms(void)
 {
-	return clock_mono_us() / 1000 + ahead_ms;
+	return pace_ms(pace) + ahead_ms;
 }
 
 static int64_t sim_wall(void *ctx)
@@ -47,6 +50,24 @@ void world_pass(struct world *w, int64_t seconds)
 {
 	ahead_ms += seconds * 1000;
 	loop_turn(w->loop, 0); /* what waits in the kernel knows nothing of our clock */
+}
+
+void world_hold(bool on)
+{
+	passed_ms();
+	pace->held = on;
+}
+
+static void open_clock(void)
+{
+	if (!pace)
+		pace = mmap(NULL, sizeof(*pace), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			    -1, 0);
+	assert_true(pace != MAP_FAILED);
+	world_hold(false);
+	wall_zero = clock_wall_ms() - passed_ms();
+	mono_zero = clock_mono_ms() - passed_ms();
+	clock_replace(&sim_clock);
 }
 
 /* --- the engine's side --- */
@@ -198,9 +219,7 @@ struct world *world_new(void)
 	struct world *w = mem_zero(sizeof(*w));
 	struct err e;
 
-	wall_zero = clock_wall_ms() - passed_ms();
-	mono_zero = clock_mono_ms() - passed_ms();
-	clock_replace(&sim_clock);
+	open_clock();
 	memcpy(w->dir, "/tmp/lease-sim-XXXXXX", sizeof("/tmp/lease-sim-XXXXXX"));
 	assert_non_null(mkdtemp(w->dir));
 	snprintf(w->agent_db, sizeof(w->agent_db), "%s/agent.db", w->dir);
@@ -212,6 +231,7 @@ struct world *world_new(void)
 	assert_true(pubkey_of(&w->provider_pub, &w->provider));
 	assert_true(pubkey_of(&w->buyer_pub, &w->buyer));
 	must(loop_new(&w->loop, &e), &e);
+	pace_keep(w->loop);
 	must(ws_context_new(&w->ws, w->loop, &e), &e);
 	w->mint = sim_new(w->ws, 100);
 	set_offer(w);
@@ -242,17 +262,24 @@ static void stop_turn(void *ctx)
 	loop_stop(((struct world *)ctx)->loop);
 }
 
-/* Time also passes while other programs have the processor, and nothing goes on here meanwhile: a
- * pause lets messages go on by some hops whatever the clock says. One of a millisecond is to stop
- * between two of them. */
+void world_hop(struct world *w)
+{
+	loop_timer_add(w->loop, 0, stop_turn, w);
+	loop_run(w->loop);
+}
+
+/* Where little goes on in the time, a pause still lets messages go on by some hops, which take none
+ * of it. One of a millisecond is to stop between two of them. */
 void world_turn(struct world *w, int64_t ms)
 {
+	bool held = pace->held;
+
 	loop_timer_add(w->loop, ms, stop_turn, w);
 	loop_run(w->loop);
-	for (int i = 0; i < HOPS && ms >= 10; i++) {
-		loop_timer_add(w->loop, 0, stop_turn, w);
-		loop_run(w->loop);
-	}
+	world_hold(true);
+	for (int i = 0; i < HOPS && ms >= 10; i++)
+		world_hop(w);
+	world_hold(held);
 }
 
 /* --- the buyer --- */
@@ -470,6 +497,7 @@ static void child_run(struct world *w, int fd, enum step s)
 	if (loop_new(&child.loop, &e) < 0 || ws_context_new(&child.ws, child.loop, &e) < 0 ||
 	    step_arm(step_name(s), &e) < 0)
 		_exit(2);
+	pace_keep(child.loop);
 	open_client(&child, fd);
 	open_engine(&child);
 	loop_run(child.loop);
