@@ -11,21 +11,30 @@ static enum reply_code code_of(enum priv_copy_outcome o)
 	return o == PRIV_COPY_TOO_MUCH ? REPLY_LIMIT : REPLY_FILES;
 }
 
-static void put_done(void *ctx, const struct priv_put_reply *r, const struct err *error)
+void files_answer(struct ask *a, const struct lease_output *o, enum priv_copy_outcome outcome,
+		  const char *why)
 {
-	auto_ask struct ask *a = ctx;
-	const struct lease_output done = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
 	struct lease l;
 	struct err e;
 
 	if (lease_load(a->g->db, a->req->lease, &l, &e))
 		return;
-	if (error)
-		verb_deny(a, REPLY_INTERNAL, error->msg);
-	else if (r->outcome != PRIV_COPY_DONE)
-		verb_deny(a, code_of(r->outcome), r->message);
+	if (outcome != PRIV_COPY_DONE)
+		verb_deny(a, code_of(outcome), why);
 	else
-		output_send(a, &l, &done);
+		output_send(a, &l, o);
+}
+
+static void put_done(void *ctx, const struct priv_put_reply *r, const struct err *error)
+{
+	auto_ask struct ask *a = ctx;
+	struct lease_output done = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
+
+	if (error) {
+		verb_deny(a, REPLY_INTERNAL, error->msg);
+		return;
+	}
+	files_answer(a, &done, r->outcome, r->message);
 }
 
 void put_asked(struct ask *ask, const struct lease *l)
@@ -52,22 +61,14 @@ static void get_done(void *ctx, const struct priv_get_reply *r, const struct err
 {
 	auto_ask struct ask *a = ctx;
 	struct lease_output o = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
-	struct lease l;
-	struct err e;
 
-	if (lease_load(a->g->db, a->req->lease, &l, &e))
-		return;
 	if (error) {
 		verb_deny(a, REPLY_INTERNAL, error->msg);
 		return;
 	}
-	if (r->outcome != PRIV_COPY_DONE) {
-		verb_deny(a, code_of(r->outcome), r->message);
-		return;
-	}
 	o.out = (struct str){(const char *)r->archive.p, r->archive.n};
 	o.offset = r->skipped;
-	output_send(a, &l, &o);
+	files_answer(a, &o, r->outcome, r->message);
 }
 
 void get_asked(struct ask *ask, const struct lease *l)

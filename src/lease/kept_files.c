@@ -15,13 +15,6 @@ bool kept_is_open(const struct ask *a, const struct lease *l)
 	return false;
 }
 
-static enum reply_code code_of(enum priv_copy_outcome o)
-{
-	if (o == PRIV_COPY_NOT_RUNNING)
-		return REPLY_NOT_RUNNING;
-	return o == PRIV_COPY_TOO_MUCH ? REPLY_LIMIT : REPLY_FILES;
-}
-
 /* Denies by itself. */
 static bool may_save(const struct ask *a, const struct lease *l)
 {
@@ -60,21 +53,17 @@ static bool may_load(const struct ask *a, const struct lease *l)
 static void saved(void *ctx, const struct priv_save_reply *r, const struct err *error)
 {
 	auto_ask struct ask *a = ctx;
-	struct lease_output o = {.stage = REPLY_STAGE_FILES, .exit_status = -1, .tells_left = true};
-	struct lease l;
-	struct err e;
+	struct lease_output o = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
 
-	if (lease_load(a->g->db, a->req->lease, &l, &e))
-		return;
-	if (error || r->outcome != PRIV_COPY_DONE) {
-		verb_deny(a, error ? REPLY_INTERNAL : code_of(r->outcome),
-			  error ? error->msg : r->message);
+	if (error) {
+		verb_deny(a, REPLY_INTERNAL, error->msg);
 		return;
 	}
 	o.out = (struct str){(const char *)r->parcel.p, r->parcel.n};
 	o.offset = r->next;
 	o.left = r->left;
-	output_send(a, &l, &o);
+	o.tells_left = true;
+	files_answer(a, &o, r->outcome, r->message);
 }
 
 void save_asked(struct ask *ask, const struct lease *l)
@@ -94,18 +83,13 @@ void save_asked(struct ask *ask, const struct lease *l)
 static void loaded(void *ctx, const struct priv_load_reply *r, const struct err *error)
 {
 	auto_ask struct ask *a = ctx;
-	const struct lease_output done = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
-	struct lease l;
-	struct err e;
+	struct lease_output done = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
 
-	if (lease_load(a->g->db, a->req->lease, &l, &e))
-		return;
-	if (error)
+	if (error) {
 		verb_deny(a, REPLY_INTERNAL, error->msg);
-	else if (r->outcome != PRIV_COPY_DONE)
-		verb_deny(a, code_of(r->outcome), r->message);
-	else
-		output_send(a, &l, &done);
+		return;
+	}
+	files_answer(a, &done, r->outcome, r->message);
 }
 
 void load_asked(struct ask *ask, const struct lease *l)
@@ -134,18 +118,13 @@ static void snapshot_done(void *ctx, const struct priv_snapshot_reply *r, const 
 {
 	auto_ask struct ask *a = ctx;
 	struct lease_output o = {.stage = REPLY_STAGE_FILES, .exit_status = -1};
-	struct lease l;
-	struct err e;
 
-	if (lease_load(a->g->db, a->req->lease, &l, &e))
-		return;
-	if (error || r->outcome != PRIV_COPY_DONE) {
-		verb_deny(a, error ? REPLY_INTERNAL : code_of(r->outcome),
-			  error ? error->msg : r->message);
+	if (error) {
+		verb_deny(a, REPLY_INTERNAL, error->msg);
 		return;
 	}
 	o.out = str_of(r->names);
-	output_send(a, &l, &o);
+	files_answer(a, &o, r->outcome, r->message);
 }
 
 static bool may_do(const struct ask *a, const struct lease *l)

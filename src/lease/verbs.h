@@ -44,6 +44,9 @@ void stats_asked(struct ask *a, const struct lease *l); /* owns a */
 
 void put_asked(struct ask *a, const struct lease *l); /* own a */
 void get_asked(struct ask *a, const struct lease *l);
+/* After the helper's answer: `o` where it was done, else it is denied with `why`. */
+void files_answer(struct ask *a, const struct lease_output *o, enum priv_copy_outcome outcome,
+		  const char *why);
 
 /* --- kept_files.c: put, get and snapshot of a kept volume --- */
 
