@@ -170,27 +170,6 @@ void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b)
 	jsonw_end_object(&w);
 }
 
-static void offer_lists(struct jsonw *w, const struct offer *o)
-{
-	jsonw_array(w, "mints");
-	for (size_t i = 0; i < o->nmints; i++) {
-		jsonw_object(w, NULL);
-		jsonw_text(w, "url", o->mints[i].url);
-		jsonw_text(w, "payment_key", o->mints[i].payment_key);
-		jsonw_end_object(w);
-	}
-	jsonw_end_array(w);
-	jsonw_array(w, "images");
-	for (size_t i = 0; i < o->nimages; i++) {
-		jsonw_object(w, NULL);
-		jsonw_text(w, "name", o->images[i].name);
-		jsonw_text(w, "digest", o->images[i].digest);
-		jsonw_end_object(w);
-	}
-	jsonw_end_array(w);
-	offer_write_templates(w, o);
-}
-
 static void offer_grants(struct jsonw *w, const struct offer *o)
 {
 	struct str line, rest = str_of(o->granted);
@@ -264,6 +243,6 @@ void out_offer_json(struct buf *out, const struct listing *l)
 	jsonw_i64(&w, "beat_at", l->beat.created_at);
 	jsonw_u64(&w, "leases", l->beat.leases);
 	jsonw_u64(&w, "load_percent", l->beat.load_percent);
-	offer_lists(&w, o);
+	offer_write_lists(&w, o);
 	jsonw_end_object(&w);
 }

@@ -54,7 +54,7 @@ void offer_write_slugs(struct jsonw *w, const struct offer_template *t)
 	jsonw_end_array(w);
 }
 
-void offer_write_templates(struct jsonw *w, const struct offer *o)
+static void write_templates(struct jsonw *w, const struct offer *o)
 {
 	if (!o->ntemplates)
 		return;
@@ -68,6 +68,13 @@ void offer_write_templates(struct jsonw *w, const struct offer *o)
 		jsonw_end_object(w);
 	}
 	jsonw_end_array(w);
+}
+
+void offer_write_lists(struct jsonw *w, const struct offer *o)
+{
+	write_mints(w, o);
+	write_images(w, o);
+	write_templates(w, o);
 }
 
 static void write_terms(struct jsonw *w, const struct offer *o)
@@ -181,9 +188,7 @@ static void write_offer(struct buf *out, const struct offer *o)
 	write_guards(&w, o->guards);
 	write_storage(&w, o);
 	write_grants(&w, o);
-	write_mints(&w, o);
-	write_images(&w, o);
-	offer_write_templates(&w, o);
+	offer_write_lists(&w, o);
 	jsonw_array(&w, "relays");
 	for (size_t i = 0; i < o->nrelays; i++)
 		jsonw_text(&w, NULL, o->relays[i]);

@@ -109,8 +109,8 @@ int offer_to_event(struct nostr_event **out, const struct offer *o, const struct
 int offer_from_event(struct offer *o, const struct nostr_event *ev, struct err *e) MUST_CHECK;
 /* Does it list the image, by name, by reference, or by a pattern (spec/ref.h)? */
 bool offer_has_image(const struct offer *o, const char *image);
-/* Its member "templates"; nothing where there are none. */
-void offer_write_templates(struct jsonw *w, const struct offer *o);
+/* Its members "mints", "images" and, where there are some, "templates". */
+void offer_write_lists(struct jsonw *w, const struct offer *o);
 void offer_write_slugs(struct jsonw *w, const struct offer_template *t); /* as that does */
 bool offer_has_template(const struct offer *o, const char *name);
 bool offer_has_assets(const struct offer *o, const char *name);
