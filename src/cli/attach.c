@@ -65,6 +65,8 @@ static bool command_ended(void *ctx, const struct reply *r)
 		(void)ending_learn(t->app, t->entry, r); /* it says what goes wrong */
 	else
 		book_learn(t->entry, r);
+	if (r->stage == REPLY_STAGE_WARNING)
+		app_say(t->app, "%s: %s", t->entry->name, r->message);
 	take_restart(t, r);
 	return r->exit_status >= 0 || r->stage == REPLY_STAGE_ENDED || t->entry->halted;
 }

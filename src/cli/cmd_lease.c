@@ -81,7 +81,7 @@ int verb_ls(void *ctx, const void *options, int argc, char **argv)
 	if (!a->g.json)
 		printf("%-20s  %-13s  %-9s  %-16s  %-12s  %s\n", "NAME", "STATE", "LEFT", "LEASE",
 		       "PROVIDER", "IMAGE");
-	if (book_each(a->db, list_entry, &c, &e) < 0)
+	if (book_each(a->db, list_entry, &c, &e) < 0 || (!a->g.json && out_endings(a, &e) < 0))
 		return app_fail(EXIT_STATE, &e);
 	return 0;
 }

@@ -170,7 +170,7 @@ int verb_volume_ls(void *ctx, const void *options, int argc, char **argv)
 	if (!a->g.json)
 		printf("%-20s  %-9s  %-9s  %-8s  %-16s  %s\n", "NAME", "STATE", "LEFT", "SIZE",
 		       "VOLUME", "PROVIDER");
-	if (book_each(a->db, list_volume, &c, &e) < 0)
+	if (book_each(a->db, list_volume, &c, &e) < 0 || (!a->g.json && out_endings(a, &e) < 0))
 		return app_fail(EXIT_STATE, &e);
 	return 0;
 }

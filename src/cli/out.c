@@ -246,3 +246,22 @@ void out_offer_json(struct buf *out, const struct listing *l)
 	offer_write_lists(&w, o);
 	jsonw_end_object(&w);
 }
+
+static int say_ending(void *ctx, const struct book_entry *b)
+{
+	int64_t now = clock_wall(), at = reply_warn_at(b->started_at, b->expires_at);
+	char left[32];
+
+	if (b->state != BOOK_RUNNING || !at || at > now || b->expires_at <= now)
+		return 0;
+	out_left(left, sizeof(left), b->expires_at - now);
+	app_say(ctx, "%s ends in %s, and then %s is erased; to keep it: lease %s %s", b->name, left,
+		b->volume ? "the volume" : "all that it has", b->volume ? "volume extend" : "topup",
+		b->name);
+	return 0;
+}
+
+int out_endings(struct app *a, struct err *e)
+{
+	return book_each(a->db, say_ending, a, e);
+}

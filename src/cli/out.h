@@ -3,6 +3,7 @@
 #define CLI_OUT_H
 
 #include "base/amount.h"
+#include "cli/app.h"
 #include "cli/book.h"
 #include "cli/market.h"
 
@@ -18,6 +19,8 @@ void out_entry_json(struct buf *out, struct db *d, const struct book_entry *b); 
 bool out_next_port(struct str *rest, struct spec_port *p);
 /* "80/tcp -> 203.0.113.5:20001", a line each. */
 void out_ports(const struct book_entry *b);
+/* Which leases and volumes of the book end soon, to standard error. */
+int out_endings(struct app *a, struct err *e) MUST_CHECK;
 void out_offer_json(struct buf *out, const struct listing *l);
 
 #endif

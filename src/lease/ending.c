@@ -228,6 +228,7 @@ static void expiry_tick(void *ctx)
 	g->expiry_timer = NULL;
 	if (lease_each(g->db, LEASE_BIT(LEASE_RUNNING), clock_wall(), expire_one, g, &e) < 0)
 		log_broken("expiry: %s", e.msg);
+	warnings_tell(g);
 	arm(g, EXPIRY_AGAIN_MS);
 }
 

@@ -231,6 +231,8 @@ int network_running(struct engine *g, struct tx *tx, struct lease *l,
 int end_lease(struct engine *g, struct lease *l, enum lease_why why, struct err *e) MUST_CHECK;
 void erase_lease(struct engine *g, const char *id); /* a STOPPING one; repeats until erased */
 void expiry_arm(struct engine *g);
+void warnings_tell(
+	struct engine *g); /* warning.c: whoever's lease ends soon; with each look at expiry */
 /* What a bill says becomes refund `number` (1: the lease's own) and earnings. */
 int bill_store(struct engine *g, struct tx *tx, const struct lease *l, uint32_t number,
 	       const struct lease_bill *b, struct err *e) MUST_CHECK;

@@ -4,7 +4,7 @@ src_lease_libleased_lease_a_SOURCES = \
 	src/lease/store.c src/lease/store.h \
 	src/lease/engine.c src/lease/engine.h src/lease/engine_impl.h \
 	src/lease/intake.c src/lease/money.c src/lease/spawn.c src/lease/start.c \
-	src/lease/earnings.c src/lease/ending.c src/lease/topup.c src/lease/halt.c src/lease/grow.c src/lease/grow.h src/lease/grow_store.c src/lease/lending.c src/lease/lending.h src/lease/kept.c src/lease/kept.h src/lease/kept_store.c src/lease/kept_files.c src/lease/mounts.c src/lease/mounts.h src/lease/volkey.c src/lease/volkey.h src/lease/budget.c src/lease/hour.c \
+	src/lease/earnings.c src/lease/ending.c src/lease/topup.c src/lease/halt.c src/lease/grow.c src/lease/grow.h src/lease/grow_store.c src/lease/lending.c src/lease/lending.h src/lease/kept.c src/lease/kept.h src/lease/kept_store.c src/lease/kept_files.c src/lease/mounts.c src/lease/mounts.h src/lease/volkey.c src/lease/volkey.h src/lease/budget.c src/lease/hour.c src/lease/warning.c \
 	src/lease/exec.c src/lease/verbs.c src/lease/verbs.h src/lease/upload.c src/lease/files.c src/lease/output.c src/lease/stats.c src/lease/outbox.c src/lease/outbox.h \
 	src/lease/halt.h src/lease/restart.h src/lease/restart.c src/lease/restart_store.c \
 	src/lease/health.c src/lease/health.h \

@@ -83,6 +83,7 @@ static const struct db_migration steps[] = {
 	 "ALTER TABLE lease ADD COLUMN priced_at INTEGER NOT NULL DEFAULT 0;"
 	 "CREATE TABLE grow(lease TEXT PRIMARY KEY, was INTEGER NOT NULL, bytes INTEGER NOT NULL,"
 	 " msat INTEGER NOT NULL, per INTEGER NOT NULL, request_id TEXT NOT NULL) WITHOUT ROWID;"},
+	{10, "ALTER TABLE lease ADD COLUMN warned INTEGER NOT NULL DEFAULT 0;"},
 };
 
 static const struct db_schema schema = {"lease", steps, ARRAY_SIZE(steps)};

@@ -64,6 +64,9 @@ int cards_sum(struct db *d, const char *offer, enum spec_vendor v, struct cards_
 #define LEASE_SQL_LIVE_STATES "state IN (1,3,4,5,6)"
 #define LEASE_SQL_EXPIRY                                                                           \
 	"SELECT min(expires_at) FROM lease WHERE state = 5 AND " LEASE_SQL_LIVE_STATES
+#define LEASE_SQL_ENDING                                                                           \
+	"SELECT id, started_at, expires_at FROM lease WHERE state = 5 AND " LEASE_SQL_LIVE_STATES  \
+	" AND expires_at > ? AND expires_at <= ? AND warned <> expires_at ORDER BY expires_at"
 #define LEASE_SQL_SUM                                                                              \
 	"SELECT count(*), sum(state = 5 AND kept = ''), sum(cpu), sum(memory), sum(disk)"          \
 	" FROM lease WHERE " LEASE_SQL_LIVE_STATES " AND (state <> 3 OR not_after >= ?)"

@@ -60,6 +60,17 @@ const char *reply_stage_name(enum reply_stage s)
 	return stages[s];
 }
 
+int64_t reply_warn_at(int64_t started_at, int64_t expires_at)
+{
+	int64_t all = expires_at - started_at, before = all / 10;
+
+	if (all < 5 * REPLY_WARN_MIN)
+		return 0;
+	if (before < REPLY_WARN_MIN)
+		before = REPLY_WARN_MIN;
+	return expires_at - (before < REPLY_WARN_MAX ? before : REPLY_WARN_MAX);
+}
+
 struct reply *reply_new(const char *request_id, enum reply_stage s, enum reply_code c)
 {
 	struct reply *r = mem_zero(sizeof(*r));

@@ -97,6 +97,12 @@ enum reply_stage {
 	REPLY_STAGE_TEMPLATE,
 };
 const char *reply_stage_name(enum reply_stage s);
+/* When the owner of a lease or a kept volume is told that it ends: a tenth of its time before that,
+ * but at least REPLY_WARN_MIN seconds and at most REPLY_WARN_MAX. 0: never, where it is shorter
+ * than five times the least. */
+#define REPLY_WARN_MIN 120
+#define REPLY_WARN_MAX 86400
+int64_t reply_warn_at(int64_t started_at, int64_t expires_at);
 
 enum reply_token { REPLY_TOKEN_NONE, REPLY_TOKEN_UNSPENT, REPLY_TOKEN_SPENT, REPLY_TOKEN_REFUNDED };
 

@@ -162,6 +162,57 @@ static void volume_lives_as_a_lease(void **state)
 	world_audit(w);
 }
 
+/* The one of a lease or volume; its stages are all on the request that bought it. */
+static int64_t warnings(struct world *w, const char *id)
+{
+	auto_free char *sql = mem_printf("SELECT count(*) FROM outbox o JOIN lease l"
+					 " ON l.request_id = o.request_id WHERE l.id = '%s'",
+					 id);
+
+	return world_count(w, sql) - 1; /* that it runs is the other one */
+}
+
+/* Once for each end that is near, by the same code for both. */
+static void owner_hears_that_it_ends_soon(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *more = NULL, *box = world_spawn(w, 1001);
+	auto_reply struct reply *said = NULL, *longer = NULL, *runs = NULL;
+	char id[LEASE_ID_HEX + 1], brief[LEASE_ID_HEX + 1];
+	struct lease l;
+
+	keep(w, 1001, id);
+	keep(w, 301, brief); /* too short for it */
+	world_send(w, box);
+	runs = world_must(w, box, REPLY_STAGE_RUNNING);
+	world_pass(w, 840);
+	world_turn(w, 20);
+	assert_int_equal(warnings(w, id), 0);
+	assert_true(world_until_state(w, brief, LEASE_ENDED));
+	assert_int_equal(warnings(w, brief), 1); /* its end */
+	world_pass(w, 60);
+	assert_int_equal(lease_load(w->db, id, &l, NULL), 0);
+	said = world_look(w, l.request_id, REPLY_STAGE_WARNING);
+	assert_non_null(said);
+	assert_false(said->final);
+	assert_int_equal(said->expires_at, l.expires_at);
+	assert_non_null(strstr(said->message, "the volume is erased"));
+	assert_int_equal(warnings(w, runs->lease), 1);
+	world_pass(w, 10);
+	world_close(w);
+	world_open(w);
+	world_pass(w, 60);
+	world_turn(w, 20);
+	assert_int_equal(warnings(w, id), 1);
+	more = world_ask(REQUEST_TOPUP, id);
+	more->token = world_token(w, 501);
+	world_send(w, more);
+	longer = world_must(w, more, REPLY_STAGE_TOPPED_UP);
+	world_pass(w, longer->expires_at - clock_wall() - 100);
+	world_turn(w, 20);
+	assert_int_equal(warnings(w, id), 2);
+}
+
 static void rest_of_its_time_comes_back(void **state)
 {
 	struct world *w = *state;
@@ -486,6 +537,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(volume_costs_its_size),
 		world_test(volume_lives_as_a_lease),
+		world_test(owner_hears_that_it_ends_soon),
 		world_test(rest_of_its_time_comes_back),
 		world_test(what_is_not_sold_is_refused),
 		world_test(room_is_counted),

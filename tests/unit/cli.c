@@ -6,6 +6,7 @@
 
 #include "unit.h"
 
+#include "base/clock.h"
 #include "base/secret.h"
 #include "cli/book.h"
 #include "cli/fundmint.h"
@@ -319,6 +320,49 @@ static void name_of_a_refused_lease_is_free(void **state)
 	assert_int_equal(put(d, "one", "aaaabbbbccccdddd"), 0);
 }
 
+static void runs(struct db *d, const char *name, uint64_t volume, int64_t from, int64_t until)
+{
+	auto_tx struct tx *tx = NULL;
+	struct book_entry b;
+
+	assert_int_equal(put(d, name, name), 0);
+	assert_int_equal(book_get(d, name, &b, NULL), 0);
+	b.state = BOOK_RUNNING;
+	b.volume = volume;
+	b.started_at = from;
+	b.expires_at = until;
+	assert_int_equal(db_begin(&tx, d, NULL), 0);
+	assert_int_equal(book_save(tx, &b, NULL), 0);
+	assert_int_equal(db_commit(&tx, NULL), 0);
+}
+
+static void what_ends_soon_is_named(void **state)
+{
+	int64_t now = clock_wall();
+	auto_buf struct buf said = BUF(4096);
+	auto_close int out = dup(2);
+	struct app a = {.db = *state};
+	char path[] = "/tmp/cli-said-XXXXXX";
+	auto_close int file = mkstemp(path);
+
+	runs(a.db, "box", 0, now - 3500, now + 200);
+	runs(a.db, "data", 1 << 24, now - 864000, now + 80000);
+	runs(a.db, "far", 1 << 24, now - 864000, now + 90000);
+	runs(a.db, "brief", 0, now - 300, now + 20);
+	runs(a.db, "over", 0, now - 3700, now - 100);
+	assert_true(file >= 0 && dup2(file, 2) == 2);
+	assert_int_equal(out_endings(&a, NULL), 0);
+	assert_true(dup2(out, 2) == 2);
+	assert_int_equal(fs_read(&said, path, NULL), 0);
+	(void)unlink(path);
+	assert_non_null(strstr(said.p, "box ends in 3m"));
+	assert_non_null(strstr(said.p, "lease topup box"));
+	assert_non_null(strstr(said.p, "lease volume extend data"));
+	assert_null(strstr(said.p, "far"));
+	assert_null(strstr(said.p, "brief"));
+	assert_null(strstr(said.p, "over"));
+}
+
 static void provider_is_known_once_it_gave_a_lease(void **state)
 {
 	struct db *d = *state;
@@ -565,6 +609,7 @@ int main(void)
 		book_test(book_finds_by_name_and_by_what_is_unique_of_an_id),
 		book_test(closed_request_is_blanked),
 		book_test(name_of_a_refused_lease_is_free),
+		book_test(what_ends_soon_is_named),
 		book_test(provider_is_known_once_it_gave_a_lease),
 		book_test(intent_is_completed_or_dropped),
 		cmocka_unit_test(book_learns_of_stop_and_start),

@@ -410,9 +410,8 @@ static void leases_are_listed_by_state_and_expiry(void **state)
 static void ticks_do_not_read_ended_leases(void **state)
 {
 	static const char *const plans[] = {
-		"EXPLAIN QUERY PLAN " LEASE_SQL_EXPIRY,
-		"EXPLAIN QUERY PLAN " LEASE_SQL_LIVE,
-		"EXPLAIN QUERY PLAN " LEASE_SQL_SUM,
+		"EXPLAIN QUERY PLAN " LEASE_SQL_EXPIRY, "EXPLAIN QUERY PLAN " LEASE_SQL_ENDING,
+		"EXPLAIN QUERY PLAN " LEASE_SQL_LIVE,	"EXPLAIN QUERY PLAN " LEASE_SQL_SUM,
 		"EXPLAIN QUERY PLAN " LEASE_SQL_STATES,
 	};
 	struct bed *b = *state;

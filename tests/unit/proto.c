@@ -376,6 +376,15 @@ static void codes_and_stages_are_stable(void **state)
 	assert_false(reply_code_retry(REPLY_SPENT));
 }
 
+static void end_is_told_in_time(void **state)
+{
+	(void)state;
+	assert_int_equal(reply_warn_at(1000, 1599), 0);
+	assert_int_equal(reply_warn_at(1000, 1600), 1480);
+	assert_int_equal(reply_warn_at(1000, 11000), 10000);
+	assert_int_equal(reply_warn_at(0, 8640000), 8640000 - 86400);
+}
+
 static struct reply *filled_reply(void)
 {
 	struct reply *r = reply_new(ID, REPLY_STAGE_ENDED, REPLY_OK);
@@ -871,6 +880,7 @@ int main(void)
 		cmocka_unit_test(request_takes_input_of_the_maximum_and_no_more),
 		cmocka_unit_test(request_text_beyond_the_maximum_is_refused),
 		cmocka_unit_test(codes_and_stages_are_stable),
+		cmocka_unit_test(end_is_told_in_time),
 		cmocka_unit_test(reply_round_trips_with_every_member),
 		cmocka_unit_test(reply_of_every_code_and_stage_round_trips),
 		cmocka_unit_test(reply_of_images_round_trips),
