@@ -24,7 +24,7 @@ nostr_tests = tests/unit/nostr_event tests/unit/nostr_frame tests/unit/nostr_cip
 check_PROGRAMS += $(nostr_tests)
 TESTS += $(nostr_tests)
 tests_unit_nostr_pool_SOURCES = tests/unit/nostr_pool.c tests/unit/nostr_fake.c \
-	tests/unit/nostr_fake.h tests/unit/nostr_util.h
+	tests/unit/nostr_fake.h tests/unit/nostr_util.h tests/unit/pace.h
 tests_unit_nostr_pool_LDADD = $(L_nostr) $(CMOCKA_LIBS)
 tests_unit_nostr_event_SOURCES = tests/unit/nostr_event.c tests/unit/nostr_util.h
 tests_unit_nostr_event_LDADD = $(L_nostr) $(CMOCKA_LIBS)

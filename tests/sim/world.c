@@ -257,29 +257,19 @@ void world_free(struct world *w)
 	clock_replace(NULL);
 }
 
-static void stop_turn(void *ctx)
-{
-	loop_stop(((struct world *)ctx)->loop);
-}
-
 void world_hop(struct world *w)
 {
-	loop_timer_add(w->loop, 0, stop_turn, w);
-	loop_run(w->loop);
+	pace_hops(pace, w->loop, 1);
 }
 
 /* Where little goes on in the time, a pause still lets messages go on by some hops, which take none
  * of it. One of a millisecond is to stop between two of them. */
 void world_turn(struct world *w, int64_t ms)
 {
-	bool held = pace->held;
-
-	loop_timer_add(w->loop, ms, stop_turn, w);
+	loop_timer_add(w->loop, ms, pace_stop, w->loop);
 	loop_run(w->loop);
-	world_hold(true);
-	for (int i = 0; i < HOPS && ms >= 10; i++)
-		world_hop(w);
-	world_hold(held);
+	if (ms >= 10)
+		pace_hops(pace, w->loop, HOPS);
 }
 
 /* --- the buyer --- */

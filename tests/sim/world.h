@@ -48,7 +48,7 @@ void world_column_key(struct world *w);		   /* secret columns can be read (again
 void world_pass(struct world *w, int64_t seconds); /* time passes at once */
 void world_turn(struct world *w, int64_t ms);
 void world_hold(bool on);	 /* time stands still: no timer fires but what is due at once */
-void world_hop(struct world *w); /* … and what has arrived is worked on */
+void world_hop(struct world *w); /* what has arrived is worked on */
 
 /* A request for the published offer, paid with `sat` in a token locked as the offer says. */
 struct request *world_spawn(struct world *w, uint64_t sat);

@@ -38,6 +38,8 @@ static void too_late(void *ctx)
 	loop_stop(p->loop);
 }
 
+#define PATIENCE 120000 /* for what must come */
+
 /* Until a callback stops the loop, at most so long. */
 static void run(struct place *p, int64_t ms)
 {
@@ -175,7 +177,7 @@ static void learn_keys(struct place *p)
 	struct keyset *listed AUTO(keyset_free) = NULL;
 
 	mint_get_keysets(p->mint, got_keysets, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 	for (size_t i = 0; i < p->keysets.n; i++) {
 		if (p->keysets.v[i]->active) {
@@ -188,7 +190,7 @@ static void learn_keys(struct place *p)
 	keysets_free(&p->keysets);
 	p->keysets = (struct keysets){0};
 	mint_get_keys(p->mint, listed, got_keys, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 }
 
@@ -283,7 +285,7 @@ static bool swap(struct place *p, const struct proofs *in, const struct outputs 
 	forget_answers(p);
 	cashu_swap_body(&body, in, o);
 	mint_swap(p->mint, buf_view(&body), asked(o, space), got_sigs, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	return p->ok;
 }
 
@@ -296,11 +298,11 @@ static struct proofs fund(struct place *p, const struct lock *lock)
 
 	cashu_mint_quote_body(&ask, SAT(64), "sat", NULL);
 	mint_ask_quote(p->mint, buf_view(&ask), got_quote, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 	cashu_mint_body(&body, str_of(p->quote.id), &o, NULL);
 	mint_mint(p->mint, buf_view(&body), asked(&o, space), got_sigs, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 	return unblind(p, &o, &p->sigs);
 }
@@ -313,7 +315,7 @@ static enum proof_state state_of(struct place *p, const struct proof *proof)
 	forget_answers(p);
 	assert_int_equal(dhke_y_bytes(y.b, str_of(proof->secret), &e), 0);
 	mint_checkstate(p->mint, &y, 1, got_states, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 	return p->states.v[0].state;
 }
@@ -356,7 +358,7 @@ static void an_answer_that_was_lost_is_cached_and_restorable(void **state)
 	assert_true(p->fault.sent);
 	assert_int_equal(state_of(p, &in.v[0]), PROOF_SPENT);
 	mint_restore(p->mint, asked(&o, space), got_restored, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 	assert_int_equal(p->restored.n, o.n);
 	assert_true(swap(p, &in, &o)); /* NUT-19 */
@@ -518,17 +520,17 @@ static void a_signed_quote_wants_its_key(void **state)
 	assert_true(lock_key_of(&key, &p->key));
 	cashu_mint_quote_body(&ask, SAT(12), "sat", key.b);
 	mint_ask_quote(p->mint, buf_view(&ask), got_quote, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 	cashu_mint_body(&bare, str_of(p->quote.id), &o, NULL);
 	mint_mint(p->mint, buf_view(&bare), list, got_sigs, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_int_equal(p->fault.code, MINT_CODE_QUOTE_SIGNATURE);
 	quote_hash(hash, QUOTE_FRAMED, str_of(p->quote.id), list.v, list.n);
 	quote_sign(sig, hash, &p->key);
 	cashu_mint_body(&body, str_of(p->quote.id), &o, sig);
 	mint_mint(p->mint, buf_view(&body), list, got_sigs, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 }
 
@@ -546,7 +548,7 @@ static void ask_to_melt_open(struct place *p, struct msat named, struct msat sai
 	cashu_melt_quote_body(&ask, buf_view(&text), "sat", said);
 	forget_answers(p);
 	mint_ask_melt_quote(p->mint, buf_view(&ask), got_melt, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 }
 
 static void ask_to_melt(struct place *p)
@@ -577,7 +579,7 @@ static void melt(struct place *p, const char *quote, const struct proofs *in,
 	cashu_melt_body(&body, str_of(quote), in, blanks);
 	forget_answers(p);
 	mint_melt(p->mint, buf_view(&body), got_melt, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 }
 
@@ -585,7 +587,7 @@ static void look_at_melt(struct place *p, const char *quote)
 {
 	forget_answers(p);
 	mint_get_melt_quote(p->mint, quote, got_melt, p);
-	run(p, 3000);
+	run(p, PATIENCE);
 	assert_true(p->ok);
 }
 

@@ -98,7 +98,7 @@ static void pay(struct bench *b)
 	auto_free char *token = sim_token(b->sim, 100, &l);
 
 	wallet_plan_run(b->w, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(bench_available(b), 99);
 }
 
@@ -204,8 +204,7 @@ static struct findings whole(struct bench *b, struct findings *x)
 {
 	*x = (struct findings){.a = {.found = on_found, .ctx = x}};
 	wallet_audit(b->w, &x->a, bench_job, b);
-	for (int i = 0; i < 10 && !b->told.done; i++)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 	assert_true(b->told.done);
 	assert_int_equal(b->told.stage, WALLET_DONE);
 	b->told.done = false;

@@ -284,7 +284,7 @@ static void on_ready(void *ctx, const struct err *error)
 void bench_ready(struct bench *b)
 {
 	wallet_refresh(b->w, b->sim->url, on_ready, b);
-	bench_run(b, 10000);
+	bench_run(b, BENCH_PATIENCE);
 }
 
 void bench_job(void *ctx, const struct wallet_news *n)

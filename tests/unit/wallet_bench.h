@@ -58,6 +58,13 @@ void bench_open(struct bench *b);
 void bench_copy(const char *to, const char *from);
 /* Turn the loop until a plan closes, a job ends, or ms are over. */
 void bench_run(struct bench *b, int64_t ms);
+/* For what must happen, and does at once on most machines. */
+#define BENCH_PATIENCE 120000
+/* Turn it as long as that is so: what the test goes on with is still the test's to check. */
+#define bench_while(b, what)                                                                       \
+	for (int64_t end_ = clock_mono_us() + BENCH_PATIENCE * INT64_C(1000);                      \
+	     (what) && clock_mono_us() < end_;)                                                    \
+	bench_run(b, 50)
 void bench_ready(struct bench *b); /* wallet_refresh */
 /* From now on count what is logged for the operator to act on at once. */
 void bench_listen(struct bench *b);

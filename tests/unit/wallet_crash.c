@@ -22,8 +22,7 @@ static const struct secret seller = {{7}};
 
 static void wait_told(struct bench *b)
 {
-	for (unsigned i = 0; i < 20 && !b->told.done; i++)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 }
 
 static void do_fund(struct bench *b)
@@ -67,7 +66,7 @@ static void do_claim(struct bench *b)
 	bench_ready(b);
 	wallet_plan_run(b->w, bench_claim(b, b->told.text, 0));
 	while (b->heard.closed == 0)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 }
 
 static void do_pay(struct bench *b)
@@ -151,7 +150,7 @@ static bool die_at(struct bench *b, void (*act)(struct bench *b), enum step s)
 	if (pid == 0)
 		child_run(b, act, s);
 	assert_int_equal(loop_child_add(b->loop, pid, died, &d, &e), 0);
-	bench_run(b, 20000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_true(d.status == 0 || d.status == 128 + SIGKILL);
 	bench_open(b);
 	bench_restart(b);
@@ -170,8 +169,7 @@ static bool has_open(struct bench *b)
 
 static void calm(struct bench *b)
 {
-	for (unsigned i = 0; i < 200 && has_open(b); i++)
-		bench_run(b, 50);
+	bench_while(b, has_open(b));
 	assert_false(has_open(b));
 }
 
@@ -326,7 +324,7 @@ static void move_dies(enum step at, uint64_t left, uint64_t arrived)
 	assert_true(die_at(b, do_move, at));
 	points++;
 	allow_peer(b);
-	for (unsigned i = 0; i < 100; i++) {
+	for (unsigned i = 0; i < 2000; i++) {
 		assert_int_equal(wallet_balance(b->w, to->url, &there, &e), 0);
 		if (i > 10 && sat_raw(there.available) == arrived && bench_available(b) == left)
 			break;

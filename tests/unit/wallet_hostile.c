@@ -55,7 +55,7 @@ static void claim(struct bench *b, const char *token, int64_t not_after)
 	b->heard.closed = 0;
 	wallet_plan_run(b->w, bench_claim(b, token, not_after));
 	while (b->heard.closed == 0)
-		bench_run(b, 20000);
+		bench_run(b, BENCH_PATIENCE);
 }
 
 static void claim_locked(struct bench *b)
@@ -158,8 +158,7 @@ static void test_denies(void **state)
 
 static void wait_told(struct bench *b)
 {
-	for (unsigned i = 0; i < 30 && !b->told.done; i++)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 	assert_true(b->told.done);
 	b->told.done = false;
 }
@@ -350,7 +349,7 @@ static void refreshed(void *ctx, const struct err *error)
 static void refresh(struct bench *b, const struct sim *s)
 {
 	wallet_refresh(b->w, s->url, refreshed, b);
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 }
 
 static enum wallet_code check_refreshed(struct bench *b, const char *token)
@@ -472,7 +471,7 @@ static void test_fee_of_v1_changes(void **state)
 	plan = bench_claim(b, token, 0);
 	b->sim->keyset->fee_ppk = 900; /* 3 proofs: 3 sat instead of 1 */
 	wallet_plan_run(b->w, plan);
-	bench_run(b, 20000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.settled, 1);
 	assert_int_equal(sat_raw(b->heard.last.net), 97);
 	assert_int_equal(sat_raw(b->heard.last.fee), 3);
@@ -519,7 +518,7 @@ static void away(struct bench *b, enum sim_fault fault, const char *token)
 	b->sim->fault = SIM_GOOD;
 	bench_later(b, 120); /* the longest pause between two questions */
 	while (b->heard.closed == 0)
-		bench_run(b, 20000);
+		bench_run(b, BENCH_PATIENCE);
 }
 
 /* The swap had not happened: it never will, and the token is given back. */

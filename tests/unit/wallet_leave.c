@@ -102,7 +102,7 @@ static void claim_and_earn(struct bench *b)
 	token = sim_token(b->sim, 100, &l);
 	wallet_plan_run(b->w, bench_claim(b, token, 0));
 	while (b->heard.closed == 0)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 	paying_earn(b, 80);
 }
 
@@ -214,8 +214,7 @@ static void test_unreadable(void **state)
 	spoiled = b;
 	step_watch(unreadable);
 	wallet_pay(b->w, &p, bench_job, b);
-	for (unsigned k = 0; k < 300 && spoiled; k++)
-		bench_run(b, 100);
+	bench_while(b, spoiled);
 	step_watch(NULL);
 	assert_null(spoiled);
 	assert_false(b->told.done);
@@ -303,8 +302,7 @@ static void test_move_hangs(void **state)
 	bench_run(b, 500);
 	assert_int_equal(available_at(b, to->url), 0);
 	sim_melt_over(b->sim, SIM_PAID);
-	for (unsigned i = 0; i < 100 && bench_available(b) + available_at(b, to->url) < 996; i++)
-		bench_run(b, 100);
+	bench_while(b, bench_available(b) + available_at(b, to->url) < 996);
 	assert_int_equal(available_at(b, to->url), 100);
 	assert_int_equal(bench_available(b), 896);
 	paying_assert_sound(b);

@@ -318,14 +318,14 @@ static void test_pending(void **state)
 static void test_too_late(void **state)
 {
 	struct bench *b = *state;
-	auto_free char *i = sim_invoice(100000, clock_wall() + 3);
+	auto_free char *i = sim_invoice(100000, clock_wall() + 300);
 
 	paying_fund(b, 1000);
 	b->sim->fault = SIM_BROKEN;
 	start_pay(b, i, 0, "");
 	paying_until_waiting(b);
 	bench_close(b);
-	bench_later(b, 5);
+	bench_later(b, 302);
 	bench_open(b);
 	bench_restart(b);
 	start_pay(b, i, 0, "");
@@ -471,8 +471,7 @@ static void pay_as_child(struct bench *b, const char *text)
 		_exit(2);
 	bench_open(&child);
 	start_pay(&child, text, 0, "");
-	for (unsigned i = 0; i < 20 && !child.told.done; i++)
-		bench_run(&child, 1000);
+	bench_while(&child, !child.told.done);
 	_exit(child.told.stage == WALLET_DONE && sat_raw(child.told.amount) == 104 ? 0 : 1);
 }
 
@@ -534,8 +533,7 @@ static void test_waits_for_change(void **state)
 	mark_proofs(b, "UPDATE proof SET state = 2 WHERE state = 1");
 	bench_later(b, 0);
 	start_pay(b, i, 0, "");
-	for (int k = 0; k < 400 && b->clock_in_tx == 0 && !b->told.done; k++)
-		bench_run(b, 50);
+	bench_while(b, b->clock_in_tx == 0 && !b->told.done);
 	assert_true(b->clock_in_tx > 0);
 	assert_false(b->told.done);
 	mark_proofs(b, "UPDATE proof SET state = 1 WHERE state = 2");
@@ -557,7 +555,7 @@ static void test_seller(void **state)
 	token = sim_token(b->sim, 100, &l);
 	wallet_plan_run(b->w, bench_claim(b, token, 0));
 	while (b->heard.closed == 0)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 	pay(b, i);
 	assert_int_equal(b->told.stage, WALLET_NO_MONEY);
 	paying_earn(b, 80);

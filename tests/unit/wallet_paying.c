@@ -24,8 +24,7 @@ int paying_teardown(void **state)
 
 void paying_wait(struct bench *b)
 {
-	for (int64_t end = clock_mono_ms() + 30000; !b->told.done && clock_mono_ms() < end;)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 	assert_true(b->told.done);
 	b->told.done = false;
 }
@@ -63,8 +62,7 @@ void paying_assert_sound(struct bench *b)
 void paying_until_waiting(struct bench *b)
 {
 	b->heard.waiting = 0;
-	for (unsigned i = 0; i < 200 && b->heard.waiting == 0; i++)
-		bench_run(b, 50);
+	bench_while(b, b->heard.waiting == 0);
 	assert_int_not_equal(b->heard.waiting, 0);
 }
 

@@ -29,8 +29,7 @@ static int teardown(void **state)
 
 static void wait_job(struct bench *b)
 {
-	for (int64_t end = clock_mono_ms() + 10000; !b->told.done && clock_mono_ms() < end;)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 	assert_true(b->told.done);
 	b->told.done = false;
 }
@@ -142,7 +141,7 @@ static void test_fund_resumed(void **state)
 	b->sim->unpaid = false;
 	bench_restart(b);
 	while (b->heard.closed == 0)
-		bench_run(b, 3000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(bench_available(b), 500);
 	assert_balanced(b);
 }
@@ -272,15 +271,13 @@ static void test_reclaim(void **state)
 
 	fund(b, 1000);
 	s = order(b, 100, "order1");
-	s.locktime = clock_wall() + 1;
 	wallet_send_locked(b->w, &s, bench_job, b);
 	wait_job(b);
 	out = b->told.token_out;
 	wallet_token_state(b->w, out, bench_job, b);
 	wait_job(b);
 	assert_string_equal(b->told.text, "unspent");
-	while (clock_wall() <= s.locktime)
-		bench_run(b, 200);
+	bench_later(b, s.locktime + 1 - clock_wall());
 	wallet_reclaim(b->w, out, bench_job, b);
 	wait_job(b);
 	assert_string_equal(b->told.error, "");
@@ -334,7 +331,7 @@ static void test_release_answer_lost(void **state)
 	b->heard.closed = 0;
 	bench_restart(b);
 	while (b->heard.closed == 0)
-		bench_run(b, 3000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(out_state_of(b, "order1"), WALLET_OUT_RETURNED);
 	assert_int_equal(bench_ledger(b, LEDGER_OUT), 0);
 	assert_int_equal(bench_available(b), 1000 - bench_ledger(b, LEDGER_FEES) / 1000);
@@ -450,8 +447,7 @@ static void test_receive_once(void **state)
 	assert_int_equal(received(b, q.ref), WALLET_RECEIVED_NOT);
 	b->sim->fault = SIM_FORGET;
 	wallet_receive_for(b->w, &q, bench_job, b);
-	for (int i = 0; i < 100 && b->sim->swaps == 0; i++)
-		bench_run(b, 100);
+	bench_while(b, b->sim->swaps == 0);
 	assert_int_equal(received(b, q.ref), WALLET_RECEIVED_OPEN);
 	bench_restart(b);
 	for (int i = 0; i < 2; i++) {
@@ -696,8 +692,7 @@ static void buyer(struct bench *b, unsigned n, struct wallet_limits l)
 	s.lease = ref;
 	s.limits = l;
 	wallet_send_locked(child.w, &s, bench_job, &child);
-	for (unsigned i = 0; i < 30 && !child.told.done; i++)
-		bench_run(&child, 1000);
+	bench_while(&child, !child.told.done);
 	_exit(!child.told.done ? 2 : child.told.stage == WALLET_DONE ? 0 : 1);
 }
 
@@ -731,7 +726,7 @@ static struct brood breed(struct bench *b, struct wallet_limits l)
 	}
 	for (unsigned i = 0; i < BUYERS; i++)
 		assert_int_equal(loop_child_add(b->loop, pids[i], born, &x, &e), 0);
-	bench_run(b, 40000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(x.bad, 0);
 	assert_int_equal(x.left, 0);
 	return x;
@@ -780,24 +775,23 @@ static void test_paid_late(void **state)
 		b->sim->unpaid = true;
 		b->sim->ends = clock_wall() + 60;
 		b->told.done = false;
+		b->told.invoices = 0;
 		wallet_fund(b->w, b->sim->url, SAT(100), bench_job, b);
-		bench_run(b, 300);
+		bench_while(b, b->told.invoices == 0);
+		bench_run(b, 100);
 		bench_later(b, 120);
-		for (int k = 0; k < 20 && !b->told.done; k++)
-			bench_run(b, 500);
+		bench_while(b, !b->told.done);
 		assert_true(b->told.done);
 		assert_int_equal(b->told.stage, WALLET_FAILED);
 		assert_non_null(strstr(b->told.error, "ran out"));
 		if (i == 1) { /* nobody looks after two days */
 			bench_later(b, 2 * 86400);
 			bench_restart(b);
-			for (int k = 0; k < 60 && waits_for_payment(b); k++)
-				bench_run(b, 500);
+			bench_while(b, waits_for_payment(b));
 		}
 		b->sim->quotes[i].settled = true;
 		bench_restart(b);
-		for (int k = 0; k < 60 && bench_available(b) < 100; k++)
-			bench_run(b, 500);
+		bench_while(b, bench_available(b) < 100);
 		bench_run(b, i * 500);
 		assert_int_equal(bench_available(b), 100);
 	}

@@ -31,7 +31,7 @@ static void pay(struct bench *b)
 	auto_free char *token = sim_token(b->sim, 100, &l);
 
 	wallet_plan_run(b->w, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.settled, 1);
 }
 
@@ -88,8 +88,7 @@ static void run(struct bench *b)
 /* Until so many refunds were made; also over plans that close. */
 static bool until_made(struct bench *b, unsigned n)
 {
-	for (int i = 0; i < 40 && b->heard.refunds_done < n; i++)
-		bench_run(b, 500);
+	bench_while(b, b->heard.refunds_done < n);
 	return b->heard.refunds_done == n;
 }
 
@@ -289,7 +288,7 @@ static void test_stubborn(void **state)
 	assert_int_equal(due(b, 1, 60), 0);
 	b->sim->stubborn = true;
 	run(b);
-	bench_run(b, 4000); /* its plan closes */
+	bench_run(b, BENCH_PATIENCE); /* its plan closes */
 	bench_run(b, 200);
 	assert_int_equal(b->heard.refunds, 0);
 	assert_int_equal(bench_ledger(b, LEDGER_OWED), 60000);

@@ -17,7 +17,7 @@ static int setup(void **state)
 	l = bench_lock(b);
 	token = sim_token(b->sim, 100, &l);
 	wallet_plan_run(b->w, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(bench_available(b), 99);
 	free(token);
 	*state = b;
@@ -34,8 +34,7 @@ static int teardown(void **state)
 static uint64_t renew(struct bench *b, int64_t until)
 {
 	wallet_renew(b->w, b->sim->url, until, bench_job, b);
-	for (int i = 0; i < 20 && !b->told.done; i++)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 	assert_true(b->told.done);
 	assert_int_equal(b->told.stage, WALLET_DONE);
 	b->told.done = false;
@@ -107,16 +106,14 @@ static void death_moves_it_once(void **state)
 	bench_ready(b);
 	b->sim->fault = SIM_FORGET;
 	wallet_renew(b->w, b->sim->url, clock_wall(), bench_job, b);
-	for (int i = 0; i < 100 && b->sim->swaps < 2; i++)
-		bench_run(b, 20);
+	bench_while(b, b->sim->swaps < 2);
 	assert_int_equal(b->sim->swaps, 2); /* the first was the buyer's token */
 	bench_close(b);
 	bench_open(b);
 	assert_int_equal(bench_available(b), 0);
 	bench_audit(b);
 	assert_int_equal(wallet_resume(b->w, &e), 0);
-	for (int i = 0; i < 20 && bench_available(b) == 0; i++)
-		bench_run(b, 500);
+	bench_while(b, bench_available(b) == 0);
 	assert_int_equal(bench_available(b), 98);
 	assert_int_equal(on_old_keysets(b), 0);
 }
@@ -150,8 +147,7 @@ static int setup_buyer(void **state)
 
 static void wait_job(struct bench *b)
 {
-	for (int i = 0; i < 20 && !b->told.done; i++)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 	assert_true(b->told.done);
 	b->told.done = false;
 }

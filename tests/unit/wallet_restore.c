@@ -20,8 +20,7 @@ static int teardown(void **state)
 
 static void wait_job(struct bench *b)
 {
-	for (int64_t end = clock_mono_ms() + 20000; !b->told.done && clock_mono_ms() < end;)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 	assert_true(b->told.done);
 	b->told.done = false;
 }
@@ -193,8 +192,7 @@ static void open_plans_keep_their_outputs(void **state)
 	fund(b, 100);
 	b->sim->fault = SIM_FORGET;
 	wallet_fund(b->w, b->sim->url, SAT(1000), bench_job, b);
-	for (int i = 0; i < 200 && b->sim->nsigned < 9; i++) /* 100: 3 outputs, 1000: 6 */
-		bench_run(b, 10);
+	bench_while(b, b->sim->nsigned < 9); /* 100: 3 outputs, 1000: 6 */
 	assert_int_equal(b->sim->nsigned, 9);
 	bench_close(b);
 	bench_open(b);
@@ -205,8 +203,7 @@ static void open_plans_keep_their_outputs(void **state)
 	assert_int_equal(r.taken, 0);
 	assert_int_equal(bench_available(b), 100);
 	assert_int_equal(wallet_resume(b->w, &e), 0);
-	for (int i = 0; i < 20 && bench_available(b) == 100; i++)
-		bench_run(b, 500);
+	bench_while(b, bench_available(b) == 100);
 	assert_int_equal(bench_available(b), 1100);
 }
 

@@ -86,7 +86,7 @@ static void run(struct bench *b, int64_t plan)
 	b->heard.closed = 0;
 	wallet_plan_run(b->w, plan);
 	while (b->heard.closed == 0)
-		bench_run(b, 20000);
+		bench_run(b, BENCH_PATIENCE);
 }
 
 static void claim(struct bench *b, const char *token)
@@ -196,7 +196,7 @@ static int64_t open_plan(struct world *w, const char *token)
 	bench_open(b);
 	bench_restart(b);
 	while (b->heard.closed == 0)
-		bench_run(b, 20000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.settled, 1);
 	assert_int_equal(bench_available(b), 99);
 	return plan;
@@ -212,7 +212,7 @@ static void test_open_plan(void **state)
 	open_plan(w, token);
 	restore(w);
 	while (b->heard.closed == 0)
-		bench_run(b, 20000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.settled, 1);
 	assert_int_equal(bench_available(b), 99);
 	assert_int_equal(bench_ledger(b, LEDGER_OPEN), 99000);
@@ -236,7 +236,7 @@ static void test_open_plan_spent(void **state)
 	}
 	restore(w);
 	while (b->heard.closed == 0)
-		bench_run(b, 20000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.settled, 0);
 	assert_int_equal(b->heard.last.reason, WALLET_REJECT_BLOCKED);
 	assert_true(bench_alarms(b) > 0);
@@ -262,8 +262,7 @@ static void refund(struct bench *b, const char *lease, uint64_t sat)
 	assert_int_equal(wallet_refund_due(tx, &r, &e), 0);
 	assert_int_equal(db_commit(&tx, &e), 0);
 	assert_int_equal(wallet_refund_run(b->w, lease, &e), 0);
-	for (int i = 0; i < 60 && b->heard.refunds_done == before; i++)
-		bench_run(b, 500);
+	bench_while(b, b->heard.refunds_done == before);
 	assert_int_equal(b->heard.refunds_done, before + 1);
 }
 
@@ -297,8 +296,7 @@ static void test_refund_from_spent_proofs(void **state)
 
 static void wait_told(struct bench *b)
 {
-	for (unsigned i = 0; i < 40 && !b->told.done; i++)
-		bench_run(b, 1000);
+	bench_while(b, !b->told.done);
 	assert_true(b->told.done);
 	assert_string_equal(b->told.error, "");
 	b->told.done = false;

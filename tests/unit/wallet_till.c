@@ -66,7 +66,7 @@ static void test_happy(void **state)
 	auto_free char *token = locked(b);
 
 	start(b, bench_claim(b, token, clock_wall() + 100));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_string_equal(b->heard.ref, "lease1");
 	assert_false(b->heard.last.late);
@@ -81,7 +81,7 @@ static void test_answer_lost(void **state)
 
 	b->sim->fault = SIM_FORGET;
 	start(b, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_true(b->sim->restores > 1); /* one is the look past the counter */
 }
@@ -92,7 +92,7 @@ static void resend(struct bench *b, enum sim_fault fault)
 
 	b->sim->fault = fault;
 	start(b, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_int_equal(b->sim->swaps, 2);
 	assert_string_equal(b->sim->first_body, b->sim->last_body);
@@ -124,7 +124,7 @@ static void test_wrong_answers(void **state)
 
 		b->sim->fault = lies[i];
 		start(b, bench_claim(b, token, 0));
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 		assert_paid(b, i + 1);
 		assert_int_equal(b->sim->swaps, i + 1);
 	}
@@ -139,6 +139,7 @@ static void test_limited(void **state)
 	b->sim->fault = SIM_LIMIT;
 	start(b, bench_claim(b, token, 0));
 	states = b->sim->states;
+	bench_while(b, b->heard.waiting == 0);
 	bench_run(b, 1200);
 	assert_true(b->timed_out);
 	assert_int_equal(b->heard.waiting, 1);
@@ -156,11 +157,12 @@ static void test_pending(void **state)
 
 	b->sim->fault = SIM_PENDING;
 	start(b, bench_claim(b, token, 0));
+	bench_while(b, b->heard.waiting == 0);
 	bench_run(b, 600);
 	assert_true(b->timed_out);
 	assert_int_equal(b->heard.waiting, 1);
 	sim_pending_over(b->sim);
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_string_equal(b->sim->first_body, b->sim->last_body);
 }
@@ -181,17 +183,17 @@ static void test_double_spend(void **state)
 
 	sim_spend(b->sim, plain, NULL);
 	start(b, bench_claim(b, plain, 0));
-	bench_run(b, 9000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.last.reason, WALLET_REJECT_SPENT);
 
 	sim_spend(b->sim, back, &refund);
 	start(b, bench_claim(b, back, 0));
-	bench_run(b, 9000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.last.reason, WALLET_REJECT_REFUNDED);
 
 	sim_spend(b->sim, own, &any);
 	start(b, bench_claim(b, own, 0));
-	bench_run(b, 9000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.last.reason, WALLET_REJECT_BLOCKED);
 	assert_int_equal(b->heard.rejected, 3);
 	assert_int_equal(b->heard.settled, 0);
@@ -220,7 +222,7 @@ static void test_claim_once(void **state)
 	assert_int_equal(bench_check(b, token, NULL), WALLET_ALREADY_CLAIMED);
 	assert_int_equal(bench_release(b, token, &r), WALLET_NOT_FREE);
 	start(b, plan);
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_int_equal(bench_release(b, token, &r), WALLET_NOT_FREE);
 	assert_int_equal(bench_check(b, token, NULL), WALLET_ALREADY_CLAIMED);
@@ -253,7 +255,7 @@ static void test_expired(void **state)
 	struct wallet_release r;
 
 	start(b, bench_claim(b, token, clock_wall() - 1));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(b->heard.last.reason, WALLET_REJECT_EXPIRED);
 	assert_int_equal(b->sim->swaps, 0);
 	assert_int_equal(bench_release(b, token, &r), 0);
@@ -264,7 +266,7 @@ static void test_settled_late(void **state)
 {
 	struct bench *b = *state;
 	auto_free char *token = locked(b);
-	int64_t end = clock_wall() + 1;
+	int64_t end = clock_wall() + 1000;
 	int64_t plan = bench_claim(b, token, end);
 
 	b->sim->fault = SIM_FORGET;
@@ -272,13 +274,12 @@ static void test_settled_late(void **state)
 	while (b->heard.waiting == 0)
 		bench_run(b, 20);
 	bench_close(b);
-	while (clock_wall() <= end)
-		bench_run(b, 100);
+	bench_later(b, 1001);
 	b->sim->fault = SIM_GOOD;
 	bench_open(b);
 	bench_restart(b);
 	while (b->heard.closed == 0)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_true(b->heard.last.late);
 }
@@ -290,9 +291,9 @@ static void test_crash_before_send(void **state)
 
 	(void)bench_claim(b, token, 0);
 	bench_restart(b);
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	while (b->heard.closed == 0 && !b->timed_out)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	bench_restart(b);
 	bench_run(b, 300);
@@ -310,7 +311,7 @@ static void test_crash_after_send(void **state)
 		bench_run(b, 20);
 	bench_restart(b);
 	while (b->heard.closed == 0)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 }
 
@@ -322,7 +323,7 @@ static void test_caller_fails(void **state)
 
 	b->heard.fail = 2;
 	start(b, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_int_equal(b->sim->swaps, 1);
 }
@@ -335,11 +336,11 @@ static void test_rotation(void **state)
 
 	sim_rotate(b->sim, 100);
 	start(b, plan);
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	more = locked(b); /* of the new keyset, known by now */
 	start(b, bench_claim(b, more, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 2);
 }
 
@@ -366,7 +367,7 @@ static void test_old_keyset(void **state)
 	assert_int_equal(bench_check(b, token, NULL), WALLET_NEED_KEYSETS);
 	bench_ready(b);
 	start(b, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 }
 
@@ -378,7 +379,7 @@ static void test_old_database(void **state)
 	auto_free char *token = locked(b), *more = locked(b);
 
 	start(b, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	bench_close(b);
 	assert_int_equal(unlink(b->path), 0);
 	bench_open(b);
@@ -386,7 +387,7 @@ static void test_old_database(void **state)
 	bench_ready(b);
 	memset(&b->heard, 0, sizeof(b->heard));
 	start(b, bench_claim(b, more, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_int_equal(b->sim->swaps, 2);
 }
@@ -400,12 +401,12 @@ static void test_counter_used(void **state)
 	struct err e;
 
 	start(b, bench_claim(b, token, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_int_equal(db_begin(&tx, b->db, &e), 0);
 	assert_int_equal(tx_run(tx_write(tx, "UPDATE counter SET next = 0"), NULL, &e), 0);
 	assert_int_equal(db_commit(&tx, &e), 0);
 	start(b, bench_claim(b, more, 0));
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 2);
 	assert_int_equal(b->sim->swaps, 3);
 }
@@ -432,7 +433,7 @@ static void test_sealed(void **state)
 	assert_false(file_has(log, "P2PK"));
 	assert_false(file_has(log, t->proofs.v[0].secret));
 	start(b, plan);
-	bench_run(b, 5000);
+	bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_false(file_has(log, "P2PK"));
 	assert_false(file_has(b->path, "P2PK"));
@@ -487,7 +488,7 @@ static void test_unreadable(void **state)
 	assert_int_equal(b->sim->swaps, 0);
 	db_set_key(b->db, &right);
 	while (b->heard.closed == 0)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_int_equal(b->sim->swaps, 1);
 }
@@ -504,7 +505,7 @@ static void test_unreadable_at_the_end(void **state)
 	start(b, plan);
 	bench_restart(b);
 	while (b->heard.closed == 0)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 }
 
@@ -521,7 +522,7 @@ static void test_mint_removed(void **state)
 	b->removed = true;
 	bench_restart(b);
 	while (b->heard.closed == 0)
-		bench_run(b, 5000);
+		bench_run(b, BENCH_PATIENCE);
 	assert_paid(b, 1);
 	assert_int_equal(bench_check(b, token, NULL), WALLET_FOREIGN_MINT);
 }
