@@ -9,13 +9,14 @@ SYSTEM_TESTS += tests/system/storm.py tests/system/crash_mints.py
 SYSTEM_TESTS += tests/system/network.py
 SYSTEM_TESTS += tests/system/pull.py
 SYSTEM_TESTS += tests/system/conform.py tests/system/gvisor.py tests/system/images.py
+SYSTEM_TESTS += tests/system/ownkey.py
 SYSTEM_TESTS += tests/system/life.py tests/system/volumes.py tests/system/kept.py
 SYSTEM_TESTS += tests/system/docker.py
 SYSTEM_TESTS += tests/system/inside.py
 SYSTEM_TESTS += tests/system/grant.py tests/system/templates.py tests/system/shipped.py
 SYSTEM_TESTS += tests/system/metrics.py tests/system/pay.py
 SYSTEM_TESTS += tests/system/treasury.py
-EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py tests/system/lib/proxy.py tests/system/lib/hub.py \
+EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py tests/system/lib/proxy.py tests/system/lib/hub.py tests/system/lib/search.py \
 	tests/system/foreign/report.mjs \
 	tests/system/foreign/cashu.mjs tests/system/foreign/nostr.mjs tests/system/foreign/rust-nostr.mjs \
 	tests/system/foreign/nostrmini.mjs tests/system/foreign/devtools.mjs tests/system/foreign/pay-request.mjs

@@ -15,42 +15,10 @@ import tempfile
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, main, need, skip, wait_for
 from provider import Buyer, Provider
+from search import CHUNK, on_disk
 from stranger import Stranger, leases_of, left_of, offer_of, processes
 
 OURS = ("leased", "leased-core", "leased-keeper", "lease", "qemu-storage-da", "lease-devnet")
-CHUNK = 1 << 20
-
-
-def holds(path, marks):
-    """Which of the marks are in a file, read in pieces, without its holes: a volume's file is a hole of 1 TiB at least."""
-    longest, tail, found, at, end = max(map(len, marks.values())), b"", set(), 0, 0
-    with open(path, "rb", buffering=0) as file:
-        while True:
-            if at >= end:
-                try:
-                    at = os.lseek(file.fileno(), at, os.SEEK_DATA)
-                except OSError:  # nothing follows
-                    return found
-                end, tail = os.lseek(file.fileno(), at, os.SEEK_HOLE), b""
-            piece = os.pread(file.fileno(), min(CHUNK, end - at), at)
-            if not piece:
-                return found
-            at += len(piece)
-            text = tail + piece
-            found |= {name for name, mark in marks.items() if mark in text}
-            tail = text[-longest:]
-
-
-def on_disk(top, marks):
-    """Files below `top` on the same disk that hold a mark: memory-backed and encrypted mounts are not the disk."""
-    found, device = [], top.stat().st_dev
-    for folder, folders, files in os.walk(top):
-        folders[:] = [f for f in folders if os.lstat(os.path.join(folder, f)).st_dev == device]
-        for name in files:
-            path = pathlib.Path(folder, name)
-            if path.is_file() and not path.is_symlink() and path.stat().st_dev == device:
-                found += [f"{path}: {mark}" for mark in holds(path, marks)]
-    return found
 
 
 def in_processes(marks):
