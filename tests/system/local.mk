@@ -16,7 +16,7 @@ SYSTEM_TESTS += tests/system/inside.py
 SYSTEM_TESTS += tests/system/grant.py tests/system/templates.py tests/system/shipped.py
 SYSTEM_TESTS += tests/system/metrics.py tests/system/pay.py
 SYSTEM_TESTS += tests/system/treasury.py
-EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py tests/system/lib/proxy.py tests/system/lib/hub.py tests/system/lib/search.py \
+EXTRA_DIST += $(SYSTEM_TESTS) tests/system/lib/harness.py tests/system/lib/provider.py tests/system/lib/stranger.py tests/system/lib/proxy.py tests/system/lib/hub.py tests/system/lib/search.py tests/system/lib/disk.py \
 	tests/system/foreign/report.mjs \
 	tests/system/foreign/cashu.mjs tests/system/foreign/nostr.mjs tests/system/foreign/rust-nostr.mjs \
 	tests/system/foreign/nostrmini.mjs tests/system/foreign/devtools.mjs tests/system/foreign/pay-request.mjs

@@ -9,16 +9,9 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from disk import traces
 from harness import World, check, main, need, wait_for
 from provider import Buyer, Provider
-
-
-def left_of(w, lease):
-    """Mounts, cgroups and files that have the name of a lease."""
-    mounts = [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines() if lease in line]
-    groups = [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/*/*{lease}*")]
-    files = [str(p) for p in w.dir.rglob(f"*{lease}*") if "erased" not in p.parts]
-    return mounts + groups + files
 
 
 def test(w: World):
@@ -102,7 +95,7 @@ def test(w: World):
     ids = {line.split()[0] for line in provider.ctl("leases", "--all").stdout.splitlines()[1:] if line.strip()}
     check(len(ids) == 3, "leasectl lists three leases", ids)
     for one in sorted(ids):
-        check(wait_for(lambda one=one: not left_of(w, one), 10), f"nothing is left of {one}", "\n".join(left_of(w, one)))
+        check(wait_for(lambda one=one: not traces(w, one), 10), f"nothing is left of {one}", "\n".join(traces(w, one)))
     done = lease("run", "busybox-that-is-not-there", "--", "true")
     check(done.returncode in (4, 11), "an unknown image is refused", f"{done.returncode} {done.stderr}")
     provider.stop()

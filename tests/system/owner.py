@@ -10,6 +10,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from disk import below
 from harness import World, check, main, need, wait_for
 from provider import Buyer, Provider
 
@@ -101,7 +102,7 @@ def stopped_expires(w, lease, provider):
     check(lease("stop", "-t", "1s", "brief").returncode == 0, "that is stopped")
     one = json.loads(lease("show", "brief").stdout.splitlines()[0])["lease"]
     check(wait_for(lambda: "ended" in lease.state("brief"), 40, 0.5), "expires all the same", lease.state("brief"))
-    left = [str(p) for p in w.dir.rglob(f"*{one}*")]
+    left = [str(p) for p in below(w.dir, one)]
     left += [line for line in pathlib.Path("/proc/self/mounts").read_text().splitlines() if one in line]
     check(not left, "and is erased", "\n".join(left))
 

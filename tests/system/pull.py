@@ -21,8 +21,10 @@ import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from disk import files
 from harness import World, Skip, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
+from search import holds
 
 ADDRESS = "10.77.0.1"
 OPEN, SHUT, DARK, TWISTED = "open.lan:5000", "shut.lan:5001", "dark.lan:5002", "twisted.lan:5003"
@@ -180,10 +182,9 @@ def digest_of(lease, name):
 
 def find_secrets(w, provider):
     """Files of the provider that have the password, plain or as it is sent."""
-    words = [b"sesame", base64.b64encode(b"ali:sesame")]
-    found = [p for top in (provider.dir, provider.run_dir) for p in top.rglob("*") if p.is_file() and
-             any(word in p.read_bytes() for word in words)]
-    return found + [word for word in words if word.decode() in (w.dir / "provider.log").read_text()]
+    words = {"plain": b"sesame", "encoded": base64.b64encode(b"ali:sesame")}
+    paths = [*files(provider.dir), *files(provider.run_dir), w.dir / "provider.log"]
+    return [f"{path}: {word}" for path in paths for word in holds(path, words)]
 
 
 def again(w, lease):
@@ -325,7 +326,12 @@ def test(w: World):
     done = lease("run", "--for", "20s", "--registry-auth", good, secret, "--", "echo", "let in")
     check("let in" in done.stdout, "with the buyer's credentials it runs", done.stderr + provider.log())
     refuses(lease, secret, "(image_not_found)", "the registry refuses")
-    check(not find_secrets(w, provider), "nothing of the provider's has the credentials", find_secrets(w, provider))
+    found = find_secrets(w, provider)
+    check(not found, "nothing of the provider's has the credentials", "\n".join(found))
+    proof = provider.dir / "proof"
+    proof.write_text("ali:sesame")
+    check(find_secrets(w, provider) == [f"{proof}: plain"], "(the search would find them)")
+    proof.unlink()
 
     push(w, variant(w, "newer", {"author": "newer"}), f"{OPEN}/team/busybox:1.36")
     for pull, same in (("missing", True), ("never", True), ("always", False), ("missing", False)):

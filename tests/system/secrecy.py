@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Token, keys and environment of a lease are in no process list, no log and on no disk in clear; core executes nothing."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from disk import below
 from harness import World, check, main, need, skip, wait_for
 from provider import Buyer, Provider
 from search import CHUNK, on_disk
@@ -37,9 +39,10 @@ def in_processes(marks):
 def volume_keys(provider):
     """What lies on tmpfs beside the volumes: keys and headers."""
     keys = {}
-    for path in provider.run_dir.rglob("*"):
-        if "key" in path.name and path.is_file() and path.stat().st_size in range(16, 129):
-            keys[f"volume key {path.name}"] = path.read_bytes().strip()
+    for path in below(provider.run_dir, "key"):
+        with contextlib.suppress(FileNotFoundError):  # of a volume that has gone meanwhile
+            if path.is_file() and path.stat().st_size in range(16, 129):
+                keys[f"volume key {path.name}"] = path.read_bytes().strip()
     return keys
 
 
@@ -57,7 +60,7 @@ def secret_columns(database):
 
 
 def databases(w):
-    return [p for p in w.dir.rglob("*.db") if p.is_file()]
+    return [p for p in below(w.dir, ".db") if p.suffix == ".db" and p.is_file()]
 
 
 def traced(w, buyer):
@@ -137,7 +140,7 @@ def test(w: World):
              "secret of a proof": secret[20:60].encode()}
     os.sync()
     keys = volume_keys(provider)
-    check(keys, "volume keys are on tmpfs", list(provider.run_dir.rglob("*")))
+    check(keys, "volume keys are on tmpfs", below(provider.run_dir))
     found = in_processes({**marks, **keys})
     check(not found, "no secret is in the arguments or environment of our processes", found)
     found = on_disk(w.dir, {**marks, **keys})

@@ -9,6 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from disk import traces
 from harness import World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
 from stranger import leases_of, left_of, processes
@@ -39,13 +40,6 @@ def command_lines():
         except OSError:
             pass
     return found
-
-
-def left_on_host(w, lease):
-    mounts = [m for m in pathlib.Path("/proc/self/mounts").read_text().splitlines() if lease in m]
-    groups = [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"*/*/*{lease}*")]
-    images = [str(p) for p in w.dir.rglob(f"*{lease}*.img")]
-    return mounts + groups + images
 
 
 def kills(provider, buyer):
@@ -91,7 +85,7 @@ def without_agent(w, provider, buyer):
     check(-2 <= late <= 20, "on its deadline", f"{late:.1f} s late")
     provider.start()
     check(wait_for(lambda: "ended" in buyer.state("alone"), 20, 0.5), "the agent's next start ends it", provider.log())
-    check(wait_for(lambda: not left_on_host(w, alone["lease"]), 10), "and erases it", left_on_host(w, alone["lease"]))
+    check(wait_for(lambda: not traces(w, alone["lease"]), 10), "and erases it", traces(w, alone["lease"]))
 
 
 def failed_start(provider, buyer):

@@ -12,9 +12,11 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from disk import files
 from harness import CACHE, SYSTEM, Skip, World, check, json_lines, main, need, note, skip, wait_for
 from hub import HOST, PUBLIC, RESOLVER, SETTINGS, ask, healthy, published, push, serve_images
 from provider import MAKE_IMAGE, Buyer, Provider
+from search import holds
 
 SHIPPED = SYSTEM.parent.parent / "contrib" / "templates"
 SECRET = "a-word-that-is-nowhere-4711"
@@ -128,31 +130,13 @@ def refused(w, lease):
     check(lease.balance() == before, "before anything is paid")
 
 
-def holds(path, word):
-    """Is the word in the file? Disks of leases are much longer than what was written to them."""
-    with open(path, "rb", buffering=0) as f:
-        if path.is_relative_to("/proc"):
-            return word in f.read()
-        at = 0
-        while True:
-            try:
-                at = os.lseek(f.fileno(), at, os.SEEK_DATA)
-                end = os.lseek(f.fileno(), at, os.SEEK_HOLE)
-            except OSError:  # nothing more but a hole
-                return False
-            if word in os.pread(f.fileno(), min(1 << 24, end - at) + len(word), at):
-                return True
-            at += min(1 << 24, end - at)
-
-
 def in_clear(w, word):
     """Where it can be read, in files and in processes' arguments; apart, where containers run."""
     found, running = [], []
-    for path in [*w.dir.rglob("*"), *pathlib.Path("/proc").glob("[0-9]*/cmdline")]:
-        if not path.is_file() or path.is_symlink() or path.match("run-provider/volumes/*/disk"):  # an open disk, while it is
-            continue
+    for path in [*files(w.dir), *pathlib.Path("/proc").glob("[0-9]*/cmdline")]:
         try:
-            if holds(path, word.encode()):
+            inside = word.encode() in path.read_bytes() if path.is_relative_to("/proc") else holds(path, {"word": word.encode()})
+            if inside:
                 (running if path.is_relative_to(w.dir / "run-provider") else found).append(str(path))
         except OSError:  # a process that has ended
             pass

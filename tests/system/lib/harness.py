@@ -24,7 +24,11 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import traceback
+
+from disk import below, cgroups
 
 HERE = pathlib.Path(__file__).resolve().parent
 SYSTEM = HERE.parent
@@ -51,22 +55,25 @@ class Failed(Exception):
 # TAP ---------------------------------------------------------------------------------------------
 
 results = []
+lock = threading.Lock()  # results come from threads, too
 
 
 def check(condition, name, detail=""):
     """One result. `detail` is shown if it failed."""
-    results.append(bool(condition))
-    print(f"{'' if condition else 'not '}ok {len(results)} - {name}")
-    if not condition:
-        for line in str(detail).splitlines()[-25:]:
-            print(f"# {line}")
-    sys.stdout.flush()
+    with lock:
+        results.append(bool(condition))
+        print(f"{'' if condition else 'not '}ok {len(results)} - {name}")
+        if not condition:
+            for line in str(detail).splitlines()[-25:]:
+                print(f"# {line}")
+        sys.stdout.flush()
     return bool(condition)
 
 
 def skip(name, reason):
-    results.append(True)
-    print(f"ok {len(results)} - {name} # SKIP {reason}", flush=True)
+    with lock:
+        results.append(True)
+        print(f"ok {len(results)} - {name} # SKIP {reason}", flush=True)
 
 
 def checks(done, prefix=""):
@@ -87,8 +94,9 @@ def need(condition, name, detail=""):
 
 
 def note(text):
-    for line in str(text).splitlines():
-        print(f"# {line}", flush=True)
+    with lock:
+        for line in str(text).splitlines():
+            print(f"# {line}", flush=True)
 
 
 # Waiting -----------------------------------------------------------------------------------------
@@ -177,6 +185,9 @@ class World:
         return process.returncode
 
     def close(self):
+        if os.environ.get("HARNESS_KEEP"):
+            note(f"state is kept in {self.dir}")
+            return
         for name in reversed(list(self.started)):
             self.stop(name)
         loops = self.loops()
@@ -196,11 +207,11 @@ class World:
 
     def end_groups(self):
         """Kill what is left of leases, and remove their cgroups: those of this world have its name."""
-        found = [p for depth in ("*", "*/*") for p in pathlib.Path("/sys/fs/cgroup").glob(f"{depth}/{self.group}-*")]
+        found = [top for depth in ("*", "*/*") for top in cgroups(f"{depth}/{self.group}-*")]
         for top in found:
-            for procs in top.rglob("cgroup.procs"):
-                for pid in procs.read_text().split():
-                    with contextlib.suppress(OSError):
+            for procs in below(top, "cgroup.procs"):
+                with contextlib.suppress(OSError):  # it or they have gone meanwhile
+                    for pid in procs.read_text().split():
                         os.kill(int(pid), signal.SIGKILL)
         for top in found:
             for folder, _, _ in os.walk(top, topdown=False):
@@ -454,6 +465,14 @@ def terminated(*_):
     raise Failed("stopped by a signal")
 
 
+def fell(world, why, error):
+    """The test cannot go on: which step it was at, and what the programs that it started said last."""
+    check(False, why, "".join(traceback.format_exception(error)))
+    for path in sorted(world.dir.glob("*.log"), key=lambda path: path.stat().st_mtime):
+        note(f"--- {path.name}")
+        note("\n".join(line[:300] for line in world.log(path.stem).splitlines()[-20:]))
+
+
 def main(test):
     if os.geteuid() != 0:
         print("1..0 # SKIP needs root")
@@ -464,19 +483,19 @@ def main(test):
     signal.signal(signal.SIGTERM, terminated)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     world = World()
+    threading.excepthook = lambda a: fell(world, f"a thread came to its end: {a.thread.name}", a.exc_value)
+    skipped = None
     try:
         test(world)
     except Skip as e:
-        if not results:
-            print(f"1..0 # SKIP {e}")
-            return
-        skip("the rest", e)
-    except Failed as e:
-        check(False, "the test came to its end", e)
-    finally:
-        if os.environ.get("HARNESS_KEEP"):
-            note(f"state is kept in {world.dir}")
-        else:
-            world.close()
-    print(f"1..{len(results)}")
-    sys.exit(0 if all(results) else 1)
+        skipped = e
+    except Exception as e:  # whatever it is, it is a result
+        fell(world, "the test came to its end", e)
+    try:
+        world.close()
+    except Exception as e:
+        fell(world, "what the test left is removed", e)
+    if skipped and results:
+        skip("the rest", skipped)
+    print(f"1..0 # SKIP {skipped}" if skipped and not results else f"1..{len(results)}", flush=True)
+    os._exit(0 if all(results) else 1)  # a thread that still waits for something has nothing to add

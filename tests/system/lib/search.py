@@ -1,40 +1,67 @@
-"""Looking for secrets on a disk."""
+"""Looking for secrets on a disk that others write to meanwhile."""
 
 import base64
+import errno
 import os
 import pathlib
 
 CHUNK = 1 << 20
 
 
-def holds(path, marks):
-    """Which of the marks are in a file, read in pieces, without its holes: a volume's file is a hole of 1 TiB at least."""
+def next_data(file, at):
+    """Where a piece without holes begins and ends; None: nothing follows."""
+    try:
+        at = os.lseek(file.fileno(), at, os.SEEK_DATA)
+        return at, os.lseek(file.fileno(), at, os.SEEK_HOLE)
+    except OSError as e:
+        if e.errno == errno.ENXIO:
+            return None
+        raise
+
+
+def pieces_with(file, marks):
     longest, tail, found, at, end = max(map(len, marks.values())), b"", set(), 0, 0
-    with open(path, "rb", buffering=0) as file:
-        while True:
-            if at >= end:
-                try:
-                    at = os.lseek(file.fileno(), at, os.SEEK_DATA)
-                except OSError:  # nothing follows
-                    return found
-                end, tail = os.lseek(file.fileno(), at, os.SEEK_HOLE), b""
-            piece = os.pread(file.fileno(), min(CHUNK, end - at), at)
-            if not piece:
+    while True:
+        if at >= end:
+            data = next_data(file, at)
+            if not data:
                 return found
-            at += len(piece)
-            text = tail + piece
-            found |= {name for name, mark in marks.items() if mark in text}
-            tail = text[-longest:]
+            (at, end), tail = data, b""
+        piece = os.pread(file.fileno(), min(CHUNK, end - at), at)
+        if not piece:
+            return found
+        at += len(piece)
+        text = tail + piece
+        found |= {name for name, mark in marks.items() if mark in text}
+        tail = text[-longest:]
+
+
+def holds(path, marks):
+    """Which of the marks (name: bytes) are in a file, read in pieces, without its holes: a volume's file is a hole of 1 TiB
+    at least. None are in one that has gone."""
+    try:
+        with open(path, "rb", buffering=0) as file:
+            return pieces_with(file, marks)
+    except OSError:
+        if os.path.exists(path):
+            raise
+        return set()
+
+
+def device_of(path):
+    try:
+        return os.lstat(path).st_dev
+    except FileNotFoundError:  # it has gone meanwhile
+        return None
 
 
 def on_disk(top, marks):
     """Files below `top` on the same disk that hold a mark: memory-backed and encrypted mounts are not the disk."""
     found, device = [], top.stat().st_dev
     for folder, folders, files in os.walk(top):
-        folders[:] = [f for f in folders if os.lstat(os.path.join(folder, f)).st_dev == device]
-        for name in files:
-            path = pathlib.Path(folder, name)
-            if path.is_file() and not path.is_symlink() and path.stat().st_dev == device:
+        folders[:] = [f for f in folders if device_of(os.path.join(folder, f)) == device]
+        for path in (pathlib.Path(folder, name) for name in files):
+            if path.is_file() and not path.is_symlink() and device_of(path) == device:
                 found += [f"{path}: {mark}" for mark in holds(path, marks)]
     return found
 

@@ -1,11 +1,14 @@
 """Requests that `lease` would never send, by tests/system/client; and what a provider's books say."""
 
+import contextlib
+import glob
 import json
 import os
 import pathlib
 import re
 import time
 
+from disk import cgroups
 from harness import BUILD, Skip, json_lines
 
 
@@ -125,6 +128,8 @@ def left_of(world):
     found = [n for n in ("leased", "leased-core", "leased-keeper", "qemu-storage-da") if processes(n)]
     found += [m for m in pathlib.Path("/proc/self/mounts").read_text().splitlines() if str(world.dir) in m
               and f"{world.dir}/docker/" not in m]  # of a daemon that the test itself started
-    found += [str(p) for p in pathlib.Path("/sys/fs/cgroup").glob(f"**/{world.dir.name.replace('.', '-')}*")]
-    loops = pathlib.Path("/sys/block").glob("loop*/loop/backing_file")
-    return found + [p.read_text().strip() for p in loops if str(world.dir) in p.read_text()]
+    found += cgroups(f"**/{world.group}*")
+    for loop in glob.glob("/sys/block/loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):  # another test's, which has gone meanwhile
+            found += [name for name in (pathlib.Path(loop).read_text().strip(),) if str(world.dir) in name]
+    return found
