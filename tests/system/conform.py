@@ -22,7 +22,7 @@ SCHEMA = "config-schema.json"
 def complaints(bundle, *options):
     """What the validator says of a bundle but that."""
     done = subprocess.run([TOOLS / "bin/oci-runtime-tool", *options, "validate", "--path", bundle], capture_output=True, text=True,
-                          timeout=60)
+                          timeout=240)
     # logrus quotes what it says; multierror puts a star before each error.
     said = (done.stdout + done.stderr.replace("\\n", "\n").replace("\\t", "\t")).splitlines()
     noise = re.compile(r'\s*$|Refer to:|"$|time=.*(\d errors? occurred:$|without --host-specific is not supported)')
@@ -121,7 +121,7 @@ def try_propagation(tap, world, lease):
     put(world, lease, only)
     (bundle / "config.json").write_text(json.dumps(config))
     done = subprocess.run([RUNC, "--root", world.run_dir / "other", "run", "--bundle", bundle, "propagation"], capture_output=True,
-                          text=True, timeout=60)
+                          text=True, timeout=240)
     tap.result("private root propagation does not expose" in done.stdout and not failures(done.stdout),
                "and that what is mounted inside stays inside", done.stdout[-500:] + done.stderr)
 

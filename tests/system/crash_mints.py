@@ -16,7 +16,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from harness import FULL, Skip, World, check, json_lines, main, need, note, skip, wait_for
+from harness import FULL, Skip, World, check, end_of, json_lines, main, need, note, skip, wait_for
 from provider import Buyer, Provider
 from proxy import FAULTS, Proxy
 from stranger import buyer_sat, leases_of, left_of, processes, provider_sat
@@ -54,21 +54,13 @@ class Market:
         self.leases += 1
         name = f"{self.name}-{self.leases}"
         return name, subprocess.Popen(
-            [self.buyer.program, "run", "-d", "--name", name, "--for", "60s", "busybox", "--", "sleep", "1000"],
+            [self.buyer.program, "run", "-d", "--name", name, "--for", "120s", "busybox", "--", "sleep", "1000"],
             env=self.w.env(LEASE_HOME=self.buyer.home, **env), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True)
 
     def state(self, name):
         rows = json_lines(self.buyer("--json", "show", name).stdout)
         return rows[0].get("state") if rows else None
-
-
-def end_of(process, seconds=90):
-    try:
-        return process.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()[0]
 
 
 def kill_buyer(m, step):
@@ -109,7 +101,7 @@ def disturb_buyer(m, fault):
 def disturb_provider(m, fault):
     m.proxy.disturb(fault, 1)
     _, process = m.run()
-    said = end_of(process, 30)
+    said = end_of(process, 8)
     return m.proxy.happened, said
 
 
@@ -164,7 +156,8 @@ def cdk_left_pending(m, restart):
     for _ in range(10):
         m.proxy.disturb("aborted", 1)
         _, process = m.run()
-        end_of(process, 8)
+        wait_for(lambda process=process: m.proxy.happened or process.poll() is not None, 20)
+        end_of(process, 2)
         if m.ask_mint(1):
             break
     else:

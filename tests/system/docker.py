@@ -56,13 +56,13 @@ def attached(provider, lease):
 
 
 def inside(w, provider, lease, outside, docker):
-    done = lease("run", "-d", "--offer", "small", "--name", "box", "--for", "300s", "-p", "20001:8080", "busybox", "--", "sh", "-c",
+    done = lease("run", "-d", "--offer", "small", "--name", "box", "--for", "1500s", "-p", "20001:8080", "busybox", "--", "sh", "-c",
                  "echo begin; echo served >/index.html; busybox httpd -p 8080 -h /; while :; do sleep 0.1; done")
     need(done.returncode == 0, "a lease that stays", done.stderr + provider.log())
     names = docker("ps", "--format", "{{.Names}} {{.Label \"lease.owner\"}}").stdout.split()
     check(len(names) == 2 and names[0].startswith("leased-") and names[1] == str(provider.dir / "state"), "is a container of Docker",
           names)
-    done = lease("run", "-d", "--offer", "plain", "--name", "other", "--for", "300s", "busybox", "--", "sleep", "1000")
+    done = lease("run", "-d", "--offer", "plain", "--name", "other", "--for", "1500s", "busybox", "--", "sleep", "1000")
     check(done.returncode == 0 and len(docker("ps", "--quiet").stdout.split()) == 1, "that of the other offer is not", done.stderr)
     check(served(w, outside, f"http://{HOST}:20001/"), "a published port is reached from outside")
     done = lease("exec", "-i", "box", "--", "sh", "-c", "cat; cat /proc/1/comm; exit 3", input="given\n")
@@ -104,8 +104,8 @@ def restarted(provider, lease):
 
 def deadline(provider, lease, docker):
     """The keeper ends it: nobody else is there."""
-    done = lease("run", "-d", "--offer", "small", "--name", "brief", "--for", "15s", "busybox", "--", "sleep", "1000")
-    need(done.returncode == 0, "a lease of fifteen seconds", done.stderr)
+    done = lease("run", "-d", "--offer", "small", "--name", "brief", "--for", "25s", "busybox", "--", "sleep", "1000")
+    need(done.returncode == 0, "a short lease", done.stderr)
     name = "leased-" + json.loads(lease("show", "brief").stdout.splitlines()[0])["lease"]
     provider.stop(sig=signal.SIGKILL)
     running = ("ps", "--quiet", "--filter", f"name={name}")
@@ -155,7 +155,7 @@ def test(w: World):
         f.write(SECOND % (w.dir / "busybox"))
     provider.start()
     lease = Buyer(w, [net.relay], [net.mint])
-    lease.fund(2000)
+    lease.fund(5000)
     offers(w, provider, lease)
     attached(provider, lease)
     inside(w, provider, lease, outside, docker)

@@ -49,7 +49,7 @@ def add_offers(provider, w):
 
 
 def run(lease, name, *options):
-    return lease("run", "-d", "--name", name, "--for", "90s", *options, "busybox", "--", "sleep", "1000")
+    return lease("run", "-d", "--name", name, "--for", "400s", *options, "busybox", "--", "sleep", "1000")
 
 
 def inside(lease, name, script):
@@ -136,7 +136,7 @@ def strangers(w, lease, net, provider):
                        ("capabilities.add", {"capabilities": {"add": ["SYS_ADMIN"]}})):
         stranger.as_another()
         request = stranger.request(stranger.token(net.mint), spec={"image": "busybox", "args": ["sleep", "9"], **spec})
-        replies = stranger.ask(request, seconds=4)
+        replies = stranger.ask(request)
         last = replies[-1] if replies else {}
         check(last.get("stage") == "refused" and last.get("token", "unspent") == "unspent" and word in last.get("message", ""),
               f"a request with {json.dumps(spec)} is refused, unpaid", replies)

@@ -38,7 +38,7 @@ def test(w: World):
     done = lease("run", "--for", "30s", "--spec", w.dir / "spec.json")
     check("read_only: runsc cannot do that" in provider.log() and "back in the wallet" in done.stderr,
           "a read-only root is paid back, and the operator told why", done.stderr + provider.log())
-    done = lease("run", "-d", "--name", "long", "--for", "60s", "-e", "WORD=purple", "busybox", "--", "sh", "-c",
+    done = lease("run", "-d", "--name", "long", "--for", "400s", "-e", "WORD=purple", "busybox", "--", "sh", "-c",
                  "echo $WORD; trap 'echo ending; exit 3' TERM; while :; do sleep 0.1; done")
     need(done.returncode == 0, "a lease that stays", done.stderr + provider.log())
     done = lease("exec", "-i", "long", "--", "sh", "-c", "id -u; cat; exit 3", input="given\n")

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """Real images: made by Debian's tools (umoci, debootstrap, setcap), in Debian's docker-registry, pulled by skopeo and run."""
 
-import contextlib
 import json
 import os
 import pathlib

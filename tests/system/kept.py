@@ -98,7 +98,7 @@ def expires(lease):
 
 def runs_out(w, lease, provider):
     """Paid time that is over."""
-    left = rows(lease)["last"]["expires_at"] - time.time()
+    left = max(0, rows(lease, "-a")["last"]["expires_at"] - time.time())
     check(wait_for(lambda: "ended" in lease("status", "last").stdout, left + 30, 1), "a volume whose time is over ends by itself",
           lease("status", "last").stdout)
     check(rows(lease, "-a")["last"]["why"] == "expired", "because that expired", rows(lease, "-a")["last"])

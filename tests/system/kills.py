@@ -9,7 +9,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from harness import World, check, json_lines, main, need, wait_for
+from harness import World, check, end_of, json_lines, main, need, wait_for
 from provider import Buyer, Provider
 from stranger import buyer_sat, leases_of, left_of, processes, provider_sat
 
@@ -28,14 +28,6 @@ def name_of(who, step):
 def in_background(buyer, *argv):
     return subprocess.Popen([buyer.program, *argv], env=buyer.w.env(LEASE_HOME=buyer.home), stdin=subprocess.DEVNULL,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-
-def end_of(process, seconds=60):
-    try:
-        return process.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired:
-        process.kill()
-        return process.communicate()[0] + f"(killed after {seconds} s)"
 
 
 def kill_at(provider, step, doing):
@@ -94,7 +86,7 @@ def one_outcome(provider, buyer, name, before, said):
 def while_starting(provider, buyer, step):
     name = name_of("provider", step)
     before = set(leases_of(provider))
-    died, said = kill_at(provider, step, lambda: in_background(buyer, "run", "-d", "--name", name, "--for", "40s",
+    died, said = kill_at(provider, step, lambda: in_background(buyer, "run", "-d", "--name", name, "--for", "120s",
                                                                "busybox", "--", "sleep", "1000"))
     if check(died, f"{name}: leased-core died there", said + provider.log()):
         one_outcome(provider, buyer, name, before, said)
@@ -102,7 +94,7 @@ def while_starting(provider, buyer, step):
 
 def while_ending(provider, buyer, step):
     name = name_of("provider", step)
-    done = buyer("run", "-d", "--name", name, "--for", "40s", "busybox", "--", "sleep", "1000")
+    done = buyer("run", "-d", "--name", name, "--for", "120s", "busybox", "--", "sleep", "1000")
     if not check(done.returncode == 0, f"{name}: runs", done.stderr):
         return
     died, said = kill_at(provider, step, lambda: in_background(buyer, "rm", name))
@@ -122,11 +114,10 @@ def refund_is_back(buyer, name):
 
 def while_refunded(provider, buyer, step):
     name = name_of("refund", step)
-    done = buyer("run", "-d", "--name", name, "--for", "40s", "busybox", "--", "sleep", "1000")
+    done = buyer("run", "-d", "--name", name, "--for", "120s", "busybox", "--", "sleep", "1000")
     if not check(done.returncode == 0, f"{name}: runs", done.stderr):
         return
-    done = subprocess.run([buyer.program, "rm", name], env=buyer.w.env(LEASE_HOME=buyer.home, LEASED_TEST_STEP=step),
-                          stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    done = buyer("rm", name, env={"LEASED_TEST_STEP": step})
     check(done.returncode == -signal.SIGKILL, f"{name}: lease died there", f"{done.returncode} {done.stderr}")
     refund_is_back(buyer, name)
     adds_up(provider, buyer, name)
@@ -135,9 +126,7 @@ def while_refunded(provider, buyer, step):
 def while_buying(provider, buyer, step):
     name = name_of("buyer", step)
     before = set(leases_of(provider))
-    done = subprocess.run([buyer.program, "run", "-d", "--name", name, "--for", "40s", "busybox", "--", "sleep", "1000"],
-                          env=buyer.w.env(LEASE_HOME=buyer.home, LEASED_TEST_STEP=step), stdin=subprocess.DEVNULL,
-                          capture_output=True, text=True, timeout=60, check=False)
+    done = buyer("run", "-d", "--name", name, "--for", "120s", "busybox", "--", "sleep", "1000", env={"LEASED_TEST_STEP": step})
     check(done.returncode == -signal.SIGKILL, f"{name}: lease died there", f"{done.returncode} {done.stderr}")
     time.sleep(0.5)
     buyer("recover", timeout=90)

@@ -153,11 +153,11 @@ def test(w: World):
     provider.start()
     flush(w, ", also without a lease")
     lease = Buyer(w, [net.relay], [net.mint])
-    lease.fund(2000)
+    lease.fund(5000)
     check("internet" in lease("--json", "offers").stdout, "the offer says that leases have a network")
     check('"ports":10' in lease("--json", "offers").stdout, "and how many ports it may publish")
     for name, port, *more in (("one", "20001:8080", "--bandwidth-in", "1M", "--bandwidth-out", "2M"), ("two", "8080")):
-        done = lease("run", "-d", "--name", name, "--for", "400s", "-p", port, *more, "busybox", "--", "sh", "-c",
+        done = lease("run", "-d", "--name", name, "--for", "1500s", "-p", port, *more, "busybox", "--", "sh", "-c",
                      "echo served >/tmp/index.html; busybox httpd -f -p 8080 -h /tmp")
         need(done.returncode == 0, f"lease run {name}", done.stderr + provider.log())
     check(len(links(w)) == 2, "each lease has a link", links(w))
@@ -165,13 +165,12 @@ def test(w: World):
     def get(name, url):
         return lease("exec", name, "--", "busybox", "timeout", "3", "busybox", "wget", "-q", "-O", "-", url)
 
-    done = get("one", f"http://{PUBLIC}/")
-    check("from outside" in done.stdout, "a lease reaches the Internet", done.stderr + provider.log())
+    check(wait_for(lambda: "from outside" in get("one", f"http://{PUBLIC}/").stdout, 5), "a lease reaches the Internet", provider.log())
     check(wait_for(lambda: "from outside" in get("one", f"http://{RESOLVER}:53/").stdout, 5), "and port 53 of the resolver")
     check(RESOLVER in lease("exec", "one", "--", "cat", "/etc/resolv.conf").stdout, "which its resolv.conf names")
     own = lease("exec", "two", "--", "busybox", "ip", "-o", "-4", "addr", "show", "eth0").stdout.split()
     theirs = own[own.index("inet") + 1].split("/")[0] if "inet" in own else "0.0.0.0"
-    check("served" in get("two", f"http://{theirs}:8080/").stdout, "a lease serves itself", own)
+    check(wait_for(lambda: "served" in get("two", f"http://{theirs}:8080/").stdout, 5), "a lease serves itself", own)
     for what, url in (("port 53 elsewhere", f"http://{PUBLIC}:53/"), ("a private address", f"http://{PRIVATE}/"),
                       ("the host", f"http://{HOST}:8088/"), ("its relay", f"http://{HOST}:{net.relay.rsplit(':', 1)[1]}/"),
                       ("a mail server", f"http://{PUBLIC}:25/"), ("another lease", f"http://{theirs}:8080/")):

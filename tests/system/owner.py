@@ -11,7 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from disk import below
-from harness import World, check, main, need, wait_for
+from harness import PATIENCE, World, check, main, need, wait_for
 from provider import Buyer, Provider
 
 CATCH = "trap 'echo caught; exit 9' INT; echo ready; while :; do sleep 0.1; done"
@@ -35,7 +35,7 @@ class Attached:
 
     def end(self, seconds=60):
         try:
-            return self.process.wait(seconds)
+            return self.process.wait(PATIENCE * seconds)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
@@ -112,7 +112,7 @@ def commands(lease):
     need(lease("run", "-d", "--name", "cmds", "--for", "300s", "busybox", "--", "sleep", "1000").returncode == 0, "a lease for commands")
     data = os.urandom(20000)
     done = subprocess.run([str(lease.program), "exec", "-i", "cmds", "--", "sh", "-c", "cat; echo apart >&2"], input=data,
-                          capture_output=True, timeout=60, env=lease.w.env(LEASE_HOME=lease.home))
+                          capture_output=True, timeout=PATIENCE * 60, env=lease.w.env(LEASE_HOME=lease.home))
     check(done.stdout == data and b"apart" in done.stderr, "lease exec -i carries 20 kB there and back", done.stderr[-300:])
     done = lease("exec", "--timeout", "5s", "cmds", "--", "sh", "-c", "echo begun; setsid sleep 98 & sleep 99")
     check(done.returncode == 124 and "begun" in done.stdout, "a timeout keeps what was said", f"{done.returncode} {done.stdout}")
@@ -123,7 +123,7 @@ def commands(lease):
                               stdin=subprocess.DEVNULL, env=lease.w.env(LEASE_HOME=lease.home))
     check(wait_for(lambda: lease("exec", "cmds", "--", "cat", "/root/set").returncode == 0, 30, 0.5), "a command waits for Ctrl-C")
     asking.send_signal(signal.SIGINT)
-    check(asking.wait(timeout=60) == 7, "which reaches it", asking.returncode)
+    check(asking.wait(timeout=PATIENCE * 60) == 7, "which reaches it", asking.returncode)
     check(lease("exec", "cmds", "--", "sh", "-c", "ps | grep -c 'sleep 9[7]'").stdout == "1\n", "and not the others")
     check(lease("kill", "--exec", detached, "cmds").returncode == 0, "lease kill --exec ends one")
     check(lease("exec", "cmds", "--", "sh", "-c", "ps | grep -c 'sleep 9[7]'").stdout == "0\n", "which is gone")

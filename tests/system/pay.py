@@ -36,7 +36,7 @@ def invoice(mint, amount):
     """A bill of somebody else's mint."""
     body = json.dumps({"amount": amount, "unit": "sat"}).encode()
     ask = urllib.request.Request(mint + "/v1/mint/quote/bolt11", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(ask, timeout=10) as answer:
+    with urllib.request.urlopen(ask, timeout=60) as answer:
         return json.load(answer)["request"]
 
 

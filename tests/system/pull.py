@@ -140,7 +140,7 @@ class Twisted(http.server.BaseHTTPRequestHandler):
         way = self.path.split("/")[2] if large else ""
         self.blobs[self.path if large else ""] += 1
         if way == "hang":
-            time.sleep(60)
+            time.sleep(120)
         self.send_response(answer.status)
         for key in ("Content-Type", "Docker-Content-Digest"):
             if answer.headers.get(key):
@@ -228,7 +228,7 @@ def survive(w, lease, provider):
     def left():
         return w.run("sh", "-c", "nft list tables; ip -o link; ps -e").stdout
 
-    check(wait_for(lambda: not re.search("skopeo|: lp", left()) and not list(volumes.glob("pull-*")), 5),
+    check(wait_for(lambda: not re.search("skopeo|: lp", left()) and not list(volumes.glob("pull-*")), 10),
           "a stop leaves nothing of a pull", left())
     provider.start()
     job.join()
@@ -282,7 +282,7 @@ def test(w: World):
     net = w.devnet()
     reach = [f"images.reach={name}={ADDRESS}" for name in (OPEN, SHUT, TWISTED, "plain.lan:5002")]
     provider = Provider(w, [net.relay], [net.mint],
-                        settings=(*reach, f"images.ca_file={ca}", "images.max_size=8Mi", "images.timeout=30", "images.pulls=6",
+                        settings=(*reach, f"images.ca_file={ca}", "images.max_size=8Mi", "images.timeout=60", "images.pulls=6",
                                   f"images.plain_http={TWISTED}", f"images.default_registry={OPEN}"))
     busybox = w.dir / "busybox"
     archive = w.dir / "busybox.tar"

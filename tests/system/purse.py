@@ -15,7 +15,7 @@ import termios
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from harness import BUILD, World, check, json_lines, main, need, wait_for
+from harness import BUILD, PATIENCE, World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
 from stranger import Stranger, buyer_sat, offer_of, provider_sat
 
@@ -28,7 +28,7 @@ def on_terminal(lease, *argv, seconds=30, interrupt_at=None):
     if pid == 0:
         os.execve(lease.program, [str(a) for a in (lease.program, *argv)], lease.w.env(LEASE_HOME=lease.home))
     fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 120, 0, 0))
-    shown, end = b"", time.monotonic() + seconds
+    shown, end = b"", time.monotonic() + PATIENCE * seconds
     while time.monotonic() < end:
         if not select.select([fd], [], [], 0.1)[0]:
             continue
@@ -73,14 +73,14 @@ def funding(w, net):
     check([(r["mint"], r["providers"], r["available_sat"]) for r in rows] == [(net.mint, 1, 10)], "lease wallet mints --offers", rows)
 
     late = "http://127.0.0.1:7301"
-    w.start("late", BUILD / "lease-devnet", "--relay-port", 7300, "--mint-port", 7301, "--pay-after", 10000, port=7301)
+    w.start("late", BUILD / "lease-devnet", "--relay-port", 7300, "--mint-port", 7301, "--pay-after", 25000, port=7301)
     status, shown = on_terminal(lease, "wallet", "fund", "--mint", late, "20", interrupt_at=b"waiting for the payment")
     check(status == 130 and "left" in shown and "lease wallet pending" in shown, "Ctrl-C leaves the invoice, and says so", f"{status} {shown}")
     invoice = re.search(r"lnbc\w+", shown)
     shown = lease("wallet", "pending").stdout
     check(invoice and invoice.group() in shown and "unpaid" in shown, "lease wallet pending shows it", shown)
     said = []
-    wait_for(lambda: said.append(lease("wallet", "pending")) or "20 sat are in the wallet" in said[-1].stderr, 15, 0.5)
+    wait_for(lambda: said.append(lease("wallet", "pending")) or "20 sat are in the wallet" in said[-1].stderr, 30, 0.5)
     done = said[-1]
     check("20 sat are in the wallet" in done.stderr and done.stdout == "" and lease.sat(late) == (20, 0),
           "and takes the money when it is paid", done.stdout + done.stderr)
@@ -146,7 +146,7 @@ def limits(w, net):
           "the day's limit counts every lease", f"{done.returncode} {done.stderr}")
     done = lease("rm", "small")
     check(done.returncode == 0, "a lease is ended early", done.stderr)
-    done = lease("run", "-d", "--for", "80s", "--name", "other", "busybox", "--", "sleep", "1000")
+    done = lease("run", "-d", "--for", "70s", "--name", "other", "busybox", "--", "sleep", "1000")
     check(done.returncode == 0, "and its refund may be spent again the same day", f"{done.returncode} {done.stderr}")
     lease("rm", "other")
     rows = json_lines(lease("--json", "ls", "--all").stdout)

@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from harness import World, check, json_lines, main, need, wait_for
+from harness import World, check, end_of, json_lines, main, need, wait_for
 from provider import Buyer, Provider
 from stranger import Stranger, configure, leases_of, left_of, offer_of
 
@@ -45,7 +45,7 @@ def strangers(w, net, provider, s):
     good = lambda **more: s.request(s.token(net.mint), **more)
     unknown = good(spec={"image": "nothing", "args": ["true"]})
     refused(s.ask(unknown), "image_not_found", "unspent", "an image that is not offered", release=2)
-    replies = s.ask({**unknown, "spec": {"image": "busybox", "args": ["true"]}}, seconds=5, again=1)
+    replies = s.ask({**unknown, "spec": {"image": "busybox", "args": ["true"]}}, seconds=15, again=1)
     check("request_id_reused" in [r["code"] for r in replies], "its id with another request: request_id_reused", replies)
     refused(s.ask(s.request(s.token(other.mint))), "foreign_mint", "unspent", "a mint that is not taken")
     refused(s.ask(s.request(s.token(net.mint, amounts=(4,)))), "too_little", "unspent", "too little money", release=1)
@@ -61,8 +61,8 @@ def strangers(w, net, provider, s):
 def acting_once(net, provider, s):
     """Returns the request, which is to be repeated later."""
     s.as_another()
-    request = s.request(s.token(net.mint))
-    replies = s.ask(request, seconds=6, again=1)
+    request = s.request(s.token(net.mint, amounts=(512,)))  # it takes room as long as somebody is to be refused for want of it
+    replies = s.ask(request, seconds=20, again=1)
     last = [r for r in replies if r.get("final")]
     need(len(last) == 1 and last[0]["stage"] == "running", "a good request, sent twice, is answered once", replies)
     check(len(leases_of(provider)) == 1, "and makes one lease", leases_of(provider))
@@ -77,22 +77,19 @@ def while_away(net, provider, buyer, what, code, change):
     before = buyer.balance()
     old = provider.config.read_text()
     provider.stop(sig=signal.SIGKILL)
-    run = subprocess.Popen([buyer.program, "run", "-d", "--name", code.replace("_", "-"), "--for", "30s", "busybox", "--",
-                            "true"], env=buyer.w.env(LEASE_HOME=buyer.home), stdin=subprocess.DEVNULL,
-                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(1)
+    name = code.replace("_", "-")
+    run = subprocess.Popen([buyer.program, "run", "-d", "--name", name, "--for", "30s", "busybox", "--", "true"],
+                           env=buyer.w.env(LEASE_HOME=buyer.home), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                           stderr=subprocess.STDOUT, text=True)
+    asked = wait_for(lambda: "asked" in buyer("show", name).stdout, 20)  # of the offer that was chosen
     change()
     provider.start()
-    try:
-        out, err = run.communicate(timeout=90)
-    except subprocess.TimeoutExpired:
-        run.kill()
-        out, err = run.communicate()
-    check(run.returncode == 4 and f"({code})" in err and "unspent" in err, f"{what}: lease run ends with 4 and says so",
-          f"{run.returncode} {out}{err}{provider.log()}")
+    err = end_of(run, 90)
+    check(asked and run.returncode == 4 and f"({code})" in err and "unspent" in err,
+          f"{what}: lease run ends with 4 and says so", f"{run.returncode} {err}{provider.log()}")
     check("back in the wallet" in err and buyer.balance() == before, "and the money is back in the wallet",
           f"{before} {buyer.balance()} {err}")
-    shown = json_lines(buyer("show", code.replace("_", "-")).stdout)
+    shown = json_lines(buyer("show", name).stdout)
     check(shown and shown[0]["state"] == "refused", "and lease show says refused", shown)
     provider.config.write_text(old)
     provider.stop()
@@ -168,10 +165,13 @@ def test(w: World):
     leases = set(leases_of(provider))
     s.ask_later(request, 66, 62)  # a stored reply comes again at most once a minute
     spent_elsewhere(w, net, provider, buyer)
-    w.started["repeat"].wait(90)
+    w.started["repeat"].wait(150)
     again = [r for r in json_lines(w.log("repeat")) if r["stage"] == "running"]
     check(len(again) > 1 and all(r == again[0] for r in again), "the good request again, later: the same reply", again)
     check(len(set(leases_of(provider)) - leases) <= 1, "and no second lease", leases_of(provider))
+    for row in leases_of(provider).values():
+        if row["state"] == "running":
+            provider.ctl("stop", row["lease"], "--reason", "the test ends")
     need(wait_for(lambda: all(r["state"] in ("ended", "refused") for r in leases_of(provider).values()), 30, 0.5),
          "every lease has ended", leases_of(provider))
     provider.stop()

@@ -127,11 +127,11 @@ def test(w: World):
     write = f"printf '%s%s' {left} {right} > /data; sync; sleep 1000"
     stranger = Stranger(w, net.relay, offer)
     secret = stranger.secret()
-    token = stranger.token(net.mint, amounts=(32,), secret=lambda: secret)
+    token = stranger.token(net.mint, amounts=(64,), secret=lambda: secret)
     request = stranger.request(token, spec={"image": "busybox", "args": ["sh", "-c", write], "env": {"WORD": f"envof{mark}"}})
     replies = stranger.ask(request)
     need(replies and replies[-1].get("stage") == "running", "a lease of somebody else", replies)
-    done = buyer("run", "-d", "--name", "mine", "--for", "40s", "-e", f"WORD=mineof{mark}", "busybox", "--", "sleep", "1000")
+    done = buyer("run", "-d", "--name", "mine", "--for", "300s", "-e", f"WORD=mineof{mark}", "busybox", "--", "sleep", "1000")
     need(done.returncode == 0, "a lease of lease run", done.stderr)
     done = buyer("exec", "mine", "--", "sh", "-c", "echo $WORD | wc -c")
     check(done.stdout.strip() == str(len(f"mineof{mark}") + 1), "the environment is inside", done.stdout + done.stderr)

@@ -21,7 +21,7 @@ from stranger import Stranger, leases_of, left_of, offer_of
 
 GOOD, SPENT, TWINS, BROKEN = 100, 40, 20, 20  # each of the twins' tokens comes in two requests
 AMOUNTS = (4, 8)  # of a token: 12 sat
-WAIT_S = 150
+WAIT_S = 400  # at most, on a slow machine: each ends with its answer
 NUTSHELL_SPENT = "SELECT sum(amount) FROM proofs_used"
 NUTSHELL_SIGNED = "SELECT sum(amount) FROM promises WHERE c_ IS NOT NULL"
 

@@ -45,8 +45,8 @@ def command_lines():
 def kills(provider, buyer):
     """The order matters: leased, then core alone, then both at once."""
     script = f"i=0; while [ $i -lt {LINES} ]; do echo line $i; i=$((i+1)); sleep 0.1; done; exit 5"
-    run(buyer, "writer", 60, "sh", "-c", script)
-    steady = run(buyer, "steady", 40, "sleep", "6661")
+    run(buyer, "writer", 180, "sh", "-c", script)
+    steady = run(buyer, "steady", 90, "sleep", "6661")
     provider.stop(sig=signal.SIGKILL)
     check(wait_for(lambda: not processes("leased-core"), 5), "leased-core ends with leased")
     time.sleep(1)
@@ -76,7 +76,7 @@ def kills(provider, buyer):
 
 
 def without_agent(w, provider, buyer):
-    alone = run(buyer, "alone", 10, "sleep", "6662")
+    alone = run(buyer, "alone", 15, "sleep", "6662")
     check(any("sleep 6662" in line for line in command_lines()), "alone: its command runs")
     provider.stop(sig=signal.SIGKILL)
     wait_for(lambda: not any("sleep 6662" in line for line in command_lines()), 25, 0.2)

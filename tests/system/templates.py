@@ -13,7 +13,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from disk import files
-from harness import CACHE, SYSTEM, Skip, World, check, json_lines, main, need, note, skip, wait_for
+from harness import CACHE, SYSTEM, Skip, World, check, json_lines, main, need, skip, wait_for
 from hub import HOST, PUBLIC, RESOLVER, SETTINGS, ask, healthy, published, push, serve_images
 from provider import MAKE_IMAGE, Buyer, Provider
 from search import holds
@@ -144,7 +144,7 @@ def in_clear(w, word):
 
 
 def own(w, lease, provider, outside):
-    done = lease("template", "run", "-d", "--name", "box", "--for", "120s", "-e", "LEVEL=high", "-e", "TOKEN", "box", timeout=120,
+    done = lease("template", "run", "-d", "--name", "box", "--for", "600s", "-e", "LEVEL=high", "-e", "TOKEN", "box", timeout=120,
                  env={"TOKEN": SECRET})
     need(done.returncode == 0 and done.stdout == "box\n", "lease template run", done.stdout + done.stderr + provider.log())
     check(re.search(rf"published at {re.escape(HOST)}:\d+: 8080/tcp, web", done.stderr), "says its ports with their labels", done.stderr)
@@ -174,7 +174,7 @@ def own(w, lease, provider, outside):
 
 
 def debian(w, lease, provider):
-    done = lease("template", "run", "-d", "--name", "deb", "--for", "60s", "debian", timeout=240)
+    done = lease("template", "run", "-d", "--name", "deb", "--for", "300s", "debian", timeout=240)
     need(done.returncode == 0, "the shipped debian runs, with debootstrap's tree", done.stdout + done.stderr + provider.log())
     done = lease("exec", "deb", "--", "sh", "-c", ". /etc/os-release; echo $ID; dpkg -l | wc -l >/root/n; test -s /root/n && echo kept")
     check(done.stdout == "debian\nkept\n", "it is Debian", done.stdout + done.stderr)
@@ -187,7 +187,7 @@ def debian(w, lease, provider):
 
 
 def sandbox(w, lease, provider, outside):
-    done = lease("template", "run", "-d", "--name", "agent", "--for", "120s", "-e", "TOKEN", "agent-sandbox", timeout=240,
+    done = lease("template", "run", "-d", "--name", "agent", "--for", "600s", "-e", "TOKEN", "agent-sandbox", timeout=240,
                  env={"TOKEN": SECRET})
     need(done.returncode == 0, "the shipped agent-sandbox runs", done.stdout + done.stderr + provider.log())
     url = f"http://{HOST}:{published(done).group(1)}"

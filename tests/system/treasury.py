@@ -26,7 +26,7 @@ def asked(provider, *verb):
 def invoice(mint, amount):
     body = json.dumps({"amount": amount, "unit": "sat"}).encode()
     request = urllib.request.Request(f"{mint}/v1/mint/quote/bolt11", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=20) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["request"]
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from harness import World, check, json_lines, main, need, wait_for
+from harness import PATIENCE, World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
 from stranger import buyer_sat, provider_sat
 
@@ -25,7 +25,7 @@ def run_all(lease):
     found = []
     for run in runs:
         try:
-            found.append((*run.communicate(timeout=200), run.returncode))
+            found.append((*run.communicate(timeout=PATIENCE * 200), run.returncode))
         except subprocess.TimeoutExpired:
             run.kill()
             found.append((*run.communicate(), "no end"))

@@ -114,6 +114,15 @@ def wait_for(condition, seconds, step=0.05):
         time.sleep(step)
 
 
+def end_of(process, seconds=60):
+    """The output of a Popen until its end, or until it is killed after what `seconds` may become on a busy machine."""
+    try:
+        return process.communicate(timeout=PATIENCE * seconds)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return (process.communicate()[0] or "") + f"(killed after {PATIENCE * seconds} s)"
+
+
 def gone(folder):
     """The cgroup is there no longer; an empty one is removed."""
     with contextlib.suppress(OSError):
@@ -146,8 +155,8 @@ class World:
         return {**keep, "HOME": str(self.dir), "TMPDIR": str(self.dir), **{k: str(v) for k, v in more.items()}}
 
     def run(self, *argv, timeout=60, input=None, env=None, **more):
-        """Run to the end; never raises for the exit status, which is 124 after the time limit."""
-        argv = [str(a) for a in argv]
+        """Run to the end; never raises for the exit status, which is 124 after the time limit of a busy machine."""
+        argv, timeout = [str(a) for a in argv], PATIENCE * timeout
         try:
             return subprocess.run(argv, text=True, capture_output=True, timeout=timeout, input=input,
                                   stdin=None if input is not None else subprocess.DEVNULL,
@@ -178,7 +187,7 @@ class World:
         if process.poll() is None:
             process.send_signal(sig)
             try:
-                process.wait(seconds)
+                process.wait(PATIENCE * seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -9,7 +9,7 @@ import re
 import time
 
 from disk import cgroups
-from harness import BUILD, Skip, json_lines
+from harness import BUILD, PATIENCE, Skip, json_lines
 
 
 class Stranger:
@@ -52,7 +52,8 @@ class Stranger:
                 "spec": {"image": "busybox", "args": ["sleep", "1000"]}, **changes}
 
     def ask(self, request, seconds=10, again=0):
-        """Every reply that came, in order."""
+        """Every reply until the final one, in order; when it is sent `again`, all of that time's."""
+        seconds *= 1 if again else PATIENCE
         done = self.w.run(self.program, "ask", self.relay, self.offer["provider"], self.key, seconds, again,
                           input=json.dumps(request), timeout=seconds + 30)
         return json_lines(done.stdout)
