@@ -8,7 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
-from harness import World, check, main, need, wait_for
+from harness import World, check, main, need, note, wait_for
 from provider import MAKE_IMAGE, Buyer, Provider
 
 SLEEP = ("busybox", "--", "sleep", "1000")
@@ -17,8 +17,14 @@ SLEEP = ("busybox", "--", "sleep", "1000")
 def run(lease, name, *options):
     done = lease("run", "-d", "--name", name, "--for", "300s", *options, *SLEEP)
     if done.returncode:
-        print("#", name, done.stderr.strip().replace("\n", "; "))
+        note(f"{name}: {done.stderr.strip()}")
     return done
+
+
+def end(lease, name):
+    """Its processor and its volume are free for the next one."""
+    done = lease("rm", name)
+    need(done.returncode == 0, f"{name} ends", done.stderr) if done.returncode else None
 
 
 def sh(lease, name, script):
@@ -141,7 +147,7 @@ def backup(w, net, lease):
     check(was and now == was, "content, owners, modes, times and links are as they were", was + now)
     holes = sh(lease, "reader", "stat -c '%b %s' /d/holes")
     check(0 < int(holes.split()[0]) < 100 and int(holes.split()[1]) > 30 << 20, "holes, too", holes)
-    lease("rm", "reader")
+    end(lease, "reader")
     check(lease("volume", "rm", "new").returncode == 0, "and it is removed")
 
 
@@ -154,7 +160,7 @@ def snapshots(w, lease):
     was = sh(lease, "maker", LOOK)
     done = lease("volume", "snapshot", "vol", "before")
     check(done.returncode == 4 and "may write to the volume" in done.stderr, "no snapshot while a lease may write", done.stderr)
-    lease("rm", "maker")
+    end(lease, "maker")
     check(lease("volume", "snapshots", "vol").stdout == "", "there is none")
     check(lease("volume", "snapshot", "vol", "../x").returncode == 2, "a path is no name")
     done = lease("volume", "snapshot", "vol", "before")
@@ -169,7 +175,7 @@ def snapshots(w, lease):
     check(done.returncode == 4 and "attached" in done.stderr, "nothing is replaced under its feet", done.stderr)
     done = lease("volume", "backup", "vol", str(file), "--snapshot", "before")
     check(done.returncode == 0 and file.exists(), "the snapshot is brought meanwhile", done.stderr)
-    lease("rm", "changer")
+    end(lease, "changer")
     check(lease("volume", "restore", "vol", "--snapshot", "other").returncode != 0, "what is not there is not put back")
     done = lease("volume", "restore", "vol", "--snapshot", "before")
     need(done.returncode == 0, "it is put back", done.stderr)
@@ -177,7 +183,7 @@ def snapshots(w, lease):
     now = sh(lease, "seer", LOOK)
     check(was and now == was, "and sees what was there then, and nothing else", was + now)
     sh(lease, "seer", "head -c 40000000 /dev/urandom > /d/more")
-    lease("rm", "seer")
+    end(lease, "seer")
     done = lease("volume", "snapshot", "vol", "too-much")
     check(done.returncode != 0 and "no room" in done.stderr, "a copy that does not fit is refused", done.stderr)
     check(lease("volume", "snapshot", "--rm", "vol", "before").returncode == 0, "a snapshot is removed")
@@ -189,7 +195,7 @@ def snapshots(w, lease):
     need(run(lease, "getter", "-v", "kept:vol2:/d").returncode == 0, "a lease looks")
     now = sh(lease, "getter", LOOK)
     check(now == was, "and sees the same", now)
-    lease("rm", "getter")
+    end(lease, "getter")
     lease("volume", "rm", "vol2")
 
 
@@ -215,7 +221,7 @@ def refuses(w, net, lease, good):
     bad.write_bytes(good)
     done = lease("volume", "restore", "new", str(bad))
     check(done.returncode == 4 and "attached" in done.stderr, "and is not filled under a lease's feet", done.stderr)
-    lease("rm", "looker")
+    end(lease, "looker")
 
 
 def cut(good):
@@ -262,7 +268,7 @@ def test(w: World):
     snapshots(w, lease)
     mounts(lease)
     for name in ("two", "three", "four"):
-        lease("rm", name)
+        lease("rm", name)  # on a slow machine their time is over
     check(lease("volume", "rm", "data").returncode == 0, "a volume that nobody uses is removed")
     runs_out(w, lease, provider)
     check(lease("recover").returncode == 0, "nothing is unclear")
