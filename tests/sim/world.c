@@ -512,7 +512,7 @@ bool world_die_at(struct world *w, enum step s, const struct request *r)
 	close(fd[0]);
 	host_open(&w->host, w->loop, fd[1]);
 	must(loop_child_add(w->loop, pid, died, &d, &e), &e);
-	for (int i = 0; i < 600 && d.status < 0; i++) {
+	for (int i = 0; i < 2000 && d.status < 0; i++) {
 		if (i % 10 == 3)
 			world_send(w, r); /* until it listens */
 		world_turn(w, 50);
