@@ -8,6 +8,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
+from disk import below
 from harness import World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
 from search import forms, on_disk
@@ -115,7 +116,7 @@ def ends(provider, lease, name):
     check(done.returncode == 0 and "erased" in done.stderr, f"{name} ends and is erased", done.stderr)
     back = lease.balance() - had
     check(left - 60 < back <= left + 2, "and the rest of its time is paid back", f"{back} sat back, {left:.0f} s left")
-    found = [str(p) for top in (provider.dir, provider.run_dir) for p in top.rglob(f"*{id}*")]
+    found = [str(p) for top in (provider.dir, provider.run_dir) for p in below(top, id)]
     check(not found, "nothing of it is left", found)
 
 
@@ -136,7 +137,7 @@ def test(w: World):
     keys = {"derived": run(provider, lease, "derived", mark, "--own-key"),
             "filed": run(provider, lease, "filed", mark, "--volume-key", file),
             "piped": run(provider, lease, "piped", mark, "--volume-key", "-", input=piped)}
-    need(len(keys["derived"] or "") == 64, "the host has a key in its memory alone", list(provider.run_dir.rglob("*")))
+    need(len(keys["derived"] or "") == 64, "the host has a key in its memory alone", below(provider.run_dir))
     check(keys["filed"] == file.read_text().strip() and keys["piped"] == piped, "and those that were brought")
     for name in keys:
         check(disk_says(lease, name, f"{said}1\n"), f"{name} has its mark", provider.log())
