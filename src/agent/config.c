@@ -64,6 +64,8 @@ static const struct conf_key keys[] = {
 
 	{ "limits", "max_leases", CONF_UINT, AT(max_leases), "32", 1, 10000,
 	  "Most leases at a time." },
+	{ "limits", "max_volumes", CONF_UINT, AT(max_volumes), "32", 1, 2000,
+	  "Most volumes that outlive leases at a time." },
 	{ "limits", "max_lease", CONF_DURATION, AT(max_lease), "30d", 60, CONFIG_LEASE_MAX,
 	  "Longest paid time of a lease, top-ups included." },
 	{ "limits", "request_cpu", CONF_CORES, AT(request_cpu), "500m", 10, 1000,

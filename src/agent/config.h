@@ -122,7 +122,7 @@ struct config {
 	char *sweep_to; /* USER@HOST or "off" */
 	struct sat sweep_above;
 	/* [limits]; budgets of 0: what the machine has */
-	uint64_t max_leases;
+	uint64_t max_leases, max_volumes;
 	int64_t max_lease;    /* seconds */
 	uint64_t request_cpu; /* thousandths of a core for the requests of strangers */
 	uint64_t disk_budget, memory_budget, cpu_budget;

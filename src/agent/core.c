@@ -195,7 +195,7 @@ static int open_engine(struct core *c, struct err *e)
 		.request_cpu = (unsigned)conf->request_cpu,
 		.lock = conf->require_lock ? WALLET_LOCK_REQUIRED : WALLET_LOCK_OR_PLAIN,
 		.limits = {conf->max_leases, conf->cpu_budget, conf->memory_budget,
-			   conf->disk_budget},
+			   conf->disk_budget, conf->max_volumes},
 		.treasury = {conf->exposure_cap, conf->refuse_at_cap,
 			     strcmp(conf->sweep_to, "off") ? conf->sweep_to : NULL,
 			     conf->sweep_above},

@@ -123,9 +123,10 @@ static int run(void *ctx, const void *options, int argc, char **argv)
 	print_provider(r.result);
 	printf("%-10s %s\n", "state",
 	       ctl_bool(r.result, "draining") ? "draining" : "taking leases");
-	printf("%-10s %llu open, %llu running\n", "leases",
+	printf("%-10s %llu open, %llu running; %llu volumes kept\n", "leases",
 	       (unsigned long long)ctl_u64(r.result, "leases"),
-	       (unsigned long long)ctl_u64(r.result, "running"));
+	       (unsigned long long)ctl_u64(r.result, "running"),
+	       (unsigned long long)ctl_u64(r.result, "kept_volumes"));
 	if (ctl_u64(r.result, "strange"))
 		printf("%-10s ALARM: records of %llu leases are of another version, or damaged: "
 		       "they only run on and end; see the agent's log\n",

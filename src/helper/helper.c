@@ -238,14 +238,6 @@ static void start_lease_task(struct helper *h, struct priv_call call, void *msg,
 
 /* BOX_START */
 
-/* How many leases ids and addresses are enough for; 0: any number. */
-static uint32_t slots(const struct helper_config *c)
-{
-	if (c->net && (c->id_slots == 0 || c->net->slots < c->id_slots))
-		return c->net->slots;
-	return c->id_slots;
-}
-
 static struct lease *new_lease(struct helper *h, const struct priv_start *m, struct err *e)
 {
 	struct record r = {.volume_bytes = m->volume_bytes,
@@ -253,7 +245,8 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 			   .bandwidth = m->spec.limits.bandwidth,
 			   .activation = h->c->activation,
 			   .survives = h->c->survives,
-			   .own_key = m->spec.own_key};
+			   .own_key = m->spec.own_key,
+			   .kept = *m->spec.kept != 0};
 	struct lease *l;
 	bool prepared;
 
@@ -262,7 +255,7 @@ static struct lease *new_lease(struct helper *h, const struct priv_start *m, str
 	memcpy(r.volume, m->id, sizeof(m->id));
 	record_set_backend(&r, offer_backend(h->c, offer_find(h->c, m->offer)));
 	if (offer_fill(&r, &h->leases, h->c, m, e) < 0 ||
-	    table_slot(&h->leases, slots(h->c), &r.slot, e) < 0)
+	    table_take_slot(&r, &h->leases, h->c, e) < 0)
 		return NULL;
 	prepared = r.inodes == 0 && !*m->spec.kept && !r.own_key &&
 		   pool_take(h->pool, r.volume_bytes, r.volume);

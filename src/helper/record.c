@@ -26,7 +26,7 @@
  * knows nothing of the field would do harm. Files of the first two versions have no such line.
  */
 #define HEAD	       "leased record "
-#define RECORD_VERSION 4
+#define RECORD_VERSION 5
 #define RECORD_READER  3
 #define RECORD_KEY     4 /* who reads one with own_key: an older one would look for it on disk */
 #define BARE_VERSIONS  2
@@ -49,6 +49,7 @@ struct stored {
 	struct wire_list cards;
 	char *backend;
 	bool own_key;
+	bool kept;
 };
 
 struct stored_card {
@@ -86,13 +87,15 @@ static const struct wire_field stored_fields[] = {
 	LIST(cards, RECORD_CARDS_MAX, &stored_card_table),
 	TEXT(backend, RECORD_BACKEND_MAX),
 	BOOL(own_key),
+	BOOL(kept),
 };
 static const struct wire_table stored_table = TABLE(stored);
 #undef MSG
 
 /* How many fields each version wrote. */
-static const size_t written[RECORD_VERSION + 1] = {[1] = 22, [2] = 23, [3] = 23, [4] = 24};
-_Static_assert(ARRAY_SIZE(stored_fields) == 24, "as many as the newest version writes");
+static const size_t written[RECORD_VERSION + 1] = {
+	[1] = 22, [2] = 23, [3] = 23, [4] = 24, [5] = 25};
+_Static_assert(ARRAY_SIZE(stored_fields) == 25, "as many as the newest version writes");
 
 char *record_dir(const struct helper_config *c, const char *id)
 {
@@ -212,7 +215,8 @@ static void record_of_stored(struct record *r, const struct stored *s)
 			     .slot = s->slot,
 			     .bandwidth = s->bandwidth,
 			     .survives = s->survives,
-			     .own_key = s->own_key};
+			     .own_key = s->own_key,
+			     .kept = s->kept};
 	record_set_ports(r, &s->ports);
 	give_of_stored(r, s);
 	memcpy(r->id, s->id, sizeof(r->id));
@@ -400,6 +404,7 @@ int record_write(const struct record *r, const struct helper_config *c, struct e
 			   .ports = {ports, r->nports},
 			   .survives = r->survives,
 			   .own_key = r->own_key,
+			   .kept = r->kept,
 			   .backend = (char *)r->backend};
 
 	for (size_t i = 0; i < r->nports; i++)

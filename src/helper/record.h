@@ -46,6 +46,7 @@ struct record {
 	uint32_t activation;
 	bool survives; /* a reboot: its volume can be opened after one */
 	bool own_key;  /* … by whoever brought its key, which is in memory only */
+	bool kept;     /* a volume that outlives leases: nothing of it runs */
 	uint32_t slot; /* of its user namespace, and in the tenant network */
 	struct spec_bandwidth bandwidth;
 	uint32_t nports;

@@ -65,9 +65,9 @@ void table_free(struct table *t)
 	*t = (struct table){0};
 }
 
-int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e)
+int table_slot(const struct table *t, uint32_t from, uint32_t max, uint32_t *out, struct err *e)
 {
-	/* With n leases one of the first n + 1 slots is free. */
+	/* With n leases one of n + 1 slots is free. */
 	size_t n = t->n + 1;
 	auto_free bool *used = mem_array(n, sizeof(bool));
 
@@ -78,16 +78,28 @@ int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e
 				"lease %s has a damaged record: its ids and addresses are not "
 				"known, so no other lease can get any",
 				t->v[i]->rec.id);
-		if (t->v[i]->rec.slot < n)
-			used[t->v[i]->rec.slot] = true;
+		if (t->v[i]->rec.slot >= from && t->v[i]->rec.slot - from < n)
+			used[t->v[i]->rec.slot - from] = true;
 	}
-	*out = 0;
-	while (used[*out])
+	*out = from;
+	while (used[*out - from])
 		++*out;
 	if (max > 0 && *out >= max)
 		return err_set(e, ERRK_LIMIT,
 			       "no user ids or addresses are left for another lease");
 	return 0;
+}
+
+int table_take_slot(struct record *r, const struct table *t, const struct helper_config *c,
+		    struct err *e)
+{
+	uint32_t seats = c->net ? c->net->slots : 0, max = c->id_slots;
+
+	if (r->kept && (max == 0 || seats < max))
+		return table_slot(t, seats, max, &r->slot, e);
+	if (seats && (max == 0 || seats < max))
+		max = seats;
+	return table_slot(t, 0, max, &r->slot, e);
 }
 
 bool table_has_volume(void *ctx, const char *volume)

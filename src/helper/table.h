@@ -34,8 +34,13 @@ size_t table_after(const struct table *t, const char *id);
 struct lease *table_add(struct table *t, const struct record *r); /* the id is new */
 void table_remove(struct table *t, struct lease *l);		  /* frees it */
 void table_free(struct table *t);
-/* The lowest slot below `max` that no lease has. */
-int table_slot(const struct table *t, uint32_t max, uint32_t *out, struct err *e) MUST_CHECK;
+/* The lowest slot from `from` on and below `max` (0: any) that no lease has. */
+int table_slot(const struct table *t, uint32_t from, uint32_t max, uint32_t *out,
+	       struct err *e) MUST_CHECK;
+/* The one for a new lease, into its record. A volume that is kept needs ids and no address: it
+ * leaves those that have one to leases, where there are others. */
+int table_take_slot(struct record *r, const struct table *t, const struct helper_config *c,
+		    struct err *e) MUST_CHECK;
 /* Leases with records that only another version can read, if any. */
 uint32_t table_strange(const struct table *t);
 /* Is it a lease's, or may it be? Of struct pool: `table` is a struct table. */

@@ -88,10 +88,11 @@ static int remember(const struct helper_config *c, struct err *e)
 
 /* --- load, repair --- */
 
-/* One that began under a configuration with more slots has no network under this one. */
+/* One that began under a configuration with more slots has no network under this one; a volume that
+ * is kept never has one. */
 static bool has_seat(const struct watch *w, const struct lease *l)
 {
-	return l->rec.slot < w->c->net->slots;
+	return !l->rec.kept && l->rec.slot < w->c->net->slots;
 }
 
 static int load(struct watch *w, struct err *e)
@@ -103,6 +104,8 @@ static int load(struct watch *w, struct err *e)
 	for (size_t i = 0; i < w->leases->n; i++) {
 		const struct lease *l = w->leases->v[i];
 
+		if (l->rec.kept)
+			continue;
 		if (!has_seat(w, l)) {
 			log_warn(
 				"lease %s has no network any more: [network] has less addresses or "
@@ -125,7 +128,8 @@ static void set_links(const struct watch *w, enum tenant_net_links to)
 	struct err err;
 
 	for (size_t i = 0; i < w->leases->n; i++)
-		if (tenant_net_links(w->c->net, w->leases->v[i]->rec.slot, to, &err) < 0)
+		if (!w->leases->v[i]->rec.kept &&
+		    tenant_net_links(w->c->net, w->leases->v[i]->rec.slot, to, &err) < 0)
 			log_broken("lease %s: %s", w->leases->v[i]->rec.id, err.msg);
 }
 

@@ -355,6 +355,7 @@ int engine_report_status(struct engine *g, struct buf *out, struct err *e)
 	jsonw_bool(&w, "draining", g->draining);
 	jsonw_u64(&w, "leases", use.leases);
 	jsonw_u64(&w, "running", use.running);
+	jsonw_u64(&w, "kept_volumes", use.volumes);
 	jsonw_text(&w, "volume", g->volume);
 	jsonw_text(&w, "header", g->header);
 	jsonw_u64(&w, "strange", g->node.strange);

@@ -40,6 +40,7 @@ struct engine_offer {
 
 struct engine_limits {
 	uint64_t leases, cpu, memory, disk; /* 0: no limit but the machine's */
+	uint64_t volumes;		    /* that are kept, which are no leases here */
 };
 
 struct engine_treasury {

@@ -295,7 +295,9 @@ static int write_sold(struct metricw *w, struct engine *g, struct err *e)
 	metricw_family(w, METRIC_GAUGE, "leased_sold_cpu_cores", "Cores of leases that hold room.");
 	metricw_decimal(w, NULL, use.cpu, 3);
 	gauge(w, "leased_sold_memory_bytes", "Memory of leases that hold room.", use.memory);
-	gauge(w, "leased_sold_disk_bytes", "Disk of leases that hold room.", use.disk);
+	gauge(w, "leased_sold_disk_bytes", "Disk of leases and kept volumes that hold room.",
+	      use.disk);
+	gauge(w, "leased_kept_volumes", "Volumes that outlive leases and hold room.", use.volumes);
 	return 0;
 }
 

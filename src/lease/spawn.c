@@ -41,9 +41,10 @@ static bool has_room(struct engine *g, const struct offer_now *o, const struct s
 	}
 	if (g->node_known && want->disk > g->node.disk_free)
 		return false;
-	return offer_has_cards(g, o, spec->gpu.count) && fits(lim->leases, use.leases, 1) &&
-	       fits(lim->cpu, use.cpu, want->cpu) && fits(lim->memory, use.memory, want->memory) &&
-	       fits(lim->disk, use.disk, want->disk);
+	if (*spec->kept ? !fits(lim->volumes, use.volumes, 1) : !fits(lim->leases, use.leases, 1))
+		return false;
+	return offer_has_cards(g, o, spec->gpu.count) && fits(lim->cpu, use.cpu, want->cpu) &&
+	       fits(lim->memory, use.memory, want->memory) && fits(lim->disk, use.disk, want->disk);
 }
 
 /* How many files a disk may be asked to have room for; mkfs makes as many at least. */

@@ -439,6 +439,7 @@ int lease_sum(struct db *d, struct lease_use *out, struct err *e)
 	out->cpu = (uint64_t)db_i64(s, 2);
 	out->memory = (uint64_t)db_i64(s, 3);
 	out->disk = (uint64_t)db_i64(s, 4);
+	out->volumes = (uint64_t)db_i64(s, 5);
 	return 0;
 }
 

@@ -41,13 +41,14 @@ int lease_each(struct db *d, uint32_t mask, int64_t until, void (*fn)(void *ctx,
 int lease_next_expiry(struct db *d, int64_t *out, struct err *e) MUST_CHECK;
 
 struct lease_use {
-	uint64_t leases, running, cpu, memory, disk;
+	uint64_t leases, running, cpu, memory, disk; /* disk: also of volumes that are kept … */
+	uint64_t volumes;			     /* … which are counted here */
 };
 /* Of LEASE_LIVE, without those that still wait for their mint when their request is over: they
  * never start. */
 int lease_sum(struct db *d, struct lease_use *out, struct err *e) MUST_CHECK;
 
-/* How many are in each state of LEASE_LIVE. */
+/* How many leases are in each state of LEASE_LIVE, without volumes that are kept. */
 int lease_count_states(struct db *d, uint64_t n[static LEASE_NSTATES], struct err *e) MUST_CHECK;
 
 /* Graphics cards of LEASE_LIVE, of one vendor: those of an offer's leases, and all. */
@@ -68,10 +69,11 @@ int cards_sum(struct db *d, const char *offer, enum spec_vendor v, struct cards_
 	"SELECT id, started_at, expires_at FROM lease WHERE state = 5 AND " LEASE_SQL_LIVE_STATES  \
 	" AND expires_at > ? AND expires_at <= ? AND warned <> expires_at ORDER BY expires_at"
 #define LEASE_SQL_SUM                                                                              \
-	"SELECT count(*), sum(state = 5 AND kept = ''), sum(cpu), sum(memory), sum(disk)"          \
+	"SELECT sum(kept = ''), sum(state = 5 AND kept = ''), sum(cpu), sum(memory), sum(disk),"   \
+	" sum(kept <> '')"                                                                         \
 	" FROM lease WHERE " LEASE_SQL_LIVE_STATES " AND (state <> 3 OR not_after >= ?)"
 #define LEASE_SQL_STATES                                                                           \
-	"SELECT state, count(*) FROM lease WHERE " LEASE_SQL_LIVE_STATES " GROUP BY state"
+	"SELECT state, sum(kept = '') FROM lease WHERE " LEASE_SQL_LIVE_STATES " GROUP BY state"
 #define LEASE_SQL_LIVE                                                                             \
 	"SELECT id FROM lease WHERE state = ? AND " LEASE_SQL_LIVE_STATES                          \
 	" AND expires_at <= ? ORDER BY asked_at, id"

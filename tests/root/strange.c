@@ -40,7 +40,7 @@ static void rewrite(struct world *w, const char *head, enum rest rest, const cha
 	assert_true(str_starts(line, "leased record "));
 	buf_puts(&next, head);
 	if (!*head)
-		from.n--; /* without what came after those without a head: own_key */
+		from.n -= 2; /* without what came after those without a head: own_key, kept */
 	if (rest == REST_KEPT)
 		buf_str(&next, from);
 	buf_puts(&next, tail);

@@ -265,6 +265,43 @@ static void room_is_counted(void **state)
 	keep(w, 61, id);
 }
 
+/* Volumes and leases each have their own limit; what is said of leases is of leases alone. */
+static void volume_is_no_lease(void **state)
+{
+	struct world *w = *state;
+	auto_request struct request *third = NULL, *second = NULL, *box = world_spawn(w, 101);
+	auto_reply struct reply *runs = NULL;
+	auto_buf struct buf status = BUF(65536);
+	uint64_t states[LEASE_NSTATES];
+	char id[LEASE_ID_HEX + 1];
+	struct lease_use use;
+
+	world_close(w);
+	w->limits.leases = 1;
+	w->limits.volumes = 2;
+	world_open(w);
+	keep(w, 301, id);
+	keep(w, 301, id);
+	third = buy(w, 61, SIZE);
+	refused_for(w, &w->buyer, third, REPLY_FULL, "no room");
+	world_send(w, box);
+	runs = world_must(w, box, REPLY_STAGE_RUNNING);
+	second = world_spawn(w, 101);
+	refused_for(w, &w->buyer, second, REPLY_FULL, "no room");
+	assert_int_equal(lease_sum(w->db, &use, NULL), 0);
+	assert_int_equal(use.leases, 1);
+	assert_int_equal(use.running, 1);
+	assert_int_equal(use.volumes, 2);
+	assert_int_equal(use.disk, 2 * SIZE + w->offer.limits.disk);
+	assert_int_equal(lease_count_states(w->db, states, NULL), 0);
+	assert_int_equal(states[LEASE_RUNNING], 1);
+	assert_int_equal(engine_report_status(w->engine, &status, NULL), 0);
+	assert_non_null(strstr(status.p, "\"leases\":1,"));
+	assert_non_null(strstr(status.p, "\"kept_volumes\":2"));
+	end(w, id);
+	keep(w, 61, id);
+}
+
 /* --- attached --- */
 
 static void one_writes_and_many_read(void **state)
@@ -541,6 +578,7 @@ int main(void)
 		world_test(rest_of_its_time_comes_back),
 		world_test(what_is_not_sold_is_refused),
 		world_test(room_is_counted),
+		world_test(volume_is_no_lease),
 		world_test(one_writes_and_many_read),
 		world_test(volume_is_saved_and_filled),
 		world_test(volume_is_copied),

@@ -5,6 +5,7 @@
 
 #include "base/hex.h"
 #include "helper/record.h"
+#include "helper/table.h"
 
 #define ID "00112233445566aa"
 
@@ -154,7 +155,7 @@ static void of_a_newer_one_what_is_known_is_read(void **state)
 	struct err e;
 
 	first(&old);
-	buf_add(&old, "\6\0\0\0docker\0", 11);
+	buf_add(&old, "\6\0\0\0docker\0\0", 12);
 	fields = buf_view(&old);
 	put(&p, "leased record 4000000000 2\n", fields, "more");
 	assert_int_equal(record_read(&r, &p.c, ID, &e), 0);
@@ -182,10 +183,67 @@ static void one_with_a_key_of_its_buyer_is_for_this_version(void **state)
 	r.own_key = true;
 	assert_int_equal(record_write(&r, &p.c, &e), 0);
 	assert_int_equal(fs_read(&now, p.path, &e), 0);
-	assert_true(str_starts(buf_view(&now), "leased record 4 4\n"));
+	assert_true(str_starts(buf_view(&now), "leased record 5 4\n"));
 	assert_int_equal(record_read(&again, &p.c, ID, &e), 0);
 	assert_true(again.own_key);
 	assert_sample(&again);
+}
+
+static void one_of_a_kept_volume_says_so(void **state)
+{
+	auto_place struct place p = make_place(state, "volume");
+	struct record r = sample(), again;
+	struct err e;
+
+	r.kept = true;
+	assert_int_equal(record_write(&r, &p.c, &e), 0);
+	assert_int_equal(record_read(&again, &p.c, ID, &e), 0);
+	assert_true(again.kept);
+	assert_sample(&again);
+}
+
+static void assert_slot(const struct table *t, uint32_t addresses, uint32_t ids, bool kept,
+			int want)
+{
+	const struct tenant_net net = {.slots = addresses};
+	const struct helper_config c = {.net = addresses ? &net : NULL, .id_slots = ids};
+	struct record r = {.kept = kept};
+
+	assert_int_equal(table_take_slot(&r, t, &c, NULL), want < 0 ? -1 : 0);
+	if (want >= 0)
+		assert_int_equal(r.slot, want);
+}
+
+/* Volumes take theirs above those with addresses, which stay free for leases. */
+static void slots_are_the_lowest_of_their_part(void **state)
+{
+	static const uint32_t taken[] = {0, 2, 10, 11};
+	struct record r = sample();
+	struct table t = {0};
+	uint32_t slot;
+
+	(void)state;
+	for (uint32_t i = 0; i < ARRAY_SIZE(taken); i++) {
+		r.id[0] = (char)('0' + i);
+		r.slot = taken[i];
+		table_add(&t, &r);
+	}
+	assert_int_equal(table_slot(&t, 0, 3, &slot, NULL), 0);
+	assert_int_equal(slot, 1);
+	assert_int_equal(table_slot(&t, 0, 1, &slot, NULL), -1);
+	assert_int_equal(table_slot(&t, 10, 13, &slot, NULL), 0);
+	assert_int_equal(slot, 12);
+	assert_int_equal(table_slot(&t, 10, 12, &slot, NULL), -1);
+	assert_int_equal(table_slot(&t, 10, 0, &slot, NULL), 0);
+	assert_int_equal(slot, 12);
+	assert_slot(&t, 10, 100, false, 1);
+	assert_slot(&t, 10, 100, true, 12);
+	assert_slot(&t, 10, 0, true, 12);
+	assert_slot(&t, 100, 4, true, 1);
+	assert_slot(&t, 0, 4, true, 1);
+	assert_slot(&t, 1, 100, false, -1);
+	assert_slot(&t, 1, 100, true, 1);
+	table_free(&t);
 }
 
 static void what_cannot_be_read_is_blank(void **state)
@@ -280,6 +338,8 @@ int main(void)
 		cmocka_unit_test(the_first_form_is_read_and_rewritten),
 		cmocka_unit_test(of_a_newer_one_what_is_known_is_read),
 		cmocka_unit_test(one_with_a_key_of_its_buyer_is_for_this_version),
+		cmocka_unit_test(one_of_a_kept_volume_says_so),
+		cmocka_unit_test(slots_are_the_lowest_of_their_part),
 		cmocka_unit_test(what_cannot_be_read_is_blank),
 		cmocka_unit_test(a_keepers_record_of_a_newer_version_is_read),
 		cmocka_unit_test(a_kept_one_that_is_strange_is_kept_as_it_is),
