@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
 #include "helper/kept.h"
@@ -264,19 +265,19 @@ int lend_hold(int *lock, const struct job *j, unsigned *n, struct err *e)
 	return r < 0 ? -1 : each_borrower(j, count_one, n, e);
 }
 
+static int forget_one(void *ctx, const char *lender)
+{
+	const struct job *j = ctx;
+	auto_free char *note = note_path(j->c, lender, j->rec.id);
+
+	(void)!unlink(note); /* one that stays costs its lender nothing but a look */
+	return 0;
+}
+
 void lend_forget(const struct job *j)
 {
-	auto_buf struct buf text = BUF(SPEC_JSON_MAX);
-	auto_free char *path = record_path(j->c, j->rec.id, "spec");
-	auto_spec struct spec s = {0};
+	struct err err;
 
-	if (fs_read(&text, path, NULL) || spec_decode(&s, buf_view(&text), NULL))
-		return; /* a note that stays costs its lender nothing but a look */
-	for (size_t i = 0; i < s.storage.n; i++) {
-		const struct spec_mount *m = &s.storage.v[i];
-		auto_free char *note = note_path(j->c, m->lease, j->rec.id);
-
-		if (m->type == SPEC_LEASE || m->type == SPEC_KEPT)
-			(void)!unlink(note);
-	}
+	if (record_each(j->c, forget_one, (void *)j, &err) < 0)
+		log_warn("lease %s: what it used: %s", j->rec.id, err.msg);
 }

@@ -27,7 +27,7 @@ int lend_end(const struct job *j, struct err *e) MUST_CHECK;
 /* How many leases have a part of the volume of `j` mounted, or may. Nobody more does while `lock`
  * is open. */
 int lend_hold(int *lock, const struct job *j, unsigned *n, struct err *e) MUST_CHECK;
-/* The lease of `j` is gone: it uses nobody's. */
+/* The lease of `j` is gone: it uses nobody's, whatever its spec was. */
 void lend_forget(const struct job *j);
 
 #endif

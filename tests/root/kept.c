@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/mem.h"
 #include "helper/part.h"
 
@@ -457,6 +458,24 @@ static void assert_names(struct world *w, const char *want)
 	free_answer(&a, PRIV_BOX_SNAPSHOT);
 }
 
+/* A note that stayed would keep its owner from restoring. */
+static void user_is_forgotten_whatever_its_spec(void **state)
+{
+	auto_free char *path = NULL;
+	struct world *w = *state;
+	struct err e;
+
+	keep(w);
+	snap(w, PRIV_SNAPSHOT_MAKE, "before", NULL);
+	attach(w, FIRST, "", false);
+	snap(w, PRIV_SNAPSHOT_RESTORE, "before", "use the volume");
+	path = record_path(&w->c, FIRST, "spec");
+	assert_int_equal(fs_write(path, "{", 1, 0600, &e), 0);
+	destroy_ok(w, FIRST);
+	snap(w, PRIV_SNAPSHOT_RESTORE, "before", NULL);
+	destroy_ok(w, VOL);
+}
+
 /* What is on the disk beside the content and whole copies. */
 static void assert_no_half(struct world *w)
 {
@@ -631,6 +650,7 @@ int main(void)
 		cmocka_unit_test(grows),
 		cmocka_unit_test(saved_and_filled),
 		cmocka_unit_test(half_filled_is_empty),
+		cmocka_unit_test(user_is_forgotten_whatever_its_spec),
 		cmocka_unit_test(copied_and_put_back),
 		cmocka_unit_test(full_disk_has_no_copy),
 		cmocka_unit_test(killed_while_it_is_copied),
