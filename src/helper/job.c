@@ -266,15 +266,20 @@ static int end_known_box(const struct job *j, struct err *e)
 	return j->backend->destroy(&box, e);
 }
 
-/* What is not in the list may be of any backend: a daemon remembers what the record's folder, gone
- * with a reboot, does not. */
+/* Of a lease that is not in the list: a daemon remembers what the record's folder, gone with a
+ * reboot, does not. And of one whose record cannot be read. */
+static bool of_any_backend(const struct job *j)
+{
+	return !j->known || (j->rec.known != RECORD_WHOLE && !backend_find(j->rec.backend));
+}
+
 int job_end_box(const struct job *j, struct err *e)
 {
 	struct job other = *j;
 
 	if (end_known_box(j, e) < 0)
 		return -1;
-	for (size_t i = 0; !j->known && i < PROBE_BACKENDS; i++) {
+	for (size_t i = 0; of_any_backend(j) && i < PROBE_BACKENDS; i++) {
 		other.backend = probe_backend(j->c, i);
 		if (other.backend && other.backend != j->backend && end_known_box(&other, e) < 0)
 			return -1;

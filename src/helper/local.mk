@@ -85,6 +85,13 @@ tests_root_strange_SOURCES = tests/root/strange.c tests/root/helper_world.c \
 	tests/root/helper_world.h
 tests_root_strange_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_root_strange_LDADD = $(L_helper) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/strange_docker
+ROOT_TESTS += tests/root/strange_docker
+tests_root_strange_docker_SOURCES = $(tests_root_strange_SOURCES) tests/contract/backend.h tests/contract/box.c \
+	tests/contract/dockerd.c tests/contract/dockerd.h
+tests_root_strange_docker_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests -DWITH_DOCKER
+tests_root_strange_docker_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-unused-function
+tests_root_strange_docker_LDADD = $(L_helper) $(CMOCKA_LIBS)
 check_PROGRAMS += tests/root/disk
 ROOT_TESTS += tests/root/disk
 tests_root_disk_SOURCES = tests/root/disk.c tests/root/helper_world.c tests/root/helper_world.h

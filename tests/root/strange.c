@@ -7,12 +7,18 @@
 #include <cmocka.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/mem.h"
 #include "volume/overlay.h"
+
+#ifdef WITH_DOCKER
+#include "contract/dockerd.h"
+#endif
 
 #define ID    "00000000000000c1"
 #define OTHER "00000000000000c2"
@@ -244,6 +250,61 @@ static int set_up_quiet(void **state)
 	return speed > 0 ? 0 : -1;
 }
 
+#ifdef WITH_DOCKER
+
+static void assert_containers(const char *want)
+{
+	static const char *const list[] = {"ps", "--all", "--format", "{{.Names}}", NULL};
+	auto_free char *there = docker_says(list);
+
+	assert_string_equal(there, want);
+}
+
+/* With its container, which its record would name; while the daemon is away nothing is said to be
+ * erased that this may still have. */
+static void docker_ends_a_damaged_one(void **state)
+{
+	struct world *w = *state;
+	auto_free char *volume = mem_printf("%s/volumes/" ID, w->state);
+	struct priv_destroy end = {.id = ID};
+	struct answer a;
+	struct err e;
+
+	run_script(w, ID, "sleep 1000");
+	run_script(w, OTHER, "sleep 1000");
+	rewrite(w, "leased record 3 3\n", REST_GONE, "\1\2\3");
+	assert_int_equal(strange(w), 1);
+	assert_int_equal(inspect(w, ID).state, PRIV_BOX_RUNNING);
+	kill(dockerd.pid, SIGKILL);
+	waitpid(dockerd.pid, NULL, 0);
+	do_destroy(w, &end, &a);
+	assert_int_equal(a.err.kind, 0);
+	assert_false(a.r.destroy.erased);
+	assert_true(fs_exists(volume));
+	free_answer(&a, PRIV_BOX_DESTROY);
+	dockerd_reap();
+	assert_null(dockerd_start(&e));
+	destroy_ok(w, ID);
+	assert_containers("leased-" OTHER);
+	destroy_ok(w, OTHER);
+	assert_containers("");
+}
+
+static int with_daemon(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(docker_ends_a_damaged_one, set_up_quiet, tear_down),
+	};
+
+	setenv("LEASED_TEST_DOCKER", dockerd.host, 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return dockerd_main(with_daemon);
+}
+#else
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,3 +320,4 @@ int main(void)
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
+#endif
