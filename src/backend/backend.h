@@ -103,6 +103,9 @@ struct backend {
 	bool shares_ids; /* users inside are the host's: it makes no user namespace */
 	/* Can this host do it? `version` is appended: "runc 1.1.5". */
 	int (*probe)(const struct box *box, struct buf *version, struct err *e);
+	/* Does the daemon that it is asked of take calls? Says so at once and disturbs nobody.
+	 * NULL: there is none. */
+	int (*reach)(const struct box *box, struct err *e);
 	/* Write what create reads. */
 	int (*prepare)(const struct box *box, struct err *e);
 	int (*create)(const struct box *box, struct backend_streams *io, struct backend_made *made,

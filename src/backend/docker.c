@@ -469,6 +469,7 @@ const struct backend backend_docker = {
 	.name = "docker",
 	.shares_ids = true,
 	.probe = docker_probe,
+	.reach = docker_reach,
 	.prepare = docker_prepare,
 	.create = docker_create,
 	.start = docker_start,

@@ -3,13 +3,16 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "backend/docker_impl.h"
 #include "base/json.h"
 #include "base/mem.h"
 
-#define SAYS_MAX 65536
+#define SAYS_MAX    65536
+#define UNIX_SCHEME "unix://"
 
 const char **docker_argv(const struct box *box, const char *const *args, size_t nargs)
 {
@@ -94,6 +97,25 @@ int docker_check(const struct box *box, const char *const *args, size_t nargs, s
 		ret = docker_error(args[0], &r, e);
 	proc_result_free(&r);
 	return ret;
+}
+
+int docker_reach(const struct box *box, struct err *e)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	auto_close int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	const char *path = box->runtime_root;
+
+	if (s < 0)
+		return err_sys(e, "socket");
+	if (str_starts(str_of(path), UNIX_SCHEME))
+		path += strlen(UNIX_SCHEME);
+	if (*path != '/' || strlen(path) >= sizeof(sa.sun_path))
+		return err_set(e, ERRK_INPUT, "\"%s\" is no socket", path);
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	/* A queue that is full is one that nobody empties. */
+	return connect(s, (const struct sockaddr *)&sa, sizeof(sa)) < 0
+		       ? err_sys(e, "connect to %s", path)
+		       : 0;
 }
 
 static int read_host(struct docker_host *out, struct str text, struct err *e)

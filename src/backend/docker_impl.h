@@ -41,6 +41,9 @@ int docker_lock(int *out, const struct box *box, struct err *e) MUST_CHECK;
 /* What the client said about a failure. Always -1. */
 int docker_error(const char *verb, const struct proc_result *r, struct err *e);
 
+/* Its socket is there, and somebody listens. */
+int docker_reach(const struct box *box, struct err *e) MUST_CHECK;
+
 /* The daemon, as far as it matters. */
 struct docker_host {
 	char version[64];

@@ -1,9 +1,11 @@
 /* Images that requests name: asked for, and pulled before a lease that wants one goes on. */
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/secret.h"
 #include "helper/helper_own.h"
+#include "helper/offer.h"
 
 /* IMAGE, as its registry has it. */
 static void image_resolved(void *ctx, const struct priv_image_reply *r)
@@ -58,6 +60,23 @@ bool fetch_after_image(struct task *t, struct str body)
 	return cold;
 }
 
+/* The daemon of the offer that it is asked for. */
+static bool is_away(struct helper *h, struct priv_call call, const struct priv_image *m)
+{
+	static const struct priv_image_reply away = {
+		.outcome = PRIV_IMAGE_AWAY,
+		.message =
+			(char *)"what runs this offer's leases does not answer the provider now"};
+	struct err err;
+
+	if (!*m->offer ||
+	    !probe_is_away(offer_backend(h->c, offer_find(h->c, m->offer)), h->c, &err))
+		return false;
+	log_warn("offer %s: a lease is refused: %s", m->offer, err.msg);
+	priv_server_reply(h->server, call, &away);
+	return true;
+}
+
 /* IMAGE: a layout that has not changed since it was looked at needs no second look. */
 void fetch_on_image(struct helper *h, struct priv_call call, struct priv_image *m)
 {
@@ -65,6 +84,8 @@ void fetch_on_image(struct helper *h, struct priv_call call, struct priv_image *
 	const struct priv_image_reply *known = ref ? found_get(h->found, ref) : NULL;
 	struct task *t;
 
+	if (is_away(h, call, m))
+		return;
 	if (known) {
 		priv_server_reply(h->server, call, known);
 		return;

@@ -356,6 +356,7 @@ static void on_node(struct helper *h, struct priv_call call)
 {
 	struct priv_node_reply r = {0};
 
+	probe_daemons(h->probed, h->c);
 	node_measure(&r, &h->meter, h->c, h->probed);
 	r.net_repairs = watch_repairs(h->watch);
 	r.net_down = watch_is_down(h->watch);

@@ -198,6 +198,7 @@ static void say_backend(struct priv_node_offer *o, const struct backend *b,
 	o->backend = mem_strdup(b->name);
 	o->runtime = mem_strdup(p ? p->runtime : b->name);
 	o->runtime_old = p && p->old;
+	o->away = p && p->away;
 	o->isolation = mem_strdup(oci_runtime(b == &backend_oci ? c->runtime : "runc")->isolation);
 }
 

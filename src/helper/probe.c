@@ -37,16 +37,21 @@ static int probe_oci(struct probed *p, const struct helper_config *c, struct err
 	return check_version(p, c, e);
 }
 
+static struct box docker_box(const struct helper_config *c)
+{
+	return (struct box){.runtime = c->docker ? c->docker : "docker",
+			    .runtime_root = c->docker_host ? c->docker_host : ""};
+}
+
 static int probe_docker(struct probed *p, const struct helper_config *c, struct err *e)
 {
 	auto_buf struct buf version = BUF(200);
-	struct box box = {.runtime = c->docker ? c->docker : "docker",
-			  .runtime_root = c->docker_host ? c->docker_host : ""};
+	struct box box = docker_box(c);
 
 	if (p->backend->probe(&box, &version, e) < 0) {
-		log_broken("backend docker: %s; leases of its offers fail and are refunded until "
-			   "%s answers",
-			   e->msg, box.runtime_root);
+		log_broken("backend docker: %s; its offers take no leases until %s answers", e->msg,
+			   box.runtime_root);
+		p->away = true;
 		buf_reset(&version);
 		buf_puts(&version, "docker");
 	}
@@ -83,6 +88,29 @@ int probe_backends(struct probed out[static PROBE_BACKENDS], const struct helper
 			return -1;
 	}
 	return 0;
+}
+
+bool probe_is_away(const struct backend *b, const struct helper_config *c, struct err *e)
+{
+	struct box box = docker_box(c);
+
+	return b->reach && b->reach(&box, e) < 0;
+}
+
+void probe_daemons(struct probed v[static PROBE_BACKENDS], const struct helper_config *c)
+{
+	for (size_t i = 0; i < PROBE_BACKENDS; i++) {
+		struct probed *p = &v[i];
+		bool was = p->away;
+		struct err err;
+
+		p->away = p->backend && probe_is_away(p->backend, c, &err);
+		if (p->away && !was)
+			log_broken("backend %s: %s; its offers take no leases until it answers",
+				   p->backend->name, err.msg);
+		if (was && !p->away)
+			log_warn("backend %s answers again", p->backend->name);
+	}
 }
 
 void probed_free(struct probed v[static PROBE_BACKENDS])

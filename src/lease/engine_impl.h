@@ -48,6 +48,7 @@ struct offer_now {
 	char backend[16], runtime[64]; /* "oci", "runc 1.1.5" */
 	const char *isolation;	       /* word */
 	bool runtime_old;
+	bool away; /* what runs its leases */
 };
 
 struct engine {

@@ -43,8 +43,9 @@ static bool learn_backend(struct offer_now *o, const struct priv_node_offer *sai
 	snprintf(o->runtime, sizeof(o->runtime), "%s", runtime ? runtime : "");
 	o->isolation = isolation;
 	o->runtime_old = old;
+	o->away = said && said->away;
 	return strcmp(was.backend, o->backend) != 0 || strcmp(was.runtime, o->runtime) != 0 ||
-	       was.isolation != isolation || was.runtime_old != old;
+	       was.isolation != isolation || was.runtime_old != old || was.away != o->away;
 }
 
 static bool learn(struct offer_now *o, const struct priv_node_offer *said, uint32_t guards)

@@ -268,7 +268,7 @@ static void fill_offer(struct engine *g, const struct offer_now *now, struct off
 	copy_word(o->cgroup, sizeof(o->cgroup), g->cgroup);
 	copy_word(o->registry, sizeof(o->registry), g->set.registry ? g->set.registry : "");
 	fill_storage(g, o);
-	o->accepting = !g->draining && !g->stopping;
+	o->accepting = !g->draining && !g->stopping && !now->away;
 	fill_lists(g, now, o);
 	fill_templates(g, now, o);
 }

@@ -317,6 +317,8 @@ static void image_found(void *ctx, const struct priv_image_reply *r, const struc
 		refuse_asked(a, &l, REPLY_INTERNAL, NULL);
 	} else if (r->outcome == PRIV_IMAGE_UNREACHABLE) {
 		refuse_asked(a, &l, REPLY_REGISTRY, r->message);
+	} else if (r->outcome == PRIV_IMAGE_AWAY) {
+		refuse_asked(a, &l, REPLY_FULL, r->message);
 	} else if (r->outcome != PRIV_IMAGE_FOUND) {
 		refuse_asked(a, &l, REPLY_IMAGE, r->message);
 	} else if (a->req->spec.digest[0] && strcmp(a->req->spec.digest, r->digest) != 0) {
@@ -337,6 +339,7 @@ static void find_image(struct ask *a, struct lease *l)
 		.pull = a->req->spec.pull,
 		.lease = l->id,
 		.auth = {(uint8_t *)auth, auth ? strlen(auth) : 0},
+		.offer = l->offer,
 	};
 
 	priv_client_image(a->g->host, &m, image_found, a);

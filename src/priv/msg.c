@@ -38,6 +38,7 @@ static const struct wire_field priv_node_offer_fields[] = {
 	TEXT(runtime, 256),
 	BOOL(runtime_old),
 	TEXT(isolation, 31),
+	BOOL(away),
 };
 static const struct wire_table priv_node_offer_table = TABLE(priv_node_offer);
 #undef MSG
@@ -80,10 +81,8 @@ static const struct wire_table priv_node_reply_table = TABLE(priv_node_reply);
 
 #define MSG priv_image
 static const struct wire_field priv_image_fields[] = {
-	TEXT(name, SPEC_IMAGE_MAX),
-	ENUM(pull, SPEC_PULL_NEVER + 1),
-	TEXT(lease, PRIV_ID_LEN),
-	BLOB(auth, PRIV_AUTH_MAX),
+	TEXT(name, SPEC_IMAGE_MAX), ENUM(pull, SPEC_PULL_NEVER + 1),  TEXT(lease, PRIV_ID_LEN),
+	BLOB(auth, PRIV_AUTH_MAX),  TEXT(offer, PRIV_OFFER_NAME_MAX),
 };
 static const struct wire_table priv_image_table = TABLE(priv_image);
 #undef MSG

@@ -17,12 +17,14 @@ struct priv_image {
 	enum spec_pull pull;   /* whether what was pulled before will do */
 	char *lease;	       /* for which it is; empty: for an offer */
 	struct wire_blob auth; /* base64 of USER:PASSWORD; kept until that lease starts */
+	char *offer; /* a lease of it shall start next: can it? Empty: that is not asked */
 };
 enum priv_image_outcome {
 	PRIV_IMAGE_FOUND,
 	PRIV_IMAGE_NOT_ALLOWED,
 	PRIV_IMAGE_NOT_FOUND,	/* or refused, too large, for other machines: see the message */
 	PRIV_IMAGE_UNREACHABLE, /* its registry does not answer: later, perhaps */
+	PRIV_IMAGE_AWAY,	/* the daemon that runs the offer's leases does not answer */
 	PRIV_IMAGE_COLD		/* within the helper: the registry is to be asked */
 };
 struct priv_image_reply {

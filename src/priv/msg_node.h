@@ -56,6 +56,7 @@ struct priv_node_offer {
 	char *backend, *runtime; /* "oci", "runc 1.1.5" */
 	bool runtime_old;
 	char *isolation;
+	bool away; /* the daemon that runs its leases: none can start now */
 };
 
 #endif

@@ -20,6 +20,8 @@ static void worker_died(struct host *h, struct priv_call call)
 
 static void host_node(struct host *h, struct priv_call call)
 {
+	char name[] = "small";
+	struct priv_node_offer offer = {.name = name, .away = h->away};
 	struct priv_node_reply r = {.cpus = 4,
 				    .memory_total = UINT64_C(8) << 30,
 				    .memory_available = UINT64_C(4) << 30,
@@ -27,7 +29,8 @@ static void host_node(struct host *h, struct priv_call call)
 				    .disk_free = UINT64_C(50) << 30,
 				    .cgroup_version = 2,
 				    .activation = PRIV_DM_CRYPT,
-				    .net_repairs = h->net_repairs};
+				    .net_repairs = h->net_repairs,
+				    .offers = {&offer, h->away ? 1 : 0}};
 
 	priv_server_reply(h->server, call, &r);
 }
@@ -62,6 +65,8 @@ static void host_image(struct host *h, struct priv_call call, const struct priv_
 	h->images++;
 	h->pull = m->pull;
 	h->nauth = m->auth.n;
+	if (h->away && *m->offer)
+		r.outcome = PRIV_IMAGE_AWAY;
 	memcpy(now, digest, sizeof(now));
 	if (h->newest)
 		now[SPEC_DIGEST_SIZE - 2] = h->newest;

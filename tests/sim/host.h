@@ -23,6 +23,7 @@ struct host {			     /* the script, and what was asked */
 	enum priv_why why;    /* of an inspected one that stopped … */
 	unsigned exit_status; /* … and its status */
 	unsigned stop_errors, inspect_errors;
+	bool away;			/* what runs the offer's leases */
 	bool cold;			/* the offer's image is not in the store */
 	bool silent_exec, silent_image; /* never answered */
 	bool silent_check;		/* the same */
