@@ -78,6 +78,13 @@ ROOT_TESTS += tests/root/kept
 tests_root_kept_SOURCES = tests/root/kept.c tests/root/helper_world.c tests/root/helper_world.h
 tests_root_kept_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
 tests_root_kept_LDADD = $(L_helper) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/kept_docker
+ROOT_TESTS += tests/root/kept_docker
+tests_root_kept_docker_SOURCES = $(tests_root_kept_SOURCES) tests/contract/backend.h tests/contract/box.c \
+	tests/contract/dockerd.c tests/contract/dockerd.h
+tests_root_kept_docker_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests -DWITH_DOCKER
+tests_root_kept_docker_CFLAGS = $(tests_root_kept_CFLAGS)
+tests_root_kept_docker_LDADD = $(tests_root_kept_LDADD)
 
 check_PROGRAMS += tests/root/strange
 ROOT_TESTS += tests/root/strange
@@ -112,6 +119,13 @@ tests_root_storage_SOURCES = tests/root/storage.c tests/root/helper_world.c \
 tests_root_storage_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS)
 tests_root_storage_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS) -Wno-missing-field-initializers
 tests_root_storage_LDADD = $(L_helper) $(ARCHIVE_LIBS) $(CMOCKA_LIBS)
+check_PROGRAMS += tests/root/storage_docker
+ROOT_TESTS += tests/root/storage_docker
+tests_root_storage_docker_SOURCES = $(tests_root_storage_SOURCES) tests/contract/backend.h tests/contract/box.c \
+	tests/contract/dockerd.c tests/contract/dockerd.h
+tests_root_storage_docker_CPPFLAGS = $(AM_CPPFLAGS) $(ARCHIVE_CFLAGS) -I$(srcdir)/tests -DWITH_DOCKER
+tests_root_storage_docker_CFLAGS = $(tests_root_storage_CFLAGS)
+tests_root_storage_docker_LDADD = $(tests_root_storage_LDADD)
 
 check_PROGRAMS += tests/root/lease_sock
 ROOT_TESTS += tests/root/lease_sock

@@ -9,11 +9,20 @@
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/fs.h"
 #include "base/mem.h"
 #include "helper/part.h"
+
+#ifdef WITH_DOCKER
+#include "contract/dockerd.h"
+/* The first one; with LEASED_FULL all. */
+#define SOME(n) (getenv("LEASED_FULL") && *getenv("LEASED_FULL") ? (n) : 1)
+#else
+#define SOME(n) (n)
+#endif
 
 #define VOL    "00000000000000b1"
 #define FIRST  "00000000000000b2"
@@ -640,12 +649,12 @@ static void killed_while_it_is_copied(void **state)
 	destroy_ok(w, VOL);
 }
 
-int main(void)
+static int all_tests(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_folder_of_it),
 		cmocka_unit_test(outlives_the_leases_that_use_it),
 		cmocka_unit_test(read_by_many_written_by_one),
-		cmocka_unit_test(a_folder_of_it),
 		cmocka_unit_test(nobody_elses),
 		cmocka_unit_test(grows),
 		cmocka_unit_test(saved_and_filled),
@@ -660,5 +669,24 @@ int main(void)
 	const char *only = getenv("LEASED_TEST_FILTER");
 
 	cmocka_set_test_filter(only && *only ? only : NULL);
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return _cmocka_run_group_tests("kept", tests, SOME(ARRAY_SIZE(tests)), set_up, tear_down);
 }
+
+#ifdef WITH_DOCKER
+
+static int with_daemon(void)
+{
+	setenv("LEASED_TEST_DOCKER", dockerd.host, 1);
+	return all_tests();
+}
+
+int main(void)
+{
+	return dockerd_main(with_daemon);
+}
+#else
+int main(void)
+{
+	return all_tests();
+}
+#endif

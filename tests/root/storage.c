@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,14 @@
 #include "base/fs.h"
 #include "base/mem.h"
 #include "make_layout.h"
+
+#ifdef WITH_DOCKER
+#include "contract/dockerd.h"
+/* The first ones; with LEASED_FULL all. */
+#define SOME(n) (getenv("LEASED_FULL") && *getenv("LEASED_FULL") ? (n) : 2)
+#else
+#define SOME(n) (n)
+#endif
 
 #define ID     "00000000000000a1"
 #define LENDER "00000000000000a2"
@@ -630,10 +639,11 @@ static void private_layers_are_of_one_image(void **state)
 	destroy_ok(w, ID);
 }
 
-int main(void)
+static int all_tests(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(filled_once_and_kept),
+		cmocka_unit_test(another_image_leaves_what_is_mounted),
 		cmocka_unit_test(the_images_volumes),
 		cmocka_unit_test(links_of_the_image_lead_nowhere),
 		cmocka_unit_test(none_below_one_that_others_use),
@@ -645,12 +655,31 @@ int main(void)
 		cmocka_unit_test(lent_to_nobody_else),
 		cmocka_unit_test(the_lenders_end_waits_for_nobody),
 		cmocka_unit_test(lending_dies_at_every_step),
-		cmocka_unit_test(another_image_leaves_what_is_mounted),
 		cmocka_unit_test(killed_while_its_image_is_changed),
 		cmocka_unit_test(private_layers_are_of_one_image),
 	};
 	const char *only = getenv("LEASED_TEST_FILTER");
 
 	cmocka_set_test_filter(only && *only ? only : NULL);
-	return cmocka_run_group_tests(tests, set_up_stored, tear_down_stored);
+	return _cmocka_run_group_tests("storage", tests, SOME(ARRAY_SIZE(tests)), set_up_stored,
+				       tear_down_stored);
 }
+
+#ifdef WITH_DOCKER
+
+static int with_daemon(void)
+{
+	setenv("LEASED_TEST_DOCKER", dockerd.host, 1);
+	return all_tests();
+}
+
+int main(void)
+{
+	return dockerd_main(with_daemon);
+}
+#else
+int main(void)
+{
+	return all_tests();
+}
+#endif

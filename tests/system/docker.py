@@ -4,13 +4,14 @@
 import json
 import pathlib
 import re
+import shutil
 import signal
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from harness import World, check, main, need, wait_for
-from provider import Buyer, Provider
+from provider import MAKE_IMAGE, Buyer, Provider
 from stranger import leases_of, left_of
 
 HOST, PUBLIC, RESOLVER = "8.8.8.1", "8.8.8.8", "9.9.9.9"
@@ -83,6 +84,44 @@ def inside(w, provider, lease, outside, docker):
     check(done.returncode != 0 and "no other image" in done.stderr, "another image beside it is refused, and why", done.stderr)
 
 
+def stored(w, provider, lease):
+    """Storage of every kind: over a larger disk, a stop and another image."""
+    need(lease("volume", "create", "data", "--size", "16Mi", "--for", "900s", "--max-risk", "1h").returncode == 0, "a kept volume")
+    done = lease("run", "-d", "--offer", "small", "--name", "disk", "--for", "900s", "-v", "own:/own", "-v", "/anon", "--tmpfs",
+                 "/fast:size=1Mi,mode=0700", "-v", "kept:data:/data", "busybox", "--", "sleep", "1000")
+    need(done.returncode == 0, "a lease with storage of every kind", done.stderr)
+    done = lease("exec", "disk", "--", "sh", "-c", "stat -c %a /fast; mkdir /data/part /srv; for d in own anon data/part srv root; do "
+                 "echo $d >/$d/x; done; echo gone >/x; echo gone >/fast/x")
+    check(done.returncode == 0 and done.stdout == "700\n", "it writes to all of them", done.stdout + done.stderr)
+    (w.dir / "copied").write_text("by cp\n")
+    check(all(lease("cp", str(w.dir / "copied"), f"disk:{d}").returncode == 0 for d in ("/own", "/data/part", "/srv")), "lease cp into them")
+    done = lease("run", "-d", "--offer", "small", "--name", "part", "--for", "300s", "-v", "kept:data:/part:ro,subpath=part", "busybox",
+                 "--", "sleep", "1000")
+    need(done.returncode == 0, "another lease has a folder of the kept one", done.stderr)
+    done = lease("exec", "part", "--", "sh", "-c", "cat /part/x /part/copied; touch /part/y 2>/dev/null || echo fixed")
+    check(done.stdout == "data/part\nby cp\nfixed\n", "reads it, and writes nothing", done.stdout + done.stderr)
+    check(lease("mounts", "set", "disk", "/root,/srv,/anon").returncode == 0, "two more paths shall stay")
+    grown = lease("grow", "disk", "128Mi")
+    need(lease("stop", "-t", "1s", "disk").returncode == 0, "it is stopped")
+    if grown.returncode != 0 and "not while it runs" in grown.stderr:
+        grown = lease("grow", "disk", "128Mi")
+    check(grown.returncode == 0 and "its disk has 128Mi" in grown.stderr, "its disk grows", grown.stderr)
+    done = lease("start", "--image", "second", "disk")
+    need(done.returncode == 0, "and started with another image", done.stderr)
+    done = lease("exec", "disk", "--", "sh", "-c", "cat /own/x /anon/x /data/part/x /srv/x /root/x; ls /x /fast/x 2>/dev/null; "
+                 "cat /own/copied /srv/copied; dd if=/dev/zero of=/own/fill bs=1M count=80 2>&1 | grep space")
+    check(done.stdout == "own\nanon\ndata/part\nsrv\nroot\nby cp\nby cp\n", "all of it is there, with more room, and nothing else",
+          done.stdout + done.stderr)
+    done = lease("cp", "disk:/data/part/copied", str(w.dir / "out"))
+    check(done.returncode == 0 and (w.dir / "out").read_text() == "by cp\n", "lease cp out of it", done.stderr)
+    for name in ("disk", "part"):
+        check("erased" in lease("rm", name).stderr, f"lease rm {name}: erased")
+    done = lease("volume", "rm", "data")
+    left = [row["lease"] for row in leases_of(provider).values() if (provider.dir / "state" / "volumes" / row["lease"]).exists()
+            and row["state"] != "running"]
+    check(done.returncode == 0 and not left, "and so is the kept volume: nothing of them is on the disk", f"{done.stderr} {left}")
+
+
 def halted(lease):
     done = lease("stop", "-t", "5s", "box")
     need(done.returncode == 0, "lease stop", done.stderr)
@@ -148,10 +187,14 @@ def test(w: World):
     docker = w.dockerd()
     outside = w.internet(HOST, PUBLIC, f"{RESOLVER}/32")
     net = w.devnet()
+    second = w.dir / "second"
+    need(w.run(MAKE_IMAGE, w.dir / "busybox").returncode == 0, "an image")
+    shutil.copytree(w.dir / "busybox", second)
     provider = Provider(w, [net.relay], [net.mint],
                         settings=("runtime.backend=docker", f"runtime.docker={w.docker_host}", "network.mode=internet",
                                   f"network.resolver={RESOLVER}", "network.publish_ports=20000-20009",
-                                  f"network.publish_address={HOST}"))
+                                  f"network.publish_address={HOST}", "offer.volume_price=16sat/s", "offer.disk_max=256Mi",
+                                  f"offer.image=second=oci:{second}"))
     with open(provider.config, "a", encoding="utf-8") as f:
         f.write(SECOND % (w.dir / "busybox"))
     provider.start()
@@ -160,6 +203,7 @@ def test(w: World):
     offers(w, provider, lease)
     attached(provider, lease)
     inside(w, provider, lease, outside, docker)
+    stored(w, provider, lease)
     halted(lease)
     restarted(provider, lease)
     deadline(provider, lease, docker)
