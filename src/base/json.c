@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/secret.h"
 
 enum { NUMBER_MAX = 40, DEPTH_MAX = 64 };
 
@@ -278,6 +279,16 @@ static bool settle(cJSON *c, const char **plain)
 	return true;
 }
 
+/* Strings of requests are secrets, too. Depth was bounded by the scan. */
+static void wipe_strings(cJSON *c)
+{
+	for (; c; c = c->next) {
+		if (c->valuestring)
+			wipe(c->valuestring, strlen(c->valuestring));
+		wipe_strings(c->child);
+	}
+}
+
 int json_parse(struct json **out, struct str text, const struct json_limits *lim, struct err *e)
 {
 	size_t bytes = lim && lim->bytes ? lim->bytes : 1 << 20;
@@ -304,7 +315,7 @@ int json_parse(struct json **out, struct str text, const struct json_limits *lim
 		return err_set(e, ERRK_INPUT, "JSON: refused by the parser");
 	flags = plain.p;
 	if (!settle(root, &flags)) {
-		cJSON_Delete(root);
+		json_free((struct json *)root);
 		return err_set(e, ERRK_INPUT, "JSON: the same key twice");
 	}
 	*out = (struct json *)root;
@@ -313,6 +324,7 @@ int json_parse(struct json **out, struct str text, const struct json_limits *lim
 
 void json_free(struct json *root)
 {
+	wipe_strings((cJSON *)root);
 	cJSON_Delete((cJSON *)root);
 }
 

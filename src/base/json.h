@@ -28,7 +28,7 @@ struct json_limits {
 /* `lim` may be NULL for the defaults. Free the root with json_free. */
 int json_parse(struct json **out, struct str text, const struct json_limits *lim,
 	       struct err *e) MUST_CHECK;
-void json_free(struct json *root);
+void json_free(struct json *root); /* wipes its strings: trees carry secrets */
 DEFINE_AUTO(struct json, json_free)
 #define auto_json AUTO(json_free)
 

@@ -140,6 +140,7 @@ static void watch(struct stream *s)
 static void frame_free(struct frame *f)
 {
 	fds_close(f->fds);
+	wipe(f->bytes, f->n);
 	free(f);
 }
 
@@ -279,7 +280,7 @@ static enum unpack unpack(struct stream *s)
 		at += HEAD + n;
 	}
 	memmove(s->in.p, s->in.p + at, s->in.n - at);
-	s->in.n -= at;
+	buf_truncate(&s->in, s->in.n - at);
 	return UNPACK_MORE;
 }
 
