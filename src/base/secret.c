@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 
 void wipe(void *p, size_t n)
@@ -56,4 +57,48 @@ uint64_t rand_below(uint64_t n)
 		rand_bytes(&v, sizeof(v));
 	while (v < skew);
 	return v % n;
+}
+
+void *locked_new(struct err *e)
+{
+	void *p =
+		mmap(NULL, LOCKED_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED) {
+		err_sys(e, "memory for a secret");
+		return NULL;
+	}
+	if (mlock(p, LOCKED_MAX) || madvise(p, LOCKED_MAX, MADV_DONTDUMP) ||
+	    madvise(p, LOCKED_MAX, MADV_DONTFORK)) {
+		err_sys(e, "lock the memory of a secret");
+		munmap(p, LOCKED_MAX);
+		return NULL;
+	}
+	return p;
+}
+
+int locked_take(char **out, void *p, size_t n, struct err *e)
+{
+	if (n >= LOCKED_MAX)
+		return err_set(e, ERRK_LIMIT, "a secret of %zu bytes", n);
+	*out = locked_new(e);
+	if (!*out)
+		return -1;
+	memcpy(*out, p, n);
+	wipe(p, n);
+	return 0;
+}
+
+void locked_free(void *p)
+{
+	if (!p)
+		return;
+	wipe(p, LOCKED_MAX);
+	munmap(p, LOCKED_MAX);
+}
+
+void locked_inherit(void *p, bool inherit)
+{
+	if (madvise(p, LOCKED_MAX, inherit ? MADV_DOFORK : MADV_DONTFORK))
+		abort();
 }

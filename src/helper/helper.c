@@ -118,6 +118,7 @@ void task_drop(void *task)
 	if (t->msg)
 		wire_clear(t->msg, priv_request_table(t->call.kind));
 	free(t->msg);
+	locked_free(t->key);
 	free(t->ref);
 	free(t);
 }
@@ -190,8 +191,8 @@ void task_start(struct task *t)
 {
 	struct helper *h = t->h;
 
-	worker_start(is_command(t->call.kind) ? h->commands : h->workers, task_run, task_done,
-		     task_drop, t);
+	worker_start_knowing(is_command(t->call.kind) ? h->commands : h->workers, task_run,
+			     task_done, task_drop, t, t->key);
 }
 
 void task_set_lease(struct task *t, const struct lease *l)
@@ -320,10 +321,14 @@ static void on_start(struct helper *h, struct priv_call call, struct priv_start 
 	struct lease *l = table_find(&h->leases, m->id);
 	uint64_t others = promised(h);
 	const struct priv_start *owned;
+	auto_locked char *key = NULL;
 	struct task *t;
 	struct err err;
 
-	if (l && refuse_strange(l, &err) < 0)
+	/* workers of other tasks see a copy of the message, and may run for hours */
+	if (m->key.n == VOLUME_KEY_HEX && locked_take(&key, m->key.p, m->key.n, &err) < 0)
+		l = NULL;
+	else if (l && refuse_strange(l, &err) < 0)
 		l = NULL;
 	else if (l && old_lease(h, l, m, &err) < 0)
 		l = NULL;
@@ -336,6 +341,8 @@ static void on_start(struct helper *h, struct priv_call call, struct priv_start 
 	t = task_new(h, call, m, job_start);
 	task_set_lease(t, l);
 	t->job.promised = others;
+	t->key = steal(&key);
+	t->job.key = t->key;
 	owned = t->msg;
 	if (l->said && l->status.generation >= owned->generation)
 		fetch_and_start(t, NULL, ""); /* was started before */

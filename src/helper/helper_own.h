@@ -2,6 +2,7 @@
 #ifndef HELPER_HELPER_OWN_H
 #define HELPER_HELPER_OWN_H
 
+#include "base/secret.h"
 #include "helper/found.h"
 #include "helper/job.h"
 #include "helper/node.h"
@@ -45,6 +46,7 @@ struct task {
 	struct image_stamp stamp;
 	struct job job;
 	void *msg; /* owned */
+	char *key; /* as job.key, in locked memory; owned */
 };
 
 /* `msg` is moved. */

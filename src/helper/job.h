@@ -22,6 +22,9 @@ struct job {
 	uint32_t nwas;
 	uint64_t promised; /* bytes that other volumes may still take from the disk */
 	const void *msg;   /* the decoded request */
+	/* START: of the volume, VOLUME_KEY_HEX characters, which its buyer brought; or NULL. Not in
+	 * msg any more. */
+	const char *key;
 };
 
 /* Fill the zeroed reply struct of the request's kind; texts are owned by it. */

@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/proc.h"
-#include "base/secret.h"
 #include "base/step.h"
 #include "helper/job.h"
 #include "helper/offer.h"
@@ -35,8 +34,7 @@ struct start {
 	struct box box;
 	struct storage storage;
 	struct job_grant grant;
-	pid_t disk;		      /* server of a fuse volume */
-	char key[VOLUME_KEY_HEX + 1]; /* the buyer's; wiped */
+	pid_t disk; /* server of a fuse volume */
 	bool locked;
 	struct priv_start_reply *r;
 };
@@ -98,10 +96,7 @@ static int stage_key(struct start *s, struct err *e)
 {
 	int r;
 
-	if (s->m->key.n == VOLUME_KEY_HEX) {
-		memcpy(s->key, s->m->key.p, VOLUME_KEY_HEX);
-		s->volume.key = s->key;
-	}
+	s->volume.key = s->j->key;
 	r = volume_unlock(&s->volume, e);
 	if (r <= 0)
 		return r;
@@ -586,7 +581,6 @@ int job_start(const struct job *j, void *reply, struct err *e)
 		if (r->stage >= PRIV_STAGE_KEEPER)
 			take_back(j);
 	}
-	wipe(s.key, sizeof(s.key));
 	storage_clear(&s.storage);
 	spec_clear(&s.spec);
 	job_grant_clear(&s.grant);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "net/stream.h"
 #include "priv/msg.h"
 
@@ -20,6 +21,7 @@ struct worker {
 	worker_done_fn *done;
 	worker_drop_fn *drop;
 	void *ctx;
+	void *locked;	       /* or NULL */
 	struct stream *stream; /* NULL: waits for its turn */
 	pid_t pid;
 	struct loop_timer *failed;
@@ -95,7 +97,11 @@ static int launch(struct worker *w, struct err *e)
 		return err_sys(e, "socketpair");
 	ours = pair[0];
 	theirs = pair[1];
+	if (w->locked)
+		locked_inherit(w->locked, true);
 	pid = fork();
+	if (w->locked)
+		locked_inherit(w->locked, false);
 	if (pid < 0)
 		return err_sys(e, "fork");
 	if (pid == 0)
@@ -131,17 +137,24 @@ static void run_waiting(struct workers *all)
 	}
 }
 
-void worker_start(struct workers *all, worker_run_fn *run, worker_done_fn *done,
-		  worker_drop_fn *drop, void *ctx)
+void worker_start_knowing(struct workers *all, worker_run_fn *run, worker_done_fn *done,
+			  worker_drop_fn *drop, void *ctx, void *locked)
 {
 	struct worker *w = mem_zero(sizeof(*w));
 	struct worker **at = &all->list;
 
-	*w = (struct worker){.all = all, .run = run, .done = done, .drop = drop, .ctx = ctx};
+	*w = (struct worker){
+		.all = all, .run = run, .done = done, .drop = drop, .ctx = ctx, .locked = locked};
 	while (*at)
 		at = &(*at)->next;
 	*at = w;
 	run_waiting(all);
+}
+
+void worker_start(struct workers *all, worker_run_fn *run, worker_done_fn *done,
+		  worker_drop_fn *drop, void *ctx)
+{
+	worker_start_knowing(all, run, done, drop, ctx, NULL);
 }
 
 struct workers *workers_new(struct loop *l, unsigned max)

@@ -24,6 +24,9 @@ typedef void worker_drop_fn(void *ctx);
 /* At most `max` at once; others wait in order. */
 void worker_start(struct workers *w, worker_run_fn *run, worker_done_fn *done, worker_drop_fn *drop,
 		  void *ctx);
+/* The same, and its child alone sees this memory of locked_new, which outlives the worker. */
+void worker_start_knowing(struct workers *w, worker_run_fn *run, worker_done_fn *done,
+			  worker_drop_fn *drop, void *ctx, void *locked);
 /* Kill what runs: each ends as one that died. */
 void workers_kill(struct workers *w);
 size_t workers_busy(const struct workers *w); /* running and waiting */

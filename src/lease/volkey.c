@@ -2,49 +2,40 @@
 #include "lease/volkey.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/mem.h"
 #include "base/secret.h"
 #include "lease/engine_impl.h"
-
-/* Each on pages of its own: unlocking one must not unlock another. */
-#define HELD_BYTES 4096
 
 struct volkey {
 	struct volkey *next;
 	char lease[LEASE_ID_HEX + 1];
 	char hex[LEASE_VOLUME_KEY_HEX + 1];
 };
-_Static_assert(sizeof(struct volkey) <= HELD_BYTES, "fits into a page");
+_Static_assert(sizeof(struct volkey) <= LOCKED_MAX, "fits");
 
 static void forget(struct volkey **at)
 {
 	struct volkey *k = *at;
 
 	*at = k->next;
-	wipe(k, sizeof(*k));
-	munmap(k, HELD_BYTES);
+	locked_free(k);
 }
 
-int volkey_hold(struct engine *g, const char *lease,
-		const char hex[static LEASE_VOLUME_KEY_HEX + 1], struct err *e)
+int volkey_hold(struct engine *g, const char *lease, char hex[static LEASE_VOLUME_KEY_HEX + 1],
+		struct err *e)
 {
 	struct volkey *k;
 
 	volkey_drop(g, lease);
 	if (!*hex)
 		return 0;
-	k = mmap(NULL, HELD_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (k == MAP_FAILED)
-		return err_sys(e, "memory for a volume's key");
-	if (mlock(k, HELD_BYTES) || madvise(k, HELD_BYTES, MADV_DONTDUMP)) {
-		err_sys(e, "lock the memory of a volume's key");
-		munmap(k, HELD_BYTES);
-		return -1;
-	}
+	k = locked_new(e);
+	if (!k)
+		return err_wrap(e, "a volume's key");
 	memcpy(k->lease, lease, strnlen(lease, sizeof(k->lease) - 1));
 	memcpy(k->hex, hex, sizeof(k->hex));
+	wipe(hex, sizeof(k->hex));
 	k->next = g->keys;
 	g->keys = k;
 	return 0;

@@ -12,9 +12,10 @@
 
 struct engine;
 
-/* Instead of one that the lease had; "" is none. -1: no memory can be locked. */
-int volkey_hold(struct engine *g, const char *lease,
-		const char hex[static LEASE_VOLUME_KEY_HEX + 1], struct err *e) MUST_CHECK;
+/* Moved, instead of one that the lease had: `hex` is wiped; "" is none. -1: no memory can be
+ * locked. */
+int volkey_hold(struct engine *g, const char *lease, char hex[static LEASE_VOLUME_KEY_HEX + 1],
+		struct err *e) MUST_CHECK;
 void volkey_give(const struct engine *g, const char *lease, struct wire_blob *out); /* a copy */
 void volkey_drop(struct engine *g, const char *lease); /* wiped; also where there is none */
 void volkey_close(struct engine *g);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "net/stream.h"
 
 struct priv_server {
@@ -99,6 +100,8 @@ static void on_request(struct priv_server *s, const struct priv_frame *f)
 		priv_server_fail(s, call, &err);
 		return;
 	}
+	/* workers are forked in the hook, with a copy of what lies here */
+	wipe((void *)(uintptr_t)f->body.p, f->body.n);
 	s->hooks.request(s->hooks.ctx, call, &msg);
 	wire_clear(&msg, t);
 }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/proc.h"
+#include "base/secret.h"
 
 #define PATIENCE 120000 /* for what ends by itself, ms */
 
@@ -247,6 +248,40 @@ static void a_checked_program_dies_with_its_caller(void **state)
 	close(p[1]);
 }
 
+/* What a child may have, it can write: else that is a bad address. */
+static int child_writes(const char *p)
+{
+	int pipe_fds[2], status;
+	pid_t pid;
+
+	assert_int_equal(pipe(pipe_fds), 0);
+	pid = fork();
+	if (pid == 0)
+		_exit(write(pipe_fds[1], p, 1) == 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	return WEXITSTATUS(status);
+}
+
+static void locked_memory_is_inherited_where_it_is_let(void **state)
+{
+	struct err e;
+	auto_locked char *p = locked_new(&e);
+
+	if (!p) {
+		print_message("# not here: %s\n", e.msg);
+		skip();
+	}
+	p[0] = 'x';
+	assert_int_equal(child_writes(p), 0);
+	locked_inherit(p, true);
+	assert_int_equal(child_writes(p), 1);
+	locked_inherit(p, false);
+	assert_int_equal(child_writes(p), 0);
+	assert_int_equal(p[0], 'x');
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -264,6 +299,7 @@ int main(void)
 		cmocka_unit_test(a_checked_program_dies_with_its_caller),
 		cmocka_unit_test(a_descriptor_can_be_executed),
 		cmocka_unit_test(a_process_has_a_start_time),
+		cmocka_unit_test(locked_memory_is_inherited_where_it_is_let),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
