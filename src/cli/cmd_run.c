@@ -12,6 +12,7 @@
 #include "base/fs.h"
 #include "base/hex.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "cli/attach.h"
 #include "cli/ending.h"
 #include "cli/funds.h"
@@ -363,6 +364,7 @@ static int run_lease(struct run *r, int argc, char **argv)
 		rc = check_template(r);
 	if (!rc)
 		rc = order_run(&r->order);
+	wipe(req->volume_key, sizeof(req->volume_key)); /* what follows may take hours */
 	if (!rc)
 		rc = started(r);
 	order_clear(&r->order);

@@ -277,6 +277,8 @@ int session_ask(struct session *s, const struct session_send *q)
 	s->asking[0] = 0;
 	loop_timer_del(s->again);
 	s->again = NULL;
+	nostr_event_free(s->rumor); /* it has secrets, and the session may last */
+	s->rumor = NULL;
 	if (s->answered)
 		return SESSION_ANSWERED;
 	if (how == APP_INTERRUPTED)
