@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Keys of disks that buyers bring: on no disk, and brought again after the host's restart."""
+"""Keys of disks that buyers bring: on no disk, in no memory but the disk server's, and brought again after the host's restart."""
 
 import os
 import pathlib
@@ -11,9 +11,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "lib"))
 from disk import below
 from harness import World, check, json_lines, main, need, wait_for
 from provider import Buyer, Provider
-from search import forms, on_disk
+from search import forms, in_memory, on_disk
 from stranger import left_of, processes
 
+AGENT = ("leased", "leased-core", "leased-keeper")
 # Writes its mark once, as two halves, so that only its disk has the whole; and counts its starts.
 SCRIPT = "[ -e /mark ] || printf '%s%s' {0} {1} > /mark; echo start >> /starts; sync; sleep 1000"
 
@@ -48,6 +49,34 @@ def wrong_files(w, lease):
     done = lease("run", "--volume-key", "-", "busybox", input="0011\n")
     check(done.returncode == 2 and "64 lower-case hex" in done.stderr, "so is a short one of standard input", done.stderr)
     check(lease("run", "--own-key", "--volume-key", short, "busybox").returncode == 2, "and both at once")
+
+
+def kept_by(pids, marks):
+    """What of the marks these processes have when what is under way is over."""
+    def found():
+        return [f"{pathlib.Path(f'/proc/{pid}/comm').read_text().strip()}: {mark}" for pid in pids for mark in sorted(in_memory(pid, marks))]
+    wait_for(lambda: not found(), 2, 0.5)
+    return found()
+
+
+def in_no_memory(keys, when):
+    marks = {k: v for name, key in keys.items() for k, v in forms(name, key).items()}
+    found = kept_by([pid for name in AGENT for pid in processes(name)], marks)
+    check(not found, f"no process of the agent has a key in its memory {when}", "\n".join(found))
+    servers = processes("qemu-storage-da")
+    having = [pid for pid in servers if in_memory(pid, marks)]
+    check(in_memory(os.getpid(), marks) and (having or not servers), "(but in the disks' servers, where it is found)", servers)
+
+
+def buyer_forgets(w, lease, file):
+    """lease run stays with its command for hours, and its key does not."""
+    command = ("run", "--name", "watched", "--for", "600s", "--volume-key", file, "busybox", "--", "sleep", "1000")
+    pid = w.start("watched", lease.program, *command, env=w.env(LEASE_HOME=lease.home)).pid
+    need(wait_for(lambda: "running" in lease.state("watched"), 20, 0.3), "a lease runs with its buyer attached", w.log("watched"))
+    found = kept_by([pid], forms("key", file.read_text().strip()))
+    check(not found, "who has no key in memory", "\n".join(found))
+    check(lease("rm", "watched").returncode == 0, "it ends")
+    w.stop("watched")
 
 
 def on_no_disk(w, keys, allowed, when):
@@ -144,6 +173,8 @@ def test(w: World):
     marks = {"mark": said.encode()}
     check(not on_disk(w.dir, marks), "which is on no disk in clear", on_disk(w.dir, marks))
     on_no_disk(w, keys, file, "while the leases run")
+    in_no_memory(keys, "while the leases run")
+    buyer_forgets(w, lease, file)
     reboot(w, provider)
     check(not any(key_of(provider, entry(lease, name)["lease"]) for name in keys), "after its restart the host has no key")
     unlocks(w, provider, lease, keys, file)
@@ -151,6 +182,7 @@ def test(w: World):
         check(disk_says(lease, name, f"{said}2\n"), f"{name} runs again, with its data", provider.log())
     check(key_of(provider, entry(lease, "piped")["lease"]) is None, "the third waits on")
     on_no_disk(w, keys, file, "after they were unlocked")
+    in_no_memory(keys, "after they were unlocked")
     for name in keys:
         ends(provider, lease, name)
     provider.stop()

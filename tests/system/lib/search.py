@@ -1,4 +1,4 @@
-"""Looking for secrets on a disk that others write to meanwhile."""
+"""Looking for secrets: on a disk that others write to meanwhile, and in the memory of processes."""
 
 import base64
 import errno
@@ -72,3 +72,22 @@ def forms(name, key):
     texts = {"bytes": raw, "hex": key.encode(), "base64": base64.b64encode(raw)[:40]}
     return {f"{name} as {form}, part {i}": text[i * len(text) // 4:(i + 1) * len(text) // 4]
             for form, text in texts.items() for i in range(4)}
+
+
+def in_memory(pid, marks):
+    """Which of the marks are in what a process can write to: heap, stacks, data."""
+    found = set()
+    maps = pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for row in maps:
+            where, rights = row.split()[:2]
+            start, end = (int(n, 16) for n in where.split("-"))
+            if not rights.startswith("rw"):
+                continue
+            try:
+                text = os.pread(memory.fileno(), end - start, start)
+            except OSError:  # a device
+                continue
+            found |= {f"{name} in {row.split()[-1] if len(row.split()) > 5 else 'unnamed memory'}"
+                      for name, mark in marks.items() if mark in text}
+    return found
