@@ -92,12 +92,22 @@ static void bind_entry(struct stmt *s, const struct book_entry *b)
 int book_name_free(struct db *d, const char *name, struct err *e)
 {
 	auto_stmt struct stmt *s =
-		db_query(d, "SELECT 1 FROM book WHERE name = ? AND NOT (" BOOK_GONE ")");
+		db_query(d, "SELECT state FROM book WHERE name = ? AND NOT (" BOOK_GONE ")");
 	int rc;
 
 	db_bind_text(s, 1, str_of(name));
 	rc = db_step(s, e);
-	return rc < 0 ? -1 : rc != DB_ROW;
+	if (rc != DB_ROW)
+		return rc < 0 ? -1 : 1;
+	if (db_i64(s, 0) == BOOK_ENDED)
+		err_set(e, ERRK_INPUT,
+			"%s has ended, and its receipt is kept under that name (lease show): "
+			"choose "
+			"another one",
+			name);
+	else
+		err_set(e, ERRK_INPUT, "there is a lease or volume named %s already", name);
+	return 0;
 }
 
 int book_knows(struct db *d, const struct pubkey *provider, struct err *e)

@@ -74,7 +74,8 @@ int book_each(struct db *d, int (*fn)(void *ctx, const struct book_entry *b), vo
 int book_save_receipt(struct tx *tx, const char *name, const char *receipt,
 		      struct err *e) MUST_CHECK;
 int book_receipt(struct db *d, const char *name, struct buf *out, struct err *e) MUST_CHECK;
-/* Is the name free, or that of a lease that was refused, with its money back? 1: yes. */
+/* Is the name free, or that of a lease that was refused, with its money back? 1: yes; 0: `e` says
+ * why not. One that has ended keeps its name: its receipt and its refunds are found by it. */
 int book_name_free(struct db *d, const char *name, struct err *e) MUST_CHECK;
 /* Has this provider given us a lease before? 1: yes. */
 int book_knows(struct db *d, const struct pubkey *provider, struct err *e) MUST_CHECK;

@@ -221,7 +221,7 @@ static int name_free(const struct run *r)
 
 	if (rc < 0)
 		return app_fail(EXIT_STATE, &e);
-	return rc ? 0 : app_failf(EXIT_USAGE, "there is a lease named %s already", r->o->name);
+	return rc ? 0 : app_fail(EXIT_USAGE, &e);
 }
 
 /* The mint that --mint or the token names. */

@@ -66,8 +66,7 @@ static int name_mint(struct order *o, const struct volume_options *v, char url[W
 	if (rc < 0)
 		return app_fail(EXIT_STATE, &e);
 	if (rc == 0)
-		return app_failf(EXIT_USAGE, "there is a lease or volume named %s already",
-				 o->name);
+		return app_fail(EXIT_USAGE, &e);
 	if (v->token_file && funds_token_mint(o->app, o->token, url, &e) < 0)
 		return app_failf(EXIT_USAGE, "--token-file: %s", e.msg);
 	if (!v->token_file && v->mint && app_mint(o->app, v->mint, url, &e) < 0)

@@ -320,6 +320,27 @@ static void name_of_a_refused_lease_is_free(void **state)
 	assert_int_equal(put(d, "one", "aaaabbbbccccdddd"), 0);
 }
 
+/* One that has ended keeps it, and that is said. */
+static void name_of_an_ended_lease_is_its_own(void **state)
+{
+	struct db *d = *state;
+	auto_tx struct tx *tx = NULL;
+	struct book_entry b;
+	struct err e;
+
+	assert_int_equal(put(d, "one", "aaaabbbbccccdddd"), 0);
+	assert_int_equal(book_name_free(d, "one", &e), 0);
+	assert_non_null(strstr(e.msg, "already"));
+	assert_int_equal(book_get(d, "one", &b, NULL), 0);
+	b.state = BOOK_ENDED;
+	assert_int_equal(db_begin(&tx, d, NULL), 0);
+	assert_int_equal(book_save(tx, &b, NULL), 0);
+	assert_int_equal(db_commit(&tx, NULL), 0);
+	assert_int_equal(book_name_free(d, "one", &e), 0);
+	assert_non_null(strstr(e.msg, "has ended"));
+	assert_int_equal(put(d, "one", ""), BOOK_TAKEN);
+}
+
 static void runs(struct db *d, const char *name, uint64_t volume, int64_t from, int64_t until)
 {
 	auto_tx struct tx *tx = NULL;
@@ -609,6 +630,7 @@ int main(void)
 		book_test(book_finds_by_name_and_by_what_is_unique_of_an_id),
 		book_test(closed_request_is_blanked),
 		book_test(name_of_a_refused_lease_is_free),
+		book_test(name_of_an_ended_lease_is_its_own),
 		book_test(what_ends_soon_is_named),
 		book_test(provider_is_known_once_it_gave_a_lease),
 		book_test(intent_is_completed_or_dropped),
