@@ -254,24 +254,6 @@ static void test_written_nowhere(void **state)
 	assert_false(fs_exists(kept));
 }
 
-/* A record of the time before there was more than one backend ends before that field. */
-static void test_older_record(void **state)
-{
-	struct world *w = *state;
-	auto_free char *path = mem_printf("%s/leases/%s/lease", w->run, ID);
-	auto_buf struct buf text = BUF(4096);
-	struct err e;
-
-	run_script(w, ID, "exec sleep 1000");
-	helper_down(w, SIGKILL);
-	assert_int_equal(fs_read(&text, path, &e), 0);
-	assert_true(text.n > 8 && memcmp(text.p + text.n - 8, "\3\0\0\0oci", 8) == 0);
-	assert_int_equal(fs_write(path, text.p, text.n - 8, 0600, &e), 0);
-	helper_up(w);
-	assert_int_equal(inspect(w, ID).state, PRIV_BOX_RUNNING);
-	destroy_ok(w, ID);
-}
-
 #define HEX   "00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
 #define OTHER "10112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210"
 
@@ -478,7 +460,6 @@ int main(void)
 		cmocka_unit_test(test_destroyed_after),
 		cmocka_unit_test(test_destroyed_before),
 		cmocka_unit_test(test_written_nowhere),
-		cmocka_unit_test(test_older_record),
 		cmocka_unit_test(test_another_image_after),
 		cmocka_unit_test(test_own_key),
 		cmocka_unit_test(test_own_key_of_restart),
