@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "crypto/hash.h"
+#include "helper/disk.h"
 #include "helper/helper_own.h"
 #include "helper/links.h"
 #include "helper/offer.h"
@@ -95,6 +96,7 @@ static void after_task(struct helper *h, const struct task *t, struct str body)
 		return;
 	if (t->call.kind == PRIV_BOX_START)
 		link_open(l, h->loop);
+	disk_watch(l);
 	if (t->call.kind == PRIV_BOX_GROW)
 		after_grow(t, l, body);
 	if (t->call.kind == PRIV_BOX_NET)

@@ -36,6 +36,7 @@ job_fn job_put, job_get, job_save, job_load, job_snapshot;
 job_fn job_signal_command; /* a part of job_signal */
 job_fn job_beside;	   /* a part of job_exec: another image */
 job_fn job_ports, job_net, job_grow;
+job_fn job_serve; /* a kept volume whose disk server died, told as a stop of it */
 
 /* For volumes prepared ahead: `id` is the volume's name. */
 int job_prepare(const struct helper_config *c, const char *id, uint64_t bytes,

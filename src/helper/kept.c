@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/step.h"
+#include "helper/lend.h"
 
 int kept_make(const struct job *j, const char *path, struct err *e)
 {
@@ -43,11 +44,24 @@ static int make_folder(const struct job *j, const char *mount, struct err *e)
 	return rename(half, path) ? err_sys(e, "rename %s", half) : 0;
 }
 
+/* Nobody attaches it meanwhile. */
+static int serve_again(const struct job *j, const struct volume *v, struct err *e)
+{
+	auto_close int lock = -1;
+
+	log_broken("volume %s: the process that serves its disk is gone; whoever uses it is "
+		   "stopped, and it is opened again",
+		   j->rec.id);
+	return lend_recall(j, e) < 0 || kept_hold(&lock, j, e) < 0 ? -1 : volume_revive(v, e);
+}
+
 static int open_volume(const struct job *j, struct err *e)
 {
 	struct volume v = record_volume(&j->rec, j->c);
 	auto_free char *mount = volume_path(&v);
 
+	if (volume_is_dead(&v) && serve_again(j, &v, e) < 0)
+		return -1;
 	if (!volume_is_mounted(&v) && (job_check_disk(j, e) < 0 || volume_open(&v, NULL, e) < 0))
 		return -1;
 	return make_folder(j, mount, e);
@@ -74,6 +88,19 @@ void job_keep(const struct job *j, struct priv_start_reply *r)
 	r->outcome = PRIV_START_RUNNING;
 	r->started_ms = clock_wall_ms();
 	r->volume_us = (uint32_t)(clock_mono_us() - from);
+}
+
+int job_serve(const struct job *j, void *reply, struct err *e)
+{
+	struct priv_stop_reply *r = reply;
+	auto_close int lock = -1;
+	int known = job_lock(&lock, j, e);
+
+	r->state = PRIV_BOX_STOPPED;
+	r->exit_status = PRIV_EXIT_UNKNOWN;
+	if (known < 0 || (known == 0 && open_volume(j, e) < 0))
+		log_broken("volume %s: %s", j->rec.id, e->msg);
+	return 0;
 }
 
 static int open_one(int at, const char *name)

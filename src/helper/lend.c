@@ -82,7 +82,7 @@ static void wait_for_disk(const struct record *lender, const struct helper_confi
 	struct volume v = record_volume(lender, c);
 	int64_t end = clock_mono_ms() + WAKE_MS;
 
-	while (!volume_is_mounted(&v) && clock_mono_ms() < end)
+	while ((!volume_is_mounted(&v) || volume_is_dead(&v)) && clock_mono_ms() < end)
 		nanosleep(&(struct timespec){0, PAUSE_NS}, NULL);
 }
 
@@ -95,6 +95,8 @@ static int find_volume(struct lent *out, const struct job *j, const struct recor
 
 	if (!volume_is_mounted(&v))
 		return err_set(e, ERRK_STATE, "lease %s has to be started first", lender->id);
+	if (volume_is_dead(&v))
+		return err_set(e, ERRK_STATE, "the disk of %s is not served", lender->id);
 	folder = m->type == SPEC_KEPT ? mem_printf("%s/" KEPT_FOLDER, path)
 				      : mem_printf("%s/volumes/named-%s", path, m->name);
 	if (!fs_exists(folder))
@@ -247,6 +249,11 @@ int lend_end(const struct job *j, struct err *e)
 		return -1;
 	step_at(STEP_STORAGE_RECALLED);
 	return 0;
+}
+
+int lend_recall(const struct job *j, struct err *e)
+{
+	return each_borrower(j, take_back, NULL, e);
 }
 
 static int count_one(const struct job *lender, const char *id, void *ctx, struct err *e)

@@ -24,6 +24,9 @@ int lend_take(struct lent *out, const struct job *j, const struct spec_mount *m,
 	      struct err *e) MUST_CHECK;
 /* Before the volume of `j` goes; not with the lease's lock. From here on nobody takes it. */
 int lend_end(const struct job *j, struct err *e) MUST_CHECK;
+/* Whoever uses the volume of `j` is killed and loses the mount. With the lease's lock: a kept
+ * volume uses nobody's. */
+int lend_recall(const struct job *j, struct err *e) MUST_CHECK;
 /* How many leases have a part of the volume of `j` mounted, or may. Nobody more does while `lock`
  * is open. */
 int lend_hold(int *lock, const struct job *j, unsigned *n, struct err *e) MUST_CHECK;

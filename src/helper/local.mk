@@ -1,5 +1,6 @@
 noinst_LIBRARIES += src/helper/libleased-helper.a
 src_helper_libleased_helper_a_SOURCES = \
+	src/helper/disk.c src/helper/disk.h \
 	src/helper/fetch.c src/helper/found.c src/helper/found.h \
 	src/helper/helper.c src/helper/helper.h src/helper/helper_own.h \
 	src/helper/job.c src/helper/job.h \

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/mem.h"
+#include "helper/disk.h"
 
 size_t table_after(const struct table *t, const char *id)
 {
@@ -45,6 +46,7 @@ static void lease_free(struct lease *l)
 {
 	stream_free(l->link);
 	loop_timer_del(l->alone);
+	disk_forget(l);
 	free(l);
 }
 

@@ -20,6 +20,8 @@ struct lease {
 	struct keeper_record status;
 	struct tenant_net_use net; /* of its network, at the last look */
 	struct loop_timer *alone;  /* the deadline of a container without a keeper */
+	struct loop_io *disk;	   /* a kept volume: the end of its disk server … */
+	int disk_fd;		   /* … whose pidfd this is, if `disk` */
 	uint64_t growing;	   /* bytes that its volume is being given; 0: none */
 };
 

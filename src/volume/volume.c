@@ -537,3 +537,18 @@ int volume_close(const struct volume *v, struct err *e)
 	step_at(STEP_VOLUME_CLOSED);
 	return 0;
 }
+
+bool volume_is_dead(const struct volume *v)
+{
+	return v->activation == VOLUME_FUSE && volume_is_mounted(v) && !volume_server(v);
+}
+
+/* What it lost was never on the disk; the mark has the rest looked through before it is used. */
+int volume_revive(const struct volume *v, struct err *e)
+{
+	auto_paths struct paths p = {0};
+
+	if (paths_make(&p, v, e) || mark(p.growing, e) || volume_close(v, e))
+		return -1;
+	return volume_open(v, NULL, e);
+}

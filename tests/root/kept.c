@@ -205,6 +205,64 @@ static void ends_while_it_is_used(void **state)
 	destroy_ok(w, SECOND);
 }
 
+static struct volume its_volume(struct world *w, struct record *rec)
+{
+	assert_int_equal(record_read(rec, &w->c, VOL, NULL), 0);
+	return record_volume(rec, &w->c);
+}
+
+/* By another one than before. */
+static void await_served(const struct volume *v, pid_t before)
+{
+	pid_t now = 0;
+
+	for (int i = 0; i < 600 && (!now || now == before || !volume_is_mounted(v)); i++) {
+		pause_ms(100);
+		now = volume_server(v);
+	}
+	assert_true(now && now != before && volume_is_mounted(v));
+}
+
+/* Its user is killed, as one whose own server dies; the volume is there for the next, with what was
+ * on the disk. Nobody's use, and a helper that was away then, change nothing of that. */
+static void its_disk_server_dies(void **state)
+{
+	struct world *w = *state;
+	struct record rec;
+	struct volume v;
+	pid_t server;
+
+	keep(w);
+	v = its_volume(w, &rec);
+	server = volume_server(&v);
+	if (!server)
+		skip(); /* this host needs none */
+	attach(w, FIRST, "", false);
+	says(w, FIRST, "echo kept > /data/file; sync", "");
+	assert_int_equal(kill(server, SIGKILL), 0);
+	assert_int_equal(wait_stopped(w, FIRST).state, PRIV_BOX_STOPPED);
+	await_served(&v, server);
+	destroy_ok(w, FIRST);
+	attach(w, SECOND, "", false);
+	says(w, SECOND, "cat /data/file; echo more >> /data/file; sync", "kept\n");
+	destroy_ok(w, SECOND);
+	server = volume_server(&v);
+	assert_int_equal(kill(server, SIGKILL), 0); /* nobody has it */
+	await_served(&v, server);
+	helper_down(w, SIGKILL);
+	server = volume_server(&v);
+	assert_int_equal(kill(server, SIGKILL), 0);
+	for (int i = 0; i < 600 && volume_server(&v) == server; i++)
+		pause_ms(100);
+	assert_true(volume_is_dead(&v));
+	helper_up(w);
+	keep(w); /* as core does at its start */
+	attach(w, FIRST, "", true);
+	says(w, FIRST, "cat /data/file", "kept\nmore\n");
+	destroy_ok(w, FIRST);
+	destroy_ok(w, VOL);
+}
+
 static void killed_while_it_is_made(void **state)
 {
 	static const char *const steps[] = {"VOLUME_CREATED", "VOLUME_OPENED", "VOLUME_KEPT"};
@@ -257,7 +315,7 @@ static void grows(void **state)
 	says(w, FIRST, "echo kept > /data/file", "");
 	at_once = grow(w, 2 * VOLUME);
 	says(w, FIRST, size, at_once ? "1\n" : "0\n");
-	says(w, FIRST, "cat /data/file; echo more >> /data/file", "kept\n");
+	says(w, FIRST, "cat /data/file; echo more >> /data/file; sync", "kept\n");
 	destroy_ok(w, FIRST);
 	assert_true(grow(w, 2 * VOLUME));
 	keep(w);
@@ -664,6 +722,7 @@ static int all_tests(void)
 		cmocka_unit_test(full_disk_has_no_copy),
 		cmocka_unit_test(killed_while_it_is_copied),
 		cmocka_unit_test(ends_while_it_is_used),
+		cmocka_unit_test(its_disk_server_dies),
 		cmocka_unit_test(killed_while_it_is_made),
 	};
 	const char *only = getenv("LEASED_TEST_FILTER");
