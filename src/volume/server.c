@@ -29,7 +29,7 @@
 #include "volume/mounts.h"
 
 #define PROGRAM	    "qemu-storage-daemon"
-#define START_MS    10000
+#define START_MS    60000 /* of a host that is stalled: its death is seen at once */
 #define TERM_MS	    3000
 #define KILL_MS	    10000
 #define CMDLINE_MAX 16384
