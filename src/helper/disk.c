@@ -1,7 +1,6 @@
 /* A pidfd for each: see disk.h. */
 #include "helper/disk.h"
 
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,19 +19,12 @@ void disk_forget(struct lease *l)
 
 static void server_ended(void *ctx, int fd, uint32_t events)
 {
-	struct priv_call call = {PRIV_BOX_STOP, 0};
-	struct priv_stop m = {.grace_ms = 0};
 	struct lease *l = ctx;
-	struct task *t;
 
 	(void)fd;
 	(void)events;
 	disk_forget(l);
-	memcpy(m.id, l->rec.id, sizeof(m.id));
-	t = task_new(l->h, call, &m, job_serve);
-	t->connection = 0; /* nobody asked */
-	task_set_lease(t, l);
-	task_start(t);
+	task_start_alone(l, job_serve);
 }
 
 void disk_watch(struct lease *l)

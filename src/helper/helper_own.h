@@ -1,4 +1,5 @@
-/* What helper.c and fetch.c share: the helper's insides, and a request on its way through it. */
+/* What helper.c, task.c, fetch.c and disk.c share: the helper's insides, and a request on its way
+ * through it. */
 #ifndef HELPER_HELPER_OWN_H
 #define HELPER_HELPER_OWN_H
 
@@ -49,13 +50,20 @@ struct task {
 	char *key; /* as job.key, in locked memory; owned */
 };
 
+/* --- task.c --- */
+
 /* `msg` is moved. */
 struct task *task_new(struct helper *h, struct priv_call call, void *msg, job_fn *run);
+/* `msg` begins with the id of the lease that it is about, which need not be in the list. */
+struct task *task_of_lease(struct helper *h, struct priv_call call, void *msg, job_fn *run);
 void task_set_lease(struct task *t, const struct lease *l);
 void task_start(struct task *t);		 /* hand it to a worker, which ends it */
 void task_drop(void *task);			 /* frees it */
 void helper_command_ended(const struct task *t); /* where it was one */
 bool task_is_heard(const struct task *t);
+bool task_is_check(enum priv_kind k, const void *msg); /* a command, but no owner's */
+/* As a BOX_STOP without grace that nobody asked for: its answer has no connection to go to. */
+void task_start_alone(struct lease *l, job_fn *run);
 
 /* --- fetch.c --- */
 

@@ -23,7 +23,7 @@ src_helper_libleased_helper_a_SOURCES = \
 	src/helper/record.c src/helper/record.h \
 	src/helper/storage.c src/helper/storage.h \
 	src/helper/stats.c src/helper/stats.h \
-	src/helper/trim.c src/helper/trim.h src/helper/table.c src/helper/table.h \
+	src/helper/trim.c src/helper/trim.h src/helper/table.c src/helper/table.h src/helper/task.c \
 	src/helper/watch.c src/helper/watch.h \
 	src/helper/worker.c src/helper/worker.h
 
