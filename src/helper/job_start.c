@@ -15,6 +15,7 @@
 #include "base/proc.h"
 #include "base/step.h"
 #include "helper/job.h"
+#include "helper/lend.h"
 #include "helper/offer.h"
 #include "helper/storage.h"
 #include "volume/overlay.h"
@@ -106,14 +107,25 @@ static int stage_key(struct start *s, struct err *e)
 					     : "its volume needs the key that its buyer brought");
 }
 
+/* The process that served its disk died, and the lease by that: what its last start mounted still
+ * holds what was served. */
+static int revive(struct start *s, struct err *e)
+{
+	log_broken("lease %s: the process that served its disk is gone; it is repaired and served "
+		   "again",
+		   s->j->rec.id);
+	if (storage_unmount(s->paths.dir, e) < 0 || overlay_unmount(s->paths.dir, e) < 0)
+		return -1;
+	return volume_revive(&s->volume, &s->disk, e);
+}
+
 static int stage_volume(struct start *s, struct err *e)
 {
-	if (!volume_is_mounted(&s->volume)) {
-		if (volume_open(&s->volume, &s->disk, e) < 0)
-			return -1;
-	} else {
-		s->disk = volume_server(&s->volume);
-	}
+	if (volume_is_dead(&s->volume))
+		return revive(s, e);
+	if (!volume_is_mounted(&s->volume))
+		return volume_open(&s->volume, &s->disk, e);
+	s->disk = volume_server(&s->volume);
 	return 0;
 }
 
@@ -551,6 +563,14 @@ static int not_now(const struct job *j, struct priv_start_reply *r, const struct
 	return 0;
 }
 
+/* A disk that nobody serves any more is not held by other leases either. */
+static int recall_dead(const struct job *j, struct err *e)
+{
+	struct volume v = record_volume(&j->rec, j->c);
+
+	return volume_is_dead(&v) ? lend_recall(j, e) : 0;
+}
+
 int job_start(const struct job *j, void *reply, struct err *e)
 {
 	const struct priv_start *m = j->msg;
@@ -561,6 +581,8 @@ int job_start(const struct job *j, void *reply, struct err *e)
 	int before;
 
 	tell_network(j, m, r);
+	if (!*m->spec.kept && recall_dead(j, e) < 0)
+		return -1;
 	before = job_lock(&lock, j, e);
 	if (before == RECORD_NOT_FOUND)
 		return err_set(e, ERRK_STATE, "the lease was destroyed");

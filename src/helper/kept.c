@@ -52,7 +52,7 @@ static int serve_again(const struct job *j, const struct volume *v, struct err *
 	log_broken("volume %s: the process that serves its disk is gone; whoever uses it is "
 		   "stopped, and it is opened again",
 		   j->rec.id);
-	return lend_recall(j, e) < 0 || kept_hold(&lock, j, e) < 0 ? -1 : volume_revive(v, e);
+	return lend_recall(j, e) < 0 || kept_hold(&lock, j, e) < 0 ? -1 : volume_revive(v, NULL, e);
 }
 
 static int open_volume(const struct job *j, struct err *e)

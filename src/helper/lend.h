@@ -24,8 +24,8 @@ int lend_take(struct lent *out, const struct job *j, const struct spec_mount *m,
 	      struct err *e) MUST_CHECK;
 /* Before the volume of `j` goes; not with the lease's lock. From here on nobody takes it. */
 int lend_end(const struct job *j, struct err *e) MUST_CHECK;
-/* Whoever uses the volume of `j` is killed and loses the mount. With the lease's lock: a kept
- * volume uses nobody's. */
+/* Whoever uses the volume of `j` is killed and loses the mount. Not with the lock of a lease, but
+ * with that of a kept volume: it uses nobody's. */
 int lend_recall(const struct job *j, struct err *e) MUST_CHECK;
 /* How many leases have a part of the volume of `j` mounted, or may. Nobody more does while `lock`
  * is open. */

@@ -544,11 +544,11 @@ bool volume_is_dead(const struct volume *v)
 }
 
 /* What it lost was never on the disk; the mark has the rest looked through before it is used. */
-int volume_revive(const struct volume *v, struct err *e)
+int volume_revive(const struct volume *v, pid_t *pid, struct err *e)
 {
 	auto_paths struct paths p = {0};
 
 	if (paths_make(&p, v, e) || mark(p.growing, e) || volume_close(v, e))
 		return -1;
-	return volume_open(v, NULL, e);
+	return volume_open(v, pid, e);
 }

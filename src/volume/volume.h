@@ -99,8 +99,8 @@ pid_t volume_server(const struct volume *v);
 
 /* It is mounted, and the server that it needs is gone: all that is asked of it fails. */
 bool volume_is_dead(const struct volume *v);
-/* Close such a one, which nothing may use, and open it again, repaired. */
-int volume_revive(const struct volume *v, struct err *e) MUST_CHECK;
+/* Close such a one, which nothing may use, and open it again, repaired; *pid as by volume_open. */
+int volume_revive(const struct volume *v, pid_t *pid, struct err *e) MUST_CHECK;
 
 /* Unmount, detach, stop the server. Never lazy: -1 with ERRK_STATE while something uses it. The
  * data stays; volume_open opens it again as long as the key is there. */

@@ -393,11 +393,12 @@ static void assets_are_read(void **state)
 	start_refused(w, &m, "does not offer assets of that name");
 }
 
-static void start_lender(struct world *w)
+static void start_lender(struct world *w, uint32_t generation)
 {
 	struct priv_start m;
 
 	fill(&m, LENDER, "sleep 1000");
+	m.generation = generation;
 	add(&m, (struct spec_mount){SPEC_VOLUME, "/data", "shared"});
 	start_done(w, &m);
 }
@@ -417,7 +418,7 @@ static void lent_to_the_same_owner(void **state)
 	struct world *w = *state;
 	struct priv_start m;
 
-	start_lender(w);
+	start_lender(w, 1);
 	fill_borrower(&m, "sleep 1000", "shared");
 	start_done(w, &m);
 	says(w, ID,
@@ -444,7 +445,7 @@ static void lent_to_nobody_else(void **state)
 	struct world *w = *state;
 	struct priv_start m;
 
-	start_lender(w);
+	start_lender(w, 1);
 	fill_borrower(&m, "sleep 1000", "shared");
 	memcpy(m.owner, OTHERS, sizeof(m.owner));
 	start_refused(w, &m, "you have no lease " LENDER " here");
@@ -466,7 +467,7 @@ static void the_lenders_end_waits_for_nobody(void **state)
 	struct priv_start m;
 	struct answer a;
 
-	start_lender(w);
+	start_lender(w, 1);
 	fill_borrower(&m, "trap '' TERM; cd /theirs; while :; do sleep 1; done", "shared");
 	start_done(w, &m);
 	destroy_ok(w, LENDER);
@@ -481,6 +482,55 @@ static void the_lenders_end_waits_for_nobody(void **state)
 	destroy_ok(w, ID);
 }
 
+static pid_t kill_server(struct world *w, const char *id)
+{
+	struct record rec;
+	struct volume v;
+	pid_t server;
+
+	assert_int_equal(record_read(&rec, &w->c, id, NULL), 0);
+	v = record_volume(&rec, &w->c);
+	server = volume_server(&v);
+	if (server == 0)
+		return 0; /* this host needs none */
+	assert_int_equal(kill(server, SIGKILL), 0);
+	return server;
+}
+
+/* With what was on the disk, under another process, whose end is seen as well; whoever used the
+ * old one is stopped, and can use the new one. */
+static void started_again_on_a_disk_that_died(void **state)
+{
+	struct world *w = *state;
+	struct priv_start m;
+	pid_t before;
+
+	start_lender(w, 1);
+	says(w, LENDER, "echo in > /data/in; echo root > /in-root; busybox sync", "");
+	fill_borrower(&m, "sleep 1000", "shared");
+	start_done(w, &m);
+	before = kill_server(w, LENDER);
+	if (before == 0) {
+		destroy_ok(w, ID);
+		destroy_ok(w, LENDER);
+		skip();
+	}
+	assert_int_equal(wait_stopped(w, LENDER).state, PRIV_BOX_STOPPED);
+	start_lender(w, 2);
+	says(w, LENDER, "cat /data/in /in-root /data/file; echo > /data/new",
+	     "in\nroot\nof the image\n");
+	assert_int_equal(inspect(w, ID).state, PRIV_BOX_STOPPED);
+	fill_borrower(&m, "sleep 1000", "shared");
+	m.generation = 2;
+	start_done(w, &m);
+	says(w, ID, "cat /theirs/in", "in\n");
+	assert_true(kill_server(w, LENDER) != before);
+	assert_int_equal(wait_stopped(w, LENDER).state, PRIV_BOX_STOPPED);
+	destroy_ok(w, ID);
+	destroy_ok(w, LENDER);
+	assert_nothing_left(w, LENDER);
+}
+
 /* Killed between note and mount, and between the last mount's end and the erasure. */
 static void lending_dies_at_every_step(void **state)
 {
@@ -489,7 +539,7 @@ static void lending_dies_at_every_step(void **state)
 	struct priv_start m;
 	struct answer a;
 
-	start_lender(w);
+	start_lender(w, 1);
 	helper_down(w, SIGKILL);
 	w->step = "STORAGE_LENT";
 	helper_up(w);
@@ -654,6 +704,7 @@ static int all_tests(void)
 		cmocka_unit_test(lent_to_the_same_owner),
 		cmocka_unit_test(lent_to_nobody_else),
 		cmocka_unit_test(the_lenders_end_waits_for_nobody),
+		cmocka_unit_test(started_again_on_a_disk_that_died),
 		cmocka_unit_test(lending_dies_at_every_step),
 		cmocka_unit_test(killed_while_its_image_is_changed),
 		cmocka_unit_test(private_layers_are_of_one_image),
