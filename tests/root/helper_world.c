@@ -88,11 +88,16 @@ static void on_event(void *ctx, const struct priv_event *ev)
 void helper_up(struct world *w)
 {
 	struct priv_client_hooks hooks = {.event = on_event, .gone = NULL, .ctx = w};
+	sigset_t term, old;
 	struct err err;
 	int pair[2];
 
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	fflush(NULL);
+	/* one that comes before it listens for it waits */
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	sigprocmask(SIG_BLOCK, &term, &old);
 	w->helper = fork();
 	if (w->helper == 0) {
 		close(pair[0]);
@@ -102,6 +107,7 @@ void helper_up(struct world *w)
 			_exit(1);
 		helper_child(&w->c, pair[1]);
 	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
 	close(pair[1]);
 	assert_int_equal(loop_new(&w->loop, &err), 0);
 	assert_int_equal(priv_client_new(&w->client, w->loop, pair[0], &hooks, &err), 0);
