@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "backend/cgroup.h"
+#include "base/child.h"
 #include "base/fs.h"
 #include "base/hex.h"
 #include "base/mem.h"
@@ -52,10 +53,18 @@ static int close_one(void *ctx, const char *id)
 	return volume_close(&v, NULL);
 }
 
+static int close_volumes(void *ctx, struct err *e)
+{
+	const struct world *const *w = ctx;
+
+	return volume_each((*w)->state, (*w)->run, close_one, (void *)*w, e);
+}
+
+/* In a child: the next helper's workers must not find a library that has files open. */
 static bool is_emptied(const struct world *w, const char *dir, struct err *e)
 {
 	if (storage_unmount(dir, e) < 0 || overlay_unmount(dir, e) < 0 ||
-	    volume_each(w->state, w->run, close_one, (void *)w, e) < 0)
+	    child_call(close_volumes, &w, sizeof(w), e) < 0)
 		return false;
 	return umount2(w->run, UMOUNT_NOFOLLOW) == 0 || err_sys(e, "unmount %s", w->run) == 0;
 }
